@@ -1,0 +1,51 @@
+"""MatrixOne for SQLAlchemy: a dialect, and the database's recovery features as SQLAlchemy constructs."""
+
+from sqlalchemy.dialects import registry as _registry
+
+from . import compiler as _compiler  # teaches the constructs to the mysql dialects too
+from .exc import PitrError, Reason, RecoveryArgumentError, RecoveryError, RestoreError, SnapshotError
+from .inspector import MatrixOneInspector
+from .recovery.ddl import (
+    AlterPitr,
+    CreatePitr,
+    CreateSnapshot,
+    DropPitr,
+    DropSnapshot,
+    RestorePitr,
+    RestoreSnapshot,
+)
+from .recovery.helper import AsyncRecovery, Recovery
+from .recovery.values import Pitr, RecoveryWindow, Snapshot
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AlterPitr",
+    "AsyncRecovery",
+    "CreatePitr",
+    "CreateSnapshot",
+    "DropPitr",
+    "DropSnapshot",
+    "MatrixOneInspector",
+    "Pitr",
+    "PitrError",
+    "Reason",
+    "Recovery",
+    "RecoveryArgumentError",
+    "RecoveryError",
+    "RecoveryWindow",
+    "RestoreError",
+    "RestorePitr",
+    "RestoreSnapshot",
+    "Snapshot",
+    "SnapshotError",
+]
+
+# Another distribution has entry points of the same names; who imports this package means this dialect.
+for _name, _driver in (
+    ("matrixone", "pymysql"),
+    ("matrixone.pymysql", "pymysql"),
+    ("matrixone.aiomysql", "aiomysql"),
+    ("matrixone.asyncmy", "asyncmy"),
+):
+    _registry.register(_name, f"{__name__}.{_driver}", f"MatrixOneDialect_{_driver}")

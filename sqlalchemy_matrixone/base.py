@@ -1,0 +1,335 @@
+"""The dialect, whatever the driver."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, cast
+
+from sqlalchemy import exc, pool
+from sqlalchemy.dialects.mysql.base import MySQLDialect
+
+from .compiler import MatrixOneDDLCompiler
+from .exc import Reason, RecoveryError, reason_of
+from .inspector import MatrixOneInspector
+from .preparer import MatrixOneIdentifierPreparer
+from .recovery import catalog
+from .recovery.ddl import RecoveryDDL, recovery_statement
+from .release import NEWEST, Feature, Release, announced_release, parse_release
+from .transaction import driver_connection, state_of
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL, Connection
+    from sqlalchemy.engine.interfaces import (
+        ConnectArgsType,
+        DBAPIConnection,
+        DBAPICursor,
+        ExecutionContext,
+        IsolationLevel,
+    )
+
+    from .recovery.values import Pitr, RecoveryWindow, Snapshot
+
+_LOST = (
+    "context canceled",
+    "backend closed",
+    "client closed",
+    "stream closed",
+    "connection closed",
+    "connection reset",
+    "no available backend",
+    "connect to remote backend",
+    "connect to backend",
+)
+
+
+class _ServerFacts(NamedTuple):
+    """What the first connection of an engine is asked for, in one statement."""
+
+    database: str | None
+    isolation_level: str
+    sql_mode: str
+    lower_case_table_names: str
+    account: str
+
+
+_FACTS = "SELECT DATABASE(), @@transaction_isolation, @@sql_mode, @@lower_case_table_names, current_account_name()"
+
+
+class MatrixOneDialect(MySQLDialect):
+    """What MatrixOne does otherwise than MySQL; a mixin before one of SQLAlchemy's MySQL driver dialects.
+
+    :param server_version: the release to compile for, such as ``"3.0.14"``, where it cannot be learned from
+        a connection: for offline scripts, mock engines, or behind a proxy that hides it. The URL takes it
+        too, as ``?server_version=3.0.14``.
+
+    :ivar server_release: the release as a tuple, ``(3, 0, 14)``. From the greeting once connected; the
+        newest known one where nothing tells.
+    :ivar default_account_name: the account that the engine is connected to.
+    """
+
+    name = "matrixone"
+    supports_statement_cache = True
+
+    ddl_compiler = MatrixOneDDLCompiler
+    preparer = MatrixOneIdentifierPreparer
+    inspector = MatrixOneInspector
+
+    server_release: Release = NEWEST
+    default_account_name: str | None = None
+    _stated_release: Release | None = None
+
+    def __init__(self, *, server_version: str | None = None, **kw: Any) -> None:
+        super().__init__(**kw)
+        if server_version is not None:
+            self._stated_release = parse_release(server_version)
+        if self._stated_release is not None:
+            self.server_release = self._stated_release
+
+    def supports(self, feature: Feature) -> bool:
+        return feature.in_release(self.server_release)
+
+    # -- the URL
+
+    @classmethod
+    def get_dialect_cls(cls, url: URL) -> type[MatrixOneDialect]:
+        """A subclass that knows what the URL says, for those who make a dialect of a URL and never connect.
+
+        Alembic's ``--sql`` and mock engines ask the URL for the class alone.
+        """
+        stated = url.query.get("server_version")
+        if isinstance(stated, tuple):
+            raise exc.ArgumentError("server_version stands twice in the URL")
+        return _class_of_url(cls, parse_release(stated) if stated else None, url.database, _account_of(url.username))
+
+    def create_connect_args(self, url: URL, *args: Any, **kw: Any) -> ConnectArgsType:
+        return super().create_connect_args(url.difference_update_query(["server_version"]), *args, **kw)
+
+    # -- the first connection
+
+    def on_connect(self) -> Callable[[DBAPIConnection], None]:
+        """Open the account. MySQL's dialect sends a second SET NAMES here, after which flags no longer tell."""
+
+        def open_account(connection: DBAPIConnection) -> None:
+            state_of(connection)
+
+        return open_account
+
+    def initialize(self, connection: Connection) -> None:
+        row = connection.exec_driver_sql(_FACTS).one()
+        self._facts = _ServerFacts(*("" if value is None else str(value) for value in row))
+        self.default_account_name = self._facts.account
+        super().initialize(connection)
+
+    def _get_server_version_info(self, connection: Connection) -> tuple[int, ...]:
+        self.server_release = self._stated_release or self._ask_release(connection)
+        # The MySQL that MatrixOne says it is compatible with; MySQL's code paths go by it.
+        return self._parse_server_version("8.0.30")
+
+    def _ask_release(self, connection: Connection) -> Release:
+        greeting = driver_connection(connection.connection).get_server_info()
+        # version() is asked second: on 2.2.2 it says 2.2.0.
+        return (
+            announced_release(greeting)
+            or announced_release(connection.exec_driver_sql("SELECT version()").scalar())
+            or NEWEST
+        )
+
+    def _get_default_schema_name(self, connection: Connection) -> str | None:  # type: ignore[override]
+        return self._facts.database or None
+
+    def get_default_isolation_level(self, dbapi_conn: DBAPIConnection) -> IsolationLevel:
+        return _isolation_level(self._facts.isolation_level)
+
+    def _detect_sql_mode(self, connection: Connection) -> None:
+        self._sql_mode = self._facts.sql_mode
+
+    def _detect_casing(self, connection: Connection) -> int:
+        self._casing = int(self._facts.lower_case_table_names or 1)
+        return self._casing
+
+    # -- what runs on a connection
+
+    def do_execute(
+        self, cursor: DBAPICursor, statement: str, parameters: Any, context: ExecutionContext | None = None
+    ) -> None:
+        self._accounted(super().do_execute, cursor, statement, parameters, context)
+
+    def do_executemany(
+        self, cursor: DBAPICursor, statement: str, parameters: Any, context: ExecutionContext | None = None
+    ) -> None:
+        self._accounted(super().do_executemany, cursor, statement, parameters, context)
+
+    def _accounted(
+        self,
+        execute: Callable[..., None],
+        cursor: DBAPICursor,
+        statement: str,
+        parameters: Any,
+        context: ExecutionContext | None,
+    ) -> None:
+        if context is None:
+            execute(cursor, statement, parameters, context)
+            return
+        connection = context.root_connection.connection
+        if (element := recovery_statement(context)) is not None or context.execution_options.get(catalog.UNCLASSIFIED):
+            self.refuse_in_transaction(connection, element)
+            with self._cleaned_up(connection):
+                execute(cursor, statement, parameters, context)
+            return
+        state = state_of(connection)
+        word = state.sending(statement)
+        execute(cursor, statement, parameters, context)
+        state.sent(statement, word)
+
+    def refuse_in_transaction(self, connection: Any, element: RecoveryDDL | None = None) -> None:
+        """
+        :raises RecoveryError: with reason active_transaction, where the server would refuse a recovery statement.
+        """
+        if not state_of(connection).used:
+            return
+        what = "SHOW" if element is None else element.__visit_name__.upper().replace("_", " ")
+        advice = "commit or roll back first, or use a connection of its own or one in AUTOCOMMIT"
+        if element is not None:
+            advice += (
+                f"; Recovery(session, commit_first=True) commits for you, op.{element.__visit_name__}() does in an "
+                "Alembic migration"
+            )
+        error = RecoveryError if element is None else element.error
+        raise error(
+            f"{what} was not sent: MatrixOne refuses it on a connection where another statement has run "
+            f"since the last commit or rollback. {advice[0].upper()}{advice[1:]}.",
+            Reason.ACTIVE_TRANSACTION,
+        )
+
+    @contextmanager
+    def _cleaned_up(self, connection: Any) -> Iterator[None]:
+        """End the transaction that the server counts a recovery statement as, whether it succeeded or not."""
+        state = state_of(connection)
+        try:
+            yield
+        except self.loaded_dbapi.Error as error:
+            if reason_of(error) is Reason.ACTIVE_TRANSACTION:
+                # Something has run that the dialect did not see; it stays untouched.
+                state.used = True
+            elif not state.autocommit and not self.is_disconnect(error, connection, None):
+                self.do_rollback(connection)
+            raise
+        if not state.autocommit:
+            self.do_rollback(connection)
+
+    @contextmanager
+    def left_as_found(self, connection: Connection) -> Iterator[None]:
+        """For queries of our own: where nothing has run on the connection, nothing will have."""
+        was_clean = not state_of(connection.connection).used
+        try:
+            yield
+        finally:
+            if was_clean and not connection.invalidated and state_of(connection.connection).used:
+                self.do_rollback(connection.connection)
+
+    def do_commit(self, dbapi_connection: Any) -> None:
+        super().do_commit(dbapi_connection)  # type: ignore[no-untyped-call]
+        state_of(dbapi_connection).ended()
+
+    def do_rollback(self, dbapi_connection: Any) -> None:
+        super().do_rollback(dbapi_connection)  # type: ignore[no-untyped-call]
+        state_of(dbapi_connection).ended()
+
+    # -- autocommit and isolation levels
+
+    def detect_autocommit_setting(self, dbapi_conn: DBAPIConnection) -> bool:
+        return state_of(dbapi_conn).autocommit
+
+    def set_isolation_level(self, dbapi_connection: DBAPIConnection, level: IsolationLevel) -> None:
+        """The SETs themselves, since the driver sends none where the server's flags mislead it.
+
+        A SET commits. SQLAlchemy changes the level outside of transactions alone, so what may be open
+        here are reads that went past it; they end.
+        """
+        autocommit = level == "AUTOCOMMIT"
+        cursor = dbapi_connection.cursor()
+        cursor.execute(f"SET AUTOCOMMIT = {int(autocommit)}")
+        if not autocommit:
+            # SET TRANSACTION ISOLATION LEVEL is refused inside a transaction, and not seen by @@ afterwards.
+            cursor.execute(f"SET SESSION transaction_isolation = '{level.replace(' ', '-')}'")
+        cursor.close()
+        state = state_of(dbapi_connection)
+        state.autocommit = autocommit
+        state.ended()
+
+    def get_isolation_level(self, dbapi_connection: DBAPIConnection) -> IsolationLevel:
+        state = state_of(dbapi_connection)
+        cursor = dbapi_connection.cursor()
+        cursor.execute("SELECT @@transaction_isolation")
+        [level] = cursor.fetchone() or [""]
+        cursor.close()
+        if not state.used and not state.autocommit:
+            self.do_rollback(dbapi_connection)
+        return _isolation_level(level)
+
+    # -- what the server has not
+
+    def do_savepoint(self, connection: Connection, name: str) -> NoReturn:
+        raise exc.InvalidRequestError(
+            "begin_nested() cannot work on MatrixOne: it accepts SAVEPOINT, ignores it, and fails at ROLLBACK TO. "
+            "Use one transaction, or a second connection for what may fail by itself."
+        )
+
+    def do_begin_twophase(self, connection: Connection, xid: Any) -> NoReturn:
+        raise exc.InvalidRequestError("MatrixOne has no two-phase transactions: XA is a syntax error there.")
+
+    # -- lost connections
+
+    def is_disconnect(
+        self,
+        e: Any,
+        connection: pool.PoolProxiedConnection | DBAPIConnection | None,
+        cursor: DBAPICursor | None,
+    ) -> bool:
+        if super().is_disconnect(e, connection, cursor):
+            return True
+        # The server's own words for it come as 1105 or 20101, which most of its errors do.
+        text = str(e).lower()
+        return isinstance(e, self.loaded_dbapi.Error) and any(lost in text for lost in _LOST)
+
+    # -- reading back
+
+    def get_snapshots(self, connection: Connection, **what: Any) -> list[Snapshot]:
+        return catalog.get_snapshots(connection, **what)
+
+    def get_pitrs(self, connection: Connection, **what: Any) -> list[Pitr]:
+        return catalog.get_pitrs(connection, **what)
+
+    def get_recovery_windows(self, connection: Connection, **what: Any) -> list[RecoveryWindow]:
+        return catalog.get_recovery_windows(connection, **what)
+
+
+def _isolation_level(variable: str) -> IsolationLevel:
+    return cast("IsolationLevel", variable.upper().replace("-", " "))
+
+
+def _account_of(username: str | None) -> str | None:
+    """The account in a login of ``account:user[:role]`` or ``account#user[#role]``; a bare user is one of sys."""
+    if username is None:
+        return None
+    for separator in ":#":
+        if separator in username:
+            return username.split(separator)[0]
+    return "sys"
+
+
+@lru_cache(maxsize=256)
+def _class_of_url(
+    cls: type[Any], release: Release | None, database: str | None, account: str | None
+) -> type[MatrixOneDialect]:
+    attributes = {
+        "__module__": cls.__module__,
+        "__qualname__": cls.__qualname__,
+        "supports_statement_cache": True,
+        "_stated_release": release,
+        "default_schema_name": database,
+        "default_account_name": account,
+    }
+    return type(cls.__name__, (cls,), attributes)

@@ -1,0 +1,228 @@
+"""SQL for the constructs of :mod:`sqlalchemy_matrixone.recovery`, in the grammar of the server's release."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any, cast
+
+from sqlalchemy import exc, types
+from sqlalchemy.dialects.mysql.base import MySQLDDLCompiler
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import DDLCompiler
+from sqlalchemy.sql.elements import quoted_name
+from sqlalchemy.util import memoized_property
+
+from .exc import RecoveryArgumentError
+from .preparer import MatrixOneIdentifierPreparer
+from .recovery.ddl import (
+    AlterPitr,
+    CreatePitr,
+    CreateSnapshot,
+    DropPitr,
+    DropSnapshot,
+    RecoveryDDL,
+    RestorePitr,
+    RestoreSnapshot,
+)
+from .recovery.what import What
+from .release import NEWEST, Feature, Release, format_release
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Dialect
+
+# How str() shows what only a connection knows.
+_UNKNOWN_DATABASE = quoted_name("<database>", quote=False)
+
+
+class MatrixOneDDLCompiler(MySQLDDLCompiler):
+    """MySQL's DDL, and MatrixOne's recovery statements.
+
+    Names of the recovery statements are always quoted: which words are reserved differs between releases.
+    """
+
+    @classmethod
+    def for_dialect(cls, dialect: Dialect, **kw: Any) -> MatrixOneDDLCompiler:
+        """A compiler that has no statement of its own, for parts of one."""
+        return cls(dialect, cast(Any, None), **kw)
+
+    def visit_create_snapshot(self, create: CreateSnapshot, **kw: Any) -> str:
+        return _words(
+            "CREATE SNAPSHOT",
+            "IF NOT EXISTS" if create.if_not_exists else "",
+            self._name(create.name),
+            "FOR",
+            self.target(create.what, **kw),
+            self._publication(create),
+        )
+
+    def visit_drop_snapshot(self, drop: DropSnapshot, **kw: Any) -> str:
+        return _words("DROP SNAPSHOT", "IF EXISTS" if drop.if_exists else "", self._name(drop.name))
+
+    def visit_create_pitr(self, create: CreatePitr, **kw: Any) -> str:
+        return _words(
+            "CREATE PITR",
+            "IF NOT EXISTS" if create.if_not_exists else "",
+            self._name(create.name),
+            "FOR",
+            self.target(create.what, **kw),
+            self._range(create),
+        )
+
+    def visit_alter_pitr(self, alter: AlterPitr, **kw: Any) -> str:
+        exists = "IF EXISTS" if alter.if_exists else ""
+        return _words("ALTER PITR", exists, self._name(alter.name), self._range(alter))
+
+    def visit_drop_pitr(self, drop: DropPitr, **kw: Any) -> str:
+        return _words("DROP PITR", "IF EXISTS" if drop.if_exists else "", self._name(drop.name))
+
+    def visit_restore_snapshot(self, restore: RestoreSnapshot, **kw: Any) -> str:
+        release = self._release_for(restore)
+        if restore.to_account is not None and restore.what.level != "account":
+            self._require(Feature.RESTORE_OBJECT_TO_ACCOUNT, release)
+        to_account = f"TO ACCOUNT {self._name(restore.to_account)}" if restore.to_account is not None else ""
+        if Feature.RESTORE_BY_BRACES.in_release(release):
+            source = f"{{SNAPSHOT = {self._name(restore.name)}}}"
+            return _words("RESTORE", self._dotted(restore.what, **kw), source, to_account)
+        source = f"FROM SNAPSHOT {self._name(restore.name)}"
+        return _words("RESTORE", self._nested(restore.what, with_account=True, **kw), source, to_account)
+
+    def visit_restore_pitr(self, restore: RestorePitr, **kw: Any) -> str:
+        source = _words("FROM PITR", self._name(restore.name), self._moment(restore.when, **kw))
+        what = restore.what
+        if restore.to_account is not None:
+            # The server's order is into, from.
+            return _words("RESTORE ACCOUNT", self._name(restore.to_account), source, self._name(what.account))
+        if what.level == "account" and self._is_own(what.account):
+            return _words("RESTORE", source)
+        foreign = what.account is not None and not self._is_own(what.account)
+        if foreign and what.level != "account":
+            self._require(Feature.PITR_RESTORE_IN_ACCOUNT, self._release_for(restore))
+        return _words("RESTORE", self._nested(what, with_account=foreign, **kw), source)
+
+    def target(self, what: What | None, **kw: Any) -> str:
+        """``CLUSTER``, ``ACCOUNT [a]``, ``DATABASE d`` or ``TABLE d t``, as CREATE and SHOW have it."""
+        if what is None or (what.level == "account" and self._is_own(what.account)):
+            # For its own account another one than sys must not even say its name.
+            return "ACCOUNT"
+        if what.level == "cluster":
+            return "CLUSTER"
+        if what.level == "account":
+            return _words("ACCOUNT", self._name(what.account))
+        database = self._name(self._database(what, **kw))
+        return (
+            _words("DATABASE", database) if what.level == "database" else f"TABLE {database} {self._name(what.table)}"
+        )
+
+    def _dotted(self, what: What, **kw: Any) -> str:
+        """``TABLE [a.]d.t``, as RESTORE of a snapshot has it from 4.0 on."""
+        if what.level == "cluster":
+            return "CLUSTER"
+        parts = [] if what.account is None else [self._name(what.account)]
+        if what.level != "account":
+            parts.append(self._name(self._database(what, **kw)))
+        if what.level == "table":
+            parts.append(self._name(what.table))
+        return f"{what.level.upper()} {'.'.join(parts)}"
+
+    def _nested(self, what: What, *, with_account: bool, **kw: Any) -> str:
+        """``[ACCOUNT a] [DATABASE d [TABLE t]]``, as the other restores have it."""
+        if what.level == "cluster":
+            return "CLUSTER"
+        return _words(
+            f"ACCOUNT {self._name(what.account or self._own_account())}" if with_account else "",
+            f"DATABASE {self._name(self._database(what, **kw))}" if what.level != "account" else "",
+            f"TABLE {self._name(what.table)}" if what.level == "table" else "",
+        )
+
+    def _publication(self, create: CreateSnapshot) -> str:
+        if create.publication is None:
+            return ""
+        self._require(Feature.SNAPSHOT_OF_PUBLICATION, self._release_for(create))
+        return _words("FROM", self._name(create.from_account), "PUBLICATION", self._name(create.publication))
+
+    def _range(self, element: CreatePitr | AlterPitr) -> str:
+        return f"RANGE {element.range.length} '{element.range.unit}'"
+
+    def _moment(self, when: dt.datetime | str, *, to_read: bool = False, **kw: Any) -> str:
+        if isinstance(when, str):
+            return self._text(when)
+        if to_read:
+            return self._text(when.isoformat(" "))
+        raise exc.CompileError(
+            f"{when!r} can be written only for a connected matrixone engine, which asks the server for the zone that "
+            "it reads the time in: execute the construct there, or give the time as a str in the server's zone"
+        )
+
+    def _database(self, what: What, *, to_read: bool = False, **kw: Any) -> str:
+        default = getattr(self.dialect, "default_schema_name", None)
+        database = what.in_database(default, self.schema_translate_map)
+        if database is not None:
+            return database
+        if to_read:
+            return _UNKNOWN_DATABASE
+        raise _no_database(what)
+
+    def _is_own(self, account: str | None) -> bool:
+        own: str | None = getattr(self.dialect, "default_account_name", None)
+        return account is not None and own is not None and account.lower() == own.lower()
+
+    def _own_account(self) -> str:
+        own: str | None = getattr(self.dialect, "default_account_name", None)
+        if own is None:
+            raise exc.CompileError(
+                f"MatrixOne before {format_release(Feature.RESTORE_BY_BRACES.since)} restores nothing without the "
+                "account's name: give account=…, or use a matrixone engine that has connected"
+            )
+        return own
+
+    def _release_for(self, element: RecoveryDDL) -> Release:
+        return element.release or getattr(self.dialect, "server_release", None) or NEWEST
+
+    def _require(self, feature: Feature, release: Release) -> None:
+        if not feature.in_release(release):
+            raise exc.CompileError(
+                f"{feature.sql} needs MatrixOne {format_release(feature.since)} or later; "
+                f"this is {format_release(release)}"
+            )
+
+    def _name(self, name: str | None) -> str:
+        assert name is not None
+        if name is _UNKNOWN_DATABASE:
+            return name
+        return self._names.quote_identifier(name)
+
+    def _text(self, text: str) -> str:
+        return self.sql_compiler.render_literal_value(text, types.String())
+
+    @memoized_property
+    def _names(self) -> MatrixOneIdentifierPreparer:
+        """The preparer; one of our own where the dialect is another, which escapes no backslash."""
+        if isinstance(self.preparer, MatrixOneIdentifierPreparer):
+            return self.preparer
+        ansiquotes = getattr(self.dialect, "_server_ansiquotes", False)
+        return MatrixOneIdentifierPreparer(self.dialect, server_ansiquotes=ansiquotes)
+
+
+@compiles(CreateSnapshot, "mysql", "mariadb")
+@compiles(DropSnapshot, "mysql", "mariadb")
+@compiles(CreatePitr, "mysql", "mariadb")
+@compiles(AlterPitr, "mysql", "mariadb")
+@compiles(DropPitr, "mysql", "mariadb")
+@compiles(RestoreSnapshot, "mysql", "mariadb")
+@compiles(RestorePitr, "mysql", "mariadb")
+def _compile_on_mysql(element: RecoveryDDL, compiler: DDLCompiler, **kw: Any) -> str:
+    """On a dialect called mysql too, so that an application can adopt the constructs before its URL."""
+    own = MatrixOneDDLCompiler.for_dialect(compiler.dialect, schema_translate_map=compiler.schema_translate_map)
+    visit = getattr(own, f"visit_{element.__visit_name__}")
+    return str(visit(element, **kw))
+
+
+def _words(*words: str) -> str:
+    return " ".join(filter(None, words))
+
+
+def _no_database(what: What) -> RecoveryArgumentError:
+    return RecoveryArgumentError(
+        f"the Table {what.table!r} names no database and the connection has none: "
+        "give the Table a schema, or the URL a database"
+    )

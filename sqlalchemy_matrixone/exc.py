@@ -1,0 +1,94 @@
+"""The errors that this package raises by itself.
+
+Errors of the server reach the caller as SQLAlchemy's own :class:`~sqlalchemy.exc.DBAPIError`, save from
+:class:`~sqlalchemy_matrixone.Recovery` and the Inspector, which raise :class:`RecoveryError` with the
+driver's error chained to it.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from sqlalchemy import exc
+
+
+class RecoveryArgumentError(exc.ArgumentError):
+    """A recovery construct or call was given something that the server would refuse, cut or misread.
+
+    Raised before anything is sent.
+    """
+
+
+class Reason(StrEnum):
+    """Why a recovery statement failed. Compares equal to its text: ``error.reason == "exists"``."""
+
+    EXISTS = "exists"
+    NOT_FOUND = "not_found"
+    NOT_PERMITTED = "not_permitted"
+    OUT_OF_RANGE = "out_of_range"
+    ACTIVE_TRANSACTION = "active_transaction"
+    UNSUPPORTED = "unsupported"
+    OTHER = "other"
+
+
+class RecoveryError(exc.SQLAlchemyError):
+    """A recovery statement was refused, by the server or before it was sent.
+
+    :ivar reason: a :class:`Reason`. Where the server refused, ``__cause__`` is SQLAlchemy's
+        :class:`~sqlalchemy.exc.DBAPIError`, and its ``orig`` the driver's error.
+    """
+
+    def __init__(self, message: str, reason: Reason = Reason.OTHER) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class SnapshotError(RecoveryError):
+    """A snapshot could not be created, dropped or read."""
+
+
+class PitrError(RecoveryError):
+    """A PITR could not be created, altered, dropped or read."""
+
+
+class RestoreError(RecoveryError):
+    """A restore did not happen."""
+
+
+# The server tells its refusals apart by their text alone: nearly all are 20101, "internal error: …".
+_CODES = {
+    1049: Reason.NOT_FOUND,
+    1062: Reason.EXISTS,
+    1064: Reason.UNSUPPORTED,
+    1146: Reason.NOT_FOUND,
+    20105: Reason.UNSUPPORTED,
+}
+_TEXTS = (
+    ("unclassified statement appears in uncommitted transaction", Reason.ACTIVE_TRANSACTION),
+    ("privilege", Reason.NOT_PERMITTED),
+    ("only sys tenant", Reason.NOT_PERMITTED),
+    ("only sys account", Reason.NOT_PERMITTED),
+    ("non-sys account", Reason.NOT_PERMITTED),
+    ("is not allowed to", Reason.NOT_PERMITTED),
+    ("from other account", Reason.NOT_PERMITTED),
+    ("already has a pitr", Reason.EXISTS),
+    ("already exist", Reason.EXISTS),
+    ("is less than the pitr valid time", Reason.OUT_OF_RANGE),
+    ("is bigger than now timestamp", Reason.OUT_OF_RANGE),
+    ("does not exist", Reason.NOT_FOUND),
+    ("doesn't exist", Reason.NOT_FOUND),
+    ("no such", Reason.NOT_FOUND),
+    ("not found", Reason.NOT_FOUND),
+    ("find 0 snapshot records", Reason.NOT_FOUND),
+    ("does not match snapshot.", Reason.NOT_FOUND),
+)
+
+
+def reason_of(error: BaseException) -> Reason:
+    """The :class:`Reason` of an error of the driver, or of SQLAlchemy's wrapping of one."""
+    orig = error.orig if isinstance(error, exc.DBAPIError) and error.orig is not None else error
+    text = str(orig).lower()
+    for part, reason in _TEXTS:
+        if part in text:
+            return reason
+    return _CODES.get(orig.args[0], Reason.OTHER) if orig.args else Reason.OTHER

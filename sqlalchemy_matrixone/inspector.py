@@ -1,0 +1,61 @@
+"""``inspect(engine)`` on MatrixOne."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from sqlalchemy.engine.reflection import Inspector
+
+if TYPE_CHECKING:
+    from .base import MatrixOneDialect
+    from .recovery.values import Pitr, RecoveryWindow, Snapshot
+
+
+class MatrixOneInspector(Inspector):
+    """SQLAlchemy's Inspector, which also reads snapshots, PITRs and recovery windows. These are never cached.
+
+    ::
+
+        inspector = inspect(engine)
+        inspector.get_pitrs(level="database", database="shop")
+        inspector.has_snapshot("before_import")
+
+    The keywords filter: ``level=`` (cluster, account, database or table), ``account=``, ``database=`` and
+    ``table=`` (a mapped class or Table, or a name with ``database=``), each only rows that agree with it.
+    """
+
+    def get_snapshots(self, **what: Any) -> list[Snapshot]:
+        """The snapshots of the account, newest first; inside a transaction too.
+
+        :raises SnapshotError: where the server refuses.
+        """
+        with self._operation_context() as connection:
+            return self._matrixone.get_snapshots(connection, **what)
+
+    def get_pitrs(self, **what: Any) -> list[Pitr]:
+        """The PITRs of the account, newest first; inside a transaction from the sys account alone.
+
+        :raises PitrError: where the server refuses, or would.
+        """
+        with self._operation_context() as connection:
+            return self._matrixone.get_pitrs(connection, **what)
+
+    def has_snapshot(self, name: str) -> bool:
+        """Whether the account has a snapshot of this name, in whatever case."""
+        return bool(self.get_snapshots(name=name))
+
+    def has_pitr(self, name: str) -> bool:
+        """Whether the account has a PITR of this name, in whatever case."""
+        return bool(self.get_pitrs(name=name))
+
+    def get_recovery_windows(self, **what: Any) -> list[RecoveryWindow]:
+        """The moments that the own account, or an ``account=``, ``database=`` or ``table=``, can be restored to.
+
+        :raises RecoveryError: where the server refuses, or would: it does inside a transaction.
+        """
+        with self._operation_context() as connection:
+            return self._matrixone.get_recovery_windows(connection, **what)
+
+    @property
+    def _matrixone(self) -> MatrixOneDialect:
+        return cast("MatrixOneDialect", self.dialect)

@@ -1,0 +1,29 @@
+"""``matrixone+pymysql://``, which ``matrixone://`` means too"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy.dialects.mysql.pymysql import MySQLDialect_pymysql
+
+from .base import MatrixOneDialect
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
+
+
+class MatrixOneDialect_pymysql(MatrixOneDialect, MySQLDialect_pymysql):
+    driver = "pymysql"
+    supports_statement_cache = True
+
+    @classmethod
+    def get_async_dialect_cls(cls, url: URL) -> type[MatrixOneDialect]:
+        """``matrixone://`` names no driver: with ``create_async_engine`` it means aiomysql."""
+        if url.drivername != "matrixone":
+            return cls.get_dialect_cls(url)
+        from .aiomysql import MatrixOneDialect_aiomysql
+
+        return MatrixOneDialect_aiomysql.get_dialect_cls(url)
+
+
+dialect = MatrixOneDialect_pymysql

@@ -1,0 +1,212 @@
+"""Reading snapshots, PITRs and recovery windows back from the server."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from sqlalchemy import exc
+
+from ..exc import PitrError, RecoveryArgumentError, RecoveryError, SnapshotError, reason_of
+from ..release import Feature
+from .resolve import SERVER_ZONE, SESSION_ZONE, UTC_ZONE, convert_zone, matrixone_dialect
+from .values import Pitr, RecoveryWindow, Snapshot
+from .what import LEVELS, Level, What
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+SYS_ACCOUNT = "sys"
+
+UNCLASSIFIED = "matrixone_unclassified"
+"""Execution option of the SHOW statements that the server refuses inside a transaction, as it does the DDL."""
+
+# Rows that the server keeps for itself.
+_RESERVED_PITR = "sys_mo_catalog_pitr"
+_RESERVED_PREFIXES = ("__mo_branch_", "ccpr_")
+
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+
+@dataclass(frozen=True)
+class _Filter:
+    """Which rows a caller wants: those that agree in every part that it names."""
+
+    level: Level | None = None
+    account: str | None = None
+    database: str | None = None
+    table: str | None = None
+
+    @classmethod
+    def of(cls, connection: Connection, level: str | None = None, **what: Any) -> _Filter:
+        if level is not None and level not in LEVELS:
+            raise RecoveryArgumentError(f"level={level!r} is none of {', '.join(LEVELS)}")
+        named = What.of(**what)
+        if named is None:
+            return cls(level)
+        database = named.in_database(connection.dialect.default_schema_name, None)
+        if named.level == "cluster":
+            return cls("cluster")
+        return cls(level, *map(_folded, (named.account, database, named.table)))
+
+    def admits(self, row: Snapshot | Pitr) -> bool:
+        return all(
+            wanted is None or wanted == there
+            for wanted, there in (
+                (self.level, row.level),
+                (self.account, row.account),
+                (self.database, row.database),
+                (self.table, row.table),
+            )
+        )
+
+
+def get_snapshots(connection: Connection, *, name: str | None = None, **what: Any) -> list[Snapshot]:
+    """The account's snapshots, newest first. Allowed inside a transaction."""
+    wanted = _Filter.of(connection, **what)
+    dialect = matrixone_dialect(connection)
+    own_rows = "WHERE kind <> 'branch' " if dialect.supports(Feature.INTERNAL_ROWS) else ""
+    with errors_as(SnapshotError, "reading snapshots"), dialect.left_as_found(connection):
+        rows = connection.exec_driver_sql(
+            "SELECT sname, level, account_name, database_name, table_name, ts "
+            f"FROM mo_catalog.mo_snapshots {own_rows}ORDER BY ts DESC, sname"
+        ).all()
+    snapshots = [
+        Snapshot(row[0], row[1], _part(row[2]), _part(row[3]), _part(row[4]), _from_epoch(row[5]))
+        for row in rows
+        if not row[0].startswith(_RESERVED_PREFIXES)
+    ]
+    return [row for row in snapshots if wanted.admits(row) and (name is None or row.name == _folded(name))]
+
+
+def get_pitrs(connection: Connection, *, name: str | None = None, **what: Any) -> list[Pitr]:
+    """The PITRs that the account has created, newest first.
+
+    Inside a transaction from the sys account alone: the others have SHOW PITR for it, which the server
+    refuses there.
+    """
+    wanted = _Filter.of(connection, **what)
+    with errors_as(PitrError, "reading PITRs"):
+        is_sys = matrixone_dialect(connection).default_account_name == SYS_ACCOUNT
+        pitrs = _pitrs_of_sys(connection) if is_sys else _pitrs_shown(connection)
+    return [
+        row
+        for row in pitrs
+        if wanted.admits(row)
+        and (name is None or row.name == _folded(name))
+        and row.name != _RESERVED_PITR
+        and not row.name.startswith(_RESERVED_PREFIXES)
+    ]
+
+
+def _pitrs_of_sys(connection: Connection) -> list[Pitr]:
+    """From the table that sys alone can read, and where it must leave out what other accounts created."""
+    dialect = matrixone_dialect(connection)
+    as_epoch = dialect.supports(Feature.PITR_TIMES_AS_EPOCH)
+    # Before that the column is a TIMESTAMP into which the server's UTC went as if it were in its own zone.
+    times = [
+        time if as_epoch else f"CONVERT_TZ({time}, {SESSION_ZONE}, {SERVER_ZONE})"
+        for time in ("create_time", "modified_time")
+    ]
+    with dialect.left_as_found(connection):
+        rows = connection.exec_driver_sql(
+            "SELECT pitr_name, level, account_name, database_name, table_name, pitr_length, pitr_unit, "
+            f"{', '.join(times)} FROM mo_catalog.mo_pitr "
+            "WHERE create_account = current_account_id() ORDER BY create_time DESC, pitr_name"
+        ).all()
+    read_time = _from_epoch if as_epoch else _from_utc_text
+    return [_pitr(row[:7], read_time(row[7]), read_time(row[8])) for row in rows]
+
+
+def _pitrs_shown(connection: Connection) -> list[Pitr]:
+    rows = _show(connection, "SHOW PITR")
+    # The names of the columns differ between releases, their order does not. The times are the session's.
+    times = _to_utc(connection, (str(time) for row in rows for time in row[1:3]), SESSION_ZONE)
+    return [_pitr((row[0], *row[3:9]), times[str(row[1])], times[str(row[2])]) for row in rows]
+
+
+def _pitr(row: Sequence[Any], created_at: dt.datetime, modified_at: dt.datetime) -> Pitr:
+    name, level, account, database, table, length, unit = row
+    return Pitr(name, level, _part(account), _part(database), _part(table), length, unit, created_at, modified_at)
+
+
+_WINDOW = re.compile(r"""\{(?:[^'"{}]|'[^']*'|"[^"]*")*\}""")
+_ENTRY = re.compile(r"""(?P<q>['"])(?P<key>\w+)(?P=q)\s*:\s*(?P<v>['"])(?P<value>.*?)(?P=v)""")
+
+
+def get_recovery_windows(connection: Connection, **what: Any) -> list[RecoveryWindow]:
+    """The moments that a table, database or account can be restored to. Refused inside a transaction."""
+    named = What.of(**what)
+    if named is not None and named.level == "cluster":
+        raise RecoveryArgumentError("MatrixOne shows the recovery windows of an account, a database or a table")
+    compiler = matrixone_dialect(connection).ddl_compiler.for_dialect(connection.dialect)
+    with errors_as(RecoveryError, "reading recovery windows"):
+        rows = _show(connection, f"SHOW RECOVERY_WINDOW FOR {compiler.target(named)}")
+        # The list of windows is JSON-like text, in quotes and brackets that differ between releases.
+        found = [
+            (row, {entry["key"]: entry["value"] for entry in _ENTRY.finditer(window)})
+            for row in rows
+            for window in _WINDOW.findall(row[4] or "")
+        ]
+        clock = [window[key] for _, window in found for key in ("start_time", "end_time") if key in window]
+        times = _to_utc(connection, clock, SERVER_ZONE)
+    return [_recovery_window(row, window, times) for row, window in found]
+
+
+def _recovery_window(row: Any, window: dict[str, str], times: dict[str, dt.datetime]) -> RecoveryWindow:
+    if "timestamp" in window:
+        start = end = _from_utc_text(window["timestamp"].removesuffix(" +0000 UTC"))
+    else:
+        start, end = times[window["start_time"]], times[window["end_time"]]
+    level, account, database, table = row[:4]
+    source = cast(Any, window["source"])
+    return RecoveryWindow(
+        level, _part(account), _part(database), _part(table), source, window["source_name"], start, end
+    )
+
+
+def _show(connection: Connection, statement: str) -> list[Any]:
+    result = connection.exec_driver_sql(statement, execution_options={UNCLASSIFIED: True, "stream_results": False})
+    return list(result.all())
+
+
+def _to_utc(connection: Connection, times: Iterable[str], zone: str) -> dict[str, dt.datetime]:
+    """Wall clock times of a zone of the server, each with the instant that it is."""
+    texts = sorted(set(times))
+    converted = convert_zone(connection, [text[:19] for text in texts], zone, UTC_ZONE)
+    return {text: _from_utc_text(utc + text[19:]) for text, utc in zip(texts, converted, strict=True)}
+
+
+def _from_utc_text(text: Any) -> dt.datetime:
+    """A time as the server writes it, with up to nine digits of a second."""
+    whole, _, fraction = str(text).partition(".")
+    return dt.datetime.fromisoformat(whole).replace(
+        microsecond=int(fraction[:6].ljust(6, "0")) if fraction else 0, tzinfo=dt.UTC
+    )
+
+
+def _from_epoch(nanoseconds: int) -> dt.datetime:
+    return _EPOCH + dt.timedelta(microseconds=int(nanoseconds) // 1000)
+
+
+def _part(text: str | None) -> str | None:
+    return None if text in (None, "", "*") else text
+
+
+def _folded(name: str | None) -> str | None:
+    """The server folds every name to lower case."""
+    return None if name is None else name.lower()
+
+
+@contextmanager
+def errors_as(error: type[RecoveryError], doing: str) -> Iterator[None]:
+    """Errors of the server as ours, with the reason, and the driver's chained."""
+    try:
+        yield
+    except exc.DBAPIError as refused:
+        text = refused.orig.args[-1] if refused.orig is not None and refused.orig.args else refused
+        raise error(f"{doing}: {text}", reason_of(refused)) from refused

@@ -1,0 +1,351 @@
+"""The constructs: snapshots, PITRs and restores as SQLAlchemy DDL elements.
+
+What they have in common: MatrixOne accepts each of them only where nothing has run on the connection
+since its last commit or rollback, carries it out at once, and does not undo it at a rollback. They are
+**not** part of the transaction that they are issued on.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from sqlalchemy.engine import URL
+from sqlalchemy.sql.ddl import ExecutableDDLElement
+
+from ..exc import PitrError, RecoveryArgumentError, RecoveryError, RestoreError, SnapshotError
+from .period import PitrRange, RangeArgument
+from .resolve import resolved
+from .what import What, check_name, check_object_name
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection, CursorResult
+
+    from ..release import Release
+
+
+class RecoveryDDL(ExecutableDDLElement):
+    """Base of the constructs: an executable DDL element about one named snapshot or PITR."""
+
+    kind: ClassVar[str]
+    error: ClassVar[type[RecoveryError]]
+    name: str
+
+    #: The release to compile for where the dialect does not know it: on a plain ``mysql`` dialect.
+    release: Release | None = None
+
+    def __str__(self) -> str:
+        """The SQL for the newest release; for what a connection alone knows, a word in angle brackets."""
+        # Under another paramstyle than the driver's, a % is not doubled.
+        dialect_class: Any = URL.create("matrixone+pymysql").get_dialect()
+        dialect = dialect_class(paramstyle="named")
+        return str(self.compile(dialect=dialect, compile_kwargs={"to_read": True}))
+
+    def _execute_on_connection(
+        self, connection: Connection, distilled_params: Any, execution_options: Any
+    ) -> CursorResult[Any]:
+        element = resolved(self, connection)
+        return connection._execute_ddl(element, distilled_params, execution_options)
+
+    def having(self, **attributes: Any) -> Self:
+        """A copy with some attributes set."""
+        copy = self.__class__.__new__(self.__class__)
+        copy.__dict__.update(self.__dict__, **attributes)
+        return copy
+
+
+class _Create(RecoveryDDL):
+    what: What | None
+    if_not_exists: bool
+
+
+class CreateSnapshot(_Create):
+    """``CREATE SNAPSHOT``: keep the present state of an object under a name, until it is dropped.
+
+    ::
+
+        session.execute(CreateSnapshot("before_import", database="shop"))
+
+    :param name: up to 64 characters, no spaces or quotes; MatrixOne folds it to lower case.
+    :param cluster: True for the whole cluster. The sys account alone may.
+    :param account: an account's name; of another account only from sys.
+    :param database: a database of the own account.
+    :param table: a mapped class or Table, or a name with ``database=``. Nothing named at all means the
+        account one is connected to.
+    :param from_account: with ``publication=``, the account that published the object to the own one.
+        MatrixOne 4.0 on.
+    :param publication: the publication to take the object from.
+    :param if_not_exists: no error where a snapshot of that name exists.
+    :raises RecoveryArgumentError: where the server would refuse or cut what is given.
+    """
+
+    __visit_name__ = "create_snapshot"
+    kind = "snapshot"
+    error = SnapshotError
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        cluster: bool = False,
+        account: str | None = None,
+        database: str | None = None,
+        table: Any = None,
+        from_account: str | None = None,
+        publication: str | None = None,
+        if_not_exists: bool = False,
+    ) -> None:
+        self.name = check_name("snapshot", name)
+        self.what = What.of(cluster=cluster, account=account, database=database, table=table)
+        _no_account_of_objects(self.what)
+        if (from_account is None) != (publication is None):
+            raise RecoveryArgumentError("from_account= and publication= go together")
+        if from_account is not None and self.what is not None and self.what.level in ("cluster", "account"):
+            raise RecoveryArgumentError("a publication holds databases and tables: name one of these, or nothing")
+        for keyword, value in (("from_account", from_account), ("publication", publication)):
+            if value is not None:
+                check_object_name(keyword, value)
+        self.from_account = from_account
+        self.publication = publication
+        self.if_not_exists = if_not_exists
+
+
+class DropSnapshot(RecoveryDDL):
+    """``DROP SNAPSHOT``: forget a snapshot. What it kept can no longer be restored from it.
+
+    ::
+
+        session.execute(DropSnapshot("before_import", if_exists=True))
+
+    :param name: the snapshot's name.
+    :param if_exists: no error where there is none.
+    """
+
+    __visit_name__ = "drop_snapshot"
+    kind = "snapshot"
+    error = SnapshotError
+
+    def __init__(self, name: str, *, if_exists: bool = False) -> None:
+        self.name = check_name("snapshot", name)
+        self.if_exists = if_exists
+
+
+class CreatePitr(_Create):
+    """``CREATE PITR``: from now on, any moment of the last ``range`` can be restored.
+
+    An object has at most one PITR. Moments before its creation cannot be restored.
+
+    ::
+
+        session.execute(CreatePitr("orders_week", range="7d", table=Order))
+
+    :param name: no spaces or quotes; MatrixOne folds it to lower case.
+    :param range: ``"7d"``, ``(7, "d")`` or a timedelta of whole hours or days; 1 to 100 of the units
+        h, d, mo and y.
+    :param cluster: True for the whole cluster. The sys account alone may.
+    :param account: an account's name; of another account only from sys.
+    :param database: a database of the own account.
+    :param table: a mapped class or Table, or a name with ``database=``. Nothing named at all means the
+        account one is connected to.
+    :param if_not_exists: no error where a PITR of that name exists.
+    :raises RecoveryArgumentError: where the server would refuse what is given.
+    """
+
+    __visit_name__ = "create_pitr"
+    kind = "PITR"
+    error = PitrError
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        range: RangeArgument,
+        cluster: bool = False,
+        account: str | None = None,
+        database: str | None = None,
+        table: Any = None,
+        if_not_exists: bool = False,
+    ) -> None:
+        self.name = check_name("PITR", name)
+        self.range = PitrRange.of(range)
+        self.what = What.of(cluster=cluster, account=account, database=database, table=table)
+        _no_account_of_objects(self.what)
+        self.if_not_exists = if_not_exists
+
+
+class AlterPitr(RecoveryDDL):
+    """``ALTER PITR``: change how far back a PITR reaches. A shorter range gives up what is older.
+
+    ::
+
+        session.execute(AlterPitr("orders_week", range="3mo"))
+
+    :param name: the PITR's name.
+    :param range: as for :class:`CreatePitr`.
+    :param if_exists: no error where there is none.
+    """
+
+    __visit_name__ = "alter_pitr"
+    kind = "PITR"
+    error = PitrError
+
+    def __init__(self, name: str, *, range: RangeArgument, if_exists: bool = False) -> None:
+        self.name = check_name("PITR", name)
+        self.range = PitrRange.of(range)
+        self.if_exists = if_exists
+
+
+class DropPitr(RecoveryDDL):
+    """``DROP PITR``: give up the moments that a PITR could restore.
+
+    ::
+
+        session.execute(DropPitr("orders_week", if_exists=True))
+
+    :param name: the PITR's name.
+    :param if_exists: no error where there is none.
+    """
+
+    __visit_name__ = "drop_pitr"
+    kind = "PITR"
+    error = PitrError
+
+    def __init__(self, name: str, *, if_exists: bool = False) -> None:
+        self.name = check_name("PITR", name)
+        self.if_exists = if_exists
+
+
+class _Restore(RecoveryDDL):
+    error = RestoreError
+    what: What
+    to_account: str | None
+
+    def _restore(
+        self, *, cluster: bool, account: str | None, database: str | None, table: Any, to_account: str | None
+    ) -> None:
+        what = What.of(cluster=cluster, account=account, database=database, table=table)
+        if what is None:
+            raise RecoveryArgumentError(
+                "a restore replaces what it restores: say what, with cluster=True, account=…, database=… or table=…"
+            )
+        if to_account is not None:
+            check_object_name("to_account", to_account)
+            if what.level == "cluster":
+                raise RecoveryArgumentError("the cluster cannot be restored to_account: name the account to restore")
+        self.what = what
+        self.to_account = to_account
+
+
+class RestoreSnapshot(_Restore):
+    """``RESTORE … SNAPSHOT``: put an object back to the state that a snapshot kept.
+
+    The object is replaced. The server first waits, without end, for every open transaction that has
+    written to it, and discards what these commit: close them, or set a timeout on the connection.
+
+    ::
+
+        session.execute(RestoreSnapshot("before_import", table=Order))
+        session.execute(RestoreSnapshot("nightly", account="acc1", to_account="acc2"))
+
+    :param name: the snapshot's name.
+    :param cluster: True for the whole cluster. The sys account alone may.
+    :param account: the account to restore, or with ``database=`` or ``table=`` the one that they are in.
+    :param database: the database to restore.
+    :param table: a mapped class or Table, or a name with ``database=``.
+    :param to_account: restore into this account, which must exist; from sys alone. Before MatrixOne 4.0
+        an account can be restored so, a database or table cannot.
+    :raises RecoveryArgumentError: where nothing is named, or what doesn't belong together.
+    """
+
+    __visit_name__ = "restore_snapshot"
+    kind = "snapshot"
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        cluster: bool = False,
+        account: str | None = None,
+        database: str | None = None,
+        table: Any = None,
+        to_account: str | None = None,
+    ) -> None:
+        self.name = check_name("snapshot", name)
+        self._restore(cluster=cluster, account=account, database=database, table=table, to_account=to_account)
+
+
+class RestorePitr(_Restore):
+    """``RESTORE … FROM PITR``: put an object back to a moment that a PITR covers.
+
+    The object is replaced. The server first waits, without end, for every open transaction that has
+    written to it, and discards what these commit: close them, or set a timeout on the connection.
+
+    ::
+
+        before = datetime.now(timezone.utc)
+        ...
+        session.execute(RestorePitr("orders_week", before, table=Order))
+
+    :param name: the PITR's name.
+    :param when: an aware datetime means that instant, whatever the zones of server and session: the
+        server's own zone, in which it reads the time, is asked for when the statement is executed. A str
+        is sent as it is, and read in the server's zone.
+    :param cluster: True for the whole cluster. The sys account alone may.
+    :param account: the account to restore, or with ``database=`` or ``table=`` the one that they are in;
+        the latter for another account than the own from MatrixOne 4.1 on.
+    :param database: the database to restore.
+    :param table: a mapped class or Table, or a name with ``database=``.
+    :param to_account: restore the account into this one, from a PITR of the cluster.
+    :raises RecoveryArgumentError: where nothing is named, or ``when`` is a naive datetime.
+    """
+
+    __visit_name__ = "restore_pitr"
+    kind = "PITR"
+
+    def __init__(
+        self,
+        name: str,
+        when: dt.datetime | str,
+        *,
+        cluster: bool = False,
+        account: str | None = None,
+        database: str | None = None,
+        table: Any = None,
+        to_account: str | None = None,
+    ) -> None:
+        self.name = check_name("PITR", name)
+        self.when = check_moment(when)
+        self._restore(cluster=cluster, account=account, database=database, table=table, to_account=to_account)
+        if to_account is not None and self.what.level != "account":
+            raise RecoveryArgumentError("from a PITR, a whole account alone can be restored to_account")
+
+
+def check_moment(when: Any) -> dt.datetime | str:
+    """An aware datetime or a text, never a naive datetime.
+
+    :raises RecoveryArgumentError: says why.
+    """
+    if isinstance(when, str):
+        return when
+    if not isinstance(when, dt.datetime):
+        raise RecoveryArgumentError(f"{when!r} is not a moment: give an aware datetime, or the server's own text of it")
+    if when.utcoffset() is None:
+        raise RecoveryArgumentError(
+            f"{when!r} is naive, and the server would read it in its own zone, hours away from yours perhaps: "
+            "give it a timezone, as in datetime.now(timezone.utc)"
+        )
+    return when
+
+
+def _no_account_of_objects(what: What | None) -> None:
+    if what is not None and what.account is not None and what.level != "account":
+        raise RecoveryArgumentError(
+            f"account={what.account!r}: MatrixOne creates for a {what.level} of the own account alone; "
+            f"connect to that account, or leave out the {what.level}"
+        )
+
+
+def recovery_statement(context: Any) -> RecoveryDDL | None:
+    """The construct that an execution context is about to send, if it is one."""
+    statement = getattr(context.compiled, "statement", None)
+    return statement if isinstance(statement, RecoveryDDL) else None

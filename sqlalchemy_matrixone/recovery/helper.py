@@ -1,0 +1,350 @@
+"""Recovery on the current Session or Connection.
+
+MatrixOne's recovery statements are **not** part of a transaction: each takes effect at once and outlives a
+rollback. The server accepts them only where nothing has run since the last commit or rollback.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Coroutine
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar, Union
+
+from sqlalchemy.engine import Connection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_scoped_session
+from sqlalchemy.orm import Session, scoped_session
+
+from ..exc import PitrError, Reason, RecoveryArgumentError, RecoveryError, SnapshotError
+from ..transaction import state_of
+from . import catalog
+from .ddl import (
+    AlterPitr,
+    CreatePitr,
+    CreateSnapshot,
+    DropPitr,
+    DropSnapshot,
+    RecoveryDDL,
+    RestorePitr,
+    RestoreSnapshot,
+)
+from .period import RangeArgument
+from .values import Pitr, RecoveryWindow, Snapshot
+from .what import table_of
+
+Bind = Union[Session, "scoped_session[Any]", Connection]
+AsyncBind = Union[AsyncSession, "async_scoped_session[Any]", AsyncConnection]
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+class Recovery:
+    """Snapshots, PITRs and restores on the connection of a Session, or on a Connection.
+
+    **None of this is atomic with your transaction.** What a method did is there at once, for everyone, and a
+    rollback does not undo it. And the server allows it only on a connection where nothing has run since the
+    last commit or rollback, so that is where the methods run; they leave the connection as clean, so that
+    several in a row work, and ordinary work can follow::
+
+        with Session(engine) as session, session.begin():
+            recovery = Recovery(session)
+            recovery.create_pitr("orders_week", range="7d", table=Order)
+            recovery.create_snapshot("before_import", database="shop")
+            session.execute(insert(Order), rows)
+
+    :param bind: a Session, scoped_session or Connection of a matrixone engine.
+    :param commit_first: where something has run already, or the Session holds changes, commit that and go
+        on. Without it, that is a :class:`RecoveryError` with reason active_transaction, and nothing is sent.
+
+    Every method raises a :class:`RecoveryError`, whose ``reason`` tells why, where the server refuses; what
+    is named by ``cluster=``, ``account=``, ``database=`` and ``table=`` is described at
+    :class:`CreateSnapshot` and :class:`RestoreSnapshot`.
+    """
+
+    def __init__(self, bind: Bind, *, commit_first: bool = False) -> None:
+        if not isinstance(bind, (Session, scoped_session, Connection)):
+            raise RecoveryArgumentError(
+                f"Recovery works on a Session, scoped_session or Connection, not on {bind!r}"
+                + ("; use AsyncRecovery" if isinstance(bind, (AsyncSession, AsyncConnection)) else "")
+            )
+        self._bind = bind
+        self._commit_first = commit_first
+
+    # -- snapshots
+
+    def create_snapshot(
+        self,
+        name: str,
+        *,
+        cluster: bool = False,
+        account: str | None = None,
+        database: str | None = None,
+        table: Any = None,
+        from_account: str | None = None,
+        publication: str | None = None,
+        if_not_exists: bool = False,
+    ) -> Snapshot:
+        """Keep the present state of an object, and say what was kept. See :class:`CreateSnapshot`."""
+        connection = self._execute(
+            CreateSnapshot(
+                name,
+                cluster=cluster,
+                account=account,
+                database=database,
+                table=table,
+                from_account=from_account,
+                publication=publication,
+                if_not_exists=if_not_exists,
+            ),
+            table,
+        )
+        return _created(catalog.get_snapshots(connection, name=name), SnapshotError, f"snapshot {name!r}")
+
+    def drop_snapshot(self, name: str, *, if_exists: bool = False) -> None:
+        """Forget a snapshot. See :class:`DropSnapshot`."""
+        self._execute(DropSnapshot(name, if_exists=if_exists))
+
+    def get_snapshot(self, name: str) -> Snapshot | None:
+        """The snapshot of this name, in whatever case, or None."""
+        return next(iter(catalog.get_snapshots(self._connection(), name=name)), None)
+
+    def list_snapshots(
+        self,
+        *,
+        level: str | None = None,
+        cluster: bool = False,
+        account: str | None = None,
+        database: str | None = None,
+        table: Any = None,
+    ) -> list[Snapshot]:
+        """The account's snapshots that agree with all that is named, newest first; inside a transaction too."""
+        what = {"level": level, "cluster": cluster, "account": account, "database": database, "table": table}
+        return catalog.get_snapshots(self._connection(table), **what)
+
+    def restore_snapshot(
+        self,
+        name: str,
+        *,
+        cluster: bool = False,
+        account: str | None = None,
+        database: str | None = None,
+        table: Any = None,
+        to_account: str | None = None,
+    ) -> None:
+        """Put an object back to what a snapshot kept, and expire the Session's objects.
+
+        Waits, without end, for open transactions that have written to it. See :class:`RestoreSnapshot`.
+        """
+        self._restore(
+            RestoreSnapshot(
+                name, cluster=cluster, account=account, database=database, table=table, to_account=to_account
+            ),
+            table,
+        )
+
+    # -- PITRs
+
+    def create_pitr(
+        self,
+        name: str,
+        *,
+        range: RangeArgument,
+        cluster: bool = False,
+        account: str | None = None,
+        database: str | None = None,
+        table: Any = None,
+        if_not_exists: bool = False,
+    ) -> Pitr:
+        """Let every moment from now on be restorable for ``range``. See :class:`CreatePitr`."""
+        connection = self._execute(
+            CreatePitr(
+                name,
+                range=range,
+                cluster=cluster,
+                account=account,
+                database=database,
+                table=table,
+                if_not_exists=if_not_exists,
+            ),
+            table,
+        )
+        return _created(catalog.get_pitrs(connection, name=name), PitrError, f"PITR {name!r}")
+
+    def alter_pitr(self, name: str, *, range: RangeArgument) -> Pitr:
+        """Change how far back a PITR reaches. See :class:`AlterPitr`."""
+        connection = self._execute(AlterPitr(name, range=range))
+        return _created(catalog.get_pitrs(connection, name=name), PitrError, f"PITR {name!r}")
+
+    def drop_pitr(self, name: str, *, if_exists: bool = False) -> None:
+        """Give up the moments that a PITR could restore. See :class:`DropPitr`."""
+        self._execute(DropPitr(name, if_exists=if_exists))
+
+    def get_pitr(self, name: str) -> Pitr | None:
+        """The PITR of this name, in whatever case, or None."""
+        return next(iter(catalog.get_pitrs(self._connection(), name=name)), None)
+
+    def list_pitrs(
+        self,
+        *,
+        level: str | None = None,
+        cluster: bool = False,
+        account: str | None = None,
+        database: str | None = None,
+        table: Any = None,
+    ) -> list[Pitr]:
+        """The PITRs that the account created and that agree with all that is named, newest first.
+
+        Inside a transaction from the sys account alone.
+        """
+        what = {"level": level, "cluster": cluster, "account": account, "database": database, "table": table}
+        return catalog.get_pitrs(self._connection(table), **what)
+
+    def restore_pitr(
+        self,
+        name: str,
+        when: dt.datetime | str,
+        *,
+        cluster: bool = False,
+        account: str | None = None,
+        database: str | None = None,
+        table: Any = None,
+        to_account: str | None = None,
+    ) -> None:
+        """Put an object back to a moment that a PITR covers, and expire the Session's objects.
+
+        Waits, without end, for open transactions that have written to it. See :class:`RestorePitr`.
+        """
+        self._restore(
+            RestorePitr(
+                name, when, cluster=cluster, account=account, database=database, table=table, to_account=to_account
+            ),
+            table,
+        )
+
+    def recovery_windows(
+        self, *, account: str | None = None, database: str | None = None, table: Any = None
+    ) -> list[RecoveryWindow]:
+        """The moments that the own account, or what is named, can be restored to."""
+        self._make_clean(RecoveryError, table)
+        return catalog.get_recovery_windows(self._connection(table), account=account, database=database, table=table)
+
+    # -- the transaction
+
+    def _restore(self, element: RestoreSnapshot | RestorePitr, table: Any) -> None:
+        self._execute(element, table)
+        if not isinstance(self._bind, Connection):
+            self._bind.expire_all()
+
+    def _execute(self, element: RecoveryDDL, table: Any = None) -> Connection:
+        self._make_clean(element.error, table)
+        connection = self._connection(table)
+        doing = f"{element.__visit_name__.replace('_', ' ')} {element.name!r}"
+        with catalog.errors_as(element.error, doing):
+            connection.execute(element)
+        return connection
+
+    def _make_clean(self, error: type[RecoveryError], table: Any) -> None:
+        """Commit what is open, if the caller has said so; refuse where the Session's changes would be passed by."""
+        unflushed = not isinstance(self._bind, Connection) and _has_changes(self._bind)
+        if not unflushed and not (self._commit_first and self._has_run(table)):
+            return
+        if not self._commit_first:
+            raise error(
+                "nothing was sent: the Session holds changes that are not flushed, and MatrixOne would refuse the "
+                "statement after them. Commit or roll back first, or use Recovery(session, commit_first=True).",
+                Reason.ACTIVE_TRANSACTION,
+            )
+        if _in_context_manager(self._bind):
+            raise error(
+                "nothing was sent: commit_first cannot commit inside a block of begin(), which commits at its end. "
+                "Leave the block first, or call commit() yourself on a Session without one.",
+                Reason.ACTIVE_TRANSACTION,
+            )
+        self._bind.commit()
+        if self._has_run(table):
+            raise error(
+                "nothing was sent: after commit() the transaction is still open, for it belongs to somebody else: "
+                "the Session joined a Connection that began it. Commit there first.",
+                Reason.ACTIVE_TRANSACTION,
+            )
+
+    def _has_run(self, table: Any) -> bool:
+        return state_of(self._connection(table).connection).used
+
+    def _connection(self, table: Any = None) -> Connection:
+        """The Session's connection; by the table, where the Session has several engines."""
+        if isinstance(self._bind, Connection):
+            return self._bind
+        if self._bind.bind is None and table is not None and not isinstance(table, str):
+            return self._bind.connection(bind_arguments={"clause": table_of(table), "mapper": _mapped(table)})
+        return self._bind.connection()
+
+
+def _has_changes(session: Session | scoped_session[Any]) -> bool:
+    return bool(session.new or session.deleted) or any(map(session.is_modified, session.dirty))
+
+
+def _in_context_manager(bind: Bind) -> bool:
+    """Whether ``with bind.begin():`` is around us, in which SQLAlchemy allows nothing after a commit()."""
+    target = bind() if isinstance(bind, scoped_session) else bind
+    return getattr(target, "_trans_context_manager", None) is not None
+
+
+def _mapped(table: Any) -> Any:
+    return table if isinstance(table, type) else None
+
+
+def _created(found: list[_R], error: type[RecoveryError], what: str) -> _R:
+    if not found:
+        raise error(f"{what} was made, but somebody has dropped it since", Reason.NOT_FOUND)
+    return found[0]
+
+
+def _awaited(
+    method: Callable[Concatenate[Recovery, _P], _R],
+) -> Callable[Concatenate[AsyncRecovery, _P], Coroutine[Any, Any, _R]]:
+    """A method of Recovery as one of AsyncRecovery."""
+
+    @wraps(method)
+    async def run(self: AsyncRecovery, *args: _P.args, **kw: _P.kwargs) -> _R:
+        return await self._run(lambda recovery: method(recovery, *args, **kw))
+
+    return run  # type: ignore[return-value]
+
+
+class AsyncRecovery:
+    """:class:`Recovery` on an AsyncSession, async_scoped_session or AsyncConnection: the same methods, awaited.
+
+    ::
+
+        async with AsyncSession(engine) as session:
+            recovery = AsyncRecovery(session)
+            await recovery.create_pitr("orders_week", range="7d", table=Order)
+    """
+
+    def __init__(self, bind: AsyncBind, *, commit_first: bool = False) -> None:
+        if not isinstance(bind, (AsyncSession, async_scoped_session, AsyncConnection)):
+            raise RecoveryArgumentError(
+                f"AsyncRecovery works on an AsyncSession, async_scoped_session or AsyncConnection, not on {bind!r}"
+            )
+        self._bind = bind
+        self._commit_first = commit_first
+
+    async def _run(self, call: Callable[[Recovery], _R]) -> _R:
+        # The scoped registry has no run_sync of its own.
+        bind: Any = self._bind() if isinstance(self._bind, async_scoped_session) else self._bind
+        return await bind.run_sync(lambda sync: call(Recovery(sync, commit_first=self._commit_first)))  # type: ignore[no-any-return]
+
+    create_snapshot = _awaited(Recovery.create_snapshot)
+    drop_snapshot = _awaited(Recovery.drop_snapshot)
+    get_snapshot = _awaited(Recovery.get_snapshot)
+    list_snapshots = _awaited(Recovery.list_snapshots)
+    restore_snapshot = _awaited(Recovery.restore_snapshot)
+    create_pitr = _awaited(Recovery.create_pitr)
+    alter_pitr = _awaited(Recovery.alter_pitr)
+    drop_pitr = _awaited(Recovery.drop_pitr)
+    get_pitr = _awaited(Recovery.get_pitr)
+    list_pitrs = _awaited(Recovery.list_pitrs)
+    restore_pitr = _awaited(Recovery.restore_pitr)
+    recovery_windows = _awaited(Recovery.recovery_windows)

@@ -1,0 +1,68 @@
+"""The range of a PITR: how far back it can restore."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Literal, NamedTuple
+
+from ..exc import RecoveryArgumentError
+
+Unit = Literal["h", "d", "mo", "y"]
+UNITS: tuple[Unit, ...] = ("h", "d", "mo", "y")
+LONGEST = 100
+
+RangeArgument = str | tuple[int, str] | timedelta
+"""A range as a caller may write it: ``"7d"``, ``(7, "d")`` or ``timedelta(days=7)``."""
+
+
+class PitrRange(NamedTuple):
+    """A number from 1 to 100 of hours (h), days (d), months (mo) or years (y)."""
+
+    length: int
+    unit: Unit
+
+    def __str__(self) -> str:
+        return f"{self.length}{self.unit}"
+
+    @classmethod
+    def of(cls, value: RangeArgument) -> PitrRange:
+        """
+        :raises RecoveryArgumentError: where the server would refuse the range.
+        """
+        if isinstance(value, timedelta):
+            return cls._of_timedelta(value)
+        if isinstance(value, str):
+            digits = value.rstrip("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+            return cls._checked(value, digits.strip(), value[len(digits) :])
+        if isinstance(value, tuple) and len(value) == 2:
+            return cls._checked(value, *value)
+        raise cls._wrong(value)
+
+    @classmethod
+    def _of_timedelta(cls, value: timedelta) -> PitrRange:
+        hours, rest = divmod(value, timedelta(hours=1))
+        if rest:
+            raise RecoveryArgumentError(f"range={value!r} is not a whole number of hours or days")
+        if hours % 24 == 0:
+            return cls._checked(value, hours // 24, "d")
+        return cls._checked(value, hours, "h")
+
+    @classmethod
+    def _checked(cls, value: object, length: object, unit: object) -> PitrRange:
+        if isinstance(length, str) and length.isascii() and length.isdigit():
+            length = int(length)
+        if isinstance(unit, str):
+            unit = unit.lower()
+        if isinstance(length, bool) or not isinstance(length, int) or unit not in UNITS:
+            raise cls._wrong(value)
+        if not 1 <= length <= LONGEST:
+            raise RecoveryArgumentError(
+                f"range={value!r}: MatrixOne takes 1 to {LONGEST} of a unit; choose a larger or smaller unit"
+            )
+        return cls(length, unit)
+
+    @staticmethod
+    def _wrong(value: object) -> RecoveryArgumentError:
+        return RecoveryArgumentError(
+            f'range={value!r} is not a range: write "7d", (7, "d") or timedelta(days=7), in h, d, mo or y'
+        )

@@ -1,0 +1,56 @@
+"""What the server says of its snapshots and PITRs, the same on every release."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Literal
+
+from .period import PitrRange, Unit
+from .what import Level
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A snapshot. A level that has no account, database or table has None for it; times are aware, in UTC."""
+
+    name: str
+    level: Level
+    account: str | None
+    database: str | None
+    table: str | None
+    created_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Pitr:
+    """A point-in-time recovery policy: ``length`` ``unit``\\ s back, but not before ``created_at``."""
+
+    name: str
+    level: Level
+    account: str | None
+    database: str | None
+    table: str | None
+    length: int
+    unit: Unit
+    created_at: dt.datetime
+    modified_at: dt.datetime
+
+    @property
+    def range(self) -> str:
+        """The range as one writes it: ``"7d"``."""
+        return str(PitrRange(self.length, self.unit))
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryWindow:
+    """Moments that an object can be restored to: all from ``start`` to ``end``, of a snapshot one alone."""
+
+    level: Level
+    account: str | None
+    database: str | None
+    table: str | None
+    source: Literal["snapshot", "pitr"]
+    source_name: str
+    start: dt.datetime
+    end: dt.datetime

@@ -1,0 +1,80 @@
+"""The releases of MatrixOne, and what each of them can do.
+
+Every difference between releases that this package knows of stands in :class:`Feature`; nothing else in
+it compares releases.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+
+from sqlalchemy import exc
+
+Release = tuple[int, int, int]
+"""A release of the server, such as ``(3, 0, 14)``."""
+
+NEWEST: Release = (4, 2, 0)
+"""The newest release that this package was tested on; what it assumes where a server does not tell its own."""
+
+_ANNOUNCED = re.compile(r"MatrixOne-v(\d+)\.(\d+)\.(\d+)")
+_DEVELOPMENT_BUILD = re.compile(r"MatrixOne-v(?!\d+\.)")
+_WRITTEN = re.compile(r"(?:.*MatrixOne-)?v?(\d+)\.(\d+)(?:\.(\d+))?(?:-[\w.-]+)?")
+
+
+class Feature(Enum):
+    """What the server can do from some release on: that release, and the SQL that it is about."""
+
+    PITR_TIMES_AS_EPOCH = (3, 0, 0), "mo_pitr.create_time as nanoseconds since 1970"
+    CLONE = (3, 0, 0), "CREATE TABLE or DATABASE … CLONE"
+    DATA_BRANCH = (3, 0, 6), "DATA BRANCH"
+    DATA_BRANCH_PICK = (3, 0, 12), "DATA BRANCH PICK"
+    RESTORE_BY_BRACES = (4, 0, 0), "RESTORE … {SNAPSHOT = …}"
+    RESTORE_OBJECT_TO_ACCOUNT = (4, 0, 0), "RESTORE DATABASE or TABLE … TO ACCOUNT"
+    SNAPSHOT_OF_PUBLICATION = (4, 0, 0), "CREATE SNAPSHOT … FROM … PUBLICATION"
+    INTERNAL_ROWS = (4, 0, 0), "the column kind of mo_snapshots and mo_pitr"
+    CHECK_CONSTRAINT = (4, 0, 0), "CHECK constraints"
+    PITR_RESTORE_IN_ACCOUNT = (4, 1, 0), "RESTORE ACCOUNT … DATABASE … FROM PITR"
+    CLONE_COPY_GRANTS = (4, 1, 0), "CLONE … COPY GRANTS"
+    RETURNING = (4, 2, 0), "RETURNING"
+
+    @property
+    def since(self) -> Release:
+        return self.value[0]
+
+    @property
+    def sql(self) -> str:
+        return self.value[1]
+
+    def in_release(self, release: Release) -> bool:
+        return release >= self.since
+
+
+def format_release(release: Release) -> str:
+    return ".".join(map(str, release))
+
+
+def announced_release(server_version: str | None) -> Release | None:
+    """The release that a server's greeting or ``version()`` tells, or None where it tells none.
+
+    A greeting reads ``8.0.30-MatrixOne-v4.2.0``. Builds between releases end in ``-v`` or ``-v20260826``
+    and count as the newest release. A proxy in between may answer as a plain MySQL: that is None.
+    """
+    if not server_version:
+        return None
+    if match := _ANNOUNCED.search(server_version):
+        major, minor, patch = map(int, match.groups())
+        return (major, minor, patch)
+    return NEWEST if _DEVELOPMENT_BUILD.search(server_version) else None
+
+
+def parse_release(text: str) -> Release:
+    """The release that a user wrote: ``3.0.14``, ``v3.0.14``, ``3.0`` or a whole greeting.
+
+    :raises sqlalchemy.exc.ArgumentError: where the text is none of these.
+    """
+    match = _WRITTEN.fullmatch(text.strip())
+    if match is None:
+        raise exc.ArgumentError(f"server_version={text!r} is not a release of MatrixOne: write server_version=3.0.14")
+    major, minor, patch = (int(part or 0) for part in match.groups())
+    return (major, minor, patch)

@@ -1,0 +1,69 @@
+"""What has run on a DBAPI connection since its last commit or rollback.
+
+MatrixOne accepts a recovery statement only where nothing has, and nothing that it sends tells a client
+whether that is so: the flags of its OK packets say "no transaction" after a SELECT, and "autocommit"
+after SET NAMES, in neither case truly. So the dialect keeps this account itself.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from weakref import WeakKeyDictionary
+
+_FIRST_WORD = re.compile(r"(?:\s+|/\*.*?\*/|--[^\n]*(?:\n|$)|#[^\n]*(?:\n|$))*(\w+)", re.S)
+_SET_AUTOCOMMIT = re.compile(r"\bautocommit\s*:?=\s*(\w+)", re.I)
+_TO_SAVEPOINT = re.compile(r"\bto\b", re.I)
+
+
+class TransactionState:
+    """The account of one DBAPI connection.
+
+    :ivar autocommit: whether the server commits each statement by itself.
+    :ivar used: whether the server would refuse a recovery statement now.
+    """
+
+    __slots__ = ("autocommit", "used")
+
+    def __init__(self, autocommit: bool = False) -> None:
+        self.autocommit = autocommit
+        self.used = False
+
+    def ended(self) -> None:
+        """A COMMIT or ROLLBACK was carried out."""
+        self.used = False
+
+    def sending(self, statement: str) -> str:
+        """A statement is on its way, whatever may become of it. Gives its first word, for :meth:`sent`."""
+        match = _FIRST_WORD.match(statement)
+        word = match[1].upper() if match else ""
+        if not self.autocommit or word in ("BEGIN", "START"):
+            self.used = True
+        return word
+
+    def sent(self, statement: str, word: str) -> None:
+        """A statement was carried out. COMMIT, ROLLBACK and any SET end the transaction."""
+        if word == "SET":
+            if match := _SET_AUTOCOMMIT.search(statement):
+                self.autocommit = match[1].upper() in ("1", "ON", "TRUE")
+            self.ended()
+        elif word == "COMMIT" or (word == "ROLLBACK" and not _TO_SAVEPOINT.search(statement)):
+            self.ended()
+
+
+_states: WeakKeyDictionary[Any, TransactionState] = WeakKeyDictionary()
+
+
+def driver_connection(connection: Any) -> Any:
+    """The driver's own connection behind SQLAlchemy's pool proxy or async adapter."""
+    return getattr(connection, "driver_connection", None) or connection
+
+
+def state_of(connection: Any) -> TransactionState:
+    """The account of a DBAPI connection, however wrapped."""
+    driver = driver_connection(connection)
+    state = _states.get(driver)
+    if state is None:
+        # An autocommit_mode of None leaves the server's default, which is on.
+        state = _states[driver] = TransactionState(autocommit=getattr(driver, "autocommit_mode", False) is not False)
+    return state
