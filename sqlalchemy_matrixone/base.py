@@ -80,7 +80,7 @@ class MatrixOneDialect(MySQLDialect):
     default_account_name: str | None = None
     _stated_release: Release | None = None
 
-    def __init__(self, *, server_version: str | None = None, **kw: Any) -> None:
+    def __init__(self, server_version: str | None = None, **kw: Any) -> None:
         super().__init__(**kw)
         if server_version is not None:
             self._stated_release = parse_release(server_version)

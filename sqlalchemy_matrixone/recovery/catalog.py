@@ -135,6 +135,7 @@ def _pitr(row: Sequence[Any], created_at: dt.datetime, modified_at: dt.datetime)
 
 
 _WINDOW = re.compile(r"""\{(?:[^'"{}]|'[^']*'|"[^"]*")*\}""")
+_SAYS_UTC = " +0000 UTC"
 _ENTRY = re.compile(r"""(?P<q>['"])(?P<key>\w+)(?P=q)\s*:\s*(?P<v>['"])(?P<value>.*?)(?P=v)""")
 
 
@@ -152,20 +153,31 @@ def get_recovery_windows(connection: Connection, **what: Any) -> list[RecoveryWi
             for row in rows
             for window in _WINDOW.findall(row[4] or "")
         ]
-        clock = [window[key] for _, window in found for key in ("start_time", "end_time") if key in window]
-        times = _to_utc(connection, clock, SERVER_ZONE)
+        ends = {time for _, window in found for time in _ends(window)}
+        times = _to_utc(connection, ends, SERVER_ZONE)
     return [_recovery_window(row, window, times) for row, window in found]
 
 
-def _recovery_window(row: Any, window: dict[str, str], times: dict[str, dt.datetime]) -> RecoveryWindow:
+def _ends(window: dict[str, str]) -> tuple[str, str]:
+    """The first and the last moment of a window, as the server writes them; a snapshot has one alone."""
     if "timestamp" in window:
-        start = end = _from_utc_text(window["timestamp"].removesuffix(" +0000 UTC"))
-    else:
-        start, end = times[window["start_time"]], times[window["end_time"]]
+        return window["timestamp"], window["timestamp"]
+    return window["start_time"], window["end_time"]
+
+
+def _recovery_window(row: Any, window: dict[str, str], times: dict[str, dt.datetime]) -> RecoveryWindow:
     level, account, database, table = row[:4]
+    start, end = _ends(window)
     source = cast(Any, window["source"])
     return RecoveryWindow(
-        level, _part(account), _part(database), _part(table), source, window["source_name"], start, end
+        level,
+        _part(account),
+        _part(database),
+        _part(table),
+        source,
+        window["source_name"],
+        times[start],
+        times[end],
     )
 
 
@@ -175,10 +187,12 @@ def _show(connection: Connection, statement: str) -> list[Any]:
 
 
 def _to_utc(connection: Connection, times: Iterable[str], zone: str) -> dict[str, dt.datetime]:
-    """Wall clock times of a zone of the server, each with the instant that it is."""
+    """Wall clock times of a zone of the server, each with the instant that it is. Some say that they are UTC."""
     texts = sorted(set(times))
-    converted = convert_zone(connection, [text[:19] for text in texts], zone, UTC_ZONE)
-    return {text: _from_utc_text(utc + text[19:]) for text, utc in zip(texts, converted, strict=True)}
+    local = [text for text in texts if not text.endswith(_SAYS_UTC)]
+    converted = convert_zone(connection, [text[:19] for text in local], zone, UTC_ZONE)
+    in_utc = {text: utc + text[19:] for text, utc in zip(local, converted, strict=True)}
+    return {text: _from_utc_text(in_utc.get(text, text.removesuffix(_SAYS_UTC))) for text in texts}
 
 
 def _from_utc_text(text: Any) -> dt.datetime:

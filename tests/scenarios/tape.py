@@ -1,0 +1,395 @@
+"""Record what a server says on its socket, and play it back without the server.
+
+A tape holds the raw bytes a server sent, in exchanges: what the client sent, and
+everything the server sent before the client spoke again.  Of the MySQL protocol
+only the framing of packets, the greeting and the fields that name a client packet
+are known here; answers are never interpreted, so the drivers under test parse
+exactly what the server once wrote.
+
+What a client sends is known by a key:
+
+==================  ===========================================================
+``CONNECT``         opening the connection; the answer is the greeting
+``LOGIN user [db]`` the handshake response (``LOGIN user #2`` its continuation)
+``QUERY text``      a statement; likewise ``INIT_DB name`` and ``PING``
+hexadecimal digits  any other command
+==================  ===========================================================
+"""
+
+from __future__ import annotations
+
+import base64
+import difflib
+import json
+import socket
+import threading
+import time
+import zlib
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+LOOPBACK = "127.0.0.1"
+CONNECT = "CONNECT"
+PING = "PING"
+QUIT = "QUIT"
+
+_COMMANDS = {0x01: QUIT, 0x02: "INIT_DB", 0x03: "QUERY", 0x0E: PING}
+_CLIENT_CONNECT_WITH_DB = 0x0008
+_CLIENT_SSL = 0x0800
+_LONGEST_CHUNK = 0xFFFFFF  # a packet of this length is continued by the next
+_DEFLATE_FROM = 200  # bytes; shorter answers hardly shrink
+_COMPARED = 1000  # characters: difflib takes quadratic time
+
+# What opening a connection costs.  How many connections a pool opens is no concern
+# of a scenario and differs between releases of SQLAlchemy, so these may be sent as
+# often as there are connections.
+_PER_CONNECTION = (CONNECT, "LOGIN ", "QUERY SET NAMES ", "QUERY SET AUTOCOMMIT = 0")
+
+
+@dataclass(frozen=True)
+class Packet:
+    """One packet, joined if it was sent in several chunks."""
+
+    raw: bytes
+    payload: bytes
+
+    @property
+    def sequence(self) -> int:
+        return self.raw[3]
+
+
+def packets(peer: socket.socket) -> Iterator[Packet]:
+    """The packets a peer sends, until it closes or drops the connection."""
+    raw = payload = b""
+    with suppress(OSError), peer.makefile("rb") as stream:
+        while len(header := stream.read(4)) == 4:
+            chunk = stream.read(int.from_bytes(header[:3], "little"))
+            raw += header + chunk
+            payload += chunk
+            if len(chunk) < _LONGEST_CHUNK:
+                yield Packet(raw, payload)
+                raw = payload = b""
+
+
+def server_version(greeting: bytes) -> str:
+    """The version string of a greeting: protocol version, then NUL-terminated."""
+    if greeting[4:5] != b"\x0a":
+        return ""  # an error, such as too many connections
+    return greeting[5 : greeting.index(0, 5)].decode()
+
+
+def without_tls(greeting: bytes) -> bytes:
+    """The greeting with the offer of TLS withdrawn: a tape needs the plain text."""
+    if not server_version(greeting):
+        return greeting
+    # after the version: thread id (4), first part of the salt (8), a zero, flags
+    at = greeting.index(0, 5) + 1 + 4 + 8 + 1
+    flags = int.from_bytes(greeting[at : at + 2], "little") & ~_CLIENT_SSL
+    return greeting[:at] + flags.to_bytes(2, "little") + greeting[at + 2 :]
+
+
+def error_packet(sequence: int, message: str) -> bytes:
+    payload = b"\xff" + (1105).to_bytes(2, "little") + b"#HY000" + message.encode()
+    return len(payload).to_bytes(3, "little") + bytes([sequence]) + payload
+
+
+def _login_key(payload: bytes) -> str:
+    # flags (4), longest packet (4), character set (1), filler (23), user, NUL,
+    # length of the scrambled password (1), scrambled password, database, NUL
+    user, _, rest = payload[32:].partition(b"\0")
+    words = ["LOGIN", user.decode()]
+    if int.from_bytes(payload[:4], "little") & _CLIENT_CONNECT_WITH_DB:
+        words.append(rest[1 + rest[0] :].partition(b"\0")[0].decode())
+    return " ".join(words)
+
+
+def _command_key(payload: bytes) -> str:
+    name = _COMMANDS.get(payload[0])
+    if name is None:
+        return payload.hex()
+    text = payload[1:].decode(errors="backslashreplace")
+    return f"{name} {text}" if text else name
+
+
+class _Naming:
+    """Gives the packets a client sends on one connection their keys."""
+
+    def __init__(self) -> None:
+        self._login = ""
+        self._step = 0
+        self._logged_in = False
+
+    def key(self, packet: Packet) -> str | None:
+        """The key, or None for a packet which only continues the last command."""
+        if packet.sequence == 0 and packet.payload:
+            self._logged_in = True
+            return _command_key(packet.payload)
+        if self._logged_in:
+            return None  # a file, asked for by LOAD DATA LOCAL
+        self._step += 1
+        if self._step == 1:
+            self._login = _login_key(packet.payload)
+            return self._login
+        return f"{self._login} #{self._step}"
+
+
+@dataclass
+class Exchange:
+    """Something a client sent and all the server said to it."""
+
+    send: str
+    answer: bytes = b""
+    closed: bool = False  # did the server then close the connection?
+
+    def to_json(self) -> dict[str, Any]:
+        entry: dict[str, Any] = {"send": self.send, "answer": _pack(self.answer)}
+        return entry | {"closed": True} if self.closed else entry
+
+    @classmethod
+    def from_json(cls, entry: dict[str, Any]) -> Exchange:
+        return cls(entry["send"], _unpack(entry["answer"]), entry.get("closed", False))
+
+
+def _pack(data: bytes) -> str:
+    if len(data) > _DEFLATE_FROM:
+        return "z:" + base64.b64encode(zlib.compress(data, 9)).decode()
+    return base64.b64encode(data).decode()
+
+
+def _unpack(text: str) -> bytes:
+    if text.startswith("z:"):
+        return zlib.decompress(base64.b64decode(text[2:]))
+    return base64.b64decode(text)
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+@dataclass
+class Tape:
+    """The exchanges of one test with one server, in the order of sending."""
+
+    exchanges: list[Exchange] = field(default_factory=list)
+    recorded: str = field(default_factory=_now)
+
+    @property
+    def server(self) -> str:
+        """The version in the first greeting which is not an error."""
+        greetings = (entry for entry in self.exchanges if entry.send == CONNECT)
+        versions = (server_version(greeting.answer) for greeting in greetings)
+        return next(filter(None, versions), "")
+
+    def save(self, path: Path) -> None:
+        content = {
+            "server": self.server,
+            "recorded": self.recorded,
+            "exchanges": [exchange.to_json() for exchange in self.exchanges],
+        }
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+        path.write_bytes(text.encode())
+
+    @classmethod
+    def load(cls, path: Path) -> Tape:
+        content = json.loads(path.read_bytes())
+        exchanges = [Exchange.from_json(entry) for entry in content["exchanges"]]
+        return cls(exchanges, content["recorded"])
+
+
+class _Listener:
+    """Serves every connection to a port of the loopback device in its own thread."""
+
+    def __init__(self, serve: Callable[[socket.socket], None]) -> None:
+        self._serve = serve
+        self._listener = socket.create_server((LOOPBACK, 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._closing = False
+        self._served: list[tuple[socket.socket, threading.Thread]] = []
+        self._acceptor = threading.Thread(target=self._accept, daemon=True)
+        self._acceptor.start()
+
+    def _accept(self) -> None:
+        while True:
+            client, _ = self._listener.accept()
+            if self._closing:
+                client.close()
+                return
+            # Drivers say goodbye and close in one breath: never delay an answer.
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            thread = threading.Thread(target=self._run, args=(client,), daemon=True)
+            self._served.append((client, thread))
+            thread.start()
+
+    def _run(self, client: socket.socket) -> None:
+        with client, suppress(OSError):  # a client may vanish at any time
+            self._serve(client)
+
+    def close(self) -> None:
+        """Serve what was sent so far, then hang up."""
+        self._closing = True
+        socket.create_connection((LOOPBACK, self.port)).close()  # wakes accept()
+        self._acceptor.join()
+        self._listener.close()
+        # Reading first: what has arrived is still served.  Then writing, for a
+        # client which does not read its answer must not block us for ever.
+        for how in (socket.SHUT_RD, socket.SHUT_RDWR):
+            for client, thread in self._served:
+                with suppress(OSError):
+                    client.shutdown(how)
+                thread.join(timeout=2)
+
+
+class _RecordedConnection:
+    """The exchanges of one connection while they are being recorded."""
+
+    def __init__(self, tape: Tape, lock: threading.Lock) -> None:
+        self._tape = tape
+        self._lock = lock  # of the tape: its order is that of sending
+        self._closed = False
+        self._exchange = Exchange(QUIT)
+
+    def sent(self, key: str) -> None:
+        """From here on the server answers this."""
+        with self._lock:
+            before, self._exchange = self._exchange, Exchange(key, closed=self._closed)
+            if key == QUIT:
+                return  # never answered, and sent or not as drivers please
+            if self._closed and before.answer:
+                # The client had not noticed, so it must not be able to in a replay.
+                before.closed = False
+            self._tape.exchanges.append(self._exchange)
+
+    def answered(self, data: bytes) -> None:
+        with self._lock:
+            self._exchange.answer += data
+
+    def closed(self) -> None:
+        with self._lock:
+            self._closed = self._exchange.closed = True
+
+
+class Recorder:
+    """Forwards connections to a server and records them."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self.tape = Tape()
+        self._server = (host, port)
+        self._lock = threading.Lock()
+        self._listener = _Listener(self._serve)
+        self.port = self._listener.port
+        self.close = self._listener.close
+
+    def _serve(self, client: socket.socket) -> None:
+        connection = _RecordedConnection(self.tape, self._lock)
+        naming = _Naming()
+        with socket.create_connection(self._server) as server:
+            server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection.sent(CONNECT)
+            relay = threading.Thread(target=self._relay, args=(server, client, connection), daemon=True)
+            relay.start()
+            for packet in packets(client):
+                if (key := naming.key(packet)) is not None:
+                    connection.sent(key)
+                with suppress(OSError):  # closed by the server: the relay says so
+                    server.sendall(packet.raw)
+            connection.sent(QUIT)  # whatever is said from here on is not heard
+            with suppress(OSError):
+                server.shutdown(socket.SHUT_RDWR)
+            relay.join()
+
+    @staticmethod
+    def _relay(server: socket.socket, client: socket.socket, connection: _RecordedConnection) -> None:
+        """Pass on what the server says; noted first, so that it cannot be mistaken
+        for the answer to what the client sends having read it."""
+        with suppress(OSError):  # reset by the server: as good as closed
+            for data in _answers(server):
+                connection.answered(data)
+                with suppress(OSError):  # the client has gone: not the server's doing
+                    client.sendall(data)
+        connection.closed()
+        with suppress(OSError):
+            client.shutdown(socket.SHUT_WR)
+
+
+def _answers(server: socket.socket) -> Iterator[bytes]:
+    greeting = next(packets(server), None)
+    if greeting is not None:
+        yield without_tls(greeting.raw)
+    while data := server.recv(1 << 16):
+        yield data
+
+
+class Player:
+    """Plays a tape: a server which can only say what was recorded.
+
+    Exchanges are looked up over the whole tape and not by connection, so that
+    threads may be scheduled otherwise than they were while recording.  Answers to
+    the same key are given in the order of recording.
+    """
+
+    def __init__(self, tape: Tape) -> None:
+        self._keys = list(dict.fromkeys(exchange.send for exchange in tape.exchanges))
+        self._left: dict[str, deque[Exchange]] = defaultdict(deque)
+        for exchange in tape.exchanges:
+            self._left[exchange.send].append(exchange)
+        self._last = {exchange.send: exchange for exchange in tape.exchanges}
+        self._spare = len(self._left[CONNECT])  # connections not yet opened
+        self._lock = threading.Lock()
+        self.misses: list[str] = []
+        self._listener = _Listener(self._serve)
+        self.port = self._listener.port
+        self.close = self._listener.close
+
+    def unsent(self) -> list[str]:
+        """What was recorded and never asked for, though it should have been."""
+        return list(self._unsent().elements())
+
+    def _unsent(self) -> Counter[str]:
+        left = Counter({key: len(queue) for key, queue in self._left.items()})
+        return Counter(
+            {
+                key: count
+                for key, count in left.items()
+                if key != PING and not (key.startswith(_PER_CONNECTION) and count <= self._spare)
+            }
+        )
+
+    def _serve(self, client: socket.socket) -> None:
+        naming = _Naming()
+        self._play(client, CONNECT, sequence=0)
+        for packet in packets(client):
+            key = naming.key(packet)
+            if key == QUIT:
+                return
+            if key is not None:
+                self._play(client, key, (packet.sequence + 1) % 256)
+
+    def _play(self, client: socket.socket, key: str, sequence: int) -> None:
+        with self._lock:
+            exchange = self._next(key) or self._miss(key, sequence)
+        client.sendall(exchange.answer)
+        if exchange.closed:
+            # Only this half, so that what the client still tries to send is read.
+            client.shutdown(socket.SHUT_WR)
+
+    def _next(self, key: str) -> Exchange | None:
+        if key == CONNECT:
+            self._spare -= 1
+        if queue := self._left.get(key):
+            return queue.popleft()
+        if self._spare < 0 and key.startswith(_PER_CONNECTION):
+            return self._last.get(key)
+        return None
+
+    def _miss(self, key: str, sequence: int) -> Exchange:
+        candidates = {other[:_COMPARED]: other for other in self._unsent() or self._keys}
+        nearest = difflib.get_close_matches(key[:_COMPARED], candidates, n=1, cutoff=0.0)
+        recorded = candidates[nearest[0]] if nearest else "nothing"
+        message = f"not in the recording: {key} | nearest recorded: {recorded}"
+        self.misses.append(message)
+        return Exchange(key, error_packet(sequence, message))

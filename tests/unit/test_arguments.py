@@ -1,0 +1,92 @@
+"""Bad input is refused when the construct is made, with a sentence that says what to do."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+from sqlalchemy import exc
+
+from sqlalchemy_matrixone import (
+    AlterPitr,
+    AsyncRecovery,
+    CreatePitr,
+    CreateSnapshot,
+    DropSnapshot,
+    Recovery,
+    RecoveryArgumentError,
+    RestorePitr,
+    RestoreSnapshot,
+)
+from sqlalchemy_matrixone.recovery.period import PitrRange
+
+NOON = dt.datetime(2026, 11, 22, 12, tzinfo=dt.UTC)
+
+REFUSED = [
+    (lambda: CreateSnapshot("s", cluster=True, database="d"), "cluster=True is the whole cluster"),
+    (lambda: CreateSnapshot("s", cluster=True, account="a"), "cluster=True is the whole cluster"),
+    (lambda: CreateSnapshot("s", account="a", database="d"), "of the own account alone"),
+    (lambda: CreatePitr("p", range="1d", account="a", table="t", database="d"), "of the own account alone"),
+    (lambda: CreateSnapshot("s", table="t"), "say which database it is in"),
+    (lambda: CreateSnapshot("s", table=object()), "neither a mapped class, a Table nor a name"),
+    (lambda: CreateSnapshot("s", database=""), "database='' is not a name"),
+    (lambda: CreateSnapshot("s", account=3), "account=3 is not a name"),
+    (lambda: CreateSnapshot("s", database="d", publication="p"), "go together"),
+    (lambda: CreateSnapshot("s", cluster=True, publication="p", from_account="a"), "databases and tables"),
+    (lambda: RestoreSnapshot("s"), "say what, with cluster=True"),
+    (lambda: RestorePitr("p", NOON), "say what, with cluster=True"),
+    (lambda: RestoreSnapshot("s", cluster=True, to_account="a"), "cannot be restored to_account"),
+    (lambda: RestorePitr("p", NOON, database="d", to_account="a"), "a whole account alone"),
+    (lambda: RestorePitr("p", NOON.replace(tzinfo=None), database="d"), "is naive"),
+    (lambda: RestorePitr("p", 12, database="d"), "is not a moment"),
+    (lambda: CreateSnapshot(""), "is not a name for a snapshot"),
+    (lambda: CreateSnapshot(None), "is not a name for a snapshot"),
+    (lambda: CreateSnapshot("x" * 65), "has 65 characters"),
+    (lambda: DropSnapshot("a b"), "leave out spaces"),
+    (lambda: AlterPitr("a`b", range="1d"), "leave out spaces"),
+    (lambda: Recovery(object()), "Session, scoped_session or Connection"),
+    (lambda: AsyncRecovery(object()), "AsyncSession, async_scoped_session or AsyncConnection"),
+]
+
+
+@pytest.mark.parametrize(("make", "why"), REFUSED, ids=[why for _, why in REFUSED])
+def test_refused(make, why):
+    with pytest.raises(RecoveryArgumentError, match=why) as refusal:
+        make()
+    assert isinstance(refusal.value, exc.ArgumentError)
+
+
+def test_a_snapshot_name_of_64_characters_is_kept_and_a_pitr_s_may_be_longer():
+    assert CreateSnapshot("x" * 64).name == "x" * 64
+    assert CreatePitr("x" * 65, range="1d").name == "x" * 65
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("7d", "7d"),
+        ("1h", "1h"),
+        ("3mo", "3mo"),
+        ("3 mo", "3mo"),
+        ("100Y", "100y"),
+        ((12, "h"), "12h"),
+        (dt.timedelta(days=2), "2d"),
+        (dt.timedelta(hours=36), "36h"),
+        (dt.timedelta(hours=24), "1d"),
+    ],
+)
+def test_ranges(written, meant):
+    assert str(PitrRange.of(written)) == meant
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "", "d", "7", "7w", "7m", "0d", "101d", "-1d", "1.5d", "٣d", (7,), (7, "w"), (True, "d"), (1.5, "d"), 7, None,
+        dt.timedelta(0), dt.timedelta(minutes=90), dt.timedelta(days=101), dt.timedelta(hours=101),
+        dt.timedelta(days=-1),
+    ],
+)  # fmt: skip
+def test_wrong_ranges(wrong):
+    with pytest.raises(RecoveryArgumentError, match="range="):
+        CreatePitr("p", range=wrong)

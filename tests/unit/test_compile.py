@@ -1,0 +1,246 @@
+"""Each form of the grammar, on each release line: the SQL, or a refusal that names the release it needs."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+from sqlalchemy import Column, Integer, MetaData, String, Table, create_mock_engine
+from sqlalchemy.dialects import mysql, sqlite
+from sqlalchemy.exc import CompileError
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from sqlalchemy_matrixone import (
+    AlterPitr,
+    CreatePitr,
+    CreateSnapshot,
+    DropPitr,
+    DropSnapshot,
+    RecoveryArgumentError,
+    RestorePitr,
+    RestoreSnapshot,
+)
+from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Order(Base):
+    __tablename__ = "orders"
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+
+ORDERS = Order.__table__
+INVOICES = Table("invoices", MetaData(), Column("id", Integer), schema="billing")
+NOON = "2026-11-22 12:00:00"
+
+
+def dialect(release: str, *, account: str | None = "sys", database: str | None = "shop") -> MatrixOneDialect_pymysql:
+    made = MatrixOneDialect_pymysql(server_version=release)
+    made.default_account_name = account
+    made.default_schema_name = database
+    return made
+
+
+def sql(construct, release="4.2.0", **known) -> str:
+    return str(construct.compile(dialect=dialect(release, **known)))
+
+
+PORTABLE = [
+    (CreateSnapshot("s", cluster=True), "CREATE SNAPSHOT `s` FOR CLUSTER"),
+    (CreateSnapshot("s"), "CREATE SNAPSHOT `s` FOR ACCOUNT"),
+    (CreateSnapshot("s", account="acc1"), "CREATE SNAPSHOT `s` FOR ACCOUNT `acc1`"),
+    (CreateSnapshot("s", account="sys"), "CREATE SNAPSHOT `s` FOR ACCOUNT"),
+    (CreateSnapshot("s", database="shop"), "CREATE SNAPSHOT `s` FOR DATABASE `shop`"),
+    (CreateSnapshot("s", table="t", database="d"), "CREATE SNAPSHOT `s` FOR TABLE `d` `t`"),
+    (CreateSnapshot("s", table=Order), "CREATE SNAPSHOT `s` FOR TABLE `shop` `orders`"),
+    (CreateSnapshot("s", table=ORDERS), "CREATE SNAPSHOT `s` FOR TABLE `shop` `orders`"),
+    (CreateSnapshot("s", table=INVOICES), "CREATE SNAPSHOT `s` FOR TABLE `billing` `invoices`"),
+    (CreateSnapshot("s", database="d", if_not_exists=True), "CREATE SNAPSHOT IF NOT EXISTS `s` FOR DATABASE `d`"),
+    (DropSnapshot("s"), "DROP SNAPSHOT `s`"),
+    (DropSnapshot("s", if_exists=True), "DROP SNAPSHOT IF EXISTS `s`"),
+    (CreatePitr("p", range="1h", cluster=True), "CREATE PITR `p` FOR CLUSTER RANGE 1 'h'"),
+    (CreatePitr("p", range="7d"), "CREATE PITR `p` FOR ACCOUNT RANGE 7 'd'"),
+    (CreatePitr("p", range="7d", account="acc1"), "CREATE PITR `p` FOR ACCOUNT `acc1` RANGE 7 'd'"),
+    (CreatePitr("p", range=(3, "mo"), database="d"), "CREATE PITR `p` FOR DATABASE `d` RANGE 3 'mo'"),
+    (CreatePitr("p", range=dt.timedelta(days=7), table=Order), "CREATE PITR `p` FOR TABLE `shop` `orders` RANGE 7 'd'"),
+    (
+        CreatePitr("p", range="1y", table=Order, if_not_exists=True),
+        "CREATE PITR IF NOT EXISTS `p` FOR TABLE `shop` `orders` RANGE 1 'y'",
+    ),
+    (AlterPitr("p", range="2h"), "ALTER PITR `p` RANGE 2 'h'"),
+    (AlterPitr("p", range="2h", if_exists=True), "ALTER PITR IF EXISTS `p` RANGE 2 'h'"),
+    (DropPitr("p"), "DROP PITR `p`"),
+    (DropPitr("p", if_exists=True), "DROP PITR IF EXISTS `p`"),
+    (RestorePitr("p", NOON, cluster=True), f"RESTORE CLUSTER FROM PITR `p` '{NOON}'"),
+    (RestorePitr("p", NOON, account="sys"), f"RESTORE FROM PITR `p` '{NOON}'"),
+    (RestorePitr("p", NOON, account="acc1"), f"RESTORE ACCOUNT `acc1` FROM PITR `p` '{NOON}'"),
+    (
+        RestorePitr("p", NOON, account="acc1", to_account="acc2"),
+        f"RESTORE ACCOUNT `acc2` FROM PITR `p` '{NOON}' `acc1`",
+    ),
+    (RestorePitr("p", NOON, database="d"), f"RESTORE DATABASE `d` FROM PITR `p` '{NOON}'"),
+    (RestorePitr("p", NOON, database="d", account="SYS"), f"RESTORE DATABASE `d` FROM PITR `p` '{NOON}'"),
+    (RestorePitr("p", NOON, table=Order), f"RESTORE DATABASE `shop` TABLE `orders` FROM PITR `p` '{NOON}'"),
+]
+
+
+@pytest.mark.parametrize("release", ["2.2.2", "3.0.14", "4.2.0"])
+@pytest.mark.parametrize(("construct", "expected"), PORTABLE, ids=lambda value: value if isinstance(value, str) else "")
+def test_portable_forms(construct, expected, release):
+    assert sql(construct, release) == expected
+
+
+RESTORES = [
+    (RestoreSnapshot("s", cluster=True), "RESTORE CLUSTER FROM SNAPSHOT `s`", "RESTORE CLUSTER {SNAPSHOT = `s`}"),
+    (
+        RestoreSnapshot("s", account="acc1"),
+        "RESTORE ACCOUNT `acc1` FROM SNAPSHOT `s`",
+        "RESTORE ACCOUNT `acc1` {SNAPSHOT = `s`}",
+    ),
+    (
+        RestoreSnapshot("s", account="acc1", to_account="acc2"),
+        "RESTORE ACCOUNT `acc1` FROM SNAPSHOT `s` TO ACCOUNT `acc2`",
+        "RESTORE ACCOUNT `acc1` {SNAPSHOT = `s`} TO ACCOUNT `acc2`",
+    ),
+    (
+        RestoreSnapshot("s", database="d"),
+        "RESTORE ACCOUNT `sys` DATABASE `d` FROM SNAPSHOT `s`",
+        "RESTORE DATABASE `d` {SNAPSHOT = `s`}",
+    ),
+    (
+        RestoreSnapshot("s", database="d", account="acc1"),
+        "RESTORE ACCOUNT `acc1` DATABASE `d` FROM SNAPSHOT `s`",
+        "RESTORE DATABASE `acc1`.`d` {SNAPSHOT = `s`}",
+    ),
+    (
+        RestoreSnapshot("s", table=Order),
+        "RESTORE ACCOUNT `sys` DATABASE `shop` TABLE `orders` FROM SNAPSHOT `s`",
+        "RESTORE TABLE `shop`.`orders` {SNAPSHOT = `s`}",
+    ),
+]
+
+
+@pytest.mark.parametrize(("construct", "before_4", "from_4"), RESTORES)
+def test_restore_of_a_snapshot_in_the_grammar_of_the_release(construct, before_4, from_4):
+    assert sql(construct, "2.2.2") == before_4
+    assert sql(construct, "3.0.18") == before_4
+    assert sql(construct, "4.0.0") == from_4
+    assert sql(construct, "4.2.0") == from_4
+
+
+NOT_BEFORE = [
+    (RestoreSnapshot("s", database="d", to_account="acc2"), "3.0.14", "4.0.0"),
+    (RestoreSnapshot("s", table=Order, to_account="acc2"), "2.2.2", "4.0.0"),
+    (CreateSnapshot("s", database="d", from_account="a", publication="pub"), "3.0.14", "4.0.0"),
+    (RestorePitr("p", NOON, account="acc1", database="d"), "4.0.0", "4.1.0"),
+]
+
+
+@pytest.mark.parametrize(("construct", "release", "needs"), NOT_BEFORE)
+def test_a_form_that_a_release_lacks_names_the_release_that_has_it(construct, release, needs):
+    with pytest.raises(CompileError, match=rf"needs MatrixOne {needs} or later; this is {release}"):
+        sql(construct, release)
+    assert sql(construct, needs)
+
+
+def test_publications_from_4_0():
+    source = {"from_account": "pubacc", "publication": "pub"}
+    assert (
+        sql(CreateSnapshot("s", table=Order, **source))
+        == "CREATE SNAPSHOT `s` FOR TABLE `shop` `orders` FROM `pubacc` PUBLICATION `pub`"
+    )
+    assert (
+        sql(CreateSnapshot("s", database="d", **source))
+        == "CREATE SNAPSHOT `s` FOR DATABASE `d` FROM `pubacc` PUBLICATION `pub`"
+    )
+    assert sql(CreateSnapshot("s", **source)) == "CREATE SNAPSHOT `s` FOR ACCOUNT FROM `pubacc` PUBLICATION `pub`"
+
+
+def test_a_restore_of_another_account_s_objects_from_a_pitr():
+    assert (
+        sql(RestorePitr("p", NOON, account="acc1", table="t", database="d"), "4.1.0")
+        == f"RESTORE ACCOUNT `acc1` DATABASE `d` TABLE `t` FROM PITR `p` '{NOON}'"
+    )
+
+
+def test_the_own_account_of_another_than_sys_goes_without_its_name():
+    assert sql(CreatePitr("p", range="1d", account="acc1"), account="acc1") == "CREATE PITR `p` FOR ACCOUNT RANGE 1 'd'"
+    assert sql(RestorePitr("p", NOON, account="acc1"), account="acc1") == f"RESTORE FROM PITR `p` '{NOON}'"
+    assert (
+        sql(RestoreSnapshot("s", database="d"), "3.0.14", account="acc1")
+        == "RESTORE ACCOUNT `acc1` DATABASE `d` FROM SNAPSHOT `s`"
+    )
+
+
+def test_before_4_a_restore_needs_the_account():
+    with pytest.raises(CompileError, match="give account="):
+        sql(RestoreSnapshot("s", database="d"), "3.0.14", account=None)
+
+
+def test_a_table_without_a_database_is_refused_where_none_can_be_found():
+    with pytest.raises(RecoveryArgumentError, match="the connection has none"):
+        sql(CreateSnapshot("s", table=Order), database=None)
+
+
+def test_schema_translate_map_is_followed():
+    compiled = CreateSnapshot("s", table=INVOICES).compile(
+        dialect=dialect("4.2.0"), schema_translate_map={"billing": "billing_test"}
+    )
+    assert str(compiled) == "CREATE SNAPSHOT `s` FOR TABLE `billing_test` `invoices`"
+
+
+def test_an_aware_datetime_is_not_written_without_a_server_to_ask():
+    when = dt.datetime(2026, 11, 22, 12, tzinfo=dt.UTC)
+    with pytest.raises(CompileError, match="connected matrixone engine"):
+        sql(RestorePitr("p", when, database="d"))
+    assert str(RestorePitr("p", when, database="d")).endswith("'2026-11-22 12:00:00+00:00'")
+
+
+def test_str_shows_what_only_a_connection_knows_in_angle_brackets():
+    assert (
+        str(CreatePitr("100%", range="1d", table=Order))
+        == "CREATE PITR `100%` FOR TABLE <database> `orders` RANGE 1 'd'"
+    )
+
+
+@pytest.mark.parametrize(("construct", "expected"), PORTABLE[:3])
+def test_on_a_plain_mysql_dialect_too(construct, expected):
+    assert str(construct.compile(dialect=mysql.dialect())) == expected
+
+
+def test_on_a_plain_mysql_dialect_names_are_escaped_as_matrixone_reads_them():
+    compiled = CreateSnapshot("s", database="a\\`b").compile(dialect=mysql.dialect())
+    assert str(compiled) == "CREATE SNAPSHOT `s` FOR DATABASE `a\\\\``b`"
+
+
+def test_not_on_other_databases():
+    with pytest.raises(CompileError):
+        CreateSnapshot("s").compile(dialect=sqlite.dialect())
+
+
+def test_other_ddl_of_the_mysql_dialect_is_untouched():
+    from sqlalchemy.schema import CreateTable
+
+    table = Table("a\\b", MetaData(), Column("c", String(3)))
+    assert "`a\\b`" in str(CreateTable(table).compile(dialect=mysql.dialect()))
+    assert "`a\\\\b`" in str(CreateTable(table).compile(dialect=dialect("4.2.0")))
+
+
+@pytest.mark.parametrize(
+    ("release", "expected"),
+    [
+        ("3.0.14", "RESTORE ACCOUNT `acc1` DATABASE `shop` TABLE `orders` FROM SNAPSHOT `s`"),
+        ("4.2.0", "RESTORE TABLE `shop`.`orders` {SNAPSHOT = `s`}"),
+    ],
+)
+def test_a_mock_engine_learns_release_account_and_database_from_the_url(release, expected):
+    printed: list[str] = []
+    engine = create_mock_engine(
+        f"matrixone+pymysql://acc1%3Aadmin@localhost/shop?server_version={release}",
+        lambda construct, *_: printed.append(str(construct.compile(dialect=engine.dialect))),
+    )
+    engine.execute(RestoreSnapshot("s", table=Order))
+    assert printed == [expected]

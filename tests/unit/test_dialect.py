@@ -1,0 +1,107 @@
+"""What holds for the dialect without a server."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from pymysql.err import OperationalError
+from sqlalchemy import create_engine, event, exc, pool
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from sqlalchemy_matrixone.aiomysql import MatrixOneDialect_aiomysql
+from sqlalchemy_matrixone.asyncmy import MatrixOneDialect_asyncmy
+from sqlalchemy_matrixone.base import MatrixOneDialect
+from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
+
+DIALECTS = [MatrixOneDialect_pymysql, MatrixOneDialect_aiomysql, MatrixOneDialect_asyncmy]
+
+
+@pytest.mark.parametrize("cls", [*DIALECTS, MatrixOneDialect])
+def test_statement_caching_is_on_in_each_class_itself(cls):
+    assert cls.__dict__["supports_statement_cache"] is True
+
+
+@pytest.mark.parametrize("cls", DIALECTS)
+def test_urls_name_the_drivers(cls):
+    url = make_url(f"matrixone+{cls.driver}://dump:111@localhost/shop?server_version=3.0.14")
+    made = url.get_dialect()
+    assert issubclass(made, cls)
+    assert made.__dict__["supports_statement_cache"] is True
+    assert (made().server_release, made.default_schema_name, made.default_account_name) == ((3, 0, 14), "shop", "sys")
+
+
+def test_the_short_url_means_pymysql_and_aiomysql():
+    assert create_engine("matrixone://dump@localhost").dialect.driver == "pymysql"
+    assert create_async_engine("matrixone://dump@localhost").dialect.driver == "aiomysql"
+
+
+def test_server_version_is_no_argument_of_the_driver():
+    url = make_url("matrixone+pymysql://dump@localhost/shop?server_version=3.0.14&charset=utf8mb4")
+    _, arguments = MatrixOneDialect_pymysql(dbapi=MatrixOneDialect_pymysql.import_dbapi()).create_connect_args(url)
+    assert "server_version" not in arguments
+    assert arguments["charset"] == "utf8mb4"
+
+
+def test_server_version_as_an_argument_of_create_engine():
+    assert create_engine("matrixone://dump@localhost", server_version="2.2").dialect.server_release == (2, 2, 0)
+    with pytest.raises(exc.ArgumentError, match="not a release"):
+        create_engine("matrixone://dump@localhost?server_version=latest")
+
+
+@pytest.mark.parametrize(
+    ("login", "account"),
+    [
+        ("dump", "sys"),
+        ("acc1:admin", "acc1"),
+        ("acc1#admin", "acc1"),
+        ("acc1:admin:accountadmin", "acc1"),
+        (None, None),
+    ],
+)
+def test_the_account_in_a_login(login, account):
+    url = make_url("matrixone+pymysql://localhost").set(username=login)
+    assert url.get_dialect().default_account_name == account
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["context canceled", "backend connection closed", "no available backend", "rpc client closed"],
+)
+def test_the_server_s_words_for_a_lost_connection(text):
+    dialect = MatrixOneDialect_pymysql(dbapi=MatrixOneDialect_pymysql.import_dbapi())
+    assert dialect.is_disconnect(OperationalError(1105, text), None, None)
+    assert dialect.is_disconnect(OperationalError(2013, "Lost connection"), None, None)
+    assert not dialect.is_disconnect(OperationalError(20101, "internal error: pitr p does not exist"), None, None)
+
+
+IMPORT_ORDERS = [
+    "import sqlalchemy_matrixone",
+    "import sqlalchemy; sqlalchemy.create_engine('matrixone+pymysql://dump@localhost')",
+    "import sqlalchemy_matrixone.aiomysql, sqlalchemy_matrixone.asyncmy",
+    "import sqlalchemy_matrixone.recovery.catalog",
+    "import sqlalchemy_matrixone.compiler",
+]
+
+
+@pytest.mark.parametrize("code", IMPORT_ORDERS)
+def test_imports_in_any_order_without_a_warning(code):
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+
+
+def test_importing_changes_nothing_for_other_dialects():
+    code = """
+import sqlalchemy as sa, sqlalchemy.event.registry as registry
+from sqlalchemy.dialects import mysql, sqlite
+before = dict(vars(mysql.dialect)), dict(vars(mysql.dialect.ddl_compiler)), len(registry._key_to_collection)
+import sqlalchemy_matrixone
+after = dict(vars(mysql.dialect)), dict(vars(mysql.dialect.ddl_compiler)), len(registry._key_to_collection)
+assert before == after
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_no_listener_is_left_on_classes():
+    assert not event.contains(pool.Pool, "connect", lambda *_: None)

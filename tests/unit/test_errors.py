@@ -1,0 +1,74 @@
+"""The reason of a refusal, by what servers of the three release lines have answered."""
+
+from __future__ import annotations
+
+import pytest
+from pymysql.err import OperationalError, ProgrammingError
+from sqlalchemy import exc
+
+from sqlalchemy_matrixone import (
+    PitrError,
+    Reason,
+    RecoveryArgumentError,
+    RecoveryError,
+    RestoreError,
+    SnapshotError,
+)
+from sqlalchemy_matrixone.exc import reason_of
+
+ANSWERS = [
+    (20101, "internal error: pitr p_db already exists", "exists"),
+    (20101, "internal error: database `pdb` already has a pitr", "exists"),
+    (20101, "internal error: cluster level pitr already exists", "exists"),
+    (20101, "internal error: snapshot s_db already exists", "exists"),
+    (1062, "Duplicate entry '(x,0)' for key '(sname,account_id)'", "exists"),
+    (20101, "internal error: pitr nope does not exist", "not_found"),
+    (20101, "internal error: database nodb does not exist", "not_found"),
+    (20101, "internal error: find 0 snapshot records by name(nosnap), expect only 1", "not_found"),
+    (20101, "internal error: no such account, account name: nosuch", "not_found"),
+    (20101, "internal error: accountName(nosuch) does not match snapshot.accountName(racc)", "not_found"),
+    (1049, "Unknown database rdb", "not_found"),
+    (20101, "internal error: do not have privilege to execute the statement", "not_permitted"),
+    (20101, "internal error: only sys tenant can create cluster level snapshot", "not_permitted"),
+    (20101, "internal error: only sys tenant can create tenant level pitr for other tenant", "not_permitted"),
+    (20101, "internal error: non-sys account can't restore snapshot to another account", "not_permitted"),
+    (20101, "internal error: can't restore database from other account's snapshot", "not_permitted"),
+    (
+        20101,
+        "internal error: input timestamp 2020-01-01 00:00:00 is less than the pitr valid time 2026-11-22 08:58:28",
+        "out_of_range",
+    ),
+    (
+        20101,
+        "internal error: input timestamp 2030-01-01 00:00:00 is bigger than now timestamp 2026-11-22 08:58:31",
+        "out_of_range",
+    ),
+    (
+        20101,
+        "internal error: unclassified statement appears in uncommitted transaction",
+        "active_transaction",
+    ),
+    (20105, "not supported: function or operator 'current_account'", "unsupported"),
+    (1064, 'SYNTAX: syntax error at line 1 column 54 near " snapshot r_tb";', "unsupported"),
+    (20101, "internal error: can not find table by id 273169: accountId: 0", "other"),
+    (1105, "context canceled", "other"),
+]
+
+
+@pytest.mark.parametrize(("code", "text", "reason"), ANSWERS, ids=[text[:60] for _, text, _ in ANSWERS])
+def test_reason(code, text, reason):
+    orig = (ProgrammingError if code == 1064 else OperationalError)(code, text)
+    wrapped = exc.DBAPIError("statement", None, orig)
+    assert reason_of(orig) == reason_of(wrapped) == reason == Reason(reason)
+
+
+def test_an_error_without_arguments_has_a_reason_too():
+    assert reason_of(OperationalError()) is Reason.OTHER
+
+
+def test_the_family():
+    for error in (SnapshotError, PitrError, RestoreError):
+        assert issubclass(error, RecoveryError)
+        assert error("text").reason is Reason.OTHER
+    assert issubclass(RecoveryError, exc.SQLAlchemyError)
+    assert issubclass(RecoveryArgumentError, exc.ArgumentError)

@@ -1,0 +1,81 @@
+"""Whatever a name contains, it is one token of the statement, or it is refused."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from sqlalchemy_matrixone import CreatePitr, CreateSnapshot, RecoveryArgumentError, RestorePitr, RestoreSnapshot
+from sqlalchemy_matrixone.aiomysql import MatrixOneDialect_aiomysql
+from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
+
+SENT = MatrixOneDialect_pymysql(server_version="4.2.0")
+SENT_3_0 = MatrixOneDialect_aiomysql(server_version="3.0.14")
+SENT_3_0.default_account_name = "sys"
+
+# A quoted name or a string, as the server's scanner reads them.
+TOKEN = re.compile(r"(?P<quote>[`'])(?P<inside>(?:(?!(?P=quote)|\\).|(?P=quote){2}|\\.)*)(?P=quote)", re.S)
+
+names = st.text(min_size=1, max_size=70)
+awkward = st.text("`'\"\\%:; \n-#{}/*快照Aa0", min_size=1, max_size=70)
+
+
+def sent(construct, dialect=SENT) -> str:
+    """What the server receives: the driver makes one % of two."""
+    return str(construct.compile(dialect=dialect)) % ()
+
+
+def skeleton(statement: str) -> str:
+    return TOKEN.sub("?", statement)
+
+
+def tokens(statement: str) -> list[str]:
+    """What the server makes of the insides of the quotes."""
+    return [
+        re.sub(r"\\(.)", r"\1", token["inside"].replace(token["quote"] * 2, token["quote"]), flags=re.S)
+        for token in TOKEN.finditer(statement)
+    ]
+
+
+@given(names | awkward, names | awkward)
+@example("\\", "`")
+@example("a`; DROP DATABASE b", "x")
+@example("100%s", "%(x)s")
+def test_names_of_objects_arrive_as_they_are(database, table):
+    try:
+        statement = sent(CreateSnapshot("s", database=database, table=table))
+    except RecoveryArgumentError:
+        assert not (database.strip() and table.strip())
+        return
+    assert skeleton(statement) == "CREATE SNAPSHOT ? FOR TABLE ? ?"
+    assert tokens(statement) == ["s", database, table]
+
+
+@given(names | awkward)
+@example("x" * 64)
+@example("x" * 65)
+@example("Grün-快照:%")
+def test_names_of_snapshots_arrive_whole_or_are_refused(name):
+    try:
+        made = RestoreSnapshot(name, database="d")
+    except RecoveryArgumentError:
+        assert len(name) > 64 or set(name) & set(" \t`\"'\0\r\n")
+        return
+    assert skeleton(sent(made)) == "RESTORE DATABASE ? {SNAPSHOT = ?}"
+    assert tokens(sent(made)) == ["d", name]
+    assert tokens(sent(made, SENT_3_0)) == ["sys", "d", name]
+
+
+@given(st.text(max_size=70) | awkward)
+def test_a_moment_given_as_text_is_one_string(text):
+    statement = sent(RestorePitr("p", text, database="d"))
+    assert skeleton(statement) == "RESTORE DATABASE ? FROM PITR ? ?"
+    assert tokens(statement) == ["d", "p", text]
+
+
+@pytest.mark.parametrize("word", ["select", "snapshot", "pitr", "table", "for", "cluster", "UPPER", "快照", "a-b"])
+def test_reserved_and_other_words(word):
+    assert sent(CreatePitr(word, range="1d", account=word)) == f"CREATE PITR `{word}` FOR ACCOUNT `{word}` RANGE 1 'd'"

@@ -1,0 +1,56 @@
+"""Which release answers, told by greetings, builds between releases, proxies and users."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import exc
+
+from sqlalchemy_matrixone.release import NEWEST, Feature, announced_release, format_release, parse_release
+
+
+@pytest.mark.parametrize(
+    ("greeting", "release"),
+    [
+        ("8.0.30-MatrixOne-v4.2.0", (4, 2, 0)),
+        ("8.0.30-MatrixOne-v3.0.14", (3, 0, 14)),
+        ("8.0.30-MatrixOne-v2.2.2", (2, 2, 2)),
+        ("8.0.30-MatrixOne-v4.0.0-rc4", (4, 0, 0)),
+        ("8.0.30-MatrixOne-v3.0.4-hotfix-20251114", (3, 0, 4)),
+        ("8.0.30-MatrixOne-v", NEWEST),
+        ("8.0.30-MatrixOne-v20260826", NEWEST),
+        ("8.0.36", None),
+        ("5.7.25-proxy", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_announced(greeting, release):
+    assert announced_release(greeting) == release
+
+
+@pytest.mark.parametrize(
+    "text", ["3.0.14", "v3.0.14", " 3.0.14 ", "8.0.30-MatrixOne-v3.0.14", "3.0.14-hotfix-20251204"]
+)
+def test_written(text):
+    assert parse_release(text) == (3, 0, 14)
+
+
+def test_written_in_short():
+    assert parse_release("3.0") == (3, 0, 0)
+
+
+@pytest.mark.parametrize("text", ["", "three", "3", "3.x", "latest", "8.0.30"[:1]])
+def test_written_wrongly(text):
+    with pytest.raises(exc.ArgumentError, match=r"server_version=3\.0\.14"):
+        parse_release(text)
+
+
+def test_every_feature_comes_with_a_release_that_is_known():
+    for feature in Feature:
+        assert (2, 2, 0) <= feature.since <= NEWEST
+        assert feature.sql
+        assert feature.in_release(NEWEST)
+
+
+def test_format():
+    assert format_release((3, 0, 14)) == "3.0.14"

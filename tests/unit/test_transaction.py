@@ -1,0 +1,66 @@
+"""The account of what has run on a connection, as the servers count it."""
+
+from __future__ import annotations
+
+import pytest
+
+from sqlalchemy_matrixone.transaction import TransactionState
+
+
+def run(*statements: str, autocommit: bool = False) -> TransactionState:
+    state = TransactionState(autocommit)
+    for statement in statements:
+        state.sent(statement, state.sending(statement))
+    return state
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        [],
+        ["SELECT 1", "COMMIT"],
+        ["SELECT 1", "rollback"],
+        ["BEGIN", "INSERT INTO t VALUES (1)", "/* done */ COMMIT"],
+        ["SET @x = 1"],
+        ["INSERT INTO t VALUES (1)", "SET time_zone = '+00:00'"],
+        ["SELECT 1", "-- why\n# and how\n  commit;"],
+    ],
+)
+def test_clean(statements):
+    assert not run(*statements).used
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        ["SELECT 1"],
+        ["BEGIN"],
+        ["START TRANSACTION"],
+        ["USE d"],
+        ["COMMIT", "SHOW TABLES"],
+        ["SELECT 1", "ROLLBACK TO SAVEPOINT a"],
+        ["/* COMMIT */ SELECT 1"],
+        [""],
+    ],
+)
+def test_used(statements):
+    assert run(*statements).used
+
+
+def test_what_failed_counts_as_run():
+    state = TransactionState()
+    state.sending("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE")
+    assert state.used
+
+
+def test_autocommit_is_used_by_an_explicit_transaction_alone():
+    assert not run("SELECT 1", autocommit=True).used
+    assert run("SELECT 1", "BEGIN", autocommit=True).used
+    assert not run("BEGIN", "SELECT 1", "COMMIT", "SELECT 1", autocommit=True).used
+
+
+@pytest.mark.parametrize("value", ["1", "ON", "true"])
+def test_autocommit_set_by_hand_is_seen(value):
+    assert run(f"SET autocommit = {value}").autocommit
+    assert run(f"set session autocommit={value}").autocommit
+    assert not run("SET @@autocommit = 0", autocommit=True).autocommit
