@@ -1,0 +1,254 @@
+"""The PITRs that are declared, compared with those that the server has.
+
+Declared are ``Table(..., matrixone_pitr="7d")``, ``MetaData(info={"matrixone_pitr": "7d"})`` for the database
+of the tables, and ``MetaData(info={"matrixone_pitrs": [CreatePitr(...)]})`` for anything else. They are
+matched by their object, which has one PITR at most, not by name.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from alembic.operations.ops import CreateTableOp, MigrateOperation, UpgradeOps
+from alembic.util import CommandError, PriorityDispatchResult, to_list
+from sqlalchemy import MetaData
+
+from ..exc import Reason, RecoveryError
+from ..recovery import catalog
+from ..recovery.ddl import CreatePitr
+from ..recovery.period import PitrRange
+from ..recovery.values import Pitr
+from ..recovery.what import What
+from .ops import AlterPitrOp, CreatePitrOp, DropPitrOp, implied_name
+from .transaction import outside_transaction
+
+if TYPE_CHECKING:
+    # Half imported while Alembic loads its plugins.
+    from alembic.autogenerate.api import AutogenContext
+    from alembic.runtime.migration import MigrationContext
+
+log = logging.getLogger("alembic.matrixone")
+
+TABLE_OPTION = "matrixone_pitr"
+DROP_OPTION = "matrixone_drop_pitrs"
+TYPE = "matrixone_pitr"
+"""What ``include_object`` and ``include_name`` are told as the type."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A PITR as declared, or as the server has it; what ``include_object`` is given.
+
+    :ivar what: the object, in lower case and with its database; without an account for one of the own.
+    :ivar range: how far back; None where it is declared that there shall be none.
+    :ivar name: the PITR's name; None where it is implied.
+    """
+
+    what: What
+    range: PitrRange | None
+    name: str | None = None
+
+    @property
+    def full_name(self) -> str:
+        return self.name or implied_name(self.what.database or "", self.what.table)
+
+
+@dataclass(frozen=True)
+class _Own:
+    """What the connection's own account and database are called."""
+
+    account: str | None
+    database: str | None
+
+    def canonical(self, what: What | None) -> What:
+        """The object as one key: as the server folds it, with the own database, without the own account."""
+        if what is None:
+            return What("account")
+        account = _folded(what.account)
+        return What(
+            what.level,
+            None if account == _folded(self.account) or what.level != "account" else account,
+            _folded(what.in_database(self.database, None)),
+            _folded(what.table),
+        )
+
+    def keywords(self, what: What) -> dict[str, Any]:
+        """The object as an operation names it: the own database goes without its name."""
+        own = what.database == _folded(self.database)
+        match what.level:
+            case "table":
+                return {"table": what.table} if own else {"database": what.database, "table": what.table}
+            case "database":
+                return {"database": True if own else what.database}
+            case "account":
+                return {} if what.account is None else {"account": what.account}
+            case _:
+                return {"cluster": True}
+
+
+Policies = dict[What, Policy]
+
+
+def compare_pitrs(
+    context: AutogenContext, upgrade_ops: UpgradeOps, schemas: Iterable[str | None]
+) -> PriorityDispatchResult:
+    """Add to the upgrade what brings the server's PITRs to what is declared.
+
+    PITRs are dropped first and created last, so that in both directions a PITR is there only while its
+    table is.
+    """
+    _tidy_tables(upgrade_ops)
+    own = _Own(getattr(context.dialect, "default_account_name", None), context.dialect.default_schema_name)
+    wanted = _declared(context, own)
+    drop_others = bool(context.opts.get(DROP_OPTION))
+    if wanted or drop_others:
+        existing = _existing(context, own)
+        if drop_others:
+            wanted = _undeclared(existing, {schema or own.database for schema in schemas}) | wanted
+        drops, others = _operations(context, own, wanted, existing)
+        upgrade_ops.ops[:0] = drops
+        upgrade_ops.ops.extend(others)
+    return PriorityDispatchResult.CONTINUE
+
+
+# -- what is declared
+
+
+def _declared(context: AutogenContext, own: _Own) -> Policies:
+    policies: Policies = {}
+    for metadata in to_list(context.metadata):
+        for policy in _policies_of(context, own, metadata):
+            if policies.setdefault(policy.what, policy) != policy:
+                raise CommandError(f"two different PITRs are declared for {_said(policy.what)}, which can have one")
+    return policies
+
+
+def _policies_of(context: AutogenContext, own: _Own, metadata: MetaData) -> Iterator[Policy]:
+    for table in metadata.sorted_tables:
+        if TABLE_OPTION in table.kwargs and context.run_object_filters(table, table.name, "table", False, None):
+            yield Policy(own.canonical(What.of(table=table)), _range(table.kwargs[TABLE_OPTION]))
+    if TABLE_OPTION in metadata.info:
+        yield Policy(_database_of(metadata, own), _range(metadata.info[TABLE_OPTION]))
+    for pitr in metadata.info.get("matrixone_pitrs", ()):
+        if not isinstance(pitr, CreatePitr):
+            raise CommandError(f"MetaData.info['matrixone_pitrs'] holds CreatePitr(...) constructs, not {pitr!r}")
+        yield Policy(own.canonical(pitr.what), pitr.range, pitr.name.lower())
+
+
+def _database_of(metadata: MetaData, own: _Own) -> What:
+    database = metadata.schema or own.database
+    if database is None:
+        raise CommandError(
+            f"MetaData.info[{TABLE_OPTION!r}] is about a database, and neither the MetaData nor the URL names one"
+        )
+    return What("database", database=_folded(database))
+
+
+def _range(declared: Any) -> PitrRange | None:
+    return None if declared is None else PitrRange.of(declared)
+
+
+# -- what the server has
+
+
+def _existing(context: AutogenContext, own: _Own) -> Policies:
+    policies: Policies = {}
+    for pitr in _read(context.migration_context):
+        what = own.canonical(What(pitr.level, pitr.account, pitr.database, pitr.table))
+        if _name_included(context, own, what, pitr.name):
+            # The newest comes first. Older ones of a table that was made anew cover what was there before it.
+            policies.setdefault(what, Policy(what, PitrRange(pitr.length, pitr.unit), pitr.name))
+    return policies
+
+
+def _read(context: MigrationContext) -> list[Pitr]:
+    assert context.connection is not None
+    try:
+        return catalog.get_pitrs(context.connection)
+    except RecoveryError as refused:
+        if refused.reason is not Reason.ACTIVE_TRANSACTION:
+            raise
+    # Accounts other than sys have SHOW PITR alone for it.
+    with outside_transaction(context, "reading the PITRs"):
+        return catalog.get_pitrs(context.connection)
+
+
+def _name_included(context: AutogenContext, own: _Own, what: What, name: str) -> bool:
+    parents: Any = {}
+    if what.database is not None:
+        parents["schema_name"] = None if what.database == _folded(own.database) else what.database
+    if what.table is not None:
+        parents["table_name"] = what.table
+    kind: Any = TYPE
+    return context.run_name_filters(name, kind, parents)
+
+
+def _undeclared(existing: Policies, databases: set[str | None]) -> Policies:
+    """Of the databases that are compared and of their tables, the PITRs, as such that shall not be."""
+    folded = {_folded(database) for database in databases}
+    return {what: replace(policy, range=None) for what, policy in existing.items() if what.database in folded}
+
+
+# -- the difference
+
+
+def _operations(
+    context: AutogenContext, own: _Own, wanted: Policies, existing: Policies
+) -> tuple[list[MigrateOperation], list[MigrateOperation]]:
+    drops: list[MigrateOperation] = []
+    others: list[MigrateOperation] = []
+    for what, policy in wanted.items():
+        there = existing.get(what)
+        if there is None or policy.range is None:
+            if there is not None and _included(context, there, reflected=True):
+                log.info("Detected PITR %r of %s that shall not be", there.name, _said(what))
+                drops.append(DropPitrOp(**_called(there, own), existing=_create(there, own)))
+            elif there is None and policy.range is not None and _included(context, policy):
+                log.info("Detected missing PITR of %s", _said(what))
+                others.append(_create(policy, own))
+        elif there.range != policy.range and _included(context, policy, compare_to=there):
+            log.info("Detected other range %s of the PITR of %s", there.range, _said(what))
+            others.append(AlterPitrOp(**_called(there, own), range=str(policy.range), existing_range=str(there.range)))
+    return drops, others
+
+
+def _included(
+    context: AutogenContext, policy: Policy, *, reflected: bool = False, compare_to: Policy | None = None
+) -> bool:
+    run_filters: Any = context.run_object_filters
+    return bool(run_filters(policy, policy.full_name, TYPE, reflected, compare_to))
+
+
+def _create(policy: Policy, own: _Own) -> CreatePitrOp:
+    return CreatePitrOp(_explicit_name(policy), range=str(policy.range), **own.keywords(policy.what))
+
+
+def _called(policy: Policy, own: _Own) -> dict[str, Any]:
+    """An existing PITR: by its object where its name follows from that, and else by its name."""
+    name = _explicit_name(policy)
+    return own.keywords(policy.what) if name is None else {"name": name}
+
+
+def _explicit_name(policy: Policy) -> str | None:
+    what = policy.what
+    implied = what.database is not None and policy.name in (None, implied_name(what.database, what.table))
+    return None if implied else policy.name
+
+
+def _tidy_tables(upgrade_ops: UpgradeOps) -> None:
+    """The declaration belongs to the model; in ``op.create_table()`` it would do nothing."""
+    for op in upgrade_ops.ops:
+        if isinstance(op, CreateTableOp):
+            op.kw.pop(TABLE_OPTION, None)
+
+
+def _said(what: What) -> str:
+    parts = [part for part in (what.account, what.database, what.table) if part]
+    return " ".join([what.level, ".".join(parts)]).strip()
+
+
+def _folded(name: str | None) -> str | None:
+    return None if name is None else name.lower()

@@ -1,0 +1,95 @@
+"""What Alembic does otherwise on MatrixOne than on MySQL."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+import alembic.op
+from alembic.ddl.base import alter_table, format_column_name, format_server_default
+from alembic.ddl.mysql import MySQLAlterDefault, MySQLChangeColumn, MySQLImpl, MySQLModifyColumn
+from alembic.util import CommandError
+from sqlalchemy import CheckConstraint, types
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.schema import Constraint
+from sqlalchemy.sql.compiler import DDLCompiler
+
+from . import net
+
+
+class MatrixOneImpl(MySQLImpl):
+    """Alembic's MySQL, with the transactions that MatrixOne has.
+
+    DDL rolls back there together with the rows that it changed, so that an upgrade over any number of
+    revisions happens whole or not at all.
+    """
+
+    __dialect__ = "matrixone"
+    transactional_ddl = True
+
+    def start_migrations(self) -> None:
+        super().start_migrations()
+        keep = self.context_opts.get(net.OPTION)
+        if keep and not self.as_sql:
+            net.snapshot_before_migrations(alembic.op.get_context(), keep)
+
+    def add_constraint(self, const: Any, **kw: Any) -> None:
+        if isinstance(const, CheckConstraint):
+            _no_alter_check(const)
+        super().add_constraint(const, **kw)
+
+    def drop_constraint(self, const: Constraint, **kw: Any) -> None:
+        if isinstance(const, CheckConstraint):
+            _no_alter_check(const)
+        super().drop_constraint(const, **kw)
+
+
+def _no_alter_check(const: CheckConstraint) -> NoReturn:
+    raise CommandError(
+        f"CHECK constraint {const.name!r} was not changed: MatrixOne has them from 4.0 on, and in CREATE TABLE alone. "
+        "Create the table anew and copy its rows."
+    )
+
+
+# Alembic registers these for the dialects called mysql and mariadb alone.
+
+
+@compiles(MySQLAlterDefault, "matrixone")
+def _alter_default(element: MySQLAlterDefault, compiler: DDLCompiler, **kw: Any) -> str:
+    if element.default is None:
+        change = "DROP DEFAULT"
+    else:
+        change = f"SET DEFAULT {format_server_default(compiler, element.default)}"
+    return f"{_alter_table(element, compiler)} ALTER COLUMN {_column(compiler, element.column_name)} {change}"
+
+
+@compiles(MySQLModifyColumn, "matrixone")
+def _modify_column(element: MySQLModifyColumn, compiler: DDLCompiler, **kw: Any) -> str:
+    column = _column(compiler, element.column_name)
+    return f"{_alter_table(element, compiler)} MODIFY {column} {_specification(element, compiler)}"
+
+
+@compiles(MySQLChangeColumn, "matrixone")
+def _change_column(element: MySQLChangeColumn, compiler: DDLCompiler, **kw: Any) -> str:
+    columns = f"{_column(compiler, element.column_name)} {_column(compiler, element.newname)}"
+    return f"{_alter_table(element, compiler)} CHANGE {columns} {_specification(element, compiler)}"
+
+
+def _alter_table(element: Any, compiler: DDLCompiler) -> str:
+    return alter_table(compiler, element.table_name, element.schema)
+
+
+def _column(compiler: DDLCompiler, name: Any) -> str:
+    return str(format_column_name(compiler, name))
+
+
+def _specification(element: MySQLChangeColumn, compiler: DDLCompiler) -> str:
+    """All of the column: MODIFY and CHANGE forget what they are not told."""
+    words = [compiler.dialect.type_compiler_instance.process(element.type_)]
+    words.append("NULL" if element.nullable else "NOT NULL")
+    if element.autoincrement:
+        words.append("AUTO_INCREMENT")
+    if element.default is not None and element.default is not False:
+        words.append(f"DEFAULT {format_server_default(compiler, element.default)}")
+    if element.comment:
+        words.append(f"COMMENT {compiler.sql_compiler.render_literal_value(element.comment, types.String())}")
+    return " ".join(words)

@@ -1,0 +1,109 @@
+"""A snapshot of the database before it is migrated, to go back to in one step."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from alembic.util import CommandError
+from sqlalchemy.engine import Connection
+
+from ..exc import Reason, SnapshotError
+from ..recovery.helper import Recovery
+from ..recovery.resolve import matrixone_dialect
+from ..recovery.values import Snapshot
+from .transaction import log, outside_transaction
+
+if TYPE_CHECKING:
+    from alembic.runtime.migration import MigrationContext
+
+OPTION = "matrixone_keep_snapshots"
+"""The option of ``context.configure()``: how many snapshots to keep. None are taken without it."""
+
+# alembic_0007_shop_3f2a1b_9c8d7e: a number, the database, the revisions before and after.
+_OURS = re.compile(r"alembic_(\d{4,})_")
+
+
+def snapshot_before_migrations(context: MigrationContext, keep: int) -> None:
+    """Take a snapshot of the migrated database, if there is anything to migrate, and drop those beyond ``keep``.
+
+    :raises CommandError: where ``keep`` is no number above 0, or the connection has no database.
+    :raises SnapshotError: where the server refuses; nothing is migrated then.
+    """
+    if isinstance(keep, bool) or not isinstance(keep, int) or keep < 1:
+        raise CommandError(f"{OPTION}={keep!r}: say how many snapshots to keep, such as {OPTION}=3")
+    assert context.connection is not None
+    dialect = matrixone_dialect(context.connection)
+    database = dialect.default_schema_name
+    if database is None:
+        raise CommandError(f"{OPTION} needs a URL with the database that is to be kept")
+    with dialect.left_as_found(context.connection):
+        revisions = _revisions(context)
+    if revisions is None:
+        return
+    with outside_transaction(context, "the snapshot before the migrations"):
+        recovery = Recovery(context.connection)
+        before = _ours(recovery, database)
+        name = _name(recovery, database, *revisions)
+        recovery.create_snapshot(name, database=database)
+        log.info(
+            "snapshot %s keeps database %s as it is before this migration; to go back, call "
+            "sqlalchemy_matrixone.alembic.restore_newest(connection)",
+            name,
+            database,
+        )
+        for old in before[keep - 1 :]:
+            recovery.drop_snapshot(old.name, if_exists=True)
+            log.info("dropped snapshot %s", old.name)
+
+
+def restore_newest(connection: Connection) -> Snapshot:
+    """Put the connection's database back to what it was before its last migration.
+
+    For databases that are migrated with ``matrixone_keep_snapshots``. All of it goes back, the version that
+    Alembic knows and everybody's data: what was written since the snapshot is lost. The server waits,
+    without end, for open transactions that have written to the database. ::
+
+        with engine.connect() as connection:
+            restore_newest(connection)
+
+    :param connection: a Connection of a matrixone engine, on which nothing has run since its last commit or
+        rollback.
+    :return: the snapshot. It stays, and can be restored again.
+    :raises SnapshotError: with reason not_found, where there is none.
+    :raises RestoreError: where the server refuses.
+    """
+    database = matrixone_dialect(connection).default_schema_name
+    recovery = Recovery(connection)
+    found = _ours(recovery, database) if database is not None else []
+    if not found:
+        raise SnapshotError(f"database {database!r} has no snapshot of {OPTION}", Reason.NOT_FOUND)
+    recovery.restore_snapshot(found[0].name, database=database)
+    return found[0]
+
+
+def _revisions(context: MigrationContext) -> tuple[str, str] | None:
+    """The versions before and after the migrations that are about to run; None where there are none."""
+    if "destination_rev" not in context.opts:
+        return None  # not an upgrade or downgrade
+    heads = context.get_current_heads()
+    steps = [step for step in context.opts["fn"](heads, context) if not step.info.is_stamp]
+    return (_version(heads), _version(steps[-1].info.destination_revision_ids)) if steps else None
+
+
+def _version(revisions: Iterable[str]) -> str:
+    return "-".join(sorted(revisions)) or "base"
+
+
+def _ours(recovery: Recovery, database: str) -> list[Snapshot]:
+    """The snapshots of this database that were taken here, newest first."""
+    snapshots = recovery.list_snapshots(level="database", database=database)
+    return [snapshot for snapshot in snapshots if _OURS.match(snapshot.name)]
+
+
+def _name(recovery: Recovery, database: str, before: str, after: str) -> str:
+    """A name that the account does not have yet, in the 64 characters that the server keeps."""
+    taken = [int(match[1]) for snapshot in recovery.list_snapshots() if (match := _OURS.match(snapshot.name))]
+    parts = [database[:20], before[:14], after[:14]]
+    return re.sub(r"[^\w-]", "_", f"alembic_{max(taken, default=0) + 1:04}_{'_'.join(parts)}")

@@ -1,0 +1,450 @@
+"""The recovery statements as operations of a migration.
+
+MatrixOne accepts none of them inside a transaction, undoes none of them at a rollback, and a migration has
+always run something before. So each **commits what stands before it**, says so in the log, runs by itself,
+and begins the transaction anew. Put it first in a revision, and set ``transaction_per_migration=True`` in
+env.py: then what it commits is whole revisions.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any, ClassVar, Literal, NoReturn
+
+from alembic.operations import MigrateOperation, Operations
+from alembic.util import CommandError
+from sqlalchemy import MetaData, Table
+
+from ..exc import RecoveryArgumentError
+from ..recovery.ddl import (
+    AlterPitr,
+    CreatePitr,
+    CreateSnapshot,
+    DropPitr,
+    DropSnapshot,
+    RecoveryDDL,
+    RestorePitr,
+    RestoreSnapshot,
+)
+from ..recovery.period import PitrRange, RangeArgument
+from ..recovery.what import table_of
+from .transaction import outside_transaction
+
+Database = str | Literal[True] | None
+"""A database's name, or True for the connection's own."""
+
+
+class RecoveryOp(MigrateOperation):
+    """One recovery construct as an operation.
+
+    :param name: the name of the snapshot or PITR. None, for a PITR of a database or a table, is the name that
+        :func:`implied_name` gives it where the migration runs.
+    :param arguments: the construct's keywords. ``table="orders"`` without a database, and ``database=True``,
+        are those of the connection that the migration runs on, so that one migration serves databases of
+        several names.
+    """
+
+    construct: ClassVar[type[RecoveryDDL]]
+
+    def __init__(self, name: str | None = None, **arguments: Any) -> None:
+        self.name = name
+        self.arguments = _plain(arguments)
+
+    @property
+    def operation(self) -> str:
+        """The name of the operation, which is that of the construct too: ``create_pitr``."""
+        return self.construct.__visit_name__
+
+    def to_diff_tuple(self) -> tuple[Any, ...]:
+        return (self.operation, self.name, self.arguments)
+
+    def element(self, own_database: str | None) -> RecoveryDDL:
+        """The construct, for a connection to this database."""
+        arguments = dict(self.arguments)
+        name = self.name or self._implied_name(own_database)
+        table, database = arguments.get("table"), arguments.get("database")
+        if table is not None and database is None:
+            arguments["table"] = Table(table, MetaData())
+        elif database is True:
+            arguments["database"] = _known(own_database)
+        return self.construct(name, **arguments)  # type: ignore[call-arg]
+
+    def _implied_name(self, own_database: str | None) -> str:
+        table, database = self.arguments.get("table"), self.arguments.get("database")
+        if issubclass(self.construct, (CreateSnapshot, DropSnapshot)) or (table is None and database is None):
+            raise RecoveryArgumentError(f"op.{self.operation}() needs a name")
+        return implied_name(database if isinstance(database, str) else _known(own_database), table)
+
+
+def implied_name(database: str, table: str | None = None) -> str:
+    """The name of a PITR that nobody gave one: its object's, ``shop`` or ``shop.orders``."""
+    return database if table is None else f"{database}.{table}"
+
+
+@Operations.implementation_for(RecoveryOp)
+def _run(operations: Operations, op: RecoveryOp) -> None:
+    context = operations.get_context()
+    if context.dialect.name != "matrixone":
+        raise CommandError(
+            f"op.{op.operation}() needs a URL of matrixone+pymysql://, matrixone+aiomysql:// or "
+            f"matrixone+asyncmy://; this one is of {context.dialect.name}"
+        )
+    element = op.element(context.dialect.default_schema_name)
+    with outside_transaction(context, f"op.{op.operation}({element.name!r})"):
+        operations.execute(element)
+
+
+# -- snapshots
+
+
+@Operations.register_operation("create_snapshot")
+class CreateSnapshotOp(RecoveryOp):
+    construct = CreateSnapshot
+
+    def reverse(self) -> DropSnapshotOp:
+        return DropSnapshotOp(self.name, existing=self)
+
+    @classmethod
+    def create_snapshot(
+        cls,
+        operations: Operations,
+        name: str,
+        *,
+        cluster: bool = False,
+        account: str | None = None,
+        database: Database = None,
+        table: Any = None,
+        from_account: str | None = None,
+        publication: str | None = None,
+        if_not_exists: bool = False,
+    ) -> None:
+        """Keep the present state of an object under a name, until it is dropped.
+
+        Commits what the migration has done before: the snapshot holds that too. ::
+
+            op.create_snapshot("before_import", table="orders")
+
+        :param name: up to 64 characters, no spaces or quotes.
+        :param cluster: True for the whole cluster.
+        :param account: an account's name.
+        :param database: a database's name; True for the one that the migration runs on.
+        :param table: a table's name; without ``database=`` in the database that the migration runs on.
+            Nothing named at all means the account.
+        :param from_account: see :class:`~sqlalchemy_matrixone.CreateSnapshot`, as for ``publication``.
+        :param publication: MatrixOne 4.0 on.
+        :param if_not_exists: no error where a snapshot of that name exists, as when a migration that failed
+            after this operation is repeated.
+        :raises CommandError: where env.py holds the transaction.
+        """
+        operations.invoke(
+            cls(
+                name,
+                cluster=cluster,
+                account=account,
+                database=database,
+                table=table,
+                from_account=from_account,
+                publication=publication,
+                if_not_exists=if_not_exists,
+            )
+        )
+
+
+@Operations.register_operation("drop_snapshot")
+class DropSnapshotOp(RecoveryOp):
+    """
+    :param existing: the operation that made the snapshot.
+    """
+
+    construct = DropSnapshot
+
+    def __init__(self, name: str | None = None, *, existing: CreateSnapshotOp | None = None, **arguments: Any) -> None:
+        super().__init__(name, **arguments)
+        self.existing = existing
+
+    def reverse(self) -> CreateSnapshotOp:
+        if self.existing is None:
+            raise NotImplementedError(
+                f"drop_snapshot {self.name!r} has no reverse: what the snapshot held is gone, and a new one of that "
+                "name would hold something else"
+            )
+        return self.existing
+
+    @classmethod
+    def drop_snapshot(cls, operations: Operations, name: str, *, if_exists: bool = False) -> None:
+        """Forget a snapshot. What it kept can no longer be restored. Commits what stands before. ::
+
+            op.drop_snapshot("before_import", if_exists=True)
+
+        :param name: the snapshot's name.
+        :param if_exists: no error where there is none.
+        :raises CommandError: where env.py holds the transaction.
+        """
+        operations.invoke(cls(name, if_exists=if_exists))
+
+
+class _RestoreOp(RecoveryOp):
+    def reverse(self) -> NoReturn:
+        raise NotImplementedError(
+            f"{self.operation} {self.name!r} has no reverse: what was there before the restore is not kept. Write the "
+            "downgrade by hand, or take a snapshot first."
+        )
+
+
+@Operations.register_operation("restore_snapshot")
+class RestoreSnapshotOp(_RestoreOp):
+    construct = RestoreSnapshot
+
+    @classmethod
+    def restore_snapshot(
+        cls,
+        operations: Operations,
+        name: str,
+        *,
+        cluster: bool = False,
+        account: str | None = None,
+        database: Database = None,
+        table: Any = None,
+        to_account: str | None = None,
+    ) -> None:
+        """Put an object back to the state that a snapshot kept. Commits what stands before.
+
+        The object is replaced, after the server has waited, without end, for every open transaction that
+        has written to it. With the whole database goes ``alembic_version``: to undo a migration so, call
+        :func:`sqlalchemy_matrixone.alembic.restore_newest` or execute RestoreSnapshot outside of migrations. ::
+
+            op.restore_snapshot("before_import", table="orders")
+
+        :param name: the snapshot's name.
+        :param cluster: True for the whole cluster.
+        :param account: the account to restore, or the one that the database or table is in.
+        :param database: a database's name; True for the one that the migration runs on.
+        :param table: a table's name; without ``database=`` in the database that the migration runs on.
+        :param to_account: restore into this account; a database or table from MatrixOne 4.0 on.
+        :raises CommandError: where env.py holds the transaction.
+        """
+        operations.invoke(
+            cls(name, cluster=cluster, account=account, database=database, table=table, to_account=to_account)
+        )
+
+
+# -- PITRs
+
+
+@Operations.register_operation("create_pitr")
+class CreatePitrOp(RecoveryOp):
+    construct = CreatePitr
+
+    def reverse(self) -> DropPitrOp:
+        if self.name is not None:
+            return DropPitrOp(self.name, existing=self)
+        what = {key: self.arguments[key] for key in ("database", "table") if key in self.arguments}
+        return DropPitrOp(existing=self, **what)
+
+    @classmethod
+    def create_pitr(
+        cls,
+        operations: Operations,
+        name: str | None = None,
+        *,
+        range: RangeArgument,
+        cluster: bool = False,
+        account: str | None = None,
+        database: Database = None,
+        table: Any = None,
+        if_not_exists: bool = False,
+    ) -> None:
+        """From now on, let any moment of the last ``range`` be restorable. Commits what stands before. ::
+
+            op.create_pitr("orders_week", range="7d", table="orders")
+            op.create_pitr(range="7d", table="orders")
+
+        :param name: no spaces or quotes. Without one, the PITR of a database or table is called as that,
+            ``shop`` or ``shop.orders``, wherever the migration runs.
+        :param range: ``"7d"``: 1 to 100 of the units h, d, mo and y.
+        :param cluster: True for the whole cluster.
+        :param account: an account's name.
+        :param database: a database's name; True for the one that the migration runs on.
+        :param table: a table's name; without ``database=`` in the database that the migration runs on.
+            Nothing named at all means the account.
+        :param if_not_exists: no error where a PITR of that name exists.
+        :raises CommandError: where env.py holds the transaction.
+        """
+        operations.invoke(
+            cls(
+                name,
+                range=range,
+                cluster=cluster,
+                account=account,
+                database=database,
+                table=table,
+                if_not_exists=if_not_exists,
+            )
+        )
+
+
+class _OfPitrOp(RecoveryOp):
+    """About a PITR that exists: by its name, or by its object where its name is implied."""
+
+    def __init__(self, name: str | None = None, *, database: Database = None, table: Any = None, **kw: Any) -> None:
+        super().__init__(name, database=database, table=table, **kw)
+        if name is not None and (database is not None or table is not None):
+            raise RecoveryArgumentError(
+                f"op.{self.operation}({name!r}) names the PITR: its database and table go without saying"
+            )
+
+    def element(self, own_database: str | None) -> RecoveryDDL:
+        name = self.name or self._implied_name(own_database)
+        rest = {key: value for key, value in self.arguments.items() if key not in ("database", "table")}
+        return self.construct(name, **rest)  # type: ignore[call-arg]
+
+
+@Operations.register_operation("alter_pitr")
+class AlterPitrOp(_OfPitrOp):
+    """
+    :param existing_range: the range before, which :meth:`reverse` brings back.
+    """
+
+    construct = AlterPitr
+
+    def __init__(self, name: str | None = None, *, existing_range: RangeArgument | None = None, **kw: Any) -> None:
+        super().__init__(name, **kw)
+        self.existing_range = existing_range
+
+    def reverse(self) -> AlterPitrOp:
+        if self.existing_range is None:
+            raise NotImplementedError(f"alter_pitr {self.name!r} has no reverse without its existing_range")
+        former = self.arguments | {"range": self.existing_range}
+        return AlterPitrOp(self.name, existing_range=self.arguments["range"], **former)
+
+    @classmethod
+    def alter_pitr(
+        cls,
+        operations: Operations,
+        name: str | None = None,
+        *,
+        range: RangeArgument,
+        database: Database = None,
+        table: Any = None,
+        if_exists: bool = False,
+    ) -> None:
+        """Change how far back a PITR reaches; a shorter range gives up what is older. Commits what stands before. ::
+
+            op.alter_pitr("orders_week", range="3mo")
+            op.alter_pitr(table="orders", range="3mo")
+
+        :param name: the PITR's name; or instead the object of one that was created without a name:
+        :param database: a database's name; True for the one that the migration runs on.
+        :param table: a table's name; without ``database=`` in the database that the migration runs on.
+        :param range: as for :meth:`create_pitr`.
+        :param if_exists: no error where there is none.
+        :raises CommandError: where env.py holds the transaction.
+        """
+        operations.invoke(cls(name, range=range, database=database, table=table, if_exists=if_exists))
+
+
+@Operations.register_operation("drop_pitr")
+class DropPitrOp(_OfPitrOp):
+    """
+    :param existing: the operation that makes the PITR, which :meth:`reverse` gives back.
+    """
+
+    construct = DropPitr
+
+    def __init__(self, name: str | None = None, *, existing: CreatePitrOp | None = None, **kw: Any) -> None:
+        super().__init__(name, **kw)
+        self.existing = existing
+
+    def reverse(self) -> CreatePitrOp:
+        if self.existing is None:
+            raise NotImplementedError(f"drop_pitr {self.name!r} has no reverse without the operation that created it")
+        return self.existing
+
+    @classmethod
+    def drop_pitr(
+        cls,
+        operations: Operations,
+        name: str | None = None,
+        *,
+        database: Database = None,
+        table: Any = None,
+        if_exists: bool = False,
+    ) -> None:
+        """Give up the moments that a PITR could restore. Commits what stands before. ::
+
+            op.drop_pitr("orders_week")
+            op.drop_pitr(table="orders")
+
+        :param name: the PITR's name; or instead the object of one that was created without a name:
+        :param database: a database's name; True for the one that the migration runs on.
+        :param table: a table's name; without ``database=`` in the database that the migration runs on.
+        :param if_exists: no error where there is none.
+        :raises CommandError: where env.py holds the transaction.
+        """
+        operations.invoke(cls(name, database=database, table=table, if_exists=if_exists))
+
+
+@Operations.register_operation("restore_pitr")
+class RestorePitrOp(_RestoreOp):
+    construct = RestorePitr
+
+    def __init__(self, name: str, when: dt.datetime | str, **arguments: Any) -> None:
+        super().__init__(name, when=when, **arguments)
+
+    @classmethod
+    def restore_pitr(
+        cls,
+        operations: Operations,
+        name: str,
+        when: dt.datetime | str,
+        *,
+        cluster: bool = False,
+        account: str | None = None,
+        database: Database = None,
+        table: Any = None,
+        to_account: str | None = None,
+    ) -> None:
+        """Put an object back to a moment that a PITR covers. Commits what stands before.
+
+        The object is replaced, after the server has waited, without end, for every open transaction that
+        has written to it. ::
+
+            op.restore_pitr("orders_week", "2026-03-01 12:00:00", table="orders")
+
+        :param name: the PITR's name.
+        :param when: a str is sent as it is, and read in the server's zone; an aware datetime means that
+            instant, and needs a connection, not ``--sql``.
+        :param cluster: True for the whole cluster.
+        :param account: the account to restore, or the one that the database or table is in.
+        :param database: a database's name; True for the one that the migration runs on.
+        :param table: a table's name; without ``database=`` in the database that the migration runs on.
+        :param to_account: restore the account into this one.
+        :raises CommandError: where env.py holds the transaction.
+        """
+        operations.invoke(
+            cls(name, when, cluster=cluster, account=account, database=database, table=table, to_account=to_account)
+        )
+
+
+# -- arguments
+
+
+def _plain(arguments: dict[str, Any]) -> dict[str, Any]:
+    """What was given, as values that can be written in a migration."""
+    plain = {key: value for key, value in arguments.items() if value is not None and value is not False}
+    if "range" in plain:
+        plain["range"] = str(PitrRange.of(plain["range"]))
+    if not isinstance(plain.get("table", ""), str):
+        if "database" in plain:
+            raise RecoveryArgumentError("a Table knows its own database: name no database= with it")
+        table = table_of(plain["table"])
+        plain["table"] = str(table.name)
+        if table.schema is not None:
+            plain["database"] = str(table.schema)
+    return plain
+
+
+def _known(own_database: str | None) -> str:
+    if own_database is None:
+        raise RecoveryArgumentError("the connection has no database of its own: name one, or put one in the URL")
+    return own_database

@@ -1,0 +1,41 @@
+"""The entry point of Alembic's plugin system. Nothing of Alembic is imported before it asks."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from alembic.runtime.plugins import Plugin
+
+
+def setup(plugin: Plugin) -> None:
+    """Register the implementation, the operations and their renderers; the comparison of PITRs as a plugin.
+
+    The comparison runs where env.py lists it: ``autogenerate_plugins=["alembic.autogenerate.*",
+    "sqlalchemy_matrixone"]``.
+    """
+    from alembic.util import DispatchPriority
+
+    from . import compare, impl, ops, render  # noqa: F401  they register themselves
+
+    plugin.add_autogenerate_comparator(
+        compare.compare_pitrs,
+        "schema",
+        "matrixone_pitrs",
+        qualifier="matrixone",
+        # After the tables, so that a PITR comes after its table.
+        priority=DispatchPriority.LAST,
+    )
+
+
+class _IterableModule(ModuleType):
+    """Alembic 1.18 to 1.20.0 iterate over a plugin, and without this fail to import for everybody."""
+
+    def __iter__(self) -> Iterator[ModuleType]:
+        yield self
+
+
+sys.modules[__name__].__class__ = _IterableModule

@@ -1,0 +1,51 @@
+"""Stepping out of a migration's transaction, for what MatrixOne accepts outside of transactions alone."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+from alembic.util import CommandError
+
+from ..transaction import state_of
+
+if TYPE_CHECKING:
+    from alembic.runtime.migration import MigrationContext
+
+# Below Alembic's own logger, so that its usual configuration shows what is said here.
+log = logging.getLogger("alembic.matrixone")
+
+
+@contextmanager
+def outside_transaction(context: MigrationContext, what: str) -> Iterator[None]:
+    """Commit what the migrations have done so far, run the block in AUTOCOMMIT, and begin anew.
+
+    Where nothing has run on the connection since its last commit or rollback, nothing is committed.
+    Offline, ``COMMIT`` and ``BEGIN`` are printed around the block.
+
+    :param what: what is to be run, for the log.
+    :raises CommandError: where env.py has begun the transaction, which it alone may end.
+    """
+    if not context.as_sql and not _has_run(context):
+        yield
+        return
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(context.autocommit_block())
+        except (AssertionError, AttributeError) as not_ours:  # the latter under python -O
+            raise CommandError(
+                f"{what} was not run: MatrixOne refuses it inside a transaction, and this one was begun outside of "
+                "Alembic, which must not commit it. In env.py, give context.configure() a connection without a "
+                "transaction (engine.connect(), not engine.begin(); commit what was run on it before), and "
+                "run_migrations() inside of context.begin_transaction()."
+            ) from not_ours
+        if not context.as_sql:
+            log.info("%s: committed what ran before it; a later failure will not undo that", what)
+        yield
+
+
+def _has_run(context: MigrationContext) -> bool:
+    assert context.connection is not None
+    return state_of(context.connection.connection).used
