@@ -7,16 +7,20 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, cast
 
-from sqlalchemy import exc, pool
+from sqlalchemy import exc, pool, schema, sql
 from sqlalchemy.dialects.mysql.base import MySQLDialect
 
+from . import types as matrixone_types
 from .compiler import MatrixOneDDLCompiler
 from .exc import Reason, RecoveryError, reason_of
 from .inspector import MatrixOneInspector
 from .preparer import MatrixOneIdentifierPreparer
 from .recovery import catalog
 from .recovery.ddl import RecoveryDDL, recovery_statement
+from .reflection import MatrixOneReflection
 from .release import NEWEST, Feature, Release, announced_release, parse_release
+from .sql_compiler import MatrixOneCompiler, MatrixOneExecutionContext
+from .table_ddl import INDEX_OPTIONS
 from .transaction import driver_connection, state_of
 
 if TYPE_CHECKING:
@@ -57,7 +61,7 @@ class _ServerFacts(NamedTuple):
 _FACTS = "SELECT DATABASE(), @@transaction_isolation, @@sql_mode, @@lower_case_table_names, current_account_name()"
 
 
-class MatrixOneDialect(MySQLDialect):
+class MatrixOneDialect(MatrixOneReflection, MySQLDialect):
     """What MatrixOne does otherwise than MySQL; a mixin before one of SQLAlchemy's MySQL driver dialects.
 
     :param server_version: the release to compile for, such as ``"3.0.14"``, where it cannot be learned from
@@ -72,9 +76,25 @@ class MatrixOneDialect(MySQLDialect):
     name = "matrixone"
     supports_statement_cache = True
 
+    statement_compiler = MatrixOneCompiler
     ddl_compiler = MatrixOneDDLCompiler
+    type_compiler_cls = matrixone_types.MatrixOneTypeCompiler
+    execution_ctx_cls = MatrixOneExecutionContext
     preparer = MatrixOneIdentifierPreparer
     inspector = MatrixOneInspector
+
+    colspecs = {**MySQLDialect.colspecs, **matrixone_types.colspecs}  # noqa: RUF012
+    ischema_names = {**MySQLDialect.ischema_names, **matrixone_types.ischema_names}  # noqa: RUF012
+    construct_arguments = [  # noqa: RUF012
+        (schema.Table, {"*": None}),
+        (sql.Update, {"limit": None}),
+        (sql.Delete, {"limit": None}),
+        (schema.PrimaryKeyConstraint, {"using": None}),
+        (schema.Index, dict.fromkeys(("using", "length", "prefix", "with_parser", *INDEX_OPTIONS))),
+    ]
+
+    supports_sequences = True
+    sequences_optional = True
 
     server_release: Release = NEWEST
     default_account_name: str | None = None
@@ -86,6 +106,18 @@ class MatrixOneDialect(MySQLDialect):
             self._stated_release = parse_release(server_version)
         if self._stated_release is not None:
             self.server_release = self._stated_release
+        self._follow_release()
+
+    def _follow_release(self) -> None:
+        """SQLAlchemy's own flags for what the release has, over those that MySQL's dialect sets for MySQL's."""
+        self._requires_alias_for_on_duplicate_key = False  # it is VALUES(column) on every release
+        self._support_float_cast = True
+        self._needs_correct_for_88718_96365 = False
+        returning = self.supports(Feature.RETURNING)
+        self.insert_returning = self.update_returning = self.delete_returning = returning
+        # Worked out from the above when first asked for, which may have been before the first connection.
+        for name in ("insert_executemany_returning", "insert_executemany_returning_sort_by_parameter_order"):
+            self.__dict__.pop(name, None)
 
     def supports(self, feature: Feature) -> bool:
         return feature.in_release(self.server_release)
@@ -121,6 +153,7 @@ class MatrixOneDialect(MySQLDialect):
         self._facts = _ServerFacts(*("" if value is None else str(value) for value in row))
         self.default_account_name = self._facts.account
         super().initialize(connection)
+        self._follow_release()
 
     def _get_server_version_info(self, connection: Connection) -> tuple[int, ...]:
         self.server_release = self._stated_release or self._ask_release(connection)

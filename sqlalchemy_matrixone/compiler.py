@@ -7,7 +7,6 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import exc, types
-from sqlalchemy.dialects.mysql.base import MySQLDDLCompiler
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import DDLCompiler
 from sqlalchemy.sql.elements import quoted_name
@@ -27,6 +26,7 @@ from .recovery.ddl import (
 )
 from .recovery.what import What
 from .release import NEWEST, Feature, Release, format_release
+from .table_ddl import MatrixOneTableDDLCompiler
 
 if TYPE_CHECKING:
     from sqlalchemy import Table
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 _UNKNOWN_DATABASE = quoted_name("<database>", quote=False)
 
 
-class MatrixOneDDLCompiler(MySQLDDLCompiler):
-    """MySQL's DDL, and MatrixOne's recovery statements.
+class MatrixOneDDLCompiler(MatrixOneTableDDLCompiler):
+    """MatrixOne's DDL, and its recovery statements.
 
     Names of the recovery statements are always quoted: which words are reserved differs between releases.
     """

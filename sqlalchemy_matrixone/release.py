@@ -26,6 +26,10 @@ class Feature(Enum):
     """What the server can do from some release on: that release, and the SQL that it is about."""
 
     PITR_TIMES_AS_EPOCH = (3, 0, 0), "mo_pitr.create_time as nanoseconds since 1970"
+    BOOLEAN_AS_NUMBER = (3, 0, 0), "truth values sent as 1 and 0"
+    DEFAULTS_WITH_DOUBLED_QUOTES = (3, 0, 0), "a string default as it was written, in mo_columns"
+    NULL_SAFE_EQUAL = (3, 0, 0), "the operator <=>"
+    TUPLE_COMPARISON = (3, 0, 0), "(a, b) IN ((1, 2))"
     CLONE = (3, 0, 0), "CREATE TABLE or DATABASE … CLONE"
     DATA_BRANCH = (3, 0, 6), "DATA BRANCH"
     DATA_BRANCH_PICK = (3, 0, 12), "DATA BRANCH PICK"
@@ -33,9 +37,13 @@ class Feature(Enum):
     RESTORE_OBJECT_TO_ACCOUNT = (4, 0, 0), "RESTORE DATABASE or TABLE … TO ACCOUNT"
     SNAPSHOT_OF_PUBLICATION = (4, 0, 0), "CREATE SNAPSHOT … FROM … PUBLICATION"
     INTERNAL_ROWS = (4, 0, 0), "the column kind of mo_snapshots and mo_pitr"
-    CHECK_CONSTRAINT = (4, 0, 0), "CHECK constraints"
+    GENERATED_COLUMN = (4, 0, 0), "columns GENERATED ALWAYS AS"
     PITR_RESTORE_IN_ACCOUNT = (4, 1, 0), "RESTORE ACCOUNT … DATABASE … FROM PITR"
     CLONE_COPY_GRANTS = (4, 1, 0), "CLONE … COPY GRANTS"
+    CHECK_CONSTRAINT = (4, 2, 0), "CHECK constraints, read over before"
+    FOR_SHARE = (4, 2, 0), "SELECT … FOR SHARE"
+    LIKE_ESCAPE = (4, 2, 0), "LIKE … ESCAPE, read over before"
+    NARROW_VECTORS = (4, 2, 0), "VECF16, VECBF16, VECINT8 and VECUINT8"
     RETURNING = (4, 2, 0), "RETURNING"
 
     @property

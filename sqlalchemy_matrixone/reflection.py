@@ -1,0 +1,643 @@
+"""Reflection from the server's catalog: all tables in four statements, one table by the same.
+
+``mo_catalog`` has, of each account its own, what information_schema shows in part, and works inside a
+transaction. What the server adds for itself (index tables, partitions, the columns of a table without a primary
+key) and its own databases stay out of sight.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
+
+from sqlalchemy import exc, types, util
+from sqlalchemy.dialects import mysql
+from sqlalchemy.dialects.mysql.base import MySQLDialect
+from sqlalchemy.engine import reflection
+from sqlalchemy.engine.reflection import ObjectKind, ObjectScope, ReflectionDefaults
+
+from .release import Feature
+from .types import DATALINK, GEOMETRY, UUID, VECTORS
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine.interfaces import (
+        ReflectedCheckConstraint,
+        ReflectedColumn,
+        ReflectedForeignKeyConstraint,
+        ReflectedIndex,
+        ReflectedPrimaryKeyConstraint,
+        ReflectedTableComment,
+        ReflectedUniqueConstraint,
+        TableKey,
+    )
+
+    from .base import MatrixOneDialect
+
+_T = TypeVar("_T")
+
+SYSTEM_DATABASES = frozenset(
+    ("information_schema", "mo_catalog", "mo_debug", "mo_task", "mysql", "system", "system_metrics")
+)
+
+_KIND_OF_VIEW = "v"
+_KIND_OF_SEQUENCE = "S"
+_KINDS = {"r": ObjectKind.TABLE, "e": ObjectKind.TABLE, "cluster": ObjectKind.TABLE, _KIND_OF_VIEW: ObjectKind.VIEW}
+_HIDDEN = ("__mo_", "%!%")
+
+
+class _Table(NamedTuple):
+    name: str
+    kind: str
+    comment: str
+    definition: str | None
+    extra: str | None
+
+
+class _Column(NamedTuple):
+    table: str
+    name: str
+    type: str
+    scale: int | None
+    values: str
+    not_null: int
+    default: str | None
+    on_update: str | None
+    autoincrement: int
+    comment: str
+    generated: str | None
+    persistence: str | None
+
+
+class _IndexColumn(NamedTuple):
+    table: str
+    index: str
+    type: str
+    algorithm: str
+    parameters: str
+    column: str
+
+
+class _ForeignKeyColumn(NamedTuple):
+    table: str
+    constraint: str
+    column: str
+    referred_database: str
+    referred_table: str
+    referred_column: str
+    on_delete: str
+    on_update: str
+
+
+class MatrixOneReflection(MySQLDialect):
+    """The part of the dialect that an Inspector asks."""
+
+    # -- names
+
+    @reflection.cache
+    def get_schema_names(self, connection: Connection, **kw: Any) -> list[str]:
+        """The account's databases, without those of the server's own."""
+        rows = connection.exec_driver_sql("SELECT datname FROM mo_catalog.mo_database")
+        return sorted(name for (name,) in rows if name not in SYSTEM_DATABASES)
+
+    @reflection.cache
+    def get_table_names(self, connection: Connection, schema: str | None = None, **kw: Any) -> list[str]:
+        return self._names_of(connection, ObjectKind.TABLE, schema, **kw)
+
+    @reflection.cache
+    def get_view_names(self, connection: Connection, schema: str | None = None, **kw: Any) -> list[str]:
+        return self._names_of(connection, ObjectKind.VIEW, schema, **kw)
+
+    @reflection.cache
+    def get_sequence_names(self, connection: Connection, schema: str | None = None, **kw: Any) -> list[str]:
+        rows = connection.exec_driver_sql(
+            "SELECT relname FROM mo_catalog.mo_tables WHERE account_id = current_account_id() "
+            "AND reldatabase = COALESCE(NULLIF(%s, ''), DATABASE()) AND relkind = %s",
+            (schema or "", _KIND_OF_SEQUENCE),
+        )
+        return sorted(name for (name,) in rows)
+
+    @reflection.cache
+    def has_sequence(self, connection: Connection, sequence_name: str, schema: str | None = None, **kw: Any) -> bool:
+        return sequence_name.lower() in self.get_sequence_names(connection, schema, **kw)
+
+    def _names_of(self, connection: Connection, kind: ObjectKind, schema: str | None, **kw: Any) -> list[str]:
+        tables = self._read_tables(connection, schema or "", "", **kw)
+        return sorted(table.name for table in tables if _KINDS[table.kind] is kind)
+
+    # -- many tables
+
+    def get_multi_columns(self, connection: Connection, **kw: Any) -> Iterable[tuple[TableKey, list[ReflectedColumn]]]:
+        def columns(wanted: _Wanted) -> dict[str, list[ReflectedColumn]]:
+            rows = self._read_columns(connection, wanted.schema or "", wanted.name, **wanted.kw)
+            return {table: list(map(self._column, group)) for table, group in _grouped(rows).items()}
+
+        return self._multi(connection, columns, ReflectionDefaults.columns, super().get_columns, **kw)
+
+    def get_multi_pk_constraint(
+        self, connection: Connection, **kw: Any
+    ) -> Iterable[tuple[TableKey, ReflectedPrimaryKeyConstraint]]:
+        def keys(wanted: _Wanted) -> dict[str, ReflectedPrimaryKeyConstraint]:
+            rows = self._read_indexes(connection, wanted.schema or "", wanted.name, **wanted.kw)
+            return {
+                table: {"constrained_columns": [row.column for row in group if row.type == "PRIMARY"], "name": None}
+                for table, group in _grouped(rows).items()
+                if any(row.type == "PRIMARY" for row in group)
+            }
+
+        return self._multi(connection, keys, ReflectionDefaults.pk_constraint, super().get_pk_constraint, **kw)
+
+    def get_multi_indexes(self, connection: Connection, **kw: Any) -> Iterable[tuple[TableKey, list[ReflectedIndex]]]:
+        def indexes(wanted: _Wanted) -> dict[str, list[ReflectedIndex]]:
+            rows = self._read_indexes(connection, wanted.schema or "", wanted.name, **wanted.kw)
+            return {table: list(_indexes(group)) for table, group in _grouped(rows).items()}
+
+        return self._multi(connection, indexes, ReflectionDefaults.indexes, super().get_indexes, **kw)
+
+    def get_multi_unique_constraints(
+        self, connection: Connection, **kw: Any
+    ) -> Iterable[tuple[TableKey, list[ReflectedUniqueConstraint]]]:
+        def constraints(wanted: _Wanted) -> dict[str, list[ReflectedUniqueConstraint]]:
+            rows = self._read_indexes(connection, wanted.schema or "", wanted.name, **wanted.kw)
+            return {
+                table: [
+                    {"name": index["name"], "column_names": _names(index), "duplicates_index": index["name"]}
+                    for index in _indexes(group)
+                    if index["unique"]
+                ]
+                for table, group in _grouped(rows).items()
+            }
+
+        return self._multi(
+            connection, constraints, ReflectionDefaults.unique_constraints, super().get_unique_constraints, **kw
+        )
+
+    def get_multi_foreign_keys(
+        self, connection: Connection, **kw: Any
+    ) -> Iterable[tuple[TableKey, list[ReflectedForeignKeyConstraint]]]:
+        def keys(wanted: _Wanted) -> dict[str, list[ReflectedForeignKeyConstraint]]:
+            rows = self._read_foreign_keys(connection, wanted.schema or "", wanted.name, **wanted.kw)
+            return {table: list(_foreign_keys(group, wanted)) for table, group in _grouped(rows).items()}
+
+        return self._multi(connection, keys, ReflectionDefaults.foreign_keys, super().get_foreign_keys, **kw)
+
+    def get_multi_check_constraints(
+        self, connection: Connection, **kw: Any
+    ) -> Iterable[tuple[TableKey, list[ReflectedCheckConstraint]]]:
+        def constraints(wanted: _Wanted) -> dict[str, list[ReflectedCheckConstraint]]:
+            return {table.name: list(_check_constraints(table.extra)) for table in wanted.tables}
+
+        return self._multi(
+            connection, constraints, ReflectionDefaults.check_constraints, super().get_check_constraints, **kw
+        )
+
+    def get_multi_table_comment(
+        self, connection: Connection, **kw: Any
+    ) -> Iterable[tuple[TableKey, ReflectedTableComment]]:
+        def comments(wanted: _Wanted) -> dict[str, ReflectedTableComment]:
+            return {table.name: {"text": _comment(table.comment)} for table in wanted.tables}
+
+        return self._multi(connection, comments, ReflectionDefaults.table_comment, super().get_table_comment, **kw)
+
+    def get_multi_table_options(self, connection: Connection, **kw: Any) -> Iterable[tuple[TableKey, dict[str, Any]]]:
+        """None: what CREATE TABLE takes of MySQL's options, the server does not keep."""
+
+        def options(wanted: _Wanted) -> dict[str, dict[str, Any]]:
+            return {}
+
+        return self._multi(connection, options, ReflectionDefaults.table_options, super().get_table_options, **kw)
+
+    # -- one table
+
+    def get_columns(
+        self, connection: Connection, table_name: str, schema: str | None = None, **kw: Any
+    ) -> list[ReflectedColumn]:
+        return _only(self.get_multi_columns, connection, table_name, schema, **kw)
+
+    def get_pk_constraint(
+        self, connection: Connection, table_name: str, schema: str | None = None, **kw: Any
+    ) -> ReflectedPrimaryKeyConstraint:
+        return _only(self.get_multi_pk_constraint, connection, table_name, schema, **kw)
+
+    def get_indexes(
+        self, connection: Connection, table_name: str, schema: str | None = None, **kw: Any
+    ) -> list[ReflectedIndex]:
+        return _only(self.get_multi_indexes, connection, table_name, schema, **kw)
+
+    def get_unique_constraints(
+        self, connection: Connection, table_name: str, schema: str | None = None, **kw: Any
+    ) -> list[ReflectedUniqueConstraint]:
+        return _only(self.get_multi_unique_constraints, connection, table_name, schema, **kw)
+
+    def get_foreign_keys(
+        self, connection: Connection, table_name: str, schema: str | None = None, **kw: Any
+    ) -> list[ReflectedForeignKeyConstraint]:
+        return _only(self.get_multi_foreign_keys, connection, table_name, schema, **kw)
+
+    def get_check_constraints(
+        self, connection: Connection, table_name: str, schema: str | None = None, **kw: Any
+    ) -> list[ReflectedCheckConstraint]:
+        return _only(self.get_multi_check_constraints, connection, table_name, schema, **kw)
+
+    def get_table_comment(
+        self, connection: Connection, table_name: str, schema: str | None = None, **kw: Any
+    ) -> ReflectedTableComment:
+        return _only(self.get_multi_table_comment, connection, table_name, schema, **kw)
+
+    def get_table_options(
+        self, connection: Connection, table_name: str, schema: str | None = None, **kw: Any
+    ) -> dict[str, Any]:
+        return _only(self.get_multi_table_options, connection, table_name, schema, **kw)
+
+    def get_view_definition(self, connection: Connection, view_name: str, schema: str | None = None, **kw: Any) -> str:
+        """The whole CREATE VIEW statement, as it was written."""
+        for table in self._read_tables(connection, schema or "", self._folded(view_name), **kw):
+            if table.kind == _KIND_OF_VIEW and table.definition:
+                return str(json.loads(table.definition)["Stmt"])
+        raise exc.NoSuchTableError(f"{schema}.{view_name}" if schema else view_name)
+
+    # -- how they come together
+
+    def _multi(
+        self,
+        connection: Connection,
+        of_catalog: Callable[[_Wanted], dict[str, _T]],
+        default: Callable[[], _T],
+        of_temporary_table: Callable[..., _T],
+        *,
+        schema: str | None = None,
+        filter_names: Collection[str] | None = None,
+        scope: ObjectScope = ObjectScope.ANY,
+        kind: ObjectKind = ObjectKind.ANY,
+        **kw: Any,
+    ) -> Iterator[tuple[TableKey, _T]]:
+        """One kind of fact of each table asked for, under the name that it was asked by."""
+        names = {self._folded(name): name for name in filter_names or ()}
+        wanted = self._wanted(connection, schema, list(names) or None, **kw)
+        found = {table.name for table in wanted.tables}
+        if ObjectScope.DEFAULT in scope:
+            facts = of_catalog(wanted) if found else {}
+            for table in wanted.tables:
+                if _KINDS[table.kind] in kind:
+                    key = (schema, names.get(table.name, table.name))
+                    yield key, facts[table.name] if table.name in facts else default()
+        if ObjectScope.TEMPORARY in scope and ObjectKind.TABLE in kind:
+            # The catalog does not have them, or not under their names; SHOW CREATE TABLE does.
+            for name in (names[missing] for missing in names.keys() - found):
+                try:
+                    yield (schema, name), of_temporary_table(connection, name, schema, **kw)
+                except exc.NoSuchTableError:
+                    continue
+
+    def _wanted(self, connection: Connection, schema: str | None, names: list[str] | None, **kw: Any) -> _Wanted:
+        kw = {"info_cache": kw.get("info_cache")}
+        name = names[0] if names is not None and len(names) == 1 else ""
+        tables = self._read_tables(connection, schema or "", name, **kw)
+        if names is not None:
+            tables = [table for table in tables if table.name in set(names)]
+        return _Wanted(schema, name, tables, schema or self.default_schema_name, kw)
+
+    def _folded(self, name: str) -> str:
+        return name.lower() if self._casing else name
+
+    # -- the four statements
+
+    @reflection.cache
+    def _read_tables(self, connection: Connection, schema: str, name: str, **kw: Any) -> list[_Table]:
+        extra = "HEX(extra_info)" if self._matrixone.supports(Feature.CHECK_CONSTRAINT) else "NULL"
+        kinds = ", ".join(f"'{kind}'" for kind in _KINDS)
+        rows = connection.exec_driver_sql(
+            f"SELECT relname, relkind, rel_comment, viewdef, {extra} FROM mo_catalog.mo_tables "
+            "WHERE account_id = current_account_id() AND reldatabase = COALESCE(NULLIF(%s, ''), DATABASE()) "
+            f"AND relkind IN ({kinds}){_called('relname', name)}",
+            (schema, *_given(name)),
+        )
+        return [_Table(*row) for row in rows if not row[0].startswith(_HIDDEN)]
+
+    @reflection.cache
+    def _read_columns(self, connection: Connection, schema: str, name: str, **kw: Any) -> list[_Column]:
+        generated = "NULL, NULL"
+        if self._matrixone.supports(Feature.GENERATED_COLUMN):
+            generated = "mo_show_visible_bin(attr_generated, 5), mo_show_visible_bin(attr_generated, 6)"
+        rows = connection.exec_driver_sql(
+            "SELECT att_relname, attname, mo_show_visible_bin(atttyp, 3), internal_numeric_scale(atttyp), attr_enum, "
+            "attnotnull, mo_show_visible_bin(att_default, 1), mo_show_visible_bin(attr_update, 0), "
+            f"att_is_auto_increment, att_comment, {generated} FROM mo_catalog.mo_columns "
+            "WHERE account_id = current_account_id() AND att_database = COALESCE(NULLIF(%s, ''), DATABASE()) "
+            f"AND att_is_hidden = 0 AND LEFT(att_relname, 5) <> '__mo_'{_called('att_relname', name)} "
+            "ORDER BY att_relname, attnum",
+            (schema, *_given(name)),
+        )
+        return [_Column(*row) for row in rows]
+
+    @reflection.cache
+    def _read_indexes(self, connection: Connection, schema: str, name: str, **kw: Any) -> list[_IndexColumn]:
+        # A vector index stands there once for each of its hidden tables.
+        rows = connection.exec_driver_sql(
+            "SELECT DISTINCT t.relname, i.name, i.type, i.algo, i.algo_params, i.column_name, i.ordinal_position "
+            "FROM mo_catalog.mo_indexes i JOIN mo_catalog.mo_tables t ON t.rel_id = i.table_id "
+            "WHERE t.account_id = current_account_id() AND t.reldatabase = COALESCE(NULLIF(%s, ''), DATABASE()) "
+            f"AND LEFT(t.relname, 5) <> '__mo_'{_called('t.relname', name)} "
+            "ORDER BY t.relname, i.name, i.ordinal_position",
+            (schema, *_given(name)),
+        )
+        return [_IndexColumn(*row[:6]) for row in rows if not row[5].startswith("__mo_")]
+
+    @reflection.cache
+    def _read_foreign_keys(self, connection: Connection, schema: str, name: str, **kw: Any) -> list[_ForeignKeyColumn]:
+        rows = connection.exec_driver_sql(
+            "SELECT table_name, constraint_name, column_name, refer_db_name, refer_table_name, refer_column_name, "
+            "on_delete, on_update FROM mo_catalog.mo_foreign_keys "
+            f"WHERE db_name = COALESCE(NULLIF(%s, ''), DATABASE()){_called('table_name', name)}",
+            (schema, *_given(name)),
+        )
+        return [_ForeignKeyColumn(*row) for row in rows]
+
+    # -- a column
+
+    def _column(self, row: _Column) -> ReflectedColumn:
+        type_ = self._type(row)
+        column: dict[str, Any] = {
+            "name": row.name,
+            "type": type_,
+            "nullable": not row.not_null,
+            "default": self._default(row),
+            "comment": _comment(row.comment),
+        }
+        if row.autoincrement:
+            column["autoincrement"] = True
+        elif isinstance(type_, types.Integer):
+            column["autoincrement"] = False
+        if row.generated:
+            column["computed"] = {"sqltext": row.generated, "persisted": (row.persistence or "").startswith("STORED")}
+        return cast("ReflectedColumn", column)
+
+    def _default(self, row: _Column) -> str | None:
+        """The default as an SQL expression, with ON UPDATE where there is one, as MySQL's dialect has it."""
+        default = row.default
+        if default is not None and default.lower() == "null":
+            default = None
+        if default is not None and default.startswith("'") and default.endswith("'"):
+            if not self._matrixone.supports(Feature.DEFAULTS_WITH_DOUBLED_QUOTES):
+                default = "'" + default[1:-1].replace("'", "''") + "'"
+        elif default is not None and (match := _NUMBER_IN_PARENTHESES.fullmatch(default)):
+            default = match[1]
+        if row.on_update:
+            return f"{default or 'NULL'} ON UPDATE {row.on_update}"
+        return default or None
+
+    def _type(self, row: _Column) -> types.TypeEngine[Any]:
+        match = _TYPE.fullmatch(row.type)
+        name = match["name"].upper() if match else row.type
+        if match is None or name not in _TYPES:
+            if name.split(" SRID ")[0] in _GEOMETRIES:
+                return _geometry(name)
+            util.warn(f"Did not recognize type {row.type!r} of column {row.name!r}")
+            return types.NULLTYPE
+        return _TYPES[name](_TypeParts(int(match["width"] or 0), row.scale, bool(match["unsigned"]), row.values or ""))
+
+    @property
+    def _matrixone(self) -> MatrixOneDialect:
+        return cast("MatrixOneDialect", self)
+
+
+class _Wanted(NamedTuple):
+    """The tables that a caller wants, and what it takes to read more about them: their one name, or "" for all."""
+
+    schema: str | None
+    name: str
+    tables: Sequence[_Table]
+    database: str | None
+    kw: dict[str, Any]
+
+
+class _TypeParts(NamedTuple):
+    width: int
+    scale: int | None
+    unsigned: bool
+    values: str
+
+
+_TYPE = re.compile(r"(?P<name>[A-Z][A-Z0-9]*)(?P<unsigned> UNSIGNED)?(?:\((?P<width>\d+)(?:,\s*\d+)?\))?", re.I)
+_NUMBER_IN_PARENTHESES = re.compile(r"\((-?\d+(?:\.\d+)?)\)")
+_GEOMETRIES = frozenset(
+    (
+        "GEOMETRY",
+        "POINT",
+        "LINESTRING",
+        "POLYGON",
+        "MULTIPOINT",
+        "MULTILINESTRING",
+        "MULTIPOLYGON",
+        "GEOMETRYCOLLECTION",
+    )
+)
+
+
+def _int(parts: _TypeParts) -> types.TypeEngine[Any]:
+    return (mysql.MEDIUMINT if parts.width == 24 else mysql.INTEGER)(unsigned=parts.unsigned or None)
+
+
+def _bigint(parts: _TypeParts) -> types.TypeEngine[Any]:
+    # A SET is kept as a number, with its values beside it.
+    return mysql.SET(*_values(parts.values)) if parts.values else mysql.BIGINT(unsigned=parts.unsigned or None)
+
+
+def _float(type_: Callable[..., types.TypeEngine[Any]]) -> Callable[[_TypeParts], types.TypeEngine[Any]]:
+    def of(parts: _TypeParts) -> types.TypeEngine[Any]:
+        size = (parts.width, parts.scale) if parts.width and parts.scale is not None and parts.scale >= 0 else ()
+        return type_(*size, unsigned=parts.unsigned or None)
+
+    return of
+
+
+def _geometry(text: str) -> types.TypeEngine[Any]:
+    kind, _, srid = text.partition(" SRID ")
+    return GEOMETRY(kind, int(srid) if srid else None)
+
+
+_TYPES: dict[str, Callable[[_TypeParts], types.TypeEngine[Any]]] = {
+    "BOOL": lambda parts: mysql.BOOLEAN(),
+    "TINYINT": lambda parts: mysql.TINYINT(unsigned=parts.unsigned or None),
+    "SMALLINT": lambda parts: mysql.SMALLINT(unsigned=parts.unsigned or None),
+    "INT": _int,
+    "BIGINT": _bigint,
+    "FLOAT": _float(mysql.FLOAT),
+    "DOUBLE": _float(mysql.DOUBLE),
+    "DECIMAL": lambda parts: mysql.DECIMAL(parts.width, parts.scale),
+    "CHAR": lambda parts: mysql.CHAR(parts.width),
+    "VARCHAR": lambda parts: mysql.VARCHAR(parts.width),
+    "TEXT": lambda parts: mysql.TEXT(),
+    "BINARY": lambda parts: types.BINARY(parts.width),
+    "VARBINARY": lambda parts: types.VARBINARY(parts.width),
+    "BLOB": lambda parts: types.BLOB(),
+    "JSON": lambda parts: mysql.JSON(),
+    "DATE": lambda parts: types.DATE(),
+    "DATETIME": lambda parts: mysql.DATETIME(fsp=parts.width or None),
+    "TIMESTAMP": lambda parts: mysql.TIMESTAMP(fsp=parts.width or None),
+    "TIME": lambda parts: mysql.TIME(fsp=parts.width or None),
+    "YEAR": lambda parts: mysql.YEAR(),
+    "BIT": lambda parts: mysql.BIT(parts.width),
+    "ENUM": lambda parts: mysql.ENUM(*_values(parts.values)),
+    "UUID": lambda parts: UUID(),
+    "DATALINK": lambda parts: DATALINK(),
+    "GEOMETRY": lambda parts: GEOMETRY(parts.values or "GEOMETRY"),
+    **{
+        vector.__visit_name__: (lambda parts, vector=vector: vector(parts.width))  # type: ignore[misc]
+        for vector in VECTORS
+    },
+}
+
+
+def _values(text: str) -> list[str]:
+    """The values of an ENUM or SET: parted by commas, or JSON where one of them has a comma."""
+    _, json_mark, values = text.partition(":") if text.startswith("\0") else ("", "", "")
+    return list(json.loads(values)) if json_mark else text.split(",")
+
+
+def _comment(text: str | None) -> str | None:
+    """A comment without the doubling of its quotes, which the server does not undo."""
+    return text.replace("''", "'") if text else None
+
+
+def _grouped(rows: Iterable[_T]) -> dict[str, list[_T]]:
+    """Rows by their first part, the table's name."""
+    groups: defaultdict[str, list[_T]] = defaultdict(list)
+    for row in rows:
+        groups[row[0]].append(row)  # type: ignore[index]
+    return groups
+
+
+def _indexes(rows: Iterable[_IndexColumn]) -> Iterator[ReflectedIndex]:
+    by_name: defaultdict[str, list[_IndexColumn]] = defaultdict(list)
+    for row in rows:
+        if row.type != "PRIMARY":
+            by_name[row.index].append(row)
+    for name, columns in by_name.items():
+        first = columns[0]
+        index: dict[str, Any] = {
+            "name": name,
+            "column_names": [row.column for row in columns],
+            "unique": first.type == "UNIQUE",
+        }
+        if options := _index_options(first):
+            index["dialect_options"] = options
+        yield cast("ReflectedIndex", index)
+
+
+def _index_options(row: _IndexColumn) -> dict[str, Any]:
+    parameters = json.loads(row.parameters) if row.parameters else {}
+    options: dict[str, Any] = {}
+    if row.algorithm:
+        options["matrixone_using"] = row.algorithm
+    for name, value in parameters.items():
+        if name == "parser":
+            options["matrixone_with_parser"] = value
+        elif name == "prefix_lengths":
+            options["matrixone_length"] = _prefix_lengths(value)
+        else:
+            options[f"matrixone_{name}"] = int(value) if str(value).isdigit() else value
+    return options
+
+
+def _prefix_lengths(text: str) -> dict[str, int]:
+    """``a:3,b:5`` as a dictionary."""
+    return {name: int(length) for name, _, length in (part.rpartition(":") for part in text.split(","))}
+
+
+def _names(index: ReflectedIndex) -> list[str]:
+    return [name for name in index["column_names"] if name is not None]
+
+
+def _foreign_keys(rows: Iterable[_ForeignKeyColumn], wanted: _Wanted) -> Iterator[ReflectedForeignKeyConstraint]:
+    by_name: defaultdict[str, list[_ForeignKeyColumn]] = defaultdict(list)
+    for row in rows:
+        by_name[row.constraint].append(row)
+    for name, columns in by_name.items():
+        first = columns[0]
+        same = wanted.schema is None and first.referred_database == wanted.database
+        yield {
+            "name": name,
+            "constrained_columns": [row.column for row in columns],
+            "referred_schema": None if same else first.referred_database,
+            "referred_table": first.referred_table,
+            "referred_columns": [row.referred_column for row in columns],
+            "options": dict(_actions(first)),
+        }
+
+
+def _actions(row: _ForeignKeyColumn) -> Iterator[tuple[str, str]]:
+    """ON DELETE and ON UPDATE, without RESTRICT, which the server reports where nothing was said."""
+    for name, action in (("ondelete", row.on_delete), ("onupdate", row.on_update)):
+        action = action.upper().replace("_", " ")
+        if action not in ("", "RESTRICT", "NO ACTION"):
+            yield name, action
+
+
+def _check_constraints(extra: str | None) -> Iterator[ReflectedCheckConstraint]:
+    """The CHECK constraints out of a table's ``extra_info``, the one place in the catalog that has them."""
+    for number, check in _fields(bytes.fromhex(extra or "")):
+        if number == _CHECKS and isinstance(check, bytes):
+            parts = dict(_fields(check))
+            name, text = (cast("bytes", parts.get(part, b"")).decode() for part in (_CHECK_NAME, _CHECK_TEXT))
+            yield {"name": None if name.startswith("__mo_") else name, "sqltext": text}
+
+
+# Numbers of fields in the server's protocol buffers: SchemaExtra.checks, CheckDef.name and .origin_sql.
+_CHECKS, _CHECK_NAME, _CHECK_TEXT = 18, 1, 3
+
+
+def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
+    """The fields of a protocol-buffers message, by number."""
+    position = 0
+    while position < len(message):
+        tag, position = _varint(message, position)
+        number, wire_type = tag >> 3, tag & 7
+        if wire_type == 0:
+            value, position = _varint(message, position)
+            yield number, value
+            continue
+        if wire_type == 2:
+            length, position = _varint(message, position)
+        elif wire_type in (1, 5):
+            length = 8 if wire_type == 1 else 4
+        else:
+            return
+        yield number, message[position : position + length]
+        position += length
+
+
+def _varint(message: bytes, position: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = message[position]
+        value |= (byte & 127) << shift
+        position, shift = position + 1, shift + 7
+        if byte < 128:
+            return value, position
+
+
+def _only(many: Callable[..., Any], connection: Connection, table_name: str, schema: str | None, **kw: Any) -> Any:
+    """What a method for many tables has of one.
+
+    :raises sqlalchemy.exc.NoSuchTableError: where there is none.
+    """
+    for _, facts in many(connection, schema=schema, filter_names=[table_name], **kw):
+        return facts
+    raise exc.NoSuchTableError(f"{schema}.{table_name}" if schema else table_name)
+
+
+# reflection.cache tells calls apart by their strings alone, and leaves out a None: a name that is not given is
+# the empty string.
+
+
+def _called(column: str, name: str) -> str:
+    """A condition for one table. IN with several names loses rows of mo_tables, on every release."""
+    return f" AND {column} = %s" if name else ""
+
+
+def _given(*names: str | None) -> tuple[str, ...]:
+    return tuple(filter(None, names))

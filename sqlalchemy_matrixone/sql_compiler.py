@@ -1,0 +1,136 @@
+"""SELECT, INSERT, UPDATE and DELETE in MatrixOne's words, where they differ from MySQL's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from sqlalchemy import exc, types
+from sqlalchemy.dialects.mysql.base import MySQLExecutionContext
+
+from .past_compiler import PastTablesCompiler
+from .release import Feature, format_release
+from .types import UUID, Vector
+
+if TYPE_CHECKING:
+    from sqlalchemy import schema
+    from sqlalchemy.sql import elements, selectable
+
+    from .base import MatrixOneDialect
+
+
+class MatrixOneCompiler(PastTablesCompiler):
+    """MySQL's statements, in what of its grammar MatrixOne's release has."""
+
+    def for_update_clause(self, select: selectable.GenerativeSelect, **kw: Any) -> str:
+        """``FOR UPDATE`` and ``FOR SHARE``.
+
+        Before 4.2 there is no shared lock: the exclusive one stands in for it, which keeps out more than
+        was asked. OF is left out for the same reason. NOWAIT and SKIP LOCKED would change what a program
+        does if they were.
+
+        :raises sqlalchemy.exc.CompileError: with NOWAIT or SKIP LOCKED, which no release has.
+        """
+        lock = select._for_update_arg
+        assert lock is not None
+        if lock.nowait or lock.skip_locked:
+            words = "NOWAIT" if lock.nowait else "SKIP LOCKED"
+            raise exc.CompileError(f"MatrixOne has no FOR UPDATE {words}: it always waits for a lock")
+        return " FOR SHARE" if lock.read and self._supports(Feature.FOR_SHARE) else " FOR UPDATE"
+
+    def visit_like_op_binary(self, binary: elements.BinaryExpression[Any], operator: Any, **kw: Any) -> str:
+        if self._ignores_escape(binary):
+            return f"{self.process(binary.left, **kw)} LIKE {self._reescaped(binary, **kw)}"
+        return super().visit_like_op_binary(binary, operator, **kw)
+
+    def visit_not_like_op_binary(self, binary: elements.BinaryExpression[Any], operator: Any, **kw: Any) -> str:
+        if self._ignores_escape(binary):
+            return f"{self.process(binary.left, **kw)} NOT LIKE {self._reescaped(binary, **kw)}"
+        return super().visit_not_like_op_binary(binary, operator, **kw)
+
+    def _ignores_escape(self, binary: elements.BinaryExpression[Any]) -> bool:
+        return bool(binary.modifiers.get("escape")) and not self._supports(Feature.LIKE_ESCAPE)
+
+    def _reescaped(self, binary: elements.BinaryExpression[Any], **kw: Any) -> str:
+        """The pattern with backslashes for its own escape character, which the server reads over.
+
+        A doubled escape character is set aside meanwhile, as a control character that no pattern has.
+        """
+        escape = binary.modifiers["escape"]
+        pattern = self.process(binary.right, **kw)
+        for old, new in (("\\", "\\\\"), (escape * 2, "\x01"), (escape, "\\"), ("\x01", escape)):
+            if old == "\\" and escape == "\\":
+                continue
+            pattern = f"REPLACE({pattern}, {self._text(old)}, {self._text(new)})"
+        return pattern
+
+    def visit_is_distinct_from_binary(self, binary: Any, operator: Any, **kw: Any) -> str:
+        if self._supports(Feature.NULL_SAFE_EQUAL):
+            return super().visit_is_distinct_from_binary(binary, operator, **kw)
+        return f"NOT {self._null_safe_equal(binary, **kw)}"
+
+    def visit_is_not_distinct_from_binary(self, binary: Any, operator: Any, **kw: Any) -> str:
+        if self._supports(Feature.NULL_SAFE_EQUAL):
+            return super().visit_is_not_distinct_from_binary(binary, operator, **kw)
+        return self._null_safe_equal(binary, **kw)
+
+    def _null_safe_equal(self, binary: Any, **kw: Any) -> str:
+        # Processed anew for each place, so that positional parameters are in the order of the text.
+        def left() -> str:
+            return self.process(binary.left, **kw)
+
+        def right() -> str:
+            return self.process(binary.right, **kw)
+
+        return (
+            f"(CASE WHEN {left()} IS NULL THEN {right()} IS NULL WHEN {right()} IS NULL THEN false "
+            f"ELSE {left()} = {right()} END)"
+        )
+
+    def visit_sequence(self, sequence: schema.Sequence, **kw: Any) -> str:
+        """``nextval``, which takes the name as a string and gives the number as one.
+
+        :raises sqlalchemy.exc.CompileError: for a sequence of another database, which it cannot name.
+        """
+        database = self.preparer.schema_for_object(sequence)
+        if database is not None and database != self.dialect.default_schema_name:
+            raise exc.CompileError(
+                f"nextval() finds sequences of the connection's own database alone, and {sequence.name!r} "
+                f"is in {database!r}"
+            )
+        return f"CAST(nextval({self._text(sequence.name)}) AS SIGNED)"
+
+    def visit_typeclause(self, typeclause: Any, type_: Any = None, **kw: Any) -> str | None:
+        if type_ is None:
+            type_ = typeclause.type.dialect_impl(self.dialect)
+        if isinstance(type_, (Vector, UUID, types.Boolean)):
+            return self.dialect.type_compiler_instance.process(type_)
+        return super().visit_typeclause(typeclause, type_, **kw)
+
+    def returning_clause(self, stmt: Any, returning_cols: Any, *, populate_result_map: bool, **kw: Any) -> str:
+        """
+        :raises sqlalchemy.exc.CompileError: before 4.2.
+        """
+        if not self._supports(Feature.RETURNING):
+            raise exc.CompileError(
+                f"RETURNING needs MatrixOne {format_release(Feature.RETURNING.since)} or later; "
+                f"this is {format_release(self._matrixone.server_release)}"
+            )
+        return super().returning_clause(stmt, returning_cols, populate_result_map=populate_result_map, **kw)
+
+    def _supports(self, feature: Feature) -> bool:
+        return self._matrixone.supports(feature)
+
+    def _text(self, text: str) -> str:
+        return self.render_literal_value(text, types.String())
+
+    @property
+    def _matrixone(self) -> MatrixOneDialect:
+        return cast("MatrixOneDialect", self.dialect)
+
+
+class MatrixOneExecutionContext(MySQLExecutionContext):
+    """One statement on its way."""
+
+    def fire_sequence(self, seq: schema.Sequence, type_: types.Integer) -> int:
+        compiler = cast("MatrixOneCompiler", self.dialect.statement_compiler(self.dialect, None))
+        return self._execute_scalar(f"SELECT {compiler.visit_sequence(seq)}", type_)  # type: ignore[no-any-return]

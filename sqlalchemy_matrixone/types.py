@@ -1,0 +1,255 @@
+"""MatrixOne's own column types, and how it spells and sends the standard ones."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import exc, func, literal, types
+from sqlalchemy.dialects import mysql
+from sqlalchemy.dialects.mysql.base import MySQLTypeCompiler
+from sqlalchemy.types import UUID
+
+from .release import Feature, format_release
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Dialect
+    from sqlalchemy.sql.elements import ColumnElement
+
+__all__ = [
+    "DATALINK",
+    "GEOMETRY",
+    "UUID",
+    "VECBF16",
+    "VECF16",
+    "VECF32",
+    "VECF64",
+    "VECINT8",
+    "VECUINT8",
+    "Vector",
+]
+
+
+class Vector(types.TypeEngine[list[float]]):
+    """What the vector types have in common; use :class:`VECF32`, :class:`VECF64` or one of the narrower ones.
+
+    A value goes in as a list, a tuple, a NumPy array or the server's own text ``"[1, 2, 3]"``, and comes
+    back as a list of float (of int from the integer vectors)::
+
+        class Item(Base):
+            __tablename__ = "item"
+            id: Mapped[int] = mapped_column(primary_key=True)
+            embedding: Mapped[list[float]] = mapped_column(VECF32(768))
+
+        select(Item).order_by(Item.embedding.l2_distance(query_vector)).limit(5)
+
+    :param dimension: the number of elements, 1 to 65535. The server refuses a value of another length;
+        65535 where none is given.
+    """
+
+    cache_ok = True
+    hashable = False
+
+    feature: Feature | None = None
+    """What a release must have for this type; None where all of them do."""
+
+    def __init__(self, dimension: int | None = None) -> None:
+        self.dimension = dimension
+
+    @property
+    def python_type(self) -> type[list[Any]]:
+        return list
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], str | None]:
+        return _vector_text
+
+    def literal_processor(self, dialect: Dialect) -> Callable[[Any], str]:
+        return lambda value: f"'{_vector_text(value)}'"
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], list[float] | None]:
+        return _vector_value
+
+    class Comparator(types.TypeEngine.Comparator[list[float]]):
+        """The server's vector functions, as methods of a column."""
+
+        def l2_distance(self, other: Any) -> ColumnElement[float]:
+            """The Euclidean distance."""
+            return self._function("l2_distance", other)
+
+        def cosine_distance(self, other: Any) -> ColumnElement[float]:
+            """One minus the cosine similarity."""
+            return self._function("cosine_distance", other)
+
+        def cosine_similarity(self, other: Any) -> ColumnElement[float]:
+            """The cosine of the angle between the two vectors."""
+            return self._function("cosine_similarity", other)
+
+        def inner_product(self, other: Any) -> ColumnElement[float]:
+            """The inner product, negated: MatrixOne sorts by it as by a distance."""
+            return self._function("inner_product", other)
+
+        def _function(self, name: str, other: Any) -> ColumnElement[float]:
+            if not hasattr(other, "__clause_element__") and not hasattr(other, "compile"):
+                other = literal(other, self.type)
+            call: ColumnElement[float] = getattr(func, name)(self.expr, other, type_=types.Double())
+            return call
+
+    comparator_factory = Comparator
+
+
+class VECF32(Vector):
+    """A vector of 32-bit floats."""
+
+    __visit_name__ = "VECF32"
+
+
+class VECF64(Vector):
+    """A vector of 64-bit floats."""
+
+    __visit_name__ = "VECF64"
+
+
+class VECF16(Vector):
+    """A vector of 16-bit floats (IEEE half precision). Needs MatrixOne 4.2."""
+
+    __visit_name__ = "VECF16"
+    feature = Feature.NARROW_VECTORS
+
+
+class VECBF16(Vector):
+    """A vector of 16-bit floats with the exponent of 32-bit ones (bfloat16). Needs MatrixOne 4.2."""
+
+    __visit_name__ = "VECBF16"
+    feature = Feature.NARROW_VECTORS
+
+
+class VECINT8(Vector):
+    """A vector of signed bytes. Needs MatrixOne 4.2."""
+
+    __visit_name__ = "VECINT8"
+    feature = Feature.NARROW_VECTORS
+
+
+class VECUINT8(Vector):
+    """A vector of unsigned bytes. Needs MatrixOne 4.2."""
+
+    __visit_name__ = "VECUINT8"
+    feature = Feature.NARROW_VECTORS
+
+
+class DATALINK(types.String):
+    """A link to a file, ``file://…`` or ``stage://…``, whose content the server's ``load_file()`` reads."""
+
+    __visit_name__ = "DATALINK"
+
+
+class GEOMETRY(types.TypeEngine[Any]):
+    """A geometry, with values as the server sends them. Needs MatrixOne 3.0.
+
+    :param kind: ``POINT``, ``LINESTRING``, …; any geometry where none is given.
+    :param srid: the spatial reference system, where the column is bound to one.
+    """
+
+    __visit_name__ = "GEOMETRY"
+    cache_ok = True
+
+    def __init__(self, kind: str = "GEOMETRY", srid: int | None = None) -> None:
+        self.kind = kind.upper()
+        self.srid = srid
+
+
+class MatrixOneBoolean(types.Boolean):
+    """BOOL, which 2.2 sends as the text ``true`` or ``false``."""
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], bool | None]:
+        return _boolean
+
+
+class MatrixOneTypeCompiler(MySQLTypeCompiler):
+    """The names that MatrixOne knows types by.
+
+    Where it has one type for several of MySQL's, all are spelled as that one, so that a table compares
+    equal to what is reflected of it.
+    """
+
+    def visit_vector(self, type_: Vector, **kw: Any) -> str:
+        release = getattr(self.dialect, "server_release", None)
+        if type_.feature is not None and release is not None and not type_.feature.in_release(release):
+            raise exc.CompileError(
+                f"{type_.__visit_name__} needs MatrixOne {format_release(type_.feature.since)} or later; "
+                f"this is {format_release(release)}"
+            )
+        return type_.__visit_name__ if type_.dimension is None else f"{type_.__visit_name__}({type_.dimension})"
+
+    visit_VECF32 = visit_VECF64 = visit_VECF16 = visit_VECBF16 = visit_VECINT8 = visit_VECUINT8 = visit_vector
+
+    def visit_DATALINK(self, type_: DATALINK, **kw: Any) -> str:
+        return "DATALINK"
+
+    def visit_GEOMETRY(self, type_: GEOMETRY, **kw: Any) -> str:
+        return type_.kind if type_.srid is None else f"{type_.kind} SRID {type_.srid}"
+
+    def visit_VARCHAR(self, type_: types.VARCHAR, **kw: Any) -> str:  # type: ignore[override]
+        # Without a length it is one of 65535 characters.
+        return super().visit_VARCHAR(type_, **kw) if type_.length is not None else "VARCHAR"  # type: ignore[arg-type]
+
+    def visit_VARBINARY(self, type_: types.VARBINARY, **kw: Any) -> str:
+        return super().visit_VARBINARY(type_, **kw) if type_.length is not None else "VARBINARY"
+
+    def visit_NVARCHAR(self, type_: types.NVARCHAR, **kw: Any) -> str:  # type: ignore[override]
+        # NATIONAL is a syntax error; every character type holds all of Unicode.
+        return "VARCHAR" if type_.length is None else f"VARCHAR({type_.length})"
+
+    def visit_NCHAR(self, type_: types.NCHAR, **kw: Any) -> str:  # type: ignore[override]
+        return "CHAR" if type_.length is None else f"CHAR({type_.length})"
+
+    def visit_TEXT(self, type_: types.TEXT, **kw: Any) -> str:  # type: ignore[override]
+        # TEXT(n) is a syntax error; one TEXT holds up to a gigabyte.
+        return self._extend_string(type_, {}, "TEXT")  # type: ignore[arg-type]
+
+    visit_TINYTEXT = visit_MEDIUMTEXT = visit_LONGTEXT = visit_TEXT
+
+    def visit_BLOB(self, type_: types.LargeBinary, **kw: Any) -> str:
+        return "BLOB"
+
+    visit_TINYBLOB = visit_MEDIUMBLOB = visit_LONGBLOB = visit_BLOB
+
+    def visit_REAL(self, type_: Any, **kw: Any) -> str:
+        return self.visit_DOUBLE(type_, **kw)
+
+    def visit_DOUBLE_PRECISION(self, type_: types.DOUBLE_PRECISION[Any], **kw: Any) -> str:
+        return "DOUBLE"
+
+
+def _vector_text(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    if hasattr(value, "tolist"):  # NumPy's arrays, and whatever else behaves like them
+        value = value.tolist()
+    return json.dumps(list(value), separators=(",", ":"))
+
+
+def _vector_value(value: Any) -> list[float] | None:
+    if value is None:
+        return None
+    elements: list[float] = json.loads(value)
+    return elements
+
+
+def _boolean(value: Any) -> bool | None:
+    if value is None:
+        return None
+    return value == "true" if isinstance(value, str) else bool(value)
+
+
+colspecs: dict[type[types.TypeEngine[Any]], type[types.TypeEngine[Any]]] = {types.Boolean: MatrixOneBoolean}
+
+VECTORS: Sequence[type[Vector]] = (VECF32, VECF64, VECF16, VECBF16, VECINT8, VECUINT8)
+
+ischema_names: dict[str, type[types.TypeEngine[Any]]] = {
+    "bool": mysql.BOOLEAN,
+    "datalink": DATALINK,
+    "geometry": GEOMETRY,
+    **{vector.__visit_name__.lower(): vector for vector in VECTORS},
+}
