@@ -16,6 +16,8 @@ from .recovery.ddl import (
 )
 from .recovery.helper import AsyncRecovery, Recovery
 from .recovery.values import Pitr, RecoveryWindow, Snapshot
+from .session_travel import time_travel
+from .timetravel import as_of
 
 __version__ = "0.1.0"
 
@@ -39,6 +41,8 @@ __all__ = [
     "RestoreSnapshot",
     "Snapshot",
     "SnapshotError",
+    "as_of",
+    "time_travel",
 ]
 
 # Another distribution has entry points of the same names; who imports this package means this dialect.

@@ -1,0 +1,77 @@
+"""SQL for tables of the past: the hint between a table and its alias."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import exc
+from sqlalchemy.dialects.mysql.mysqldb import MySQLCompiler_mysqldb
+from sqlalchemy.util import memoized_property
+
+from .past_entities import detach_past_entities
+from .timetravel import Moment, MomentOption, PastTable
+
+if TYPE_CHECKING:
+    from sqlalchemy import TextClause
+    from sqlalchemy.sql import TableClause
+
+
+class PastTablesCompiler(MySQLCompiler_mysqldb):
+    """Part of the statement compiler: ``orders {SNAPSHOT = `s`} AS o``."""
+
+    def __init__(self, *args: Any, **kw: Any) -> None:
+        super().__init__(*args, **kw)
+        if self.compile_state is not None:
+            detach_past_entities(self.compile_state)
+
+    def visit_moment(self, moment: Moment, *, literal_binds: bool = False, **kw: Any) -> str:
+        if moment.value is None:
+            return f"{{SNAPSHOT = {self.preparer.quote_identifier(moment.name or '')}}}"
+        return f"{{{moment.kind} = {self.process(moment.value, literal_binds=literal_binds)}}}"
+
+    def visit_past_table(self, past: PastTable, **kw: Any) -> str:
+        return self.visit_alias(past, **kw)  # type: ignore[no-any-return, no-untyped-call]
+
+    def visit_table(  # type: ignore[override]
+        self,
+        table: TableClause,
+        asfrom: bool = False,
+        iscrud: bool = False,
+        fromhints: Any = None,
+        enclosing_alias: Any = None,
+        ambiguous_table_name_map: Any = None,
+        **kw: Any,
+    ) -> str:
+        kw |= {"asfrom": asfrom, "iscrud": iscrud, "enclosing_alias": enclosing_alias}
+        is_aliased = enclosing_alias is not None and enclosing_alias.element is table
+        moment = self._moment_of_all
+        if is_aliased and isinstance(enclosing_alias, PastTable):
+            moment = enclosing_alias.moment
+        if moment is None or not asfrom:
+            kw |= {"fromhints": fromhints, "ambiguous_table_name_map": ambiguous_table_name_map}
+            return super().visit_table(table, **kw)  # type: ignore[no-any-return, no-untyped-call]
+        # What is else appended to the name comes after the moment: an alias that tells it from a namesake, hints.
+        hint = self.process(moment, literal_binds=kw.get("literal_binds", False))
+        text = f"{super().visit_table(table, **kw)} {hint}"  # type: ignore[no-untyped-call]
+        if not is_aliased and not self.preparer.schema_for_object(table):
+            text += self._alias_of_namesake(table, ambiguous_table_name_map or {})
+        if fromhints and table in fromhints:
+            text = self.format_from_hint_text(text, table, fromhints[table], iscrud)  # type: ignore[no-untyped-call]
+        return text
+
+    def _alias_of_namesake(self, table: TableClause, names: dict[str, Any]) -> str:
+        if table.name not in names:
+            return ""
+        name = self._truncated_identifier("alias", names[table.name])
+        return self.get_render_as_alias_suffix(self.preparer.format_alias(None, name))  # type: ignore[no-any-return, no-untyped-call]
+
+    def visit_textclause(self, textclause: TextClause, *args: Any, **kw: Any) -> str:
+        if kw.get("asfrom") and self._moment_of_all is not None:
+            raise exc.CompileError(f"{textclause.text!r} in FROM cannot be read in the past: name a Table")
+        return super().visit_textclause(textclause, *args, **kw)  # type: ignore[no-any-return, no-untyped-call]
+
+    @memoized_property
+    def _moment_of_all(self) -> Moment | None:
+        """The moment that the whole statement reads, save what says another with ``as_of()``."""
+        options = getattr(self.statement, "_with_options", ())
+        return next((option.moment for option in reversed(options) if isinstance(option, MomentOption)), None)

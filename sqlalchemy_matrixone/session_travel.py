@@ -1,0 +1,176 @@
+"""A Session that reads the past for a while."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn, TypeVar
+
+from sqlalchemy import BindParameter, event, exc
+from sqlalchemy.ext.asyncio import AsyncSession, async_scoped_session
+from sqlalchemy.orm import ORMExecuteState, Session, scoped_session
+from sqlalchemy.orm.state import InstanceState
+
+from .exc import RecoveryArgumentError
+from .timetravel import Moment, MomentOption
+
+_S = TypeVar("_S", bound="Session | scoped_session[Any] | AsyncSession | async_scoped_session[Any]")
+
+_CURRENT = "matrixone_time_travel"
+
+
+@contextmanager
+def time_travel(
+    session: _S,
+    *,
+    snapshot: str | None = None,
+    timestamp: dt.datetime | str | None = None,
+    mo_ts: int | None = None,
+) -> Iterator[_S]:
+    """Within the block, everything that this Session selects is read as it was at a snapshot or a time.
+
+    ::
+
+        with time_travel(session, snapshot="before_import"):
+            old = session.get(Order, 1)
+            old_total = sum(item.price for item in old.items)  # loaded lazily, from the past too
+        session.get(Order, 1)  # as it is now
+
+    That is so for queries, ``get()``, lazy and eager loads. A table for which the statement itself names a
+    moment, with :func:`as_of`, is read at that one. Blocks nest; the inner one counts. With an AsyncSession,
+    too, it is a plain ``with``.
+
+    Objects of the past live in the block alone, apart from the present ones of the Session: ``get()`` gives the
+    old object though the new one is there. At the end of the block they are detached; ``session.merge(old)``
+    then brings an old state back. Nothing can be written in the block: a flush, a ``commit()`` and every
+    statement other than a SELECT raise :class:`~sqlalchemy.exc.InvalidRequestError`, as does a lazy load of an
+    object from outside of it. What does not go through the Session is not covered: its ``connection()``, and
+    its ``bulk_…()`` methods.
+
+    :param session: a Session, scoped_session, AsyncSession or async_scoped_session, on a matrixone engine. It
+        must hold no changes that are not flushed. What it has written in its transaction is not seen in the
+        past, nor undone.
+    :param snapshot: as for :func:`as_of`.
+    :param timestamp: as for :func:`as_of`, but no bind parameter.
+    :param mo_ts: as for :func:`as_of`, but no bind parameter.
+    :raises RecoveryArgumentError: where the moment is not one, or naive.
+    :raises sqlalchemy.exc.InvalidRequestError: where the Session holds changes.
+    """
+    if isinstance(timestamp, BindParameter) or isinstance(mo_ts, BindParameter):
+        raise RecoveryArgumentError("time_travel() goes to a moment, not to a bind parameter")
+    moment = Moment.of(snapshot=snapshot, timestamp=timestamp, mo_ts=mo_ts)
+    travel = _Travel(_sync_session(session), moment)
+    travel.begin()
+    try:
+        yield session
+    finally:
+        travel.end()
+
+
+def _sync_session(session: Any) -> Session:
+    if isinstance(session, (scoped_session, async_scoped_session)):
+        session = session()
+    if isinstance(session, AsyncSession):
+        session = session.sync_session
+    if not isinstance(session, Session):
+        raise RecoveryArgumentError(f"time_travel() takes a Session, scoped_session or AsyncSession, not {session!r}")
+    return session
+
+
+class _Travel:
+    """One block of ``time_travel()``: an identity map of its own, and listeners on its Session alone."""
+
+    def __init__(self, session: Session, moment: Moment) -> None:
+        self._session = session
+        self._option = MomentOption(moment)
+        self._outer: _Travel | None = session.info.get(_CURRENT)
+        self._listeners: dict[str, Callable[..., Any]] = {
+            "do_orm_execute": self._read_past,
+            "before_flush": self._refuse_flush,
+            "before_commit": self._refuse_commit,
+            "after_rollback": self._to_present,
+            "after_soft_rollback": self._to_past,
+        }
+
+    def begin(self) -> None:
+        if self._session.new or self._session.deleted or any(map(self._session.is_modified, self._session.dirty)):
+            raise exc.InvalidRequestError(
+                "time_travel() was not begun: the Session holds changes that are not flushed, and nothing can be "
+                "written in the past. Call flush() or rollback() first."
+            )
+        self._depart()
+        self._session.info[_CURRENT] = self
+        for name, listener in self._listeners.items():
+            event.listen(self._session, name, listener)
+
+    def end(self) -> None:
+        for name, listener in self._listeners.items():
+            event.remove(self._session, name, listener)
+        if self._outer is None:
+            del self._session.info[_CURRENT]
+        else:
+            self._session.info[_CURRENT] = self._outer
+        self._return()
+
+    # -- the identity map
+
+    def _depart(self) -> None:
+        self._present = self._session.identity_map
+        self._past: Any = type(self._present)()
+        self._session.identity_map = self._past
+
+    def _return(self) -> None:
+        there = self._session.identity_map
+        self._session.identity_map = self._present
+        InstanceState._detach_states(there.all_states(), self._session)
+        if there is not self._past:
+            # Within the block the Session was closed, which had to mean the present objects as well.
+            self._session.expunge_all()
+        self._past = None
+
+    def _is_current(self) -> bool:
+        return self._session.info.get(_CURRENT) is self
+
+    def _to_present(self, session: Session) -> None:
+        """A rollback is about to expire the present objects: it must find them in their place."""
+        if self._is_current():
+            for travel in self._and_outer():
+                travel._return()
+
+    def _to_past(self, session: Session, transaction: Any) -> None:
+        if self._is_current() and self._past is None:
+            for travel in reversed(self._and_outer()):
+                travel._depart()
+
+    def _and_outer(self) -> list[_Travel]:
+        return [self] if self._outer is None else [self, *self._outer._and_outer()]
+
+    # -- what the Session does
+
+    def _read_past(self, state: ORMExecuteState) -> None:
+        if not self._is_current():
+            return
+        if not state.is_select:
+            raise exc.InvalidRequestError(
+                "within time_travel() a Session reads: this is no SELECT, or one whose tables cannot be told, such as "
+                "text(). Leave the block first."
+            )
+        self._refuse_present(state.lazy_loaded_from)
+        self._refuse_present(state.load_options._refresh_state)
+        state.statement = state.statement.options(self._option)
+        # The objects of a result are made when it is fetched from, which may be after the block.
+        state.update_execution_options(prebuffer_rows=True)
+
+    def _refuse_present(self, owner: InstanceState[Any] | None) -> None:
+        if owner is not None and not self._session.identity_map.contains_state(owner):
+            raise exc.InvalidRequestError(
+                f"{owner.obj()!r} was loaded outside of this time_travel() block: its attributes cannot be loaded "
+                "within, where that would mix it with the past. Load it before, or outside."
+            )
+
+    def _refuse_flush(self, *_: Any) -> NoReturn:
+        raise exc.InvalidRequestError("within time_travel() nothing is flushed: the past cannot be written to")
+
+    def _refuse_commit(self, *_: Any) -> NoReturn:
+        raise exc.InvalidRequestError("within time_travel() nothing is committed: leave the block first")

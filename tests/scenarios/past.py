@@ -1,0 +1,73 @@
+"""What the scenarios of time travel share: a shop, of which a snapshot was taken before it changed."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from decimal import Decimal
+
+from sqlalchemy import DECIMAL, ForeignKey, String
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+from .server import Admin, Server
+
+SHOP = "tt_shop"
+SNAPSHOT = "tt_Before"  # the server folds it, as it does the name that one asks for
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Order(Base):
+    __tablename__ = "orders"
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    note: Mapped[str] = mapped_column(String(40))
+    items: Mapped[list[Item]] = relationship(back_populates="order", order_by="Item.id")
+
+
+class Item(Base):
+    __tablename__ = "items"
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"))
+    price: Mapped[Decimal] = mapped_column(DECIMAL(8, 2))
+    order: Mapped[Order] = relationship(back_populates="items")
+
+
+CREATE = f"""
+CREATE DATABASE {SHOP}
+CREATE TABLE {SHOP}.orders (id INT PRIMARY KEY, note VARCHAR(40))
+CREATE TABLE {SHOP}.items (id INT PRIMARY KEY, order_id INT, price DECIMAL(8, 2))
+INSERT INTO {SHOP}.orders VALUES (1, 'old 1'), (2, 'old 2')
+INSERT INTO {SHOP}.items VALUES (11, 1, 1.50), (12, 1, 2.50), (21, 2, 3.50)
+CREATE SNAPSHOT {SNAPSHOT} FOR DATABASE {SHOP}
+"""
+CHANGE = f"""
+UPDATE {SHOP}.orders SET note = 'new 1' WHERE id = 1
+DELETE FROM {SHOP}.orders WHERE id = 2
+INSERT INTO {SHOP}.orders VALUES (3, 'new 3')
+UPDATE {SHOP}.items SET price = 9 WHERE id = 11
+DELETE FROM {SHOP}.items WHERE id = 12
+INSERT INTO {SHOP}.items VALUES (13, 1, 7), (31, 3, 8)
+"""
+
+
+def run(admin: Admin, statements: str) -> None:
+    for statement in filter(None, statements.splitlines()):
+        admin(statement)
+
+
+def clean_up(admin: Admin) -> None:
+    for snapshot in ("tt_before", "tt_after"):
+        admin(f"DROP SNAPSHOT IF EXISTS {snapshot}")
+    admin(f"DROP DATABASE IF EXISTS {SHOP}")
+
+
+def moment(server: Server, admin: Admin) -> dt.datetime:
+    """An instant after all that has happened and before all that will, to the second."""
+    if server.live:
+        time.sleep(1.1)
+    [(now,)] = admin("SELECT UTC_TIMESTAMP()")
+    if server.live:
+        time.sleep(1.1)
+    return now.replace(tzinfo=dt.UTC)
