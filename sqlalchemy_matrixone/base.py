@@ -206,8 +206,11 @@ class MatrixOneDialect(MatrixOneReflection, MySQLDialect):
             execute(cursor, statement, parameters, context)
             return
         connection = context.root_connection.connection
-        if (element := recovery_statement(context)) is not None or context.execution_options.get(catalog.UNCLASSIFIED):
-            self.refuse_in_transaction(connection, element)
+        unclassified = recovery_statement(context)
+        if unclassified is None:
+            unclassified = context.execution_options.get(catalog.UNCLASSIFIED)
+        if unclassified is not None:
+            self.refuse_in_transaction(connection, unclassified)
             with self._cleaned_up(connection):
                 execute(cursor, statement, parameters, context)
             return
@@ -216,23 +219,25 @@ class MatrixOneDialect(MatrixOneReflection, MySQLDialect):
         execute(cursor, statement, parameters, context)
         state.sent(statement, word)
 
-    def refuse_in_transaction(self, connection: Any, element: RecoveryDDL | None = None) -> None:
+    def refuse_in_transaction(self, connection: Any, statement: RecoveryDDL | type[RecoveryError]) -> None:
         """
-        :raises RecoveryError: with reason active_transaction, where the server would refuse a recovery statement.
+        :param statement: what is about to be sent: a construct, or for a SHOW the error to raise.
+        :raises RecoveryError: with reason active_transaction, where the server would refuse it.
         """
         if not state_of(connection).used:
             return
-        what = "SHOW" if element is None else element.__visit_name__.upper().replace("_", " ")
-        advice = "commit or roll back first, or use a connection of its own or one in AUTOCOMMIT"
-        if element is not None:
-            advice += (
-                f"; Recovery(session, commit_first=True) commits for you, op.{element.__visit_name__}() does in an "
-                "Alembic migration"
+        name, ways = "SHOW", ""
+        if isinstance(statement, RecoveryDDL):
+            error, name = statement.error, statement.__visit_name__.upper().replace("_", " ")
+            ways = (
+                " Recovery(session, commit_first=True) commits for you; in an Alembic migration, "
+                f"op.{statement.__visit_name__}() does."
             )
-        error = RecoveryError if element is None else element.error
+        else:
+            error = statement
         raise error(
-            f"{what} was not sent: MatrixOne refuses it on a connection where another statement has run "
-            f"since the last commit or rollback. {advice[0].upper()}{advice[1:]}.",
+            f"{name} was not sent: something has run on the connection since its last commit or rollback, and "
+            f"MatrixOne refuses it then. Commit or roll back first, or use a connection in AUTOCOMMIT.{ways}",
             Reason.ACTIVE_TRANSACTION,
         )
 

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 SYS_ACCOUNT = "sys"
 
 UNCLASSIFIED = "matrixone_unclassified"
-"""Execution option of the SHOW statements that the server refuses inside a transaction, as it does the DDL."""
+"""Execution option of the SHOW statements that the server refuses inside a transaction, as it does the DDL.
+
+Its value is the error to raise for it.
+"""
 
 # Rows that the server keeps for itself.
 _RESERVED_PITR = "sys_mo_catalog_pitr"
@@ -123,7 +126,7 @@ def _pitrs_of_sys(connection: Connection) -> list[Pitr]:
 
 
 def _pitrs_shown(connection: Connection) -> list[Pitr]:
-    rows = _show(connection, "SHOW PITR")
+    rows = _show(connection, "SHOW PITR", PitrError)
     # The names of the columns differ between releases, their order does not. The times are the session's.
     times = _to_utc(connection, (str(time) for row in rows for time in row[1:3]), SESSION_ZONE)
     return [_pitr((row[0], *row[3:9]), times[str(row[1])], times[str(row[2])]) for row in rows]
@@ -146,7 +149,7 @@ def get_recovery_windows(connection: Connection, **what: Any) -> list[RecoveryWi
         raise RecoveryArgumentError("MatrixOne shows the recovery windows of an account, a database or a table")
     compiler = matrixone_dialect(connection).ddl_compiler.for_dialect(connection.dialect)
     with errors_as(RecoveryError, "reading recovery windows"):
-        rows = _show(connection, f"SHOW RECOVERY_WINDOW FOR {compiler.target(named)}")
+        rows = _show(connection, f"SHOW RECOVERY_WINDOW FOR {compiler.target(named)}", RecoveryError)
         # The list of windows is JSON-like text, in quotes and brackets that differ between releases.
         found = [
             (row, {entry["key"]: entry["value"] for entry in _ENTRY.finditer(window)})
@@ -181,8 +184,8 @@ def _recovery_window(row: Any, window: dict[str, str], times: dict[str, dt.datet
     )
 
 
-def _show(connection: Connection, statement: str) -> list[Any]:
-    result = connection.exec_driver_sql(statement, execution_options={UNCLASSIFIED: True, "stream_results": False})
+def _show(connection: Connection, statement: str, error: type[RecoveryError]) -> list[Any]:
+    result = connection.exec_driver_sql(statement, execution_options={UNCLASSIFIED: error, "stream_results": False})
     return list(result.all())
 
 

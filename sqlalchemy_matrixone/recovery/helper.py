@@ -29,6 +29,7 @@ from .ddl import (
     RestoreSnapshot,
 )
 from .period import RangeArgument
+from .resolve import matrixone_dialect
 from .values import Pitr, RecoveryWindow, Snapshot
 from .what import table_of
 
@@ -275,10 +276,13 @@ class Recovery:
     def _connection(self, table: Any = None) -> Connection:
         """The Session's connection; by the table, where the Session has several engines."""
         if isinstance(self._bind, Connection):
-            return self._bind
-        if self._bind.bind is None and table is not None and not isinstance(table, str):
-            return self._bind.connection(bind_arguments={"clause": table_of(table), "mapper": _mapped(table)})
-        return self._bind.connection()
+            connection = self._bind
+        elif self._bind.bind is None and table is not None and not isinstance(table, str):
+            connection = self._bind.connection(bind_arguments={"clause": table_of(table), "mapper": _mapped(table)})
+        else:
+            connection = self._bind.connection()
+        matrixone_dialect(connection)
+        return connection
 
 
 def _has_changes(session: Session | scoped_session[Any]) -> bool:

@@ -106,7 +106,9 @@ class Server:
         if url.drivername.endswith("pymysql"):
             # A tape cannot hold TLS, and loading certificates takes longer than a test.
             kwargs["connect_args"] = {"ssl_disabled": True} | kwargs.get("connect_args", {})
-        engine = create_engine(url, **kwargs)
+        return self.disposes_of(create_engine(url, **kwargs))
+
+    def disposes_of(self, engine: Engine) -> Engine:
         self._engines.append(engine)
         return engine
 

@@ -1,0 +1,116 @@
+"""What scenarios share: a model, names to clean up, and one way to speak through any driver."""
+
+from __future__ import annotations
+
+import datetime as dt
+import inspect
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from sqlalchemy import String
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from sqlalchemy_matrixone import AsyncRecovery, Recovery
+
+from .server import Admin, Server
+
+DRIVERS = ["pymysql", "aiomysql", "asyncmy"]
+PREFIX = "sc_"
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Order(Base):
+    __tablename__ = "orders"
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    note: Mapped[str] = mapped_column(String(40))
+
+
+def clean_up(admin: Admin, *databases: str, accounts: tuple[str, ...] = ()) -> None:
+    """Leave nothing that scenarios have made, and make the databases and accounts that one needs."""
+    for show, drop in (("SHOW SNAPSHOTS", "DROP SNAPSHOT"), ("SHOW PITR", "DROP PITR")):
+        for row in admin(show):
+            if row[0].startswith(PREFIX):
+                admin(f"{drop} `{row[0]}`")
+    for account in accounts:
+        admin(f"DROP ACCOUNT IF EXISTS {account}")
+        admin(f"CREATE ACCOUNT {account} ADMIN_NAME 'admin' IDENTIFIED BY '111'")
+    for database in databases:
+        admin(f"DROP DATABASE IF EXISTS {database}")
+        admin(f"CREATE DATABASE {database}")
+        admin(f"CREATE TABLE {database}.orders (id INT PRIMARY KEY, note VARCHAR(40))")
+        admin(f"INSERT INTO {database}.orders VALUES (1, 'first'), (2, 'second')")
+
+
+class Client:
+    """A connection of any driver; its statements and its Recovery are awaited whatever it is."""
+
+    def __init__(self, connection: Any, recovery: Any) -> None:
+        self.connection = connection
+        self._recovery = recovery
+
+    @classmethod
+    @asynccontextmanager
+    async def connected(
+        cls, server: Server, driver: str, *, execution_options: dict[str, Any] | None = None, **url: Any
+    ) -> AsyncIterator[Client]:
+        if driver == "pymysql":
+            engine = server.engine(server.url(**url))
+            with engine.execution_options(**execution_options or {}).connect() as connection:
+                yield cls(connection, Recovery(connection))
+        else:
+            async_engine = server.async_engine(driver, server.url(driver, **url))
+            async with async_engine.execution_options(**execution_options or {}).connect() as async_connection:
+                yield cls(async_connection, AsyncRecovery(async_connection))
+
+    def __getattr__(self, method: str) -> Callable[..., Any]:
+        """A method of Recovery."""
+
+        async def call(*args: Any, **kw: Any) -> Any:
+            return await awaited(getattr(self._recovery, method)(*args, **kw))
+
+        return call
+
+    async def rows(self, statement: str) -> list[tuple[Any, ...]]:
+        """What a statement gives, committed at once."""
+        result = await awaited(self.connection.exec_driver_sql(statement))
+        rows = [tuple(row) for row in result] if result.returns_rows else []
+        await self.commit()
+        return rows
+
+    async def execute(self, construct: Any) -> Any:
+        return await awaited(self.connection.execute(construct))
+
+    async def commit(self) -> None:
+        await awaited(self.connection.commit())
+
+    async def rollback(self) -> None:
+        await awaited(self.connection.rollback())
+
+    async def notes(self, database: str) -> list[str]:
+        return [note for (note,) in await self.rows(f"SELECT note FROM {database}.orders ORDER BY id")]
+
+    async def lose(self, database: str) -> None:
+        """What a recovery is for."""
+        await self.rows(f"DELETE FROM {database}.orders WHERE id = 2")
+
+
+async def awaited(result: Any) -> Any:
+    return await result if inspect.isawaitable(result) else result
+
+
+def clock(admin: Admin) -> dt.datetime:
+    """The server's clock, in whole seconds gone by."""
+    [(now,)] = admin("SELECT UNIX_TIMESTAMP()")
+    return dt.datetime.fromtimestamp(int(now), dt.UTC)
+
+
+def moment(server: Server, admin: Admin) -> dt.datetime:
+    """An instant of the server's, after all that has happened and before all that will."""
+    if server.live:
+        time.sleep(1.1)
+    return clock(admin)

@@ -1,0 +1,260 @@
+"""Connections: the first one, AUTOCOMMIT, isolation levels, and lost ones."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from contextlib import suppress
+
+import pytest
+from sqlalchemy import exc, select, text
+from sqlalchemy.orm import Session
+
+from sqlalchemy_matrixone import Recovery
+
+from .client import DRIVERS, Base, Client, Order, awaited, clean_up
+from .server import Admin, Server
+from .wire import logged_engine
+
+
+def test_the_first_connection_takes_two_statements_of_ours(server: Server):
+    sent: list[str] = []
+    engine = logged_engine(server, sent)
+    with engine.connect():
+        assert len(sent) == 2, sent
+        assert sent[0].startswith("SELECT DATABASE(), @@")
+        assert sent[1] == "ROLLBACK"
+    with engine.connect():
+        pass
+    assert sent[2:] == ["ROLLBACK"] * (len(sent) - 2)
+
+
+def test_the_release_comes_from_the_greeting(server: Server):
+    engine = server.engine()
+    with engine.connect() as connection:
+        assert engine.dialect.server_release == server.release
+        assert connection.dialect.server_version_info == (8, 0, 30)
+        assert engine.dialect.default_account_name == "sys"
+        assert engine.dialect.default_schema_name is None
+
+
+def test_a_stated_release_is_taken_at_its_word(server: Server):
+    engine = server.engine(server.url(server_version="3.0.1"))
+    with engine.connect():
+        assert engine.dialect.server_release == (3, 0, 1)
+
+
+def test_a_proxy_that_hides_the_release_costs_one_query(server: Server):
+    """The greeting of a proxy; version() is asked, which on 2.2.2 leaves out the patch release."""
+    sent: list[str] = []
+    engine = logged_engine(server, sent, greeting="5.7.25-proxy")
+    with engine.connect():
+        assert engine.dialect.server_release[:2] == server.release[:2]
+        assert len(sent) == 3, sent
+
+
+def test_a_build_between_releases_counts_as_the_newest(server: Server):
+    engine = logged_engine(server, [], greeting="8.0.30-MatrixOne-v20260826")
+    with engine.connect():
+        assert engine.dialect.server_release == (4, 2, 0)
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+class TestAutocommit:
+    """What one connection writes, another one sees after the first is closed without a commit."""
+
+    async def test_of_an_engine(self, server: Server, admin: Admin, driver: str):
+        clean_up(admin, "sc_shop")
+        if driver == "pymysql":
+            engine = server.engine(isolation_level="AUTOCOMMIT")
+            with engine.connect() as connection:
+                connection.exec_driver_sql("INSERT INTO sc_shop.orders VALUES (3, 'third')")
+                assert str(connection.exec_driver_sql("SELECT @@autocommit").scalar()) == "1"
+        else:
+            async_engine = server.async_engine(driver, isolation_level="AUTOCOMMIT")
+            async with async_engine.connect() as async_connection:
+                await async_connection.exec_driver_sql("INSERT INTO sc_shop.orders VALUES (3, 'third')")
+                [row] = await async_connection.exec_driver_sql("SELECT @@autocommit")
+                assert str(row[0]) == "1"
+        assert admin("SELECT COUNT(*) FROM sc_shop.orders") == [(3,)]
+
+    async def test_of_execution_options(self, server: Server, admin: Admin, driver: str):
+        clean_up(admin, "sc_shop")
+        async with Client.connected(server, driver, execution_options={"isolation_level": "AUTOCOMMIT"}) as client:
+            await awaited(client.connection.exec_driver_sql("INSERT INTO sc_shop.orders VALUES (3, 'third')"))
+            await client.rollback()
+        assert admin("SELECT COUNT(*) FROM sc_shop.orders") == [(3,)]
+
+    async def test_after_a_set_of_the_user_s(self, server: Server, admin: Admin, driver: str):
+        """After SET NAMES the server's flags claim autocommit, and the driver would send nothing."""
+        clean_up(admin, "sc_shop")
+        async with Client.connected(server, driver) as client:
+            await client.rows("SET NAMES utf8mb4")
+            await awaited(client.connection.execution_options(isolation_level="AUTOCOMMIT"))
+            await awaited(client.connection.exec_driver_sql("INSERT INTO sc_shop.orders VALUES (3, 'third')"))
+            await client.rollback()
+        assert admin("SELECT COUNT(*) FROM sc_shop.orders") == [(3,)]
+
+    async def test_ends_with_the_checkout(self, server: Server, admin: Admin, driver: str):
+        clean_up(admin, "sc_shop")
+        if driver == "pymysql":
+            engine = server.engine(pool_size=1, max_overflow=0)
+            with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                connection.execute(text("SELECT 1"))
+            with engine.connect() as connection:
+                connection.exec_driver_sql("INSERT INTO sc_shop.orders VALUES (3, 'third')")
+        else:
+            async_engine = server.async_engine(driver, pool_size=1, max_overflow=0)
+            async with async_engine.connect() as async_connection:
+                await async_connection.execution_options(isolation_level="AUTOCOMMIT")
+                await async_connection.execute(text("SELECT 1"))
+            async with async_engine.connect() as async_connection:
+                await async_connection.exec_driver_sql("INSERT INTO sc_shop.orders VALUES (3, 'third')")
+        assert admin("SELECT COUNT(*) FROM sc_shop.orders") == [(2,)]
+
+    async def test_recovery_statements_are_always_allowed(self, server: Server, admin: Admin, driver: str):
+        clean_up(admin, "sc_shop")
+        async with Client.connected(server, driver, execution_options={"isolation_level": "AUTOCOMMIT"}) as client:
+            await awaited(client.connection.exec_driver_sql("INSERT INTO sc_shop.orders VALUES (3, 'third')"))
+            await client.create_snapshot("sc_snap", database="sc_shop")
+            await awaited(client.connection.exec_driver_sql("SELECT 1"))
+            await client.drop_snapshot("sc_snap")
+        assert admin("SELECT COUNT(*) FROM sc_shop.orders") == [(3,)]
+
+
+LEVELS = ["READ UNCOMMITTED", "READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"]
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_isolation_levels_read_back(server: Server, level: str):
+    engine = server.engine()
+    with engine.connect().execution_options(isolation_level=level) as connection:
+        assert connection.get_isolation_level() == level
+    with engine.connect() as connection:
+        assert connection.get_isolation_level() == connection.default_isolation_level == "REPEATABLE READ"
+
+
+def test_a_level_is_set_on_a_connection_that_has_run_something(server: Server, admin: Admin):
+    clean_up(admin, "sc_shop")
+    with server.engine().connect() as connection:
+        connection.exec_driver_sql("INSERT INTO sc_shop.orders VALUES (3, 'third')")
+        with pytest.raises(exc.InvalidRequestError, match="rollback"):
+            connection.execution_options(isolation_level="SERIALIZABLE")
+        connection.rollback()
+        connection.get_isolation_level()
+        connection.execution_options(isolation_level="SERIALIZABLE")
+        assert connection.get_isolation_level() == "SERIALIZABLE"
+    assert admin("SELECT COUNT(*) FROM sc_shop.orders") == [(2,)]
+
+
+def test_reading_the_level_leaves_a_connection_clean(server: Server, admin: Admin):
+    clean_up(admin, "sc_shop")
+    with server.engine().connect() as connection:
+        connection.get_isolation_level()
+        Recovery(connection).create_snapshot("sc_snap", database="sc_shop")
+        Recovery(connection).drop_snapshot("sc_snap")
+
+
+def test_begin_nested_says_why_it_cannot_work(server: Server):
+    with server.engine().connect() as connection, pytest.raises(exc.InvalidRequestError, match="SAVEPOINT"):
+        connection.begin_nested()
+    with Session(server.engine()) as session:
+        with pytest.raises(exc.InvalidRequestError, match="SAVEPOINT"), session.begin_nested():
+            session.execute(text("SELECT 1"))
+        session.rollback()
+        assert session.scalar(text("SELECT 1")) == 1
+
+
+def test_two_phase_says_why_it_cannot_work(server: Server):
+    with server.engine().connect() as connection, pytest.raises(exc.InvalidRequestError, match="XA"):
+        connection.begin_twophase()
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+async def test_an_idle_connection_that_was_killed_is_a_disconnect(server: Server, admin: Admin, driver: str):
+    async with Client.connected(server, driver) as client:
+        [(number,)] = await client.rows("SELECT CONNECTION_ID()")
+        admin(f"KILL CONNECTION {number}")
+        await asyncio.sleep(0.5)
+        with pytest.raises(exc.DBAPIError) as lost:
+            await client.rows("SELECT 1")
+        assert lost.value.connection_invalidated
+        await client.rollback()
+        assert await client.rows("SELECT 2") == [(2,)]
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+async def test_a_statement_that_was_killed_is_a_disconnect(server: Server, admin: Admin, driver: str):
+    async with Client.connected(server, driver) as client:
+        [(number,)] = await client.rows("SELECT CONNECTION_ID()")
+
+        def kill() -> None:
+            time.sleep(1)
+            admin(f"KILL CONNECTION {number}")
+
+        killer = threading.Thread(target=kill)
+        killer.start()
+        with pytest.raises(exc.DBAPIError) as lost:
+            await client.rows("SELECT SLEEP(8)")
+        killer.join()
+        assert lost.value.connection_invalidated
+        await client.rollback()
+        assert await client.rows("SELECT 2") == [(2,)]
+
+
+def test_pool_pre_ping_replaces_a_killed_connection(server: Server, admin: Admin):
+    engine = server.engine(pool_size=1, pool_pre_ping=True)
+    with engine.connect() as connection:
+        first = connection.scalar(text("SELECT CONNECTION_ID()"))
+    admin(f"KILL CONNECTION {first}")
+    time.sleep(0.5)
+    with engine.connect() as connection:
+        assert connection.scalar(text("SELECT CONNECTION_ID()")) != first
+
+
+def test_two_threads_have_an_account_each(server: Server, admin: Admin):
+    clean_up(admin, "sc_shop", "sc_shop2")
+    engine = server.engine()
+    failures: list[BaseException] = []
+
+    def work(database: str) -> None:
+        with engine.connect() as connection:
+            recovery = Recovery(connection)
+            for number in range(3):
+                name = f"{database}_{number}"
+                recovery.create_snapshot(name, database=database)
+                connection.exec_driver_sql(f"INSERT INTO {database}.orders VALUES ({number + 10}, '{name}')")
+                connection.commit()
+                recovery.drop_snapshot(name)
+
+    def run(database: str) -> None:
+        try:
+            work(database)
+        except BaseException as failure:
+            failures.append(failure)
+
+    threads = [threading.Thread(target=run, args=(database,)) for database in ("sc_shop", "sc_shop2")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert admin("SELECT COUNT(*) FROM sc_shop.orders") == admin("SELECT COUNT(*) FROM sc_shop2.orders") == [(5,)]
+
+
+def test_an_application_of_the_orm(server: Server, admin: Admin):
+    admin("DROP DATABASE IF EXISTS sc_orm")
+    admin("CREATE DATABASE sc_orm")
+    engine = server.engine(server.url(database="sc_orm"))
+    Base.metadata.create_all(engine)
+    with Session(engine) as session, session.begin():
+        session.add_all([Order(id=1, note="eins %"), Order(id=2, note="zwei :x")])
+    with Session(engine) as session, suppress(ZeroDivisionError), session.begin():
+        session.add(Order(id=3, note="drei"))
+        session.flush()
+        raise ZeroDivisionError
+    with Session(engine) as session:
+        assert [order.note for order in session.scalars(select(Order).order_by(Order.id))] == ["eins %", "zwei :x"]
+    Base.metadata.drop_all(engine)
+    admin("DROP DATABASE sc_orm")

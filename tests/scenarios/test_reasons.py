@@ -1,0 +1,112 @@
+"""Every reason that a RecoveryError can give, from the server's own refusals."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+from sqlalchemy import exc
+
+from sqlalchemy_matrixone import PitrError, Reason, Recovery, RecoveryError, RestoreError, SnapshotError
+
+from .client import DRIVERS, Client, clean_up
+from .server import Admin, Server
+
+ACCOUNT = "sc_acc"
+LONG_AGO = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
+FAR_AHEAD = dt.datetime(2090, 1, 1, tzinfo=dt.UTC)
+
+SHOP = {"database": "sc_shop"}
+REFUSALS = {
+    "snapshot exists": ("create_snapshot", ("sc_snap",), SHOP, SnapshotError, Reason.EXISTS),
+    "pitr exists": ("create_pitr", ("sc_pitr",), {"range": "1d", **SHOP}, PitrError, Reason.EXISTS),
+    "object has a pitr": ("create_pitr", ("sc_other",), {"range": "1d", **SHOP}, PitrError, Reason.EXISTS),
+    "no such snapshot": ("drop_snapshot", ("sc_nowhere",), {}, SnapshotError, Reason.NOT_FOUND),
+    "no such snapshot to restore": ("restore_snapshot", ("sc_nowhere",), SHOP, RestoreError, Reason.NOT_FOUND),
+    "no such pitr": ("drop_pitr", ("sc_nowhere",), {}, PitrError, Reason.NOT_FOUND),
+    "no such pitr to alter": ("alter_pitr", ("sc_nowhere",), {"range": "1d"}, PitrError, Reason.NOT_FOUND),
+    "no such database": ("create_snapshot", ("sc_new",), {"database": "sc_nowhere"}, SnapshotError, Reason.NOT_FOUND),
+    "no such table": (
+        "create_pitr",
+        ("sc_new",),
+        {"range": "1d", "table": "nowhere", **SHOP},
+        PitrError,
+        Reason.NOT_FOUND,
+    ),
+    "before the pitr": ("restore_pitr", ("sc_pitr", LONG_AGO), SHOP, RestoreError, Reason.OUT_OF_RANGE),
+    "in the future": ("restore_pitr", ("sc_pitr", FAR_AHEAD), SHOP, RestoreError, Reason.OUT_OF_RANGE),
+    "an unreadable time": ("restore_pitr", ("sc_pitr", "garbage"), SHOP, RestoreError, Reason.OTHER),
+}
+
+
+@pytest.mark.parametrize("refused", REFUSALS)
+async def test_reason(server: Server, admin: Admin, refused: str):
+    clean_up(admin, "sc_shop")
+    admin("CREATE SNAPSHOT sc_snap FOR DATABASE sc_shop")
+    admin("CREATE PITR sc_pitr FOR DATABASE sc_shop RANGE 1 'd'")
+    method, arguments, what, error, reason = REFUSALS[refused]
+    with server.engine().connect() as connection:
+        with pytest.raises(error) as refusal:
+            getattr(Recovery(connection), method)(*arguments, **what)
+        assert refusal.value.reason is reason, str(refusal.value)
+        cause = refusal.value.__cause__
+        assert isinstance(cause, exc.DBAPIError)
+        assert cause.orig is not None
+        assert str(cause.orig.args[-1]) in str(refusal.value)
+        # The connection is clean again: the next one gets through.
+        assert Recovery(connection).create_snapshot("sc_next", **SHOP).database == "sc_shop"
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+async def test_what_another_account_may_not(server: Server, admin: Admin, driver: str):
+    clean_up(admin, accounts=(ACCOUNT,))
+    async with Client.connected(server, driver, user=f"{ACCOUNT}:admin", password="111") as client:
+        for refused, what in (
+            (client.create_snapshot, {"cluster": True}),
+            (client.create_pitr, {"range": "1d", "cluster": True}),
+            (client.create_pitr, {"range": "1d", "account": "sys"}),
+        ):
+            with pytest.raises(RecoveryError) as refusal:
+                await refused("sc_new", **what)
+            assert refusal.value.reason is Reason.NOT_PERMITTED, str(refusal.value)
+        await client.create_snapshot("sc_snap")
+        with pytest.raises(RestoreError) as refusal:
+            await client.restore_snapshot("sc_snap", account=ACCOUNT, to_account="sys")
+        assert refusal.value.reason is Reason.NOT_PERMITTED, str(refusal.value)
+    admin(f"DROP ACCOUNT {ACCOUNT}")
+
+
+def test_what_a_user_without_the_role_may_not(server: Server, admin: Admin):
+    clean_up(admin, accounts=(ACCOUNT,))
+    with server.engine(server.url(user=f"{ACCOUNT}:admin", password="111")).connect() as connection:
+        for statement in (
+            "CREATE ROLE clerk",
+            "CREATE USER bob IDENTIFIED BY '111' DEFAULT ROLE clerk",
+            "GRANT CONNECT ON ACCOUNT * TO clerk",
+        ):
+            connection.exec_driver_sql(statement)
+            connection.commit()
+    with server.engine(server.url(user=f"{ACCOUNT}:bob:clerk", password="111")).connect() as connection:
+        with pytest.raises(SnapshotError) as refusal:
+            Recovery(connection).create_snapshot("sc_snap")
+        assert refusal.value.reason is Reason.NOT_PERMITTED, str(refusal.value)
+    admin(f"DROP ACCOUNT {ACCOUNT}")
+
+
+@pytest.mark.releases(until=(4, 0))
+def test_what_a_release_has_not_is_refused_before_it_is_sent(server: Server, admin: Admin):
+    with server.engine().connect() as connection:
+        with pytest.raises(exc.CompileError, match=r"needs MatrixOne 4\.0\.0 or later"):
+            Recovery(connection).restore_snapshot("sc_snap", database="sc_shop", to_account=ACCOUNT)
+        Recovery(connection).drop_snapshot("sc_snap", if_exists=True)
+
+
+def test_a_syntax_that_the_server_has_not_is_unsupported(server: Server, admin: Admin):
+    """As where a stated release is not the server's."""
+    clean_up(admin, "sc_shop")
+    admin("CREATE SNAPSHOT sc_snap FOR DATABASE sc_shop")
+    other = "3.0.14" if server.release >= (4, 0) else "4.2.0"
+    with server.engine(server.url(server_version=other)).connect() as connection:
+        with pytest.raises(RestoreError) as refusal:
+            Recovery(connection).restore_snapshot("sc_snap", database="sc_shop")
+        assert refusal.value.reason is Reason.UNSUPPORTED

@@ -1,0 +1,130 @@
+"""An aware datetime is one instant, on servers and in sessions of any zone."""
+
+from __future__ import annotations
+
+import datetime as dt
+from zoneinfo import ZoneInfo
+
+import pytest
+from sqlalchemy import exc
+
+from sqlalchemy_matrixone import Reason, Recovery, RestoreError, RestorePitr
+from sqlalchemy_matrixone.recovery.resolve import server_wall_clock
+
+from .client import DRIVERS, Client, clean_up, clock, moment
+from .server import Admin, Server
+
+SECOND = dt.timedelta(seconds=1)
+SESSION_ZONES = ["SYSTEM", "+00:00", "-05:00", "+08:00"]
+ACCOUNT = "sc_acc"
+
+pytestmark = pytest.mark.zone("*")
+
+
+def zone_of(server: Server) -> ZoneInfo:
+    return ZoneInfo(
+        {"Asia-Shanghai": "Asia/Shanghai", "America-New_York": "America/New_York"}.get(server.target.zone, "UTC")
+    )
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+@pytest.mark.parametrize("session_zone", SESSION_ZONES)
+async def test_a_restore_to_an_instant(server: Server, admin: Admin, driver: str, session_zone: str):
+    clean_up(admin, "sc_shop")
+    async with Client.connected(server, driver, database="sc_shop") as client:
+        await client.rows(f"SET time_zone = '{session_zone}'")
+        await client.create_pitr("sc_pitr", range="1d", database="sc_shop")
+        before = moment(server, admin)
+        await client.lose("sc_shop")
+        after = moment(server, admin)
+        await client.restore_pitr(
+            "sc_pitr", before.astimezone(ZoneInfo("Asia/Kolkata")), table="orders", database="sc_shop"
+        )
+        assert await client.notes("sc_shop") == ["first", "second"]
+        await client.restore_pitr("sc_pitr", after, table="orders", database="sc_shop")
+        assert await client.notes("sc_shop") == ["first"]
+        await client.restore_pitr("sc_pitr", before + dt.timedelta(microseconds=1), database="sc_shop")
+        assert await client.notes("sc_shop") == ["first", "second"]
+        await client.drop_pitr("sc_pitr")
+
+
+@pytest.mark.parametrize("session_zone", SESSION_ZONES)
+@pytest.mark.parametrize("login", ["dump", f"{ACCOUNT}:admin"])
+def test_what_is_read_back_is_in_utc(server: Server, admin: Admin, login: str, session_zone: str):
+    clean_up(admin, "sc_shop", accounts=(ACCOUNT,))
+    with server.engine(server.url(user=login, password="111" if ":" in login else None)).connect() as connection:
+        for statement in (
+            "CREATE DATABASE IF NOT EXISTS sc_there",
+            "CREATE TABLE IF NOT EXISTS sc_there.t (id INT PRIMARY KEY)",
+            f"SET time_zone = '{session_zone}'",
+        ):
+            connection.exec_driver_sql(statement)
+        connection.commit()
+        recovery = Recovery(connection)
+        started = clock(admin)
+        snapshot = recovery.create_snapshot("sc_snap", table="t", database="sc_there")
+        pitr = recovery.create_pitr("sc_pitr", range="1d", table="t", database="sc_there")
+        ended = moment(server, admin) + SECOND
+        assert started <= snapshot.created_at <= ended
+        assert started <= pitr.created_at <= pitr.modified_at <= ended
+        windows = recovery.recovery_windows(table="t", database="sc_there")
+        assert {window.source for window in windows} == {"snapshot", "pitr"}
+        for window in windows:
+            assert started <= window.start <= window.end <= clock(admin) + SECOND
+        recovery.drop_pitr("sc_pitr")
+        recovery.drop_snapshot("sc_snap")
+        connection.exec_driver_sql("DROP DATABASE sc_there")
+        connection.commit()
+    admin(f"DROP ACCOUNT {ACCOUNT}")
+
+
+@pytest.mark.parametrize(
+    "instant",
+    ["2026-01-15 12:00:00", "2026-07-15 12:00:00", "2026-03-08 06:59:59", "2026-03-08 07:00:00", "2026-11-01 07:00:01"],
+)
+def test_the_server_s_clock_on_either_side_of_daylight_saving(server: Server, instant: str):
+    when = dt.datetime.fromisoformat(instant).replace(tzinfo=dt.UTC, microsecond=250)
+    with server.engine().connect() as connection:
+        there = server_wall_clock(connection, when)
+    assert there == when.astimezone(zone_of(server)).strftime("%Y-%m-%d %H:%M:%S.000250")
+
+
+def test_the_server_reads_the_text_as_that_instant(server: Server, admin: Admin):
+    """Its refusal of a moment before the PITR repeats the time that it has read, in its own zone."""
+    clean_up(admin, "sc_shop")
+    summer = dt.datetime(2026, 7, 15, 12, tzinfo=dt.UTC)
+    with server.engine().connect() as connection:
+        recovery = Recovery(connection)
+        recovery.create_pitr("sc_pitr", range="1y", database="sc_shop")
+        with pytest.raises(RestoreError) as refusal:
+            recovery.restore_pitr("sc_pitr", summer, database="sc_shop")
+        assert refusal.value.reason is Reason.OUT_OF_RANGE
+        assert f"input timestamp {summer.astimezone(zone_of(server)):%Y-%m-%d %H:%M:%S}" in str(refusal.value)
+        recovery.drop_pitr("sc_pitr")
+
+
+@pytest.mark.zone("America/New_York")
+def test_an_hour_that_the_clock_shows_twice_is_restored_right_or_refused(server: Server):
+    """Of 05:30 and 06:30 UTC, both 01:30 in New York that night, the server takes the text for one."""
+    written, refused = [], []
+    with server.engine().connect() as connection:
+        for hour in (5, 6):
+            when = dt.datetime(2026, 11, 1, hour, 30, tzinfo=dt.UTC)
+            try:
+                written.append(server_wall_clock(connection, when))
+            except RestoreError as refusal:
+                refused.append(refusal)
+    assert written == ["2026-11-01 01:30:00"]
+    assert [refusal.reason for refusal in refused] == [Reason.UNSUPPORTED]
+    assert "shows twice" in str(refused[0])
+
+
+def test_a_text_is_sent_as_it_is(server: Server, admin: Admin):
+    clean_up(admin, "sc_shop")
+    with server.engine().connect() as connection:
+        Recovery(connection).create_pitr("sc_pitr", range="1d", database="sc_shop")
+        with pytest.raises(exc.OperationalError, match="2020-01-02 03:04:05 is less than the pitr valid time"):
+            connection.execute(RestorePitr("sc_pitr", "2020-01-02 03:04:05", database="sc_shop"))
+        with pytest.raises(exc.OperationalError, match="garbage"):
+            connection.execute(RestorePitr("sc_pitr", "garbage", database="sc_shop"))
+        Recovery(connection).drop_pitr("sc_pitr")
