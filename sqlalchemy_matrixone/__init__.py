@@ -3,7 +3,17 @@
 from sqlalchemy.dialects import registry as _registry
 
 from . import compiler as _compiler  # teaches the constructs to the mysql dialects too
-from .exc import PitrError, Reason, RecoveryArgumentError, RecoveryError, RestoreError, SnapshotError
+from .branch import CloneDatabase, CloneTable, CreateBranch, DiffBranch, DropBranch, MergeBranch, PickBranch
+from .exc import (
+    BranchConflict,
+    BranchError,
+    PitrError,
+    Reason,
+    RecoveryArgumentError,
+    RecoveryError,
+    RestoreError,
+    SnapshotError,
+)
 from .inspector import MatrixOneInspector
 from .recovery.ddl import (
     AlterPitr,
@@ -24,11 +34,20 @@ __version__ = "0.1.0"
 __all__ = [
     "AlterPitr",
     "AsyncRecovery",
+    "BranchConflict",
+    "BranchError",
+    "CloneDatabase",
+    "CloneTable",
+    "CreateBranch",
     "CreatePitr",
     "CreateSnapshot",
+    "DiffBranch",
+    "DropBranch",
     "DropPitr",
     "DropSnapshot",
     "MatrixOneInspector",
+    "MergeBranch",
+    "PickBranch",
     "Pitr",
     "PitrError",
     "Reason",

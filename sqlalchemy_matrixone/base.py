@@ -11,6 +11,7 @@ from sqlalchemy import exc, pool, schema, sql
 from sqlalchemy.dialects.mysql.base import MySQLDialect
 
 from . import types as matrixone_types
+from .branch_run import branch_statement, placed
 from .compiler import MatrixOneDDLCompiler
 from .exc import Reason, RecoveryError, reason_of
 from .inspector import MatrixOneInspector
@@ -206,12 +207,16 @@ class MatrixOneDialect(MatrixOneReflection, MySQLDialect):
             execute(cursor, statement, parameters, context)
             return
         connection = context.root_connection.connection
+        if (branch := branch_statement(context)) is not None:
+            with placed(self, branch, connection, cursor):
+                execute(cursor, statement, parameters, context)
+            return
         unclassified = recovery_statement(context)
         if unclassified is None:
             unclassified = context.execution_options.get(catalog.UNCLASSIFIED)
         if unclassified is not None:
             self.refuse_in_transaction(connection, unclassified)
-            with self._cleaned_up(connection):
+            with self.cleaned_up(connection):
                 execute(cursor, statement, parameters, context)
             return
         state = state_of(connection)
@@ -242,7 +247,7 @@ class MatrixOneDialect(MatrixOneReflection, MySQLDialect):
         )
 
     @contextmanager
-    def _cleaned_up(self, connection: Any) -> Iterator[None]:
+    def cleaned_up(self, connection: Any) -> Iterator[None]:
         """End the transaction that the server counts a recovery statement as, whether it succeeded or not."""
         state = state_of(connection)
         try:

@@ -12,6 +12,7 @@ from sqlalchemy.sql.compiler import DDLCompiler
 from sqlalchemy.sql.elements import quoted_name
 from sqlalchemy.util import memoized_property
 
+from .branch_compiler import BranchDDLCompiler
 from .exc import RecoveryArgumentError
 from .preparer import MatrixOneIdentifierPreparer
 from .recovery.ddl import (
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 _UNKNOWN_DATABASE = quoted_name("<database>", quote=False)
 
 
-class MatrixOneDDLCompiler(MatrixOneTableDDLCompiler):
+class MatrixOneDDLCompiler(BranchDDLCompiler, MatrixOneTableDDLCompiler):
     """MatrixOne's DDL, and its recovery statements.
 
     Names of the recovery statements are always quoted: which words are reserved differs between releases.

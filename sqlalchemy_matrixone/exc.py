@@ -7,6 +7,7 @@ driver's error chained to it.
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 
 from sqlalchemy import exc
@@ -53,6 +54,32 @@ class PitrError(RecoveryError):
 
 class RestoreError(RecoveryError):
     """A restore did not happen."""
+
+
+class BranchError(RecoveryError):
+    """A clone or a statement of data branches was not carried out."""
+
+
+class BranchConflict(BranchError):
+    """A row has changed in both of the tables that were to be merged.
+
+    :ivar key: the row's primary key, as the server writes it: ``"7"``, or ``"1,'x'"`` of two columns. Of such a
+        key MERGE tells the stored bytes alone; PICK tells the columns.
+    """
+
+    def __init__(self, message: str, key: str) -> None:
+        super().__init__(message)
+        self.key = key
+
+
+_CONFLICT = re.compile(r"conflict: .* on pk\((?P<key>.*)\) with different values", re.S)
+
+
+def conflict_of(error: BaseException) -> BranchConflict | None:
+    """The conflict that an error of the driver tells, if it does."""
+    text = str(error.args[-1]) if error.args else ""
+    match = _CONFLICT.search(text)
+    return None if match is None else BranchConflict(match[0], match["key"])
 
 
 # The server tells its refusals apart by their text alone: nearly all are 20101, "internal error: …".

@@ -9,6 +9,7 @@ from sqlalchemy.dialects.mysql.mysqldb import MySQLCompiler_mysqldb
 from sqlalchemy.util import memoized_property
 
 from .past_entities import detach_past_entities
+from .release import Feature, format_release
 from .timetravel import Moment, MomentOption, PastTable
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ class PastTablesCompiler(MySQLCompiler_mysqldb):
         if is_aliased and isinstance(enclosing_alias, PastTable):
             moment = enclosing_alias.moment
         if moment is None or not asfrom:
+            if asfrom:
+                self._refuse_present_within_past(table)
             kw |= {"fromhints": fromhints, "ambiguous_table_name_map": ambiguous_table_name_map}
             return super().visit_table(table, **kw)  # type: ignore[no-any-return, no-untyped-call]
         # What is else appended to the name comes after the moment: an alias that tells it from a namesake, hints.
@@ -58,6 +61,17 @@ class PastTablesCompiler(MySQLCompiler_mysqldb):
         if fromhints and table in fromhints:
             text = self.format_from_hint_text(text, table, fromhints[table], iscrud)  # type: ignore[no-untyped-call]
         return text
+
+    def _refuse_present_within_past(self, table: TableClause) -> None:
+        """Before 3.0 the server reads such a table in the past too, and says nothing."""
+        feature = Feature.PRESENT_WITHIN_PAST
+        if feature.in_release(self.dialect.server_release):  # type: ignore[attr-defined]
+            return
+        if any(isinstance(outer, PastTable) for level in self.stack[:-1] for outer in level["asfrom_froms"]):
+            raise exc.CompileError(
+                f"{feature.sql} needs MatrixOne {format_release(feature.since)} or later: an older one reads "
+                f"{table.name!r} in the past as well. Join it instead."
+            )
 
     def _alias_of_namesake(self, table: TableClause, names: dict[str, Any]) -> str:
         if table.name not in names:

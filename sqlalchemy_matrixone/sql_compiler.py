@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 from sqlalchemy import exc, types
 from sqlalchemy.dialects.mysql.base import MySQLExecutionContext
 
+from .branch_compiler import DiffCompiler
 from .past_compiler import PastTablesCompiler
 from .release import Feature, format_release
 from .types import UUID, Vector
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from .base import MatrixOneDialect
 
 
-class MatrixOneCompiler(PastTablesCompiler):
+class MatrixOneCompiler(PastTablesCompiler, DiffCompiler):
     """MySQL's statements, in what of its grammar MatrixOne's release has."""
 
     def for_update_clause(self, select: selectable.GenerativeSelect, **kw: Any) -> str:

@@ -8,12 +8,30 @@ after SET NAMES, in neither case truly. So the dialect keeps this account itself
 from __future__ import annotations
 
 import re
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 _FIRST_WORD = re.compile(r"(?:\s+|/\*.*?\*/|--[^\n]*(?:\n|$)|#[^\n]*(?:\n|$))*(\w+)", re.S)
 _SET_AUTOCOMMIT = re.compile(r"\bautocommit\s*:?=\s*(\w+)", re.I)
 _TO_SAVEPOINT = re.compile(r"\bto\b", re.I)
+
+_READS = frozenset(("SELECT", "WITH", "SHOW", "DESCRIBE", "DESC", "EXPLAIN"))
+# What of a transaction, in a statement that begins like a read, a COMMIT would keep or a lock that it would free.
+_KEEPS = re.compile(r"\b(?:for\s+(?:update|share)|lock\s+in|into|insert|update|delete|nextval|setval|get_lock)\b", re.I)
+
+
+class _Kind(NamedTuple):
+    word: str
+    writes: bool
+
+
+@lru_cache(maxsize=512)
+def _kind_of(statement: str) -> _Kind:
+    """The first word of a statement, and whether it may have written or locked something."""
+    match = _FIRST_WORD.match(statement)
+    word = match[1].upper() if match else ""
+    return _Kind(word, word not in _READS or _KEEPS.search(statement) is not None)
 
 
 class TransactionState:
@@ -21,24 +39,28 @@ class TransactionState:
 
     :ivar autocommit: whether the server commits each statement by itself.
     :ivar used: whether the server would refuse a recovery statement now.
+    :ivar begun: whether the transaction was begun by a BEGIN.
+    :ivar written: whether a BEGIN now would commit something.
     """
 
-    __slots__ = ("autocommit", "used")
+    __slots__ = ("autocommit", "begun", "used", "written")
 
     def __init__(self, autocommit: bool = False) -> None:
         self.autocommit = autocommit
-        self.used = False
+        self.ended()
 
     def ended(self) -> None:
         """A COMMIT or ROLLBACK was carried out."""
-        self.used = False
+        self.used = self.begun = self.written = False
 
     def sending(self, statement: str) -> str:
         """A statement is on its way, whatever may become of it. Gives its first word, for :meth:`sent`."""
-        match = _FIRST_WORD.match(statement)
-        word = match[1].upper() if match else ""
-        if not self.autocommit or word in ("BEGIN", "START"):
+        word, writes = _kind_of(statement)
+        begins = word in ("BEGIN", "START")
+        if not self.autocommit or begins:
             self.used = True
+        self.begun = self.begun or begins
+        self.written = self.written or (writes and not begins)
         return word
 
     def sent(self, statement: str, word: str) -> None:

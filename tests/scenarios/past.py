@@ -58,7 +58,7 @@ def run(admin: Admin, statements: str) -> None:
 
 
 def clean_up(admin: Admin) -> None:
-    for snapshot in ("tt_before", "tt_after"):
+    for snapshot in ("tt_before", "tt_after", "tt_last"):
         admin(f"DROP SNAPSHOT IF EXISTS {snapshot}")
     admin(f"DROP DATABASE IF EXISTS {SHOP}")
 

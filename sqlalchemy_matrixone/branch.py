@@ -1,0 +1,472 @@
+"""Clones and data branches: copies of tables and databases in an instant, their differences, and merging them.
+
+Other than the recovery statements, these go along with the transaction as far as the server lets them:
+a clone or branch that is made or dropped in a transaction is gone, or back, after its rollback. What the server
+commits by itself is refused outside of an AUTOCOMMIT connection. :class:`Place` says which is which.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Any, Literal
+
+from sqlalchemy import Column, Select, Table, column, func, inspect, select, table
+from sqlalchemy.sql import ClauseElement, TableClause
+from sqlalchemy.sql.base import Executable
+from sqlalchemy.util import immutabledict
+
+from .exc import BranchError, RecoveryArgumentError
+from .recovery.ddl import RecoveryDDL
+from .recovery.resolve import matrixone_dialect
+from .recovery.what import check_name, check_object_name
+from .release import Feature, Release
+from .timetravel import Moment, PastTable
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection, CursorResult
+
+OnConflict = Literal["fail", "skip", "accept"]
+
+
+class Place(Enum):
+    """Where in a transaction the server carries a statement out as its user would expect."""
+
+    BEGUN = auto()  # after an explicit BEGIN: it is a part of the transaction; else it commits at once
+    FIRST = auto()  # as the first statement of a transaction
+    ALONE = auto()  # outside of transactions, where each statement is committed
+    ANYWHERE = auto()
+
+
+@dataclass(frozen=True)
+class NamedTable:
+    """A table that a statement names, and the moment of it that is meant."""
+
+    name: str
+    database: str | None = None
+    moment: Moment | None = None
+    table: Table | None = None
+
+    @classmethod
+    def of(cls, keyword: str, given: Any, database: str | None) -> NamedTable:
+        """
+        :raises RecoveryArgumentError: where it is neither a mapped class, a Table, ``as_of()`` one, nor a name.
+        """
+        if isinstance(given, str):
+            check_object_name(keyword, given)
+            return cls(given, database)
+        inspected = inspect(given, raiseerr=False)
+        selectable = getattr(inspected, "selectable", given)
+        moment = selectable.moment if isinstance(selectable, PastTable) else None
+        named = selectable.element if isinstance(selectable, PastTable) else selectable
+        if not isinstance(named, TableClause):
+            raise RecoveryArgumentError(f"{keyword}={given!r} is neither a mapped class, a Table nor a name")
+        return cls(named.name, named.schema, moment, named if isinstance(named, Table) else None)
+
+
+class BranchDDL(RecoveryDDL):
+    """Base of the constructs."""
+
+    kind = "branch"
+    error = BranchError
+    feature = Feature.DATA_BRANCH
+
+    def place(self, release: Release) -> Place:
+        return Place.BEGUN
+
+    def _execute_on_connection(
+        self, connection: Connection, distilled_params: Any, execution_options: Any
+    ) -> CursorResult[Any]:
+        matrixone_dialect(connection)  # another one would not send the BEGIN
+        return connection._execute_ddl(self, distilled_params, execution_options)
+
+
+def _moment_or_none(snapshot: str | None, timestamp: dt.datetime | str | None, mo_ts: int | None) -> Moment | None:
+    if snapshot is None and timestamp is None and mo_ts is None:
+        return None
+    return Moment.of(snapshot=snapshot, timestamp=timestamp, mo_ts=mo_ts)
+
+
+def _not_there(if_not_exists: bool, to_account: str | None) -> None:
+    if if_not_exists and to_account is not None:
+        raise RecoveryArgumentError(
+            "if_not_exists=True cannot be said of another account, where one cannot look: leave it out with to_account"
+        )
+
+
+def _check_account(to_account: str | None) -> str | None:
+    if to_account is not None:
+        check_object_name("to_account", to_account)
+    return to_account
+
+
+class _Clone(BranchDDL):
+    """What looks by itself whether its object exists.
+
+    The server's own IF NOT EXISTS adds the rows to a table that exists (4.2), or fails all the same (3.0, and
+    with a database).
+    """
+
+    feature = Feature.CLONE
+    if_not_exists: bool
+
+    def _execute_on_connection(
+        self, connection: Connection, distilled_params: Any, execution_options: Any
+    ) -> CursorResult[Any]:
+        if not self.if_not_exists:
+            return super()._execute_on_connection(connection, distilled_params, execution_options)
+        found = connection.execute(self._existing(), execution_options=execution_options)
+        if found.first() is not None:
+            return found
+        plain = self.having(if_not_exists=False)
+        return plain._execute_on_connection(connection, distilled_params, execution_options)
+
+    def _existing(self) -> Select[Any]:
+        """A query that has a row where the object exists."""
+        raise NotImplementedError
+
+
+_TABLES = table("tables", column("table_schema"), column("table_name"), schema="information_schema")
+_SCHEMATA = table("schemata", column("schema_name"), schema="information_schema")
+
+
+class CloneTable(_Clone):
+    """``CREATE TABLE … CLONE``: a copy of a table, with its rows, that shares their storage until they change.
+
+    In a transaction it is a part of it: a rollback takes the clone back. MatrixOne 3.0 on.
+
+    ::
+
+        session.execute(CloneTable("orders_copy", Order))
+        session.execute(CloneTable("orders_then", Order, snapshot="before_import"))
+
+    :param name: the new table: a name, or a Table to say its database as well.
+    :param source: what is cloned: a mapped class, a Table or a name; or ``as_of()`` one.
+    :param snapshot: clone the table as it was at this snapshot.
+    :param timestamp: as it was at this moment: an aware datetime, or a str in UTC.
+    :param mo_ts: the same in nanoseconds since 1970.
+    :param database: the database of those that are given as plain names; else the connection's own.
+    :param to_account: make it in this account, whose database the new table then says; from sys alone.
+    :param if_not_exists: no error, and nothing done, where a table of that name exists. When executed, this is
+        looked up first, since the server's own IF NOT EXISTS adds the rows to that table (4.2).
+    :param copy_grants: copy the privileges that are granted on the table. MatrixOne 4.1.2 on.
+    :raises RecoveryArgumentError: where the server would refuse what is given.
+    """
+
+    __visit_name__ = "clone_table"
+
+    def __init__(
+        self,
+        name: Any,
+        source: Any,
+        *,
+        snapshot: str | None = None,
+        timestamp: dt.datetime | str | None = None,
+        mo_ts: int | None = None,
+        database: str | None = None,
+        to_account: str | None = None,
+        if_not_exists: bool = False,
+        copy_grants: bool = False,
+    ) -> None:
+        self.new = NamedTable.of("name", name, database)
+        self.source = NamedTable.of("source", source, database)
+        self.name = self.new.name
+        self.moment = _one_moment(_moment_or_none(snapshot, timestamp, mo_ts), self.source)
+        self.to_account = _check_account(to_account)
+        self.if_not_exists = if_not_exists
+        self.copy_grants = copy_grants
+        _not_there(if_not_exists, to_account)
+
+    def _existing(self) -> Select[Any]:
+        database = func.database() if self.new.database is None else func.lower(self.new.database)
+        in_database = func.lower(_TABLES.c.table_schema) == database
+        return select(_TABLES.c.table_name).where(in_database, func.lower(_TABLES.c.table_name) == self.name.lower())
+
+
+class CloneDatabase(_Clone):
+    """``CREATE DATABASE … CLONE``: a copy of a database, with all its tables. MatrixOne 3.0 on.
+
+    In a transaction it is a part of it: a rollback takes the clone back.
+
+    ::
+
+        session.execute(CloneDatabase("shop_copy", "shop", snapshot="nightly"))
+
+    :param name: the new database.
+    :param source: the database that is cloned.
+    :param snapshot: clone it as it was at this snapshot.
+    :param timestamp: as it was at this moment: an aware datetime, or a str in UTC.
+    :param mo_ts: the same in nanoseconds since 1970.
+    :param to_account: make it in this account; from sys alone.
+    :param if_not_exists: no error, and nothing done, where a database of that name exists.
+    """
+
+    __visit_name__ = "clone_database"
+
+    def __init__(
+        self,
+        name: str,
+        source: str,
+        *,
+        snapshot: str | None = None,
+        timestamp: dt.datetime | str | None = None,
+        mo_ts: int | None = None,
+        to_account: str | None = None,
+        if_not_exists: bool = False,
+    ) -> None:
+        for keyword, value in (("name", name), ("source", source)):
+            check_object_name(keyword, value)
+        self.name = name
+        self.source = source
+        self.moment = _moment_or_none(snapshot, timestamp, mo_ts)
+        self.to_account = _check_account(to_account)
+        self.if_not_exists = if_not_exists
+        _not_there(if_not_exists, to_account)
+
+    def _existing(self) -> Select[Any]:
+        return select(_SCHEMATA).where(func.lower(_SCHEMATA.c.schema_name) == self.name.lower())
+
+
+class CreateBranch(BranchDDL):
+    """``DATA BRANCH CREATE``: a copy of a table or database whose rows can be held against it and merged back.
+
+    In a transaction it is a part of it: a rollback takes the branch back. MatrixOne 3.0.6 on.
+
+    ::
+
+        session.execute(CreateBranch("orders_dev", Order))
+        session.execute(CreateBranch("shop_dev", database="shop"))
+
+    :param name: the branch: a name, or a Table to say its database as well.
+    :param source: the table that is branched: a mapped class, a Table or a name; or ``as_of()`` one.
+    :param database: without a source, the database that is branched; with one, the database of those that
+        are given as plain names.
+    :param snapshot: branch it as it was at this snapshot.
+    :param timestamp: as it was at this moment: an aware datetime, or a str in UTC.
+    :param mo_ts: the same in nanoseconds since 1970.
+    :param to_account: make it in this account; from sys alone.
+    :raises RecoveryArgumentError: where neither a table nor a database is named.
+    """
+
+    __visit_name__ = "create_branch"
+
+    def __init__(
+        self,
+        name: Any,
+        source: Any = None,
+        *,
+        database: str | None = None,
+        snapshot: str | None = None,
+        timestamp: dt.datetime | str | None = None,
+        mo_ts: int | None = None,
+        to_account: str | None = None,
+    ) -> None:
+        if source is None and database is None:
+            raise RecoveryArgumentError("say what to branch: a table, or database=…")
+        self.new = NamedTable.of("name", name, None if source is None else database)
+        self.source = None if source is None else NamedTable.of("source", source, database)
+        self.name = self.new.name
+        self.database = database
+        self.moment = _one_moment(_moment_or_none(snapshot, timestamp, mo_ts), self.source)
+        self.to_account = _check_account(to_account)
+
+
+class DropBranch(BranchDDL):
+    """``DATA BRANCH DELETE``: drop a branch of a table or database. In a transaction it is a part of it.
+
+    ::
+
+        session.execute(DropBranch("orders_dev"))
+        session.execute(DropBranch(database="shop_dev"))
+
+    :param name: the table: a name, a mapped class or a Table.
+    :param database: without a name, the database that is dropped; with one, the database it is in.
+    :raises RecoveryArgumentError: where neither is named.
+    """
+
+    __visit_name__ = "drop_branch"
+
+    def __init__(self, name: Any = None, *, database: str | None = None) -> None:
+        if name is None and database is None:
+            raise RecoveryArgumentError("say which branch to drop: a table, or database=…")
+        if database is not None:
+            check_object_name("database", database)
+        self.branch = None if name is None else NamedTable.of("name", name, database)
+        self.database = database
+        self.name = (database or "") if self.branch is None else self.branch.name
+
+
+class _Join(BranchDDL):
+    """From one table into another."""
+
+    def __init__(
+        self, branch: Any, into: Any, *, on_conflict: OnConflict | None = None, database: str | None = None
+    ) -> None:
+        if on_conflict not in (None, "fail", "skip", "accept"):
+            raise RecoveryArgumentError(f"on_conflict={on_conflict!r} is none of fail, skip and accept")
+        self.branch = NamedTable.of("branch", branch, database)
+        self.into = NamedTable.of("into", into, database)
+        self.name = self.branch.name
+        self.on_conflict = on_conflict
+
+
+class MergeBranch(_Join):
+    """``DATA BRANCH MERGE``: bring what has changed in a branch into another table.
+
+    On MatrixOne 4.2, a part of the transaction. Older ones commit it by themselves, so that it
+    needs an AUTOCOMMIT connection there::
+
+        connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        connection.execute(MergeBranch("orders_dev", Order, on_conflict="accept"))
+
+    :param branch: where the changes are: a mapped class, a Table or a name; or ``as_of()`` one.
+    :param into: the table that they are brought into.
+    :param on_conflict: where a row has changed in both: ``"fail"``, as without it, ``"skip"`` it and leave the one
+        of ``into``, or ``"accept"`` the one of the branch.
+    :param database: the database of those that are given as plain names; else the connection's own.
+    :raises BranchConflict: when executed, with the key of the row, where rows conflict.
+    """
+
+    __visit_name__ = "merge_branch"
+
+    def place(self, release: Release) -> Place:
+        return Place.BEGUN if Feature.MERGE_IN_TRANSACTION.in_release(release) else Place.ALONE
+
+
+class PickBranch(_Join):
+    """``DATA BRANCH PICK``: bring chosen rows of a branch into another table. MatrixOne 3.0.12 on.
+
+    It commits by itself, so that it needs an AUTOCOMMIT connection::
+
+        connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        connection.execute(PickBranch("orders_dev", Order, keys=[1, 2]))
+
+    :param branch: where the rows are: a mapped class, a Table or a name.
+    :param into: the table that they are brought into.
+    :param keys: their primary keys: values, tuples of values where it has several columns, or a SELECT of them.
+    :param between: only what has changed between two snapshots.
+    :param on_conflict: as for :class:`MergeBranch`.
+    :param database: the database of those that are given as plain names; else the connection's own.
+    :raises RecoveryArgumentError: where neither keys nor snapshots are given.
+    :raises BranchConflict: when executed, with the key of the row, where rows conflict.
+    """
+
+    __visit_name__ = "pick_branch"
+    feature = Feature.DATA_BRANCH_PICK
+
+    def __init__(
+        self,
+        branch: Any,
+        into: Any,
+        *,
+        keys: Sequence[Any] | Select[Any] | None = None,
+        between: tuple[str, str] | None = None,
+        on_conflict: OnConflict | None = None,
+        database: str | None = None,
+    ) -> None:
+        super().__init__(branch, into, on_conflict=on_conflict, database=database)
+        if keys is None and between is None:
+            raise RecoveryArgumentError("say what to pick: keys=…, between=(snapshot, snapshot), or both")
+        if isinstance(keys, str) or (not isinstance(keys, ClauseElement) and keys is not None and not list(keys)):
+            raise RecoveryArgumentError(f"keys={keys!r} is not a list of keys, or an empty one")
+        if between is not None:
+            first, last = between
+            between = (check_name("snapshot", first), check_name("snapshot", last))
+        self.keys = keys
+        self.between = between
+
+    def place(self, release: Release) -> Place:
+        return Place.ALONE
+
+
+class DiffBranch(Executable, ClauseElement):
+    """``DATA BRANCH DIFF``: the rows in which a branch and a table differ. MatrixOne 3.0.6 on.
+
+    The Result has a row for each change that was made on one side: ``source``, the name of the table it was
+    made in; ``flag``, INSERT, UPDATE or DELETE; and the table's columns, in the types of the Table.
+
+    ::
+
+        for row in session.execute(DiffBranch("orders_dev", Order)):
+            print(row.source, row.flag, row.id, row.total)
+        session.execute(DiffBranch("orders_dev", Order, output="count")).scalar()
+
+    Before 4.2 the server takes it only as the first statement of a transaction.
+
+    :param branch: the branch: a mapped class, a Table or a name; or ``as_of(…, snapshot=…)`` one.
+    :param against: what it is held against, likewise.
+    :param columns: names or Columns: only these. MatrixOne 3.0.10 on.
+    :param output: ``"summary"`` for a row for each of INSERTED, DELETED and UPDATED, with the number on either
+        side (MatrixOne 3.0.9 on), or ``"count"`` for the number of changes.
+    :param limit: so many rows at most.
+    :param as_table: a new table to write the changes to, in place of a Result of them. MatrixOne 4.2 on.
+    :param file: a directory, of the server or a stage, to write them to as SQL; the Result tells the file.
+    :param database: the database of those that are given as plain names; else the connection's own.
+    :raises RecoveryArgumentError: where more than one output is asked for.
+    """
+
+    __visit_name__ = "diff_branch"
+    stringify_dialect = "matrixone+pymysql"
+    inherit_cache = False
+    error = BranchError
+    release: Release | None = None
+    # The Result is read before the connection is left as clean as it was.
+    _execution_options = immutabledict({"stream_results": False})
+
+    def __init__(
+        self,
+        branch: Any,
+        against: Any,
+        *,
+        columns: Sequence[str | Column[Any] | Any] | None = None,
+        output: Literal["summary", "count"] | None = None,
+        limit: int | None = None,
+        as_table: Any = None,
+        file: str | None = None,
+        database: str | None = None,
+    ) -> None:
+        if sum(given is not None for given in (output, limit, as_table, file)) > 1:
+            raise RecoveryArgumentError("one of output=, limit=, as_table= and file= can be asked for")
+        if output not in (None, "summary", "count"):
+            raise RecoveryArgumentError(f"output={output!r} is neither summary nor count")
+        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
+            raise RecoveryArgumentError(f"limit={limit!r} is not a number of rows")
+        self.branch = NamedTable.of("branch", branch, database)
+        self.against = NamedTable.of("against", against, database)
+        self.columns = None if columns is None else list(map(_column_name, columns))
+        self.output = output
+        self.limit = limit
+        self.as_table = None if as_table is None else NamedTable.of("as_table", as_table, database)
+        self.file = file
+
+    def place(self, release: Release) -> Place:
+        if not Feature.DIFF_IN_TRANSACTION.in_release(release):
+            return Place.FIRST
+        return Place.ANYWHERE if self.as_table is None else Place.BEGUN
+
+    @property
+    def result_columns(self) -> list[Column[Any]] | None:
+        """The table's columns in the Result, where they are known."""
+        known = self.against.table if self.against.table is not None else self.branch.table
+        if known is None or self.output or self.as_table is not None or self.file is not None:
+            return None
+        if self.columns is None:
+            return list(known.c)
+        found = {col.name: col for col in known.c if col.name in self.columns}
+        return [found[name] for name in self.columns] if len(found) == len(self.columns) else None
+
+
+def _column_name(given: Any) -> str:
+    name = given if isinstance(given, str) else getattr(given, "name", None)
+    if not isinstance(name, str):
+        raise RecoveryArgumentError(f"columns: {given!r} is neither a column nor a name of one")
+    return name
+
+
+def _one_moment(moment: Moment | None, source: NamedTable | None) -> Moment | None:
+    past = None if source is None else source.moment
+    if moment is not None and past is not None:
+        raise RecoveryArgumentError("the source says a moment, as_of() it is: name no other one")
+    return past if moment is None else moment

@@ -1,0 +1,339 @@
+"""Clones and data branches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+import pytest
+from sqlalchemy import Connection, Engine, inspect, select, table, text
+from sqlalchemy.exc import CompileError
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
+
+from sqlalchemy_matrixone import (
+    BranchConflict,
+    BranchError,
+    CloneDatabase,
+    CloneTable,
+    CreateBranch,
+    DiffBranch,
+    DropBranch,
+    MergeBranch,
+    PickBranch,
+    Reason,
+    as_of,
+)
+
+from .past import CHANGE, CREATE, SHOP, SNAPSHOT, Item, Order, clean_up, run
+from .server import Admin, Server
+
+COPY = "tt_copy"
+
+has_branches = pytest.mark.releases(since=(3, 0, 12))
+
+
+@pytest.fixture
+def engine(server: Server, admin: Admin) -> Iterator[Engine]:
+    clean_up(admin)
+    admin(f"DROP DATABASE IF EXISTS {COPY}")
+    run(admin, CREATE + CHANGE)
+    yield server.engine(server.url(database=SHOP))
+    admin(f"DROP DATABASE IF EXISTS {COPY}")
+    clean_up(admin)
+
+
+def autocommit(engine: Engine) -> Connection:
+    return engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+
+
+def tables(engine: Engine) -> set[str]:
+    return set(inspect(engine).get_table_names())
+
+
+def notes(engine: Engine, name: str = "orders") -> dict[int, str]:
+    with engine.connect() as connection:
+        return {row.id: row.note for row in connection.execute(text(f"SELECT id, note FROM {name}"))}
+
+
+PRESENT = {1: "new 1", 3: "new 3"}
+PAST = {1: "old 1", 2: "old 2"}
+
+
+# -- clones
+
+
+@has_branches
+def test_clones(engine: Engine) -> None:
+    with engine.begin() as connection:
+        # 4.2 clones no database in which the transaction has made a table.
+        connection.execute(CloneDatabase(COPY, SHOP, snapshot=SNAPSHOT))
+        connection.execute(CloneTable("present", Order))
+        connection.execute(CloneTable("past", Order, snapshot=SNAPSHOT))
+        connection.execute(CloneTable("as_it_was", as_of(Order, snapshot=SNAPSHOT)))
+        connection.execute(CloneTable("Past", "orders", if_not_exists=True))
+        connection.execute(CloneTable(table("orders", schema=COPY), "items", if_not_exists=True))
+        connection.execute(CloneTable("not_yet", Order, if_not_exists=True))
+        connection.execute(CloneDatabase(COPY, SHOP, if_not_exists=True))
+        connection.execute(CloneTable(table("more", schema=COPY), Order))
+    assert notes(engine, "present") == PRESENT
+    assert notes(engine, "past") == notes(engine, "as_it_was") == notes(engine, f"{COPY}.orders") == PAST
+    assert notes(engine, f"{COPY}.more") == notes(engine, "not_yet") == PRESENT
+
+
+@pytest.mark.releases(until=(3, 0))
+def test_no_clones_before_3_0(engine: Engine) -> None:
+    with engine.connect() as connection:
+        for construct in (CloneTable("c", Order), CreateBranch("b", Order), DiffBranch("b", Order)):
+            with pytest.raises(CompileError, match=r"needs MatrixOne 3\.0"):
+                connection.execute(construct)
+
+
+# -- transactions
+
+
+MAKE = {
+    "clone": CloneTable("made", Order),
+    "clone of a database": CloneDatabase(COPY, SHOP),
+    "branch": CreateBranch("made", Order),
+    "branch of a database": CreateBranch(COPY, database=SHOP),
+}
+
+
+def made(engine: Engine) -> bool:
+    return "made" in tables(engine) or COPY in inspect(engine).get_schema_names()
+
+
+@has_branches
+@pytest.mark.parametrize("construct", MAKE.values(), ids=MAKE)
+def test_a_rollback_takes_it_back(engine: Engine, construct) -> None:
+    with Session(engine) as session:
+        session.execute(construct)
+        session.rollback()
+        assert not made(engine)
+        session.scalars(select(Order)).all()
+        session.execute(construct)
+        session.add(Order(id=9, note="nine"))
+        session.flush()
+        session.rollback()
+        assert not made(engine)
+        assert notes(engine) == PRESENT
+        session.execute(construct)
+        session.add(Order(id=9, note="nine"))
+        session.commit()
+    assert made(engine)
+    assert notes(engine) == PRESENT | {9: "nine"}
+
+
+@has_branches
+@pytest.mark.parametrize(
+    "construct", [MAKE["clone"], MAKE["branch"], DropBranch("orders")], ids=["clone", "branch", "drop"]
+)
+def test_after_a_write_it_is_refused(engine: Engine, construct) -> None:
+    with Session(engine) as session:
+        session.add(Order(id=9, note="nine"))
+        session.flush()
+        with pytest.raises(BranchError, match="BEGIN, which would commit") as refused:
+            session.execute(construct)
+        assert refused.value.reason is Reason.ACTIVE_TRANSACTION
+        session.rollback()
+    assert notes(engine) == PRESENT
+    assert not made(engine)
+
+
+@has_branches
+def test_a_lock_counts_as_a_write(engine: Engine) -> None:
+    with engine.connect() as connection:
+        connection.execute(select(Order).with_for_update())
+        with pytest.raises(BranchError, match="BEGIN"):
+            connection.execute(MAKE["clone"])
+
+
+@has_branches
+def test_dropping_is_a_part_of_the_transaction(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(CreateBranch(COPY, database=SHOP))
+        connection.execute(CreateBranch("made", Order))
+    with engine.connect() as connection:
+        connection.execute(DropBranch("made"))
+        connection.execute(DropBranch(database=COPY))
+        connection.rollback()
+        assert made(engine)
+        connection.execute(DropBranch("made"))
+        connection.execute(DropBranch(database=COPY))
+        connection.commit()
+    assert not made(engine)
+
+
+@has_branches
+def test_in_autocommit_it_is_there_at_once(engine: Engine) -> None:
+    with autocommit(engine) as connection:
+        connection.execute(MAKE["clone"])
+        assert made(engine)
+        connection.rollback()
+    assert made(engine)
+
+
+@has_branches
+async def test_async_session(engine: Engine, server: Server) -> None:
+    for driver in ("aiomysql", "asyncmy"):
+        async with AsyncSession(server.async_engine(driver, server.url(driver, database=SHOP))) as session:
+            await session.execute(MAKE["clone"])
+            await session.rollback()
+    assert not made(engine)
+
+
+# -- differences
+
+
+@pytest.fixture
+def branch(engine: Engine) -> str:
+    """A branch of the orders, on either side of which something has changed since."""
+    with engine.begin() as connection:
+        connection.execute(CreateBranch("dev", Order))
+        connection.execute(CreateBranch("items_dev", Item))
+    with engine.begin() as connection:
+        for statement in (
+            "UPDATE dev SET note = 'branch 1' WHERE id = 1",
+            "DELETE FROM dev WHERE id = 3",
+            "INSERT INTO dev VALUES (4, 'branch 4')",
+            "UPDATE items_dev SET price = 0.25 WHERE id = 11",
+        ):
+            connection.execute(text(statement))
+    return "dev"
+
+
+@has_branches
+def test_differences(engine: Engine, branch: str) -> None:
+    with engine.connect() as connection:
+        result = connection.execute(DiffBranch(branch, Order))
+        assert list(result.keys()) == ["source", "flag", "id", "note"]
+        assert sorted((row.source, row.flag, row.id, row.note) for row in result) == [
+            ("dev", "DELETE", 3, "new 3"),
+            ("dev", "INSERT", 4, "branch 4"),
+            ("dev", "UPDATE", 1, "branch 1"),
+        ]
+        connection.rollback()
+        [item] = connection.execute(DiffBranch("items_dev", Item))
+        assert item._mapping[Item.__table__.c.price] == Decimal("0.25")
+        connection.rollback()
+        assert connection.execute(DiffBranch(branch, "orders", output="count")).scalar() == 3
+        connection.rollback()
+        summary = connection.execute(DiffBranch(branch, Order, output="summary")).all()
+        assert [tuple(row) for row in summary] == [("INSERTED", 1, 0), ("DELETED", 1, 0), ("UPDATED", 1, 0)]
+        connection.rollback()
+        ids = connection.execute(DiffBranch(branch, Order, columns=["id"])).all()
+        assert sorted(row.id for row in ids) == [1, 3, 4]
+        connection.rollback()
+        assert len(connection.execute(DiffBranch(branch, Order, limit=2)).all()) == 2
+        connection.rollback()
+        then = as_of(Order, snapshot=SNAPSHOT)
+        assert connection.execute(DiffBranch(Order, then, output="count")).scalar() > 0
+
+
+@has_branches
+def test_differences_in_a_transaction(engine: Engine, branch: str, server: Server) -> None:
+    with engine.connect() as connection:
+        assert len(connection.execute(DiffBranch(branch, Order)).all()) == 3
+        connection.execute(select(Order))
+        if server.release < (4, 2):
+            with pytest.raises(BranchError, match="after another statement"):
+                connection.execute(DiffBranch(branch, Order))
+        else:
+            assert len(connection.execute(DiffBranch(branch, Order)).all()) == 3
+
+
+@has_branches
+def test_differences_as_a_table(engine: Engine, branch: str, server: Server) -> None:
+    construct = DiffBranch(branch, Order, as_table="changes")
+    with engine.connect() as connection:
+        if server.release < (4, 2):
+            with pytest.raises(CompileError, match=r"needs MatrixOne 4\.2"):
+                connection.execute(construct)
+            return
+        connection.execute(construct)
+        connection.rollback()
+        assert "changes" not in tables(engine)
+        connection.execute(construct)
+        connection.commit()
+    assert "changes" in tables(engine)
+
+
+# -- merging and picking
+
+
+@has_branches
+def test_merge(engine: Engine, branch: str, server: Server) -> None:
+    if server.release < (4, 2):
+        with Session(engine) as session, pytest.raises(BranchError, match="AUTOCOMMIT"):
+            session.execute(MergeBranch(branch, Order))
+        assert notes(engine) == PRESENT
+        with autocommit(engine) as connection:
+            connection.execute(MergeBranch(branch, Order))
+    else:
+        with Session(engine) as session:
+            session.execute(MergeBranch(branch, Order))
+            assert session.get(Order, 4) is not None
+            session.rollback()
+            assert notes(engine) == PRESENT
+            session.execute(MergeBranch(branch, Order))
+            session.commit()
+    assert notes(engine) == {1: "branch 1", 4: "branch 4"}
+
+
+@has_branches
+def test_conflicts(engine: Engine, branch: str) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE orders SET note = 'other 1' WHERE id = 1"))
+    with autocommit(engine) as connection:
+        for on_conflict in (None, "fail"):
+            with pytest.raises(BranchConflict) as conflict:
+                connection.execute(MergeBranch(branch, Order, on_conflict=on_conflict))
+            assert conflict.value.key == "1"
+            assert isinstance(conflict.value.__cause__, engine.dialect.loaded_dbapi.Error)
+        assert notes(engine) == {1: "other 1", 3: "new 3"}
+        connection.execute(MergeBranch(branch, Order, on_conflict="skip"))
+        assert notes(engine) == {1: "other 1", 4: "branch 4"}
+        connection.execute(MergeBranch(branch, Order, on_conflict="accept"))
+        assert notes(engine) == {1: "branch 1", 4: "branch 4"}
+
+
+@has_branches
+def test_pick(engine: Engine, branch: str) -> None:
+    with Session(engine) as session, pytest.raises(BranchError, match="AUTOCOMMIT"):
+        session.execute(PickBranch(branch, Order, keys=[4]))
+    with autocommit(engine) as connection:
+        connection.execute(PickBranch(branch, Order, keys=[4]))
+        assert notes(engine) == PRESENT | {4: "branch 4"}
+        dev = table(branch, *(column._copy() for column in Order.__table__.c))
+        connection.execute(PickBranch(branch, Order, keys=select(dev.c.id).where(dev.c.id < 2)))
+        assert notes(engine) == PRESENT | {1: "branch 1", 4: "branch 4"}
+
+
+@has_branches
+def test_pick_between_snapshots(engine: Engine, branch: str, admin: Admin) -> None:
+    admin(f"CREATE SNAPSHOT tt_after FOR TABLE {SHOP} {branch}")
+    admin(f"INSERT INTO {SHOP}.{branch} VALUES (5, 'five'), (6, 'six')")
+    admin(f"CREATE SNAPSHOT tt_last FOR TABLE {SHOP} {branch}")
+    with autocommit(engine) as connection:
+        between = ("tt_after", "tt_last")
+        connection.execute(PickBranch(branch, Order, between=between, keys=[6]))
+        assert notes(engine) == PRESENT | {6: "six"}
+        connection.execute(PickBranch(branch, Order, between=between))
+        assert notes(engine) == PRESENT | {5: "five", 6: "six"}
+
+
+@has_branches
+def test_keys_of_several_columns(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE pairs (a INT, b VARCHAR(10), v INT, PRIMARY KEY (a, b))"))
+        connection.execute(text("INSERT INTO pairs VALUES (1, 'x%', 1), (2, 'y', 2)"))
+    with autocommit(engine) as connection:
+        connection.execute(CreateBranch("pairs_dev", "pairs"))
+        connection.execute(text("UPDATE pairs_dev SET v = 10"))
+        connection.execute(PickBranch("pairs_dev", "pairs", keys=[(1, "x%")]))
+        assert connection.execute(text("SELECT v FROM pairs ORDER BY a")).scalars().all() == [10, 2]
+        connection.execute(text("UPDATE pairs SET v = 3 WHERE a = 2"))
+        with pytest.raises(BranchConflict) as conflict:
+            connection.execute(PickBranch("pairs_dev", "pairs", keys=[(2, "y")]))
+        assert conflict.value.key == "2,'y'"
