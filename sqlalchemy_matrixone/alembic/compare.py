@@ -119,7 +119,7 @@ def compare_pitrs(
 
 def _declared(context: AutogenContext, own: _Own) -> Policies:
     policies: Policies = {}
-    for metadata in to_list(context.metadata):
+    for metadata in to_list(context.metadata, default=[]):
         for policy in _policies_of(context, own, metadata):
             if policies.setdefault(policy.what, policy) != policy:
                 raise CommandError(f"two different PITRs are declared for {_said(policy.what)}, which can have one")
@@ -127,7 +127,7 @@ def _declared(context: AutogenContext, own: _Own) -> Policies:
 
 
 def _policies_of(context: AutogenContext, own: _Own, metadata: MetaData) -> Iterator[Policy]:
-    for table in metadata.sorted_tables:
+    for table in metadata.tables.values():
         if TABLE_OPTION in table.kwargs and context.run_object_filters(table, table.name, "table", False, None):
             yield Policy(own.canonical(What.of(table=table)), _range(table.kwargs[TABLE_OPTION]))
     if TABLE_OPTION in metadata.info:
@@ -172,7 +172,7 @@ def _read(context: MigrationContext) -> list[Pitr]:
         if refused.reason is not Reason.ACTIVE_TRANSACTION:
             raise
     # Accounts other than sys have SHOW PITR alone for it.
-    with outside_transaction(context, "reading the PITRs"):
+    with outside_transaction(context, "reading the PITRs", reading=True):
         return catalog.get_pitrs(context.connection)
 
 

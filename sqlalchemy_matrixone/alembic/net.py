@@ -22,7 +22,7 @@ OPTION = "matrixone_keep_snapshots"
 """The option of ``context.configure()``: how many snapshots to keep. None are taken without it."""
 
 # alembic_0007_shop_3f2a1b_9c8d7e: a number, the database, the revisions before and after.
-_OURS = re.compile(r"alembic_(\d{4,})_")
+_NUMBER = re.compile(r"alembic_(\d{4,})_")
 
 
 def snapshot_before_migrations(context: MigrationContext, keep: int) -> None:
@@ -98,12 +98,18 @@ def _version(revisions: Iterable[str]) -> str:
 
 def _ours(recovery: Recovery, database: str) -> list[Snapshot]:
     """The snapshots of this database that were taken here, newest first."""
+    ours = re.compile(rf"{_NUMBER.pattern}{_tame(database[:20])}_")
     snapshots = recovery.list_snapshots(level="database", database=database)
-    return [snapshot for snapshot in snapshots if _OURS.match(snapshot.name)]
+    return [snapshot for snapshot in snapshots if ours.match(snapshot.name)]
 
 
 def _name(recovery: Recovery, database: str, before: str, after: str) -> str:
     """A name that the account does not have yet, in the 64 characters that the server keeps."""
-    taken = [int(match[1]) for snapshot in recovery.list_snapshots() if (match := _OURS.match(snapshot.name))]
-    parts = [database[:20], before[:14], after[:14]]
-    return re.sub(r"[^\w-]", "_", f"alembic_{max(taken, default=0) + 1:04}_{'_'.join(parts)}")
+    # Counted over all databases: of two that begin alike the same would be left in the names.
+    taken = [int(match[1]) for snapshot in recovery.list_snapshots() if (match := _NUMBER.match(snapshot.name))]
+    return "_".join([f"alembic_{max(taken, default=0) + 1:04}", *map(_tame, (database[:20], before[:14], after[:14]))])
+
+
+def _tame(part: str) -> str:
+    """Without what the server refuses in a name, and in lower case, as it keeps them."""
+    return re.sub(r"[^\w-]", "_", part.lower())

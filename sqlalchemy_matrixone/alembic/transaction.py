@@ -19,13 +19,14 @@ log = logging.getLogger("alembic.matrixone")
 
 
 @contextmanager
-def outside_transaction(context: MigrationContext, what: str) -> Iterator[None]:
+def outside_transaction(context: MigrationContext, what: str, *, reading: bool = False) -> Iterator[None]:
     """Commit what the migrations have done so far, run the block in AUTOCOMMIT, and begin anew.
 
     Where nothing has run on the connection since its last commit or rollback, nothing is committed.
     Offline, ``COMMIT`` and ``BEGIN`` are printed around the block.
 
     :param what: what is to be run, for the log.
+    :param reading: whether autogenerate alone has run so far, so that the commit changes nothing and is not logged.
     :raises CommandError: where env.py has begun the transaction, which it alone may end.
     """
     if not context.as_sql and not _has_run(context):
@@ -41,7 +42,7 @@ def outside_transaction(context: MigrationContext, what: str) -> Iterator[None]:
                 "transaction (engine.connect(), not engine.begin(); commit what was run on it before), and "
                 "run_migrations() inside of context.begin_transaction()."
             ) from not_ours
-        if not context.as_sql:
+        if not context.as_sql and not reading:
             log.info("%s: committed what ran before it; a later failure will not undo that", what)
         yield
 

@@ -1,0 +1,23 @@
+"""A data migration that could go wrong, and a snapshot of the table before it."""
+
+import sqlalchemy as sa
+
+from sqlalchemy_matrixone.alembic import op
+
+revision = "0003"
+down_revision = "0002"
+
+
+def upgrade() -> None:
+    # First in its revision, so that what it commits is whole revisions; if_not_exists, so that the revision can
+    # be repeated after a failure.
+    op.create_snapshot("orders_before_cents", table="orders", if_not_exists=True)
+    op.add_column("orders", sa.Column("price_in_cents", sa.Integer))
+    op.execute("UPDATE orders SET price_in_cents = CAST(price * 100 AS SIGNED)")
+    op.alter_column("orders", "price_in_cents", existing_type=sa.Integer, nullable=False)
+    op.drop_column("orders", "price")
+
+
+def downgrade() -> None:
+    op.restore_snapshot("orders_before_cents", table="orders")
+    op.drop_snapshot("orders_before_cents")

@@ -1,0 +1,31 @@
+"""A small shop. How far back its data can be restored is declared where the data is."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from sqlalchemy import ForeignKey, MetaData, String
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class Base(DeclarativeBase):
+    # Any moment of the last day, for the whole database that these tables are in.
+    metadata = MetaData(info={"matrixone_pitr": "1d"})
+
+
+class Customer(Base):
+    __tablename__ = "customers"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(100))
+
+
+class Order(Base):
+    __tablename__ = "orders"
+    # Any moment of the last three months, for this table.
+    __table_args__ = {"matrixone_pitr": "3mo"}
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    customer_id: Mapped[int] = mapped_column(ForeignKey("customers.id", name="fk_orders_customer"))
+    ordered_at: Mapped[dt.datetime]
+    price_in_cents: Mapped[int]

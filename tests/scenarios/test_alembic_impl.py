@@ -1,0 +1,155 @@
+"""Migrations on MatrixOne: all or nothing, and what Alembic has for MySQL."""
+
+import pytest
+from alembic.util import CommandError
+from sqlalchemy.exc import DBAPIError
+
+from .alembic_project import DATABASE, database_fixture, project_fixture, tables, versions  # noqa: F401
+
+
+def three_revisions(project):
+    """A table with rows; another one, filled from it and altered; then one that fails in its last step."""
+    project.revision(
+        "one",
+        """
+        name = sa.Column("name", sa.String(20))
+        users = op.create_table("users", sa.Column("id", sa.Integer, primary_key=True), name)
+        op.bulk_insert(users, [{"id": 1, "name": "ann"}, {"id": 2, "name": "bob"}])
+        """,
+    )
+    project.revision(
+        "two",
+        """
+        op.create_table("names", sa.Column("id", sa.Integer, primary_key=True), sa.Column("name", sa.String(20)))
+        op.execute("INSERT INTO names SELECT id, upper(name) FROM users")
+        op.add_column("users", sa.Column("age", sa.Integer))
+        op.create_index("ix_name", "users", ["name"])
+        """,
+    )
+    project.revision(
+        "three",
+        """
+        op.execute("UPDATE users SET age = 40")
+        op.drop_column("users", "name")
+        op.create_table("orders", sa.Column("id", sa.Integer, primary_key=True))
+        op.execute("INSERT INTO orders VALUES (1), (1)")
+        """,
+    )
+
+
+def test_an_upgrade_that_fails_leaves_no_trace(project, admin):
+    three_revisions(project)
+
+    with pytest.raises(DBAPIError, match=r"Duplicate entry|duplicate"):
+        project.upgrade()
+
+    assert tables(admin) == []
+
+
+def test_a_transaction_for_each_migration_leaves_the_revisions_before(project, admin):
+    project.options["transaction_per_migration"] = True
+    three_revisions(project)
+
+    with pytest.raises(DBAPIError, match=r"Duplicate entry|duplicate"):
+        project.upgrade()
+
+    assert versions(admin) == ["two"]
+    assert tables(admin) == ["alembic_version", "names", "users"]
+    assert admin(f"SELECT * FROM {DATABASE}.users ORDER BY id") == [(1, "ann", None), (2, "bob", None)]
+    assert admin(f"SELECT name FROM {DATABASE}.names ORDER BY id") == [("ANN",), ("BOB",)]
+
+
+def test_a_downgrade_that_fails_leaves_everything(project, admin):
+    project.revision("one", 'op.create_table("users", sa.Column("id", sa.Integer))', 'op.drop_table("no_such_table")')
+    project.revision("two", 'op.create_table("orders", sa.Column("id", sa.Integer))', 'op.drop_table("orders")')
+    project.upgrade()
+
+    with pytest.raises(DBAPIError):
+        project.downgrade("base")
+
+    assert versions(admin) == ["two"]
+    assert tables(admin) == ["alembic_version", "orders", "users"]
+
+
+def test_what_alembic_has_for_mysql(project, admin):
+    project.revision(
+        "one",
+        """
+        op.create_table(
+            "users",
+            sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+            sa.Column("name", sa.String(20), server_default="x"),
+            sa.Column("seen", sa.DateTime),
+            comment="people",
+        )
+        op.create_table("orders", sa.Column("id", sa.Integer, primary_key=True), sa.Column("user_id", sa.Integer))
+        op.execute("INSERT INTO users (id) VALUES (1)")
+        op.execute("INSERT INTO orders VALUES (1, 1)")
+        """,
+    )
+    project.revision(
+        "two",
+        """
+        op.alter_column("users", "name", server_default="y", existing_type=sa.String(20))
+        op.alter_column("users", "name", server_default=None, existing_type=sa.String(20))
+        op.alter_column("users", "name", type_=sa.String(50), nullable=False, comment="it's", server_default="it's")
+        op.alter_column("users", "name", new_column_name="full_name", existing_type=sa.String(50),
+                        existing_server_default="z", existing_nullable=False, existing_comment="100 % sure")
+        op.alter_column("users", "seen", server_default=sa.func.now(), existing_type=sa.DateTime)
+        op.create_unique_constraint("uq_name", "users", ["full_name"])
+        op.create_index("ix_user", "orders", ["user_id", sa.text("id DESC")])
+        op.create_foreign_key("fk_user", "orders", "users", ["user_id"], ["id"], ondelete="CASCADE")
+        op.rename_table("orders", "purchases")
+        op.create_table_comment("users", "persons", existing_comment="people")
+        """,
+        """
+        op.rename_table("purchases", "orders")
+        op.drop_constraint("fk_user", "orders", type_="foreignkey")
+        op.drop_index("ix_user", "orders")
+        op.drop_constraint("uq_name", "users", type_="unique")
+        op.drop_table_comment("users", existing_comment="persons")
+        op.drop_constraint("whatever", "users", type_="primary")
+        op.create_primary_key(None, "users", ["id"])
+        op.alter_column("users", "full_name", new_column_name="name", existing_type=sa.String(50))
+        op.drop_column("users", "seen")
+        """,
+    )
+    project.upgrade()
+
+    [(_, users)] = admin(f"SHOW CREATE TABLE {DATABASE}.users")
+    assert "`full_name` varchar(50) NOT NULL" in users
+    assert "COMMENT '100 % sure'" in users
+    # SHOW CREATE TABLE goes on to show the comment that the table was created with.
+    assert admin(
+        f"SELECT rel_comment FROM mo_catalog.mo_tables WHERE reldatabase = '{DATABASE}' AND relname = 'users'"
+    ) == [("persons",)]
+    assert "UNIQUE KEY `uq_name`" in users
+    [(_, purchases)] = admin(f"SHOW CREATE TABLE {DATABASE}.purchases")
+    assert "CONSTRAINT `fk_user`" in purchases
+    assert "ix_user" in purchases
+    admin(f"INSERT INTO {DATABASE}.users (id, full_name) VALUES (2, 'bob')")
+    assert admin(f"SELECT id FROM {DATABASE}.users WHERE seen IS NOT NULL") == [(2,)]
+
+    project.downgrade("one")
+
+    [(_, users)] = admin(f"SHOW CREATE TABLE {DATABASE}.users")
+    assert "`name` varchar(50)" in users
+    assert "seen" not in users
+    assert "PRIMARY KEY (`id`)" in users
+    assert "uq_name" not in users
+    [(_, orders)] = admin(f"SHOW CREATE TABLE {DATABASE}.orders")
+    assert "fk_user" not in orders
+    assert "ix_user" not in orders
+
+
+@pytest.mark.parametrize(
+    "change",
+    ['op.create_check_constraint("ck", "users", "id > 0")', 'op.drop_constraint("ck", "users", type_="check")'],
+)
+def test_check_constraints_are_for_create_table(project, admin, change):
+    project.revision("one", f'op.create_table("users", sa.Column("id", sa.Integer))\n{change}')
+
+    with pytest.raises(CommandError, match="CHECK constraint 'ck' was not changed"):
+        project.upgrade()
+
+    assert tables(admin) == []

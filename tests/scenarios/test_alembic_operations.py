@@ -1,0 +1,271 @@
+"""Recovery operations in migrations: they step out of the transaction, in the open, and back in."""
+
+import logging
+import time
+
+import pytest
+from alembic.util import CommandError
+from sqlalchemy.exc import DBAPIError
+
+from sqlalchemy_matrixone import PitrError
+
+from .alembic_project import (
+    DATABASE,
+    Project,
+    database_fixture,  # noqa: F401
+    make_database,
+    pitrs,
+    project_fixture,  # noqa: F401
+    snapshots,
+    statements,
+    tables,
+    versions,
+)
+
+ORDERS = 'orders = op.create_table("orders", sa.Column("id", sa.Integer, primary_key=True))'
+
+
+def rows(admin, table="orders"):
+    return [row[0] for row in admin(f"SELECT id FROM {DATABASE}.{table} ORDER BY id")]
+
+
+def test_a_pitr_through_its_life(project, admin):
+    project.revision("one", ORDERS + '\nop.create_pitr(range="7d", table="orders")', 'op.drop_pitr(table="orders")')
+    project.revision("two", 'op.alter_pitr(table="orders", range="3mo")', 'op.alter_pitr(table="orders", range="7d")')
+    project.revision("three", 'op.create_pitr("al_whole", range="2h", database=True)', 'op.drop_pitr("al_whole")')
+
+    project.upgrade("two")
+    assert pitrs(admin) == {"al_shop.orders": ("orders", "3mo")}
+
+    project.upgrade()
+    assert pitrs(admin) == {"al_shop.orders": ("orders", "3mo"), "al_whole": ("database", "2h")}
+    assert versions(admin) == ["three"]
+
+    project.downgrade("one")
+    assert pitrs(admin) == {"al_shop.orders": ("orders", "7d")}
+
+    project.downgrade("base")
+    assert pitrs(admin) == {}
+    assert versions(admin) == []
+
+
+def test_what_stands_before_an_operation_is_committed_and_the_log_says_so(project, admin, caplog):
+    project.revision(
+        "one",
+        ORDERS
+        + """
+        op.execute("INSERT INTO orders VALUES (1)")
+        op.create_snapshot("al_before", table="orders")
+        op.execute("INSERT INTO orders VALUES (2)")
+        op.create_table("more", sa.Column("id", sa.Integer))
+        op.execute("INSERT INTO orders VALUES (2)")
+        """.replace("\n        ", "\n"),
+    )
+
+    with caplog.at_level(logging.INFO, "alembic.matrixone"), pytest.raises(DBAPIError, match=r"[Dd]uplicate"):
+        project.upgrade()
+
+    assert tables(admin) == ["alembic_version", "orders"]
+    assert rows(admin) == [1]
+    assert versions(admin) == []
+    assert snapshots(admin) == ["al_before"]
+    assert "op.create_snapshot('al_before'): committed what ran before it" in caplog.text
+
+
+def test_a_snapshot_and_a_restore_of_a_table(project, admin):
+    project.revision("one", ORDERS + '\nop.bulk_insert(orders, [{"id": 1}])')
+    project.revision("two", 'op.create_snapshot("al_before", table="orders", if_not_exists=True)')
+    project.revision("three", 'op.execute("UPDATE orders SET id = id + 100")')
+    project.revision("four", 'op.restore_snapshot("al_before", table="orders")\nop.drop_snapshot("al_before")')
+
+    project.upgrade("three")
+    assert rows(admin) == [101]
+
+    project.upgrade()
+    assert rows(admin) == [1]
+    assert snapshots(admin) == []
+    assert versions(admin) == ["four"]
+
+
+def test_a_restore_from_a_pitr(project, server, admin):
+    project.revision(
+        "one", ORDERS + '\nop.bulk_insert(orders, [{"id": 1}])\nop.create_pitr(range="1h", table="orders")'
+    )
+    project.upgrade()
+    time.sleep(2 if server.live else 0)
+    [(moment,)] = admin("SELECT CAST(NOW() AS VARCHAR(30))")
+    time.sleep(1 if server.live else 0)
+    admin(f"UPDATE {DATABASE}.orders SET id = 2")
+    project.revision("two", f'op.restore_pitr("{DATABASE}.orders", "{moment[:19]}", table="orders")')
+
+    project.upgrade()
+
+    assert rows(admin) == [1]
+
+
+def test_a_bare_construct_in_a_migration_is_told_the_operation(project, admin):
+    project.revision(
+        "one",
+        """
+        from sqlalchemy_matrixone import CreatePitr
+        op.execute(CreatePitr("al_p", range="1d", database="al_shop"))
+        """,
+    )
+
+    with pytest.raises(PitrError, match=r"op\.create_pitr\(\) does in an Alembic migration"):
+        project.upgrade()
+
+    assert pitrs(admin) == {}
+
+
+OUTER_TRANSACTION = """
+    from alembic import context
+
+    given = context.config.attributes
+    with given["engine"].begin() as connection:
+        context.configure(connection=connection, **given["options"])
+        with context.begin_transaction():
+            context.run_migrations()
+"""
+
+NO_TRANSACTION = """
+    from alembic import context
+
+    given = context.config.attributes
+    with given["engine"].connect() as connection:
+        context.configure(connection=connection, **given["options"])
+        context.run_migrations()
+"""
+
+
+@pytest.mark.parametrize("env", [OUTER_TRANSACTION, NO_TRANSACTION], ids=["outer", "none"])
+def test_a_transaction_that_alembic_does_not_own_is_not_committed(project, admin, env):
+    project.env(env)
+    project.revision("one", ORDERS + '\nop.create_pitr(range="7d", table="orders")')
+
+    with pytest.raises(CommandError, match=r"was begun outside of Alembic.*context\.begin_transaction\(\)"):
+        project.upgrade()
+
+    assert tables(admin) == []
+    assert pitrs(admin) == {}
+
+
+def test_on_an_autocommit_engine_nothing_needs_to_be_committed(tmp_path, server, database, admin, caplog):
+    project = Project(tmp_path, server, server.url(database=database))
+    project.engine = project.engine.execution_options(isolation_level="AUTOCOMMIT")
+    project.revision("one", ORDERS + '\nop.create_pitr(range="7d", table="orders")')
+
+    with caplog.at_level(logging.INFO, "alembic.matrixone"):
+        project.upgrade()
+
+    assert pitrs(admin) == {"al_shop.orders": ("orders", "7d")}
+    assert "committed" not in caplog.text
+
+
+ASYNC = """
+    import asyncio
+
+    from alembic import context
+
+    given = context.config.attributes
+
+    def migrate(connection):
+        context.configure(connection=connection, target_metadata=given["metadata"], **given["options"])
+        with context.begin_transaction():
+            context.run_migrations()
+
+    async def connect():
+        engine = given["async_engine"]()
+        async with engine.connect() as connection:
+            await connection.run_sync(migrate)
+        await engine.dispose()
+
+    asyncio.run(connect())
+"""
+
+
+@pytest.mark.parametrize("driver", ["aiomysql", "asyncmy"])
+def test_with_an_async_engine(project, server, admin, driver):
+    project.env(ASYNC)
+    project.revision("one", ORDERS + '\nop.create_pitr(range="7d", table="orders")', 'op.drop_pitr(table="orders")')
+    project.revision("two", 'op.alter_pitr(table="orders", range="3mo")')
+    config = project.config
+    project.config = lambda: config(async_engine=lambda: server.async_engine(url=server.url(driver, database=DATABASE)))
+
+    project.upgrade()
+    assert pitrs(admin) == {"al_shop.orders": ("orders", "3mo")}
+
+    project.downgrade("base")
+    assert pitrs(admin) == {}
+
+
+def test_what_sql_mode_prints_is_what_the_server_takes(tmp_path, server, database, admin):
+    release = ".".join(map(str, server.release))
+    project = Project(tmp_path, server, server.url(database=database, server_version=release))
+    project.revision(
+        "one",
+        ORDERS
+        + """
+op.bulk_insert(orders, [{"id": 1}])
+op.create_pitr("al_100%", range="7d", table="orders")
+op.create_snapshot("al_before", table="orders")
+op.execute("UPDATE orders SET id = 2")
+op.restore_snapshot("al_before", table="orders")
+op.alter_pitr("al_100%", range=(3, "mo"))
+""",
+        'op.drop_snapshot("al_before")\nop.drop_pitr("al_100%")\nop.drop_table("orders")',
+    )
+
+    up, down = statements(project.offline()), statements(project.offline("one:base", downgrade=True))
+    assert up[0] == "BEGIN"
+    assert up[-1] == "COMMIT"
+    admin(f"USE {DATABASE}")
+    for statement in up:
+        admin(statement)
+
+    assert rows(admin) == [1]
+    assert versions(admin) == ["one"]
+    assert pitrs(admin) == {"al_100%": ("orders", "3mo")}
+
+    for statement in down:
+        admin(statement)
+
+    assert tables(admin) == ["alembic_version"]
+    assert pitrs(admin) == {}
+    assert snapshots(admin) == []
+
+
+def test_as_another_account(tmp_path, server, admin):
+    admin("DROP ACCOUNT IF EXISTS al_acc")
+    admin("CREATE ACCOUNT al_acc ADMIN_NAME 'admin' IDENTIFIED BY '111'")
+    try:
+        url = server.url(user="al_acc:admin", password="111")
+        with server.engine(url).connect() as connection:
+            connection.exec_driver_sql("CREATE DATABASE al_shop")
+            connection.commit()
+        project = Project(tmp_path, server, url.set(database="al_shop"))
+        project.revision("one", ORDERS + '\nop.create_pitr(range="7d", table="orders")', 'op.drop_pitr(table="orders")')
+        project.revision("two", 'op.create_pitr("al_all", range="1d")', 'op.drop_pitr("al_all")')
+        project.upgrade()
+        with project.engine.connect() as connection:
+            shown = [row[0] for row in connection.exec_driver_sql("SHOW PITR")]
+        assert sorted(shown) == ["al_all", "al_shop.orders"]
+
+        project.downgrade("base")
+        with project.engine.connect() as connection:
+            assert list(connection.exec_driver_sql("SHOW PITR")) == []
+    finally:
+        admin("DROP ACCOUNT al_acc")
+
+
+def test_the_same_migrations_on_two_databases_side_by_side(tmp_path, server, admin):
+    first, second = make_database(admin, "al_east"), make_database(admin, "al_west")
+    for name in (next(first), next(second)):
+        project = Project(tmp_path / name, server, server.url(database=name))
+        project.revision("one", ORDERS + '\nop.create_pitr(range="7d", table="orders")')
+        project.upgrade()
+
+    assert pitrs(admin, "al_east") == {"al_east.orders": ("orders", "7d")}
+    assert pitrs(admin, "al_west") == {"al_west.orders": ("orders", "7d")}
+    for made in (first, second):
+        assert next(made, None) is None

@@ -1,0 +1,71 @@
+"""The example project without a server, and the documentation that quotes it."""
+
+import io
+import re
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.config import Config
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "migrations_examples"
+
+
+@pytest.fixture
+def sql(monkeypatch):
+    """What ``alembic upgrade --sql`` prints in the example project."""
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    monkeypatch.delitem(sys.modules, "models", raising=False)
+
+    def print_sql(url, section="alembic", revisions="head", run=command.upgrade):
+        if url is None:
+            monkeypatch.delenv("MATRIXONE_URL", raising=False)
+        else:
+            monkeypatch.setenv("MATRIXONE_URL", url)
+        printed = io.StringIO()
+        run(Config(str(EXAMPLES / "alembic.ini"), section, output_buffer=printed), revisions, sql=True)
+        return printed.getvalue()
+
+    return print_sql
+
+
+@pytest.mark.parametrize("section", ["alembic", "async"])
+def test_on_a_fresh_machine(sql, section):
+    lines = sql(None, section).splitlines()
+    recovery = [line for line in lines if re.match("(CREATE|ALTER) (PITR|SNAPSHOT)", line)]
+    assert recovery == [
+        "CREATE PITR `shop` FOR DATABASE `shop` RANGE 1 'd';",
+        "CREATE PITR `shop.orders` FOR TABLE `shop` `orders` RANGE 7 'd';",
+        "CREATE SNAPSHOT IF NOT EXISTS `orders_before_cents` FOR TABLE `shop` `orders`;",
+        "ALTER PITR `shop.orders` RANGE 3 'mo';",
+    ]
+    inside = False
+    for line in lines:
+        if line in ("BEGIN;", "COMMIT;"):
+            assert inside is (line == "COMMIT;")
+            inside = not inside
+        assert not (line in recovery and inside)
+    assert not inside
+
+
+@pytest.mark.parametrize(
+    ("release", "restore"),
+    [
+        ("2.2.2", "RESTORE ACCOUNT `sys` DATABASE `shop` TABLE `orders` FROM SNAPSHOT `orders_before_cents`;"),
+        ("4.2.0", "RESTORE TABLE `shop`.`orders` {SNAPSHOT = `orders_before_cents`};"),
+    ],
+)
+def test_in_the_grammar_of_the_release(sql, release, restore):
+    url = f"matrixone+pymysql://dump:111@h/shop?server_version={release}"
+    assert restore in sql(url, revisions="head:base", run=command.downgrade)
+
+
+def test_the_documentation_quotes_the_examples():
+    files = [path.read_text() for path in EXAMPLES.rglob("*.py")]
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "alembic.md").read_text(), re.DOTALL)
+    assert len(blocks) > 5
+    for block in blocks:
+        assert any(block in text or textwrap.dedent(block) in text for text in files), block

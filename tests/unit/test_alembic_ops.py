@@ -1,0 +1,208 @@
+"""The operations as values: what they are made of, undo, look like in a migration, and print offline."""
+
+import datetime as dt
+import io
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import render_python_code
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from alembic.operations.ops import UpgradeOps
+from alembic.util import CommandError
+from sqlalchemy import Column, Integer, MetaData, Table
+
+from sqlalchemy_matrixone import RecoveryArgumentError
+from sqlalchemy_matrixone.alembic.ops import (
+    AlterPitrOp,
+    CreatePitrOp,
+    CreateSnapshotOp,
+    DropPitrOp,
+    DropSnapshotOp,
+    RestorePitrOp,
+    RestoreSnapshotOp,
+)
+
+WHEN = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
+
+
+def offline(call, release="4.2.0", database="/shop", **opts):
+    """What ``--sql`` prints of some operations, on a release."""
+    printed = io.StringIO()
+    url = f"matrixone+pymysql://dump@h{database}?server_version={release}"
+    context = MigrationContext.configure(
+        url=url, dialect_opts={"paramstyle": "named"}, opts={"as_sql": True, "output_buffer": printed, **opts}
+    )
+    call(Operations(context))
+    return [line for line in printed.getvalue().split("\n\n") if line not in ("", "COMMIT;", "BEGIN;")]
+
+
+def rendered(*ops, **kw):
+    """The lines that autogenerate writes."""
+    text = render_python_code(UpgradeOps(list(ops)), **kw)
+    return [line.strip() for line in text.splitlines() if "###" not in line]
+
+
+ALL = [
+    (CreateSnapshotOp("s"), "op.create_snapshot('s')"),
+    (CreateSnapshotOp("s", table="t", if_not_exists=True), "op.create_snapshot('s', table='t', if_not_exists=True)"),
+    (CreateSnapshotOp("s", cluster=True), "op.create_snapshot('s', cluster=True)"),
+    (DropSnapshotOp("s", if_exists=True), "op.drop_snapshot('s', if_exists=True)"),
+    (RestoreSnapshotOp("s", database=True), "op.restore_snapshot('s', database=True)"),
+    (RestoreSnapshotOp("s", account="a", to_account="b"), "op.restore_snapshot('s', account='a', to_account='b')"),
+    (CreatePitrOp("p", range=dt.timedelta(days=7)), "op.create_pitr('p', range='7d')"),
+    (CreatePitrOp(range=(7, "d"), table="t"), "op.create_pitr(range='7d', table='t')"),
+    (AlterPitrOp("p", range="3MO", existing_range="1d"), "op.alter_pitr('p', range='3mo')"),
+    (DropPitrOp(database="shop", table="t"), "op.drop_pitr(database='shop', table='t')"),
+    (
+        RestorePitrOp("p", "2026-03-01 12:00:00", table="t"),
+        "op.restore_pitr('p', when='2026-03-01 12:00:00', table='t')",
+    ),
+]
+
+
+@pytest.mark.parametrize(("op", "text"), ALL, ids=[text for _, text in ALL])
+def test_what_is_rendered_runs_and_is_the_same_operation(op, text, monkeypatch):
+    assert rendered(op) == [text]
+
+    calls = []
+    monkeypatch.setattr(Operations, "invoke", lambda self, made: calls.append(made))
+    eval(text, {"op": Operations(MigrationContext.configure(dialect_name="matrixone"))})
+
+    [made] = calls
+    assert type(made) is type(op)
+    assert made.to_diff_tuple() == op.to_diff_tuple()
+    assert made.to_diff_tuple()[0] == op.operation
+
+
+def test_a_datetime_brings_its_import():
+    imports = []
+    context = MigrationContext.configure(dialect_name="matrixone")
+    lines = rendered(RestorePitrOp("p", WHEN, table="t"), migration_context=context, imports=imports)
+    assert lines[-1] == (
+        "op.restore_pitr('p', when=datetime.datetime.fromisoformat('2026-03-01T12:00:00+00:00'), table='t')"
+    )
+
+
+def test_another_prefix():
+    assert rendered(DropPitrOp("p"), alembic_module_prefix="migrate.") == ["migrate.drop_pitr('p')"]
+
+
+def test_a_table_is_written_as_its_names():
+    shop = Table("orders", MetaData(schema="shop"), Column("id", Integer))
+    assert rendered(CreatePitrOp(range="1d", table=shop)) == [
+        "op.create_pitr(range='1d', table='orders', database='shop')"
+    ]
+    with pytest.raises(RecoveryArgumentError, match="knows its own database"):
+        CreatePitrOp(range="1d", table=shop, database="other")
+
+
+def test_reverse():
+    create = CreatePitrOp(range="7d", database="shop", table="t")
+    assert create.reverse().to_diff_tuple() == ("drop_pitr", None, {"database": "shop", "table": "t"})
+    assert create.reverse().reverse() is create
+    assert CreatePitrOp("p", range="7d", table="t").reverse().to_diff_tuple() == ("drop_pitr", "p", {})
+
+    alter = AlterPitrOp(table="t", range="3mo", existing_range=(7, "d"))
+    assert rendered(alter.reverse()) == ["op.alter_pitr(table='t', range='7d')"]
+    assert alter.reverse().reverse().to_diff_tuple() == alter.to_diff_tuple()
+
+    snapshot = CreateSnapshotOp("s", table="t")
+    assert snapshot.reverse().to_diff_tuple() == ("drop_snapshot", "s", {})
+    assert snapshot.reverse().reverse() is snapshot
+
+
+@pytest.mark.parametrize(
+    ("op", "why"),
+    [
+        (DropSnapshotOp("s"), "what the snapshot held is gone"),
+        (DropPitrOp("p"), "without the operation that created it"),
+        (AlterPitrOp("p", range="7d"), "without its existing_range"),
+        (RestoreSnapshotOp("s", table="t"), "what was there before the restore is not kept"),
+        (RestorePitrOp("p", WHEN, table="t"), "what was there before the restore is not kept"),
+    ],
+)
+def test_what_has_no_reverse_says_why(op, why):
+    with pytest.raises(NotImplementedError, match=why):
+        op.reverse()
+
+
+@pytest.mark.parametrize(
+    ("call", "sql"),
+    [
+        (lambda op: op.create_pitr(range="7d", table="t"), "CREATE PITR `shop.t` FOR TABLE `shop` `t` RANGE 7 'd';"),
+        (lambda op: op.create_pitr(range="7d", database=True), "CREATE PITR `shop` FOR DATABASE `shop` RANGE 7 'd';"),
+        (lambda op: op.create_pitr("p%", range="7d"), "CREATE PITR `p%` FOR ACCOUNT RANGE 7 'd';"),
+        (lambda op: op.alter_pitr(database="d", table="t", range="2h"), "ALTER PITR `d.t` RANGE 2 'h';"),
+        (lambda op: op.alter_pitr("p", range="2h", if_exists=True), "ALTER PITR IF EXISTS `p` RANGE 2 'h';"),
+        (lambda op: op.drop_pitr(database=True), "DROP PITR `shop`;"),
+        (lambda op: op.create_snapshot("s", database="d"), "CREATE SNAPSHOT `s` FOR DATABASE `d`;"),
+        (lambda op: op.drop_snapshot("s"), "DROP SNAPSHOT `s`;"),
+        (lambda op: op.restore_snapshot("s", table="t"), "RESTORE TABLE `shop`.`t` {SNAPSHOT = `s`};"),
+        (
+            lambda op: op.restore_pitr("p", "2026-03-01 12:00:00", table="t"),
+            "RESTORE DATABASE `shop` TABLE `t` FROM PITR `p` '2026-03-01 12:00:00';",
+        ),
+    ],
+)
+def test_offline(call, sql):
+    assert offline(call) == [sql]
+
+
+def test_offline_in_the_grammar_of_the_release():
+    def restore(op):
+        op.restore_snapshot("s", table="t")
+
+    assert offline(restore, "3.0.14") == ["RESTORE ACCOUNT `sys` DATABASE `shop` TABLE `t` FROM SNAPSHOT `s`;"]
+    with pytest.raises(sa.exc.CompileError, match=r"needs MatrixOne 4\.0\.0 or later; this is 2\.2\.2"):
+        offline(lambda op: op.restore_snapshot("s", table="t", to_account="b"), "2.2.2")
+
+
+def test_offline_the_zone_of_the_server_is_unknown():
+    with pytest.raises(sa.exc.CompileError, match="give the time as a str in the server's zone"):
+        offline(lambda op: op.restore_pitr("p", WHEN, table="t"))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda op: op.create_pitr(range="7d", table="t"),
+        lambda op: op.create_pitr(range="7d", database=True),
+        lambda op: op.drop_pitr(table="t"),
+    ],
+)
+def test_without_a_database_in_the_url(call):
+    with pytest.raises(RecoveryArgumentError, match="the connection has no database of its own"):
+        offline(call, database="")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda op: op.create_pitr(range="7d"),
+        lambda op: op.create_pitr(range="7d", account="a"),
+        lambda op: op.create_pitr(range="7d", cluster=True),
+        lambda op: op.drop_pitr(),
+        lambda op: op.alter_pitr(range="7d"),
+    ],
+)
+def test_a_name_is_needed_where_none_is_implied(call):
+    with pytest.raises(RecoveryArgumentError, match="needs a name"):
+        offline(call)
+
+
+def test_a_pitr_is_named_or_its_object():
+    with pytest.raises(RecoveryArgumentError, match="go without saying"):
+        offline(lambda op: op.drop_pitr("p", table="t"))
+
+
+@pytest.mark.parametrize("dialect", ["sqlite", "mysql"])
+def test_on_another_dialect(dialect):
+    op = Operations(MigrationContext.configure(dialect_name=dialect, opts={"as_sql": True}))
+    with pytest.raises(CommandError, match=rf"op\.drop_pitr\(\) needs a URL of matrixone.*this one is of {dialect}"):
+        op.drop_pitr("p")
+
+
+def test_the_operations_document_themselves():
+    for name in ("create_snapshot", "restore_snapshot", "create_pitr", "alter_pitr", "drop_pitr", "restore_pitr"):
+        assert "Commits what" in getattr(Operations, name).__doc__
