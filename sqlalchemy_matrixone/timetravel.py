@@ -14,9 +14,8 @@ from sqlalchemy.orm.interfaces import ORMOption
 from sqlalchemy.orm.util import AliasedInsp
 from sqlalchemy.sql import ClauseElement, FromClause, Join, TableClause, visitors
 from sqlalchemy.sql.cache_key import HasCacheKey
-from sqlalchemy.sql.expression import Alias, ColumnElement
+from sqlalchemy.sql.expression import Alias, ColumnClause, ColumnElement
 from sqlalchemy.sql.selectable import FromClauseAlias, FromGrouping
-from sqlalchemy.sql.util import ClauseAdapter
 from sqlalchemy.sql.visitors import InternalTraversal
 
 from .exc import RecoveryArgumentError
@@ -210,8 +209,23 @@ def _past(selectable: FromClause, moment: Moment, name: str | None) -> FromClaus
 def _past_join(join: Join, moment: Moment) -> Join:
     """The join of both sides' past, as of a mapped class that inherits from another's table."""
     left, right = _past(join.left, moment, None), _past(join.right, moment, None)
-    onclause = ClauseAdapter(left).chain(ClauseAdapter(right)).traverse(join.onclause)
+    past = dict(zip(_leaves(join), [*_leaves(left), *_leaves(right)], strict=True))
+
+    def past_column(element: Any, **_: Any) -> Any:
+        table = getattr(element, "table", None)
+        return past[table].c[element.key] if isinstance(element, ColumnClause) and table in past else None
+
+    onclause = visitors.replacement_traverse(join.onclause, {}, past_column)
     return Join(left, right, onclause, isouter=join.isouter, full=join.full)
+
+
+def _leaves(selectable: Any) -> list[FromClause]:
+    """What a join joins, from left to right."""
+    if isinstance(selectable, FromGrouping):
+        return _leaves(selectable.element)
+    if isinstance(selectable, Join):
+        return [*_leaves(selectable.left), *_leaves(selectable.right)]
+    return [selectable]
 
 
 def reads_past(element: Any) -> bool:

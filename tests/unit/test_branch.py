@@ -1,0 +1,292 @@
+"""The SQL of clones and data branches, what is refused, and where they run."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+from sqlalchemy import Column, Integer, MetaData, String, Table, create_mock_engine, select, table
+from sqlalchemy.dialects import mysql
+from sqlalchemy.exc import CompileError, UnsupportedCompilationError
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from sqlalchemy_matrixone import (
+    CloneDatabase,
+    CloneTable,
+    CreateBranch,
+    DiffBranch,
+    DropBranch,
+    MergeBranch,
+    PickBranch,
+    RecoveryArgumentError,
+    as_of,
+)
+from sqlalchemy_matrixone.branch import Place
+from sqlalchemy_matrixone.exc import conflict_of
+from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
+from sqlalchemy_matrixone.release import parse_release
+from sqlalchemy_matrixone.transaction import TransactionState
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Order(Base):
+    __tablename__ = "orders"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    note: Mapped[str]
+
+
+BILLING = Table("in`voices", MetaData(), Column("id", String(9), primary_key=True), schema="billing")
+PAIRS = Table("pairs", MetaData(), Column("a", Integer, primary_key=True), Column("b", String(9), primary_key=True))
+DEV = table("dev", schema="d")
+NOON = dt.datetime(2026, 11, 22, 12, tzinfo=dt.UTC)
+THEN = as_of(Order, snapshot="s")
+
+
+def compiled(construct, release="4.2.0", **kw):
+    return construct.compile(dialect=MatrixOneDialect_pymysql(server_version=release), **kw)
+
+
+def sql(construct, release="4.2.0", **kw) -> str:
+    return str(compiled(construct, release, **kw))
+
+
+FORMS = [
+    (CloneTable("c", Order), "CREATE TABLE `c` CLONE `orders`"),
+    (CloneTable("c", "t", database="d"), "CREATE TABLE `d`.`c` CLONE `d`.`t`"),
+    (CloneTable(DEV, BILLING), "CREATE TABLE `d`.`dev` CLONE `billing`.`in``voices`"),
+    (CloneTable("c", Order, snapshot="s"), "CREATE TABLE `c` CLONE `orders` {SNAPSHOT = `s`}"),
+    (CloneTable("c", THEN), "CREATE TABLE `c` CLONE `orders` {SNAPSHOT = `s`}"),
+    (
+        CloneTable("c", Order, timestamp=NOON),
+        "CREATE TABLE `c` CLONE `orders` {TIMESTAMP = '2026-11-22 12:00:00.000000'}",
+    ),
+    (CloneTable("c", Order, mo_ts=7), "CREATE TABLE `c` CLONE `orders` {MO_TS = 7}"),
+    (CloneTable("c", Order, if_not_exists=True), "CREATE TABLE IF NOT EXISTS `c` CLONE `orders`"),
+    (
+        CloneTable(DEV, Order, snapshot="s", to_account="acc"),
+        "CREATE TABLE `d`.`dev` CLONE `orders` {SNAPSHOT = `s`} TO ACCOUNT `acc`",
+    ),
+    (CloneDatabase("c", "d"), "CREATE DATABASE `c` CLONE `d`"),
+    (
+        CloneDatabase("c", "d", snapshot="s", to_account="acc"),
+        "CREATE DATABASE `c` CLONE `d` {SNAPSHOT = `s`} TO ACCOUNT `acc`",
+    ),
+    (CloneDatabase("c", "d", if_not_exists=True), "CREATE DATABASE IF NOT EXISTS `c` CLONE `d`"),
+    (CreateBranch("b", Order), "DATA BRANCH CREATE TABLE `b` FROM `orders`"),
+    (CreateBranch(DEV, "t", database="x"), "DATA BRANCH CREATE TABLE `d`.`dev` FROM `x`.`t`"),
+    (
+        CreateBranch("b", Order, snapshot="s", to_account="acc"),
+        "DATA BRANCH CREATE TABLE `b` FROM `orders` {SNAPSHOT = `s`} TO ACCOUNT `acc`",
+    ),
+    (CreateBranch("b", database="d"), "DATA BRANCH CREATE DATABASE `b` FROM `d`"),
+    (
+        CreateBranch("b", database="d", snapshot="s", to_account="acc"),
+        "DATA BRANCH CREATE DATABASE `b` FROM `d` {SNAPSHOT = `s`} TO ACCOUNT `acc`",
+    ),
+    (DropBranch("b"), "DATA BRANCH DELETE TABLE `b`"),
+    (DropBranch("b", database="d"), "DATA BRANCH DELETE TABLE `d`.`b`"),
+    (DropBranch(DEV), "DATA BRANCH DELETE TABLE `d`.`dev`"),
+    (DropBranch(database="d"), "DATA BRANCH DELETE DATABASE `d`"),
+    (DiffBranch("b", "t"), "DATA BRANCH DIFF `b` AGAINST `t`"),
+    (DiffBranch("b", Order), "DATA BRANCH DIFF `b` AGAINST `orders` COLUMNS (`id`, `note`)"),
+    (DiffBranch(DEV, "t", database="x"), "DATA BRANCH DIFF `d`.`dev` AGAINST `x`.`t`"),
+    (
+        DiffBranch(as_of(table("t"), snapshot="a"), as_of(table("t"), snapshot="b")),
+        "DATA BRANCH DIFF `t` {SNAPSHOT = `a`} AGAINST `t` {SNAPSHOT = `b`}",
+    ),
+    (
+        DiffBranch("b", Order, columns=[Order.note, "id"]),
+        "DATA BRANCH DIFF `b` AGAINST `orders` COLUMNS (`note`, `id`)",
+    ),
+    (DiffBranch("b", Order, output="summary"), "DATA BRANCH DIFF `b` AGAINST `orders` OUTPUT SUMMARY"),
+    (DiffBranch("b", Order, output="count"), "DATA BRANCH DIFF `b` AGAINST `orders` OUTPUT COUNT"),
+    (DiffBranch("b", "t", limit=3), "DATA BRANCH DIFF `b` AGAINST `t` OUTPUT LIMIT 3"),
+    (DiffBranch("b", "t", as_table=DEV), "DATA BRANCH DIFF `b` AGAINST `t` OUTPUT AS `d`.`dev`"),
+    (DiffBranch("b", "t", file="stage://x/'"), "DATA BRANCH DIFF `b` AGAINST `t` OUTPUT FILE 'stage://x/'''"),
+    (MergeBranch("b", Order), "DATA BRANCH MERGE `b` INTO `orders`"),
+    (
+        MergeBranch(as_of(DEV, snapshot="s"), Order, on_conflict="accept"),
+        "DATA BRANCH MERGE `d`.`dev` {SNAPSHOT = `s`} INTO `orders` WHEN CONFLICT ACCEPT",
+    ),
+    (
+        MergeBranch("b", "t", database="d", on_conflict="skip"),
+        "DATA BRANCH MERGE `d`.`b` INTO `d`.`t` WHEN CONFLICT SKIP",
+    ),
+    (PickBranch("b", Order, keys=[1, 2]), "DATA BRANCH PICK `b` INTO `orders` KEYS (1, 2)"),
+    (PickBranch("b", "t", keys=["it's\\%"]), "DATA BRANCH PICK `b` INTO `t` KEYS ('it''s\\\\%%')"),
+    (PickBranch("b", PAIRS, keys=[(1, "x"), (2, "y")]), "DATA BRANCH PICK `b` INTO `pairs` KEYS ((1, 'x'), (2, 'y'))"),
+    (
+        PickBranch("b", Order, keys=select(Order.id).where(Order.id > 5), on_conflict="fail"),
+        "DATA BRANCH PICK `b` INTO `orders` KEYS (SELECT orders.id FROM orders WHERE orders.id > 5) WHEN CONFLICT FAIL",
+    ),
+    (PickBranch("b", "t", between=("s1", "S2")), "DATA BRANCH PICK `b` INTO `t` BETWEEN SNAPSHOT `s1` AND `S2`"),
+    (
+        PickBranch("b", "t", between=("s1", "s2"), keys=[1]),
+        "DATA BRANCH PICK `b` INTO `t` BETWEEN SNAPSHOT `s1` AND `s2` KEYS (1)",
+    ),
+]
+
+
+@pytest.mark.parametrize(("construct", "expected"), FORMS)
+def test_forms(construct, expected):
+    assert " ".join(sql(construct).split()) == expected
+    assert " ".join(str(construct).split()) == expected.replace("%%", "%")
+
+
+def test_copy_grants_stands_after_the_moment():
+    clone = CloneTable(DEV, Order, snapshot="s", copy_grants=True, to_account="a")
+    assert sql(clone) == "CREATE TABLE `d`.`dev` CLONE `orders` {SNAPSHOT = `s`} COPY GRANTS TO ACCOUNT `a`"
+
+
+@pytest.mark.parametrize(
+    ("construct", "before", "since"),
+    [
+        (CloneTable("c", Order), "2.2.2", "3.0.0"),
+        (CloneDatabase("c", "d"), "2.2.2", "3.0.0"),
+        (CloneTable("c", Order, copy_grants=True), "4.1.1", "4.1.2"),
+        (CreateBranch("b", Order), "3.0.5", "3.0.6"),
+        (DropBranch("b"), "3.0.5", "3.0.6"),
+        (MergeBranch("b", Order), "3.0.5", "3.0.6"),
+        (DiffBranch("b", "t"), "3.0.5", "3.0.6"),
+        (DiffBranch("b", "t", output="summary"), "3.0.8", "3.0.9"),
+        (DiffBranch("b", "t", columns=["a"]), "3.0.9", "3.0.10"),
+        (DiffBranch("b", "t", as_table="x"), "4.1.4", "4.2.0"),
+        (PickBranch("b", Order, keys=[1]), "3.0.11", "3.0.12"),
+    ],
+)
+def test_refused_before_the_release_that_has_it(construct, before, since):
+    with pytest.raises(CompileError, match=f"needs MatrixOne {since}".replace(".", r"\.")):
+        compiled(construct, before)
+    compiled(construct, since)
+
+
+def test_columns_of_a_table_are_named_where_the_release_can():
+    assert sql(DiffBranch("b", Order), "3.0.9") == "DATA BRANCH DIFF `b` AGAINST `orders`"
+
+
+def test_schema_translate_map():
+    kw = {"schema_translate_map": {None: "here", "billing": "there"}}
+    assert sql(CloneTable("c", BILLING), **kw) == "CREATE TABLE `here`.`c` CLONE `there`.`in``voices`"
+    assert sql(DiffBranch(BILLING, "t"), **kw).startswith("DATA BRANCH DIFF `there`.`in``voices` AGAINST `here`.`t`")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: CloneTable("", Order),
+        lambda: CloneTable("c", 7),
+        lambda: CloneTable("c", Order, snapshot="s", mo_ts=1),
+        lambda: CloneTable("c", THEN, snapshot="t"),
+        lambda: CloneTable("c", Order, snapshot="a b"),
+        lambda: CloneTable("c", Order, timestamp=dt.datetime(2026, 1, 1)),
+        lambda: CloneTable("c", Order, if_not_exists=True, to_account="acc"),
+        lambda: CloneDatabase("c", " "),
+        lambda: CloneDatabase("c", "d", if_not_exists=True, to_account="acc"),
+        lambda: CreateBranch("b"),
+        lambda: DropBranch(),
+        lambda: DropBranch(database=""),
+        lambda: DiffBranch("b", "t", output="rows"),
+        lambda: DiffBranch("b", "t", output="count", limit=1),
+        lambda: DiffBranch("b", "t", limit=0),
+        lambda: DiffBranch("b", "t", columns=[7]),
+        lambda: MergeBranch("b", "t", on_conflict="ignore"),
+        lambda: PickBranch("b", "t"),
+        lambda: PickBranch("b", "t", keys=[]),
+        lambda: PickBranch("b", "t", keys="12"),
+        lambda: PickBranch("b", "t", between=("a", "b c")),
+    ],
+)
+def test_refused_when_made(make):
+    with pytest.raises(RecoveryArgumentError):
+        make()
+
+
+def test_not_on_another_dialect():
+    """Which would not send the BEGIN that they need."""
+    for construct in (CloneTable("c", Order), DiffBranch("b", "t")):
+        with pytest.raises(UnsupportedCompilationError):
+            construct.compile(dialect=mysql.dialect())
+
+
+def test_mock_engine():
+    sent = []
+    engine = create_mock_engine("matrixone+pymysql://?server_version=4.2.0", lambda ddl, *_: sent.append(ddl))
+    engine.execute(CloneTable("c", Order))
+    assert sent
+
+
+@pytest.mark.parametrize(
+    ("construct", "place_on_3", "place_on_4"),
+    [
+        (CloneTable("c", Order), Place.BEGUN, Place.BEGUN),
+        (CreateBranch("b", Order), Place.BEGUN, Place.BEGUN),
+        (DropBranch("b"), Place.BEGUN, Place.BEGUN),
+        (MergeBranch("b", Order), Place.ALONE, Place.BEGUN),
+        (PickBranch("b", Order, keys=[1]), Place.ALONE, Place.ALONE),
+        (DiffBranch("b", Order), Place.FIRST, Place.ANYWHERE),
+        (DiffBranch("b", Order, as_table="x"), Place.FIRST, Place.BEGUN),
+    ],
+)
+def test_place(construct, place_on_3, place_on_4):
+    assert construct.place(parse_release("3.0.14")) is place_on_3
+    assert construct.place(parse_release("4.2.0")) is place_on_4
+
+
+def run(*statements: str) -> TransactionState:
+    state = TransactionState()
+    for statement in statements:
+        state.sent(statement, state.sending(statement))
+    return state
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT * FROM t",
+        "WITH c AS (SELECT 1) SELECT * FROM c",
+        "SHOW TABLES",
+        "DESCRIBE t",
+        "EXPLAIN SELECT 1",
+        "BEGIN",
+    ],
+)
+def test_what_a_begin_would_not_commit(statement):
+    assert not run(statement).written
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO t VALUES (1)",
+        "CREATE TABLE t (a INT)",
+        "SELECT * FROM t FOR UPDATE",
+        "SELECT * FROM t FOR  SHARE",
+        "SELECT * FROM t LOCK IN SHARE MODE",
+        "SELECT nextval('s')",
+        "SELECT * FROM t INTO OUTFILE 'x'",
+        "WITH c AS (SELECT 1) DELETE FROM t",
+        "(SELECT 1)",
+        "CALL p()",
+    ],
+)
+def test_what_a_begin_would_commit(statement):
+    assert run(statement).written
+    assert not run(statement, "COMMIT").written
+
+
+def test_begun():
+    assert run("BEGIN").begun
+    assert run("start transaction", "INSERT INTO t VALUES (1)").begun
+    assert not run("BEGIN", "ROLLBACK").begun
+    assert not run("SELECT 1").begun
+
+
+def test_conflicts_carry_the_key():
+    text = "internal error: conflict: dev DELETE and base DELETE on pk(%s) with different values"
+    for key in ("2", "1,'x'", "')'", "':\\x15\\x01F'"):
+        assert conflict_of(Exception(20101, text % key)).key == key
+    assert conflict_of(Exception(1062, "Duplicate entry")) is None
+    assert conflict_of(Exception()) is None

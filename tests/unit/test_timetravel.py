@@ -1,0 +1,274 @@
+"""The SQL of tables of the past, what is refused, and the statement cache."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+from sqlalchemy import (
+    Column,
+    ForeignKey,
+    Integer,
+    MetaData,
+    Table,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    lambda_stmt,
+    select,
+    table,
+    union_all,
+    update,
+)
+from sqlalchemy.dialects import mysql
+from sqlalchemy.exc import ArgumentError, CompileError, UnsupportedCompilationError
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    Session,
+    aliased,
+    joinedload,
+    mapped_column,
+    relationship,
+    with_polymorphic,
+)
+
+from sqlalchemy_matrixone import RecoveryArgumentError, as_of, time_travel
+from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
+from sqlalchemy_matrixone.timetravel import Moment, MomentOption
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Order(Base):
+    __tablename__ = "orders"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    note: Mapped[str]
+    items: Mapped[list[Item]] = relationship()
+
+
+class Item(Base):
+    __tablename__ = "items"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"))
+
+
+class Employee(Base):
+    __tablename__ = "employees"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "employee"}  # noqa: RUF012
+
+
+class Manager(Employee):
+    __tablename__ = "managers"
+    id: Mapped[int] = mapped_column(ForeignKey("employees.id"), primary_key=True)
+    grade: Mapped[int]
+    __mapper_args__ = {"polymorphic_identity": "manager"}  # noqa: RUF012
+
+
+ORDERS = Order.__table__
+BILLING = Table("orders", MetaData(), Column("id", Integer), schema="billing")
+NOON = dt.datetime(2026, 11, 22, 12, tzinfo=dt.UTC)
+S = {"snapshot": "s"}
+
+
+def compiled(statement, release="4.2.0", **kw):
+    return statement.compile(dialect=MatrixOneDialect_pymysql(server_version=release), **kw)
+
+
+def sql(statement, **kw) -> str:
+    return " ".join(str(compiled(statement, **kw)).split())
+
+
+def of_all(statement, **moment):
+    given = {"snapshot": None, "timestamp": None, "mo_ts": None} | moment
+    return statement.options(MomentOption(Moment.of(**given)))
+
+
+HINTED = [
+    (select(as_of(ORDERS, **S).c.id), "SELECT orders_1.id FROM orders {SNAPSHOT = `s`} AS orders_1"),
+    (select(as_of(ORDERS, **S, name="o").c.id), "SELECT o.id FROM orders {SNAPSHOT = `s`} AS o"),
+    (select(as_of(ORDERS.alias("o"), **S).c.id), "SELECT o.id FROM orders {SNAPSHOT = `s`} AS o"),
+    (select(as_of(Order, **S, name="o").id), "SELECT o.id FROM orders {SNAPSHOT = `s`} AS o"),
+    (select(as_of(aliased(Order, name="o"), **S).id), "SELECT o.id FROM orders {SNAPSHOT = `s`} AS o"),
+    (select(as_of(as_of(ORDERS, mo_ts=1, name="o"), **S).c.id), "SELECT o.id FROM orders {SNAPSHOT = `s`} AS o"),
+    (select(as_of(BILLING, **S)), "SELECT orders_1.id FROM billing.orders {SNAPSHOT = `s`} AS orders_1"),
+    (
+        select(as_of(table("t", Column("a")), snapshot="Ünï-code").c.a),
+        "SELECT t_1.a FROM t {SNAPSHOT = `Ünï-code`} AS t_1",
+    ),
+    (
+        select(as_of(ORDERS, snapshot="a\\b%").c.id),
+        "SELECT orders_1.id FROM orders {SNAPSHOT = `a\\\\b%%`} AS orders_1",
+    ),
+    (select(as_of(ORDERS, timestamp=NOON).c.id), "SELECT orders_1.id FROM orders {TIMESTAMP = %s} AS orders_1"),
+    (select(as_of(ORDERS, mo_ts=1).c.id), "SELECT orders_1.id FROM orders {MO_TS = %s} AS orders_1"),
+    (
+        select(as_of(Manager, **S).grade),
+        "SELECT managers_1.grade FROM employees {SNAPSHOT = `s`} AS employees_1 INNER JOIN managers "
+        "{SNAPSHOT = `s`} AS managers_1 ON employees_1.id = managers_1.id",
+    ),
+    (
+        select(as_of(with_polymorphic(Employee, [Manager], flat=True), **S).id),
+        "SELECT employees_1.id FROM employees {SNAPSHOT = `s`} AS employees_1 LEFT OUTER JOIN managers "
+        "{SNAPSHOT = `s`} AS managers_1 ON employees_1.id = managers_1.id",
+    ),
+    (
+        select(func.count()).select_from(as_of(ORDERS, **S)).with_for_update(),
+        "SELECT count(*) AS count_1 FROM orders {SNAPSHOT = `s`} AS orders_1 FOR UPDATE",
+    ),
+]
+
+
+@pytest.mark.parametrize(("statement", "expected"), HINTED)
+def test_hint_stands_between_table_and_alias(statement, expected):
+    assert sql(statement) == expected
+
+
+def test_several_moments_everywhere():
+    old, older = as_of(Order, snapshot="new"), as_of(Order, snapshot="old")
+    joined = select(old.id).join(older, older.id == old.id).where(~exists().where(Order.id == old.id))
+    assert sql(joined) == (
+        "SELECT orders_1.id FROM orders {SNAPSHOT = `new`} AS orders_1 INNER JOIN orders {SNAPSHOT = `old`} AS "
+        "orders_2 ON orders_2.id = orders_1.id WHERE NOT (EXISTS (SELECT * FROM orders WHERE orders.id = orders_1.id))"
+    )
+    cte = select(old.id).cte("c")
+    assert sql(union_all(select(cte.c.id), select(older.id))) == (
+        "WITH c AS (SELECT orders_1.id AS id FROM orders {SNAPSHOT = `new`} AS orders_1) SELECT c.id FROM c "
+        "UNION ALL SELECT orders_2.id FROM orders {SNAPSHOT = `old`} AS orders_2"
+    )
+    past_items = as_of(Item, snapshot="old")
+    assert sql(select(old.id).join(old.items.of_type(past_items))) == (
+        "SELECT orders_1.id FROM orders {SNAPSHOT = `new`} AS orders_1 INNER JOIN items {SNAPSHOT = `old`} AS "
+        "items_1 ON orders_1.id = items_1.order_id"
+    )
+
+
+def test_in_statements_that_write():
+    old = as_of(ORDERS, **S)
+    assert sql(insert(ORDERS).from_select(["id"], select(old.c.id))) == (
+        "INSERT INTO orders (id) SELECT orders_1.id FROM orders {SNAPSHOT = `s`} AS orders_1"
+    )
+    assert sql(update(ORDERS).where(ORDERS.c.id == old.c.id).values(note=old.c.note)) == (
+        "UPDATE orders, orders {SNAPSHOT = `s`} AS orders_1 SET orders.note=orders_1.note WHERE orders.id = orders_1.id"
+    )
+    for write in (insert, update, delete):
+        with pytest.raises(ArgumentError):
+            write(old)
+
+
+def test_the_whole_statement():
+    assert sql(of_all(select(Order.id), **S)) == "SELECT orders.id FROM orders {SNAPSHOT = `s`}"
+    assert sql(of_all(select(BILLING.c.id, ORDERS.c.id).join(ORDERS, BILLING.c.id == ORDERS.c.id), **S)) == (
+        "SELECT billing.orders.id, orders_1.id AS id_1 FROM billing.orders {SNAPSHOT = `s`} INNER JOIN "
+        "orders {SNAPSHOT = `s`} AS orders_1 ON billing.orders.id = orders_1.id"
+    )
+    hinted = select(ORDERS.c.id).with_hint(ORDERS, "USE INDEX (x)", "matrixone")
+    assert sql(of_all(hinted, **S)) == "SELECT orders.id FROM orders {SNAPSHOT = `s`} USE INDEX (x)"
+    nested = select(Order.id).where(Order.id.in_(select(Item.order_id)))
+    assert sql(of_all(nested, **S)).count("{SNAPSHOT = `s`}") == 2
+    joined = select(Order).options(joinedload(Order.items)).limit(1)
+    assert sql(of_all(joined, **S)).count("{SNAPSHOT = `s`}") == 2
+    own = as_of(Item, snapshot="own")
+    assert sql(of_all(select(Order.id).join(own, own.order_id == Order.id), **S)) == (
+        "SELECT orders.id FROM orders {SNAPSHOT = `s`} INNER JOIN items {SNAPSHOT = `own`} AS items_1 "
+        "ON items_1.order_id = orders.id"
+    )
+
+
+def test_moments_are_bound_in_utc():
+    shanghai = NOON.astimezone(dt.timezone(dt.timedelta(hours=8)))
+    for when in (NOON, shanghai):
+        text = sql(select(as_of(ORDERS, timestamp=when).c.id), compile_kwargs={"literal_binds": True})
+        assert "{TIMESTAMP = '2026-11-22 12:00:00.000000'}" in text
+    asis = sql(select(as_of(ORDERS, timestamp="2026-11-22").c.id), compile_kwargs={"literal_binds": True})
+    assert "{TIMESTAMP = '2026-11-22'}" in asis
+    late = compiled(select(as_of(ORDERS, timestamp=bindparam("when")).c.id))
+    assert late.construct_params({"when": NOON}) == {"when": NOON}
+    assert late._bind_processors["when"](NOON) == "2026-11-22 12:00:00.000000"
+    with pytest.raises(RecoveryArgumentError, match="naive"):
+        late._bind_processors["when"](dt.datetime(2026, 11, 22))
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        {},
+        {"snapshot": "s", "mo_ts": 1},
+        {"snapshot": "with space"},
+        {"snapshot": "x" * 65},
+        {"snapshot": ""},
+        {"timestamp": dt.datetime(2026, 11, 22)},
+        {"timestamp": dt.date(2026, 11, 22)},
+        {"mo_ts": "1"},
+        {"mo_ts": True},
+        {"mo_ts": 0},
+    ],
+)
+def test_what_is_no_moment(moment):
+    with pytest.raises(RecoveryArgumentError):
+        as_of(ORDERS, **moment)
+    with pytest.raises(RecoveryArgumentError), time_travel(Session(), **moment):
+        pass
+
+
+def test_what_is_no_table():
+    for target in ("orders", select(ORDERS).subquery(), select(ORDERS).cte(), Order.id, None):
+        with pytest.raises(RecoveryArgumentError, match="as_of"):
+            as_of(target, **S)
+    with pytest.raises(RecoveryArgumentError, match="bind parameter"), time_travel(Session(), mo_ts=bindparam("x")):
+        pass
+    with pytest.raises(RecoveryArgumentError, match="takes a Session"), time_travel(object(), **S):
+        pass
+
+
+def test_cache_keys():
+    def key(**moment):
+        return select(as_of(ORDERS, **moment))._generate_cache_key()
+
+    assert key(**S) == key(**S)
+    assert key(**S) != key(snapshot="t")
+    assert key(timestamp=NOON) == key(timestamp=NOON + dt.timedelta(1))
+    assert key(mo_ts=1) == key(mo_ts=2)
+    assert key(mo_ts=1) != key(timestamp=NOON)
+    assert key(mo_ts=1) != select(ORDERS.alias())._generate_cache_key()
+
+    def whole(**moment):
+        return of_all(select(Order), **moment)._generate_cache_key()
+
+    assert whole(**S) == whole(**S)
+    assert whole(**S) != whole(snapshot="t")
+    assert whole(timestamp=NOON) == whole(timestamp=NOON + dt.timedelta(1))
+    assert whole(**S) != select(Order)._generate_cache_key()
+
+
+def test_str():
+    assert "orders {SNAPSHOT = `s`} AS orders_1" in str(select(as_of(Order, **S)))
+    assert "{SNAPSHOT = `s`}" in str(
+        of_all(lambda_stmt(lambda: select(ORDERS.c.id)), **S).compile(dialect=MatrixOneDialect_pymysql())
+    )
+    with pytest.raises(UnsupportedCompilationError):
+        select(as_of(Order, **S)).compile(dialect=mysql.dialect())
+
+
+def test_the_present_in_a_subquery_of_the_past():
+    old = as_of(Order, **S)
+    mixed = select(old.id).where(~exists().where(Order.id == old.id))
+    with pytest.raises(CompileError, match=r"needs MatrixOne 3\.0\.0"):
+        compiled(mixed, "2.2.2")
+    compiled(mixed, "3.0.14")
+    compiled(select(Order.id).where(~exists().where(Order.id == old.id)), "2.2.2")
+    compiled(select(old.id).outerjoin(Order, Order.id == old.id), "2.2.2")
+
+
+def test_the_present_is_not_joined_to_the_past_unsaid():
+    old = as_of(Order, **S)
+    with pytest.raises(CompileError, match="of_type"):
+        compiled(select(old).options(joinedload(old.items)))
+    compiled(select(old).options(joinedload(old.items.of_type(as_of(Item, **S)))))
+    compiled(select(Order, old).join(old, old.id == Order.id).options(joinedload(Order.items)))
