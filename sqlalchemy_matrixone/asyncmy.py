@@ -7,7 +7,7 @@ from sqlalchemy.dialects.mysql.asyncmy import MySQLDialect_asyncmy
 from .base import MatrixOneDialect
 
 
-class MatrixOneDialect_asyncmy(MatrixOneDialect, MySQLDialect_asyncmy):
+class MatrixOneDialect_asyncmy(MatrixOneDialect, MySQLDialect_asyncmy):  # type: ignore[misc]
     driver = "asyncmy"
     supports_statement_cache = True
 

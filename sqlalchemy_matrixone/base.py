@@ -134,7 +134,8 @@ class MatrixOneDialect(MatrixOneReflection, MySQLDialect):
         stated = url.query.get("server_version")
         if isinstance(stated, tuple):
             raise exc.ArgumentError("server_version stands twice in the URL")
-        return _class_of_url(cls, parse_release(stated) if stated else None, url.database, _account_of(url.username))
+        release = parse_release(stated) if stated else None
+        return _class_of_url(cast("Any", cls), release, url.database, _account_of(url.username))
 
     def create_connect_args(self, url: URL, *args: Any, **kw: Any) -> ConnectArgsType:
         return super().create_connect_args(url.difference_update_query(["server_version"]), *args, **kw)

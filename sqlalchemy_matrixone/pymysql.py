@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
 
-class MatrixOneDialect_pymysql(MatrixOneDialect, MySQLDialect_pymysql):
+class MatrixOneDialect_pymysql(MatrixOneDialect, MySQLDialect_pymysql):  # type: ignore[misc]
     driver = "pymysql"
     supports_statement_cache = True
 

@@ -74,7 +74,7 @@ class _Column(NamedTuple):
 
 class _IndexColumn(NamedTuple):
     table: str
-    index: str
+    name: str
     type: str
     algorithm: str
     parameters: str
@@ -188,7 +188,10 @@ class MatrixOneReflection(MySQLDialect):
         self, connection: Connection, **kw: Any
     ) -> Iterable[tuple[TableKey, list[ReflectedCheckConstraint]]]:
         def constraints(wanted: _Wanted) -> dict[str, list[ReflectedCheckConstraint]]:
-            return {table.name: list(_check_constraints(table.extra)) for table in wanted.tables}
+            return {
+                table.name: sorted(_check_constraints(table.extra), key=lambda check: check["name"] or "")
+                for table in wanted.tables
+            }
 
         return self._multi(
             connection, constraints, ReflectionDefaults.check_constraints, super().get_check_constraints, **kw
@@ -515,7 +518,7 @@ def _indexes(rows: Iterable[_IndexColumn]) -> Iterator[ReflectedIndex]:
     by_name: defaultdict[str, list[_IndexColumn]] = defaultdict(list)
     for row in rows:
         if row.type != "PRIMARY":
-            by_name[row.index].append(row)
+            by_name[row.name].append(row)
     for name, columns in by_name.items():
         first = columns[0]
         index: dict[str, Any] = {
@@ -556,7 +559,7 @@ def _foreign_keys(rows: Iterable[_ForeignKeyColumn], wanted: _Wanted) -> Iterato
     by_name: defaultdict[str, list[_ForeignKeyColumn]] = defaultdict(list)
     for row in rows:
         by_name[row.constraint].append(row)
-    for name, columns in by_name.items():
+    for name, columns in sorted(by_name.items()):
         first = columns[0]
         same = wanted.schema is None and first.referred_database == wanted.database
         yield {
@@ -620,7 +623,13 @@ def _varint(message: bytes, position: int) -> tuple[int, int]:
             return value, position
 
 
-def _only(many: Callable[..., Any], connection: Connection, table_name: str, schema: str | None, **kw: Any) -> Any:
+def _only(
+    many: Callable[..., Iterable[tuple[TableKey, _T]]],
+    connection: Connection,
+    table_name: str,
+    schema: str | None,
+    **kw: Any,
+) -> _T:
     """What a method for many tables has of one.
 
     :raises sqlalchemy.exc.NoSuchTableError: where there is none.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import exc, types
 from sqlalchemy.dialects.mysql.base import MySQLExecutionContext
+from sqlalchemy.sql.elements import Tuple
 
 from .branch_compiler import DiffCompiler
 from .past_compiler import PastTablesCompiler
@@ -41,12 +42,12 @@ class MatrixOneCompiler(PastTablesCompiler, DiffCompiler):
     def visit_like_op_binary(self, binary: elements.BinaryExpression[Any], operator: Any, **kw: Any) -> str:
         if self._ignores_escape(binary):
             return f"{self.process(binary.left, **kw)} LIKE {self._reescaped(binary, **kw)}"
-        return super().visit_like_op_binary(binary, operator, **kw)
+        return super().visit_like_op_binary(binary, operator, **kw)  # type: ignore[no-any-return, no-untyped-call]
 
     def visit_not_like_op_binary(self, binary: elements.BinaryExpression[Any], operator: Any, **kw: Any) -> str:
         if self._ignores_escape(binary):
             return f"{self.process(binary.left, **kw)} NOT LIKE {self._reescaped(binary, **kw)}"
-        return super().visit_not_like_op_binary(binary, operator, **kw)
+        return super().visit_not_like_op_binary(binary, operator, **kw)  # type: ignore[no-any-return, no-untyped-call]
 
     def _ignores_escape(self, binary: elements.BinaryExpression[Any]) -> bool:
         return bool(binary.modifiers.get("escape")) and not self._supports(Feature.LIKE_ESCAPE)
@@ -63,6 +64,19 @@ class MatrixOneCompiler(PastTablesCompiler, DiffCompiler):
                 continue
             pattern = f"REPLACE({pattern}, {self._text(old)}, {self._text(new)})"
         return pattern
+
+    def _render_json_extract_from_binary(self, binary: Any, operator: Any, **kw: Any) -> str:
+        """MySQL's, but for booleans: MatrixOne compares JSON with text alone."""
+        if binary.type._type_affinity is not types.Boolean:
+            return super()._render_json_extract_from_binary(binary, operator, **kw)
+        left, right = self.process(binary.left, **kw), self.process(binary.right, **kw)
+        return f"CASE JSON_EXTRACT({left}, {right}) WHEN 'true' THEN true WHEN 'false' THEN false END"
+
+    def _render_values(self, element: Any, **kw: Any) -> str:
+        """``VALUES ROW(1, 2), ROW(3, 4)``"""
+        kw.setdefault("literal_binds", element.literal_binds)
+        rows = (Tuple(*row, types=element._column_types).self_group() for rows in element._data for row in rows)
+        return f"VALUES {', '.join(f'ROW{self.process(row, **kw)}' for row in rows)}"
 
     def visit_is_distinct_from_binary(self, binary: Any, operator: Any, **kw: Any) -> str:
         if self._supports(Feature.NULL_SAFE_EQUAL):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import exc
+from sqlalchemy import exc, types
 from sqlalchemy.dialects.mysql.base import MySQLDDLCompiler
 
 if TYPE_CHECKING:
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 INDEX_OPTIONS = ("lists", "m", "ef_construction", "ef_search", "op_type")
 """What CREATE INDEX takes after a vector index's columns, in the server's order."""
+
+# After all others, in this order.
+_LAST_TABLE_OPTIONS = ("PARTITION_BY", "PARTITIONS", "CLUSTER_BY")
 
 
 class MatrixOneTableDDLCompiler(MySQLDDLCompiler):
@@ -27,7 +30,29 @@ class MatrixOneTableDDLCompiler(MySQLDDLCompiler):
         columns = ", ".join(self.preparer.quote(column.name) for column in constraint)
         return f"UNIQUE KEY {name} ({columns})" if name is not None else f"UNIQUE ({columns})"
 
-    def visit_create_index(self, create: ddl.CreateIndex, **kw: Any) -> str:
+    def post_create_table(self, table: schema.Table) -> str:
+        """``COMMENT``, ``PARTITION BY``, ``CLUSTER BY``, and what else ``matrixone_*`` says.
+
+        ``matrixone_cluster_by`` is a column's name or a list of them, ``matrixone_partition_by`` SQL.
+        ``matrixone_pitr`` belongs to Alembic alone.
+        """
+        options = {
+            name.removeprefix("matrixone_").upper(): value
+            for name, value in table.kwargs.items()
+            if name.startswith("matrixone_") and name != "matrixone_pitr" and value is not None
+        }
+        last = {name: options.pop(name) for name in _LAST_TABLE_OPTIONS if name in options}
+        if table.comment is not None:
+            options["COMMENT"] = self.sql_compiler.render_literal_value(table.comment, types.String())
+        words = [f"{name.replace('_', ' ')}={value}" for name, value in options.items()]
+        for name, value in last.items():
+            if name == "CLUSTER_BY":
+                columns = [value] if isinstance(value, str) else value
+                value = f"({', '.join(map(self.preparer.quote, columns))})"
+            words.append(f"{name.replace('_', ' ')} {value}")
+        return " ".join(words)
+
+    def visit_create_index(self, create: ddl.CreateIndex, **kw: Any) -> str:  # type: ignore[override]
         """An ordinary index, or a vector or full-text one by ``matrixone_using``.
 
         ::
@@ -54,7 +79,8 @@ class MatrixOneTableDDLCompiler(MySQLDDLCompiler):
         name = self._prepared_index_name(index)
         table = self.preparer.format_table(index.table)  # type: ignore[arg-type]
         columns = ", ".join(
-            self.sql_compiler.process(column, include_table=False, literal_binds=True) for column in index.expressions
+            self.sql_compiler.process(column, include_table=False, literal_binds=True)  # type: ignore[arg-type]
+            for column in index.expressions
         )
         if "FULLTEXT" in (str(using).upper(), str(index_option(index, "prefix")).upper()):
             parser = index_option(index, "with_parser")

@@ -166,6 +166,15 @@ class MatrixOneBoolean(types.Boolean):
         return _boolean
 
 
+class MatrixOneDouble(mysql.DOUBLE):
+    """DOUBLE, also of a ``Double(53)``: MySQL's type refuses a precision without a scale."""
+
+    def __init__(
+        self, precision: int | None = None, scale: int | None = None, asdecimal: bool = True, **kw: Any
+    ) -> None:
+        super().__init__(precision if scale is not None else None, scale, asdecimal, **kw)
+
+
 class MatrixOneTypeCompiler(MySQLTypeCompiler):
     """The names that MatrixOne knows types by.
 
@@ -197,23 +206,37 @@ class MatrixOneTypeCompiler(MySQLTypeCompiler):
     def visit_VARBINARY(self, type_: types.VARBINARY, **kw: Any) -> str:
         return super().visit_VARBINARY(type_, **kw) if type_.length is not None else "VARBINARY"
 
-    def visit_NVARCHAR(self, type_: types.NVARCHAR, **kw: Any) -> str:  # type: ignore[override]
+    def visit_NVARCHAR(self, type_: types.NVARCHAR, **kw: Any) -> str:
         # NATIONAL is a syntax error; every character type holds all of Unicode.
         return "VARCHAR" if type_.length is None else f"VARCHAR({type_.length})"
 
-    def visit_NCHAR(self, type_: types.NCHAR, **kw: Any) -> str:  # type: ignore[override]
+    def visit_NCHAR(self, type_: types.NCHAR, **kw: Any) -> str:
         return "CHAR" if type_.length is None else f"CHAR({type_.length})"
 
     def visit_TEXT(self, type_: types.TEXT, **kw: Any) -> str:  # type: ignore[override]
         # TEXT(n) is a syntax error; one TEXT holds up to a gigabyte.
         return self._extend_string(type_, {}, "TEXT")  # type: ignore[arg-type]
 
-    visit_TINYTEXT = visit_MEDIUMTEXT = visit_LONGTEXT = visit_TEXT
+    def visit_TINYTEXT(self, type_: Any, **kw: Any) -> str:
+        return self.visit_TEXT(type_, **kw)
+
+    def visit_MEDIUMTEXT(self, type_: Any, **kw: Any) -> str:
+        return self.visit_TEXT(type_, **kw)
+
+    def visit_LONGTEXT(self, type_: Any, **kw: Any) -> str:
+        return self.visit_TEXT(type_, **kw)
 
     def visit_BLOB(self, type_: types.LargeBinary, **kw: Any) -> str:
         return "BLOB"
 
-    visit_TINYBLOB = visit_MEDIUMBLOB = visit_LONGBLOB = visit_BLOB
+    def visit_TINYBLOB(self, type_: Any, **kw: Any) -> str:
+        return self.visit_BLOB(type_, **kw)
+
+    def visit_MEDIUMBLOB(self, type_: Any, **kw: Any) -> str:
+        return self.visit_BLOB(type_, **kw)
+
+    def visit_LONGBLOB(self, type_: Any, **kw: Any) -> str:
+        return self.visit_BLOB(type_, **kw)
 
     def visit_REAL(self, type_: Any, **kw: Any) -> str:
         return self.visit_DOUBLE(type_, **kw)
@@ -243,7 +266,10 @@ def _boolean(value: Any) -> bool | None:
     return value == "true" if isinstance(value, str) else bool(value)
 
 
-colspecs: dict[type[types.TypeEngine[Any]], type[types.TypeEngine[Any]]] = {types.Boolean: MatrixOneBoolean}
+colspecs: dict[type[types.TypeEngine[Any]], type[types.TypeEngine[Any]]] = {
+    types.Boolean: MatrixOneBoolean,
+    types.Double: MatrixOneDouble,
+}
 
 VECTORS: Sequence[type[Vector]] = (VECF32, VECF64, VECF16, VECBF16, VECINT8, VECUINT8)
 

@@ -1,0 +1,116 @@
+"""What SQLAlchemy's test suite may ask of a MatrixOne server, and what not and why.
+
+What the suite has open by itself, and is open here, does not stand here. The releases that a sentence holds for
+are 2.2.2, 3.0.14 and 4.2.0, where it names none.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy.testing import exclusions
+from sqlalchemy.testing.requirements import SuiteRequirements
+
+from .release import Feature, format_release
+
+_yes = exclusions.open()  # type: ignore[no-untyped-call]
+
+
+def _no(reason: str) -> Any:
+    return exclusions.skip_if(lambda config: True, reason)  # type: ignore[no-untyped-call]
+
+
+def _from(feature: Feature) -> Any:
+    """Open on the releases that have a feature."""
+    return exclusions.skip_if(  # type: ignore[no-untyped-call]
+        lambda config: not config.db.dialect.supports(feature),
+        f"MatrixOne before {format_release(feature.since)} has no {feature.sql}",
+    )
+
+
+class Requirements(SuiteRequirements):
+    """The answers, in the order of what they are about."""
+
+    # Tables, keys and indexes
+    table_ddl_if_exists = _yes
+    index_ddl_if_exists = _no("CREATE INDEX has no IF NOT EXISTS, on 2.2 and 3.0 DROP INDEX fails in spite of it")
+    create_table_as = create_temp_table_as = _yes
+    views = create_or_replace_view = _yes
+    quotes_in_names = _no("A single quote in the name of an index breaks the server's own INSERT into mo_indexes")
+    unicode_ddl = _yes
+    percent_schema_names = _yes
+    schema_create_delete = _yes
+    implicit_default_schema = default_schema_name_switch = _yes
+    indexes_with_expressions = _no("CREATE INDEX: unsupported index which using expression as keypart")
+    reflect_indexes_with_ascdesc = _no("DESC in CREATE INDEX is read over")
+    deferrable_fks = _no("There is no DEFERRABLE")
+    repeated_column_foreign_keys = _no("foreign key … can not reference to itself, say the servers")
+    computed_columns = computed_columns_stored = computed_columns_virtual = _from(Feature.GENERATED_COLUMN)
+    computed_columns_reflect_persisted = _from(Feature.GENERATED_COLUMN)
+    identity_columns = _no("There is no IDENTITY; AUTO_INCREMENT it is")
+
+    # Reflection
+    cross_schema_fk_reflection = foreign_key_constraint_name_reflection = _yes
+    unique_constraints_reflect_as_index = unique_index_reflect_as_unique_constraints = _yes
+    indexes_check_column_order = _yes
+    inline_check_constraint_reflection = check_constraint_reflection = _from(Feature.CHECK_CONSTRAINT)
+    comment_reflection = comment_reflection_full_unicode = temp_table_comment_reflection = _yes
+    column_collation_reflection = _no("COLLATE is accepted and not kept")
+    foreign_key_constraint_option_reflection_ondelete = _yes
+    foreign_key_constraint_option_reflection_onupdate = _yes
+    fk_constraint_option_reflection_ondelete_restrict = _no("RESTRICT is what is reported where nothing was said")
+    fk_constraint_option_reflection_onupdate_restrict = fk_constraint_option_reflection_ondelete_restrict
+    fk_constraint_option_reflection_ondelete_noaction = fk_constraint_option_reflection_ondelete_restrict
+    reflect_table_options = _yes
+    reflects_pk_names = _no("A primary key's name is not kept")
+    temp_table_names = _no("SHOW TABLES leaves temporary tables out")
+
+    # Statements
+    window_functions = window_range = window_range_numeric = _yes
+    window_range_non_numeric = _no("RANGE BETWEEN takes numbers alone")
+    ctes = ctes_with_update_delete = ctes_on_dml = _yes
+    ctes_with_values = _no("WITH x AS (VALUES …): unexpected statement")
+    table_value_constructor = _yes
+    intersect = except_ = _yes
+    boolean_col_expressions = order_by_label_with_expression = mod_operator_as_percent_sign = _yes
+    tuple_in = _from(Feature.TUPLE_COMPARISON)
+    update_from = delete_from = _yes
+    regexp_match = regexp_replace = _yes
+    aggregate_order_by = _yes
+    supports_bitwise_or = supports_bitwise_and = supports_bitwise_xor = supports_bitwise_shift = _yes
+    supports_bitwise_not = _no("~ gives an unsigned number, as MySQL's does")
+    fetch_first = fetch_no_order_by = fetch_expression = _no("LIMIT it is: there is no FETCH FIRST")
+    dbapi_lastrowid = _yes
+    server_defaults = expression_server_defaults = _yes
+
+    # Types
+    uuid_data_type = _yes
+    json_type = _yes
+    json_deserializer_binary = _no("The drivers give JSON as text, not as bytes")
+    datetime_interval = _no("There is no type for an interval")
+    datetime_literals = _no("There are no typed literals such as DATE '2020-01-01' in SQLAlchemy's MySQL dialects")
+    datetime_historic = date_historic = _yes
+    datetime_microseconds = time_microseconds = timestamp_microseconds = _no(
+        "DATETIME keeps whole seconds, DATETIME(6) microseconds, as in MySQL"
+    )
+    date_implicit_bound = time_implicit_bound = datetime_implicit_bound = _no(
+        "SELECT of a bound value gives it back as text: the drivers write parameters into the statement"
+    )
+    precision_numerics_enotation_small = precision_numerics_many_significant_digits = _yes
+    precision_numerics_retains_significant_digits = _yes
+    precision_generic_float_type = _no("FLOAT has 24 bits of precision; ask for DOUBLE")
+    float_or_double_precision_behaves_generically = _yes
+    infinity_floats = _no("The drivers refuse to write infinity")
+
+    # Connections and transactions
+    autocommit = isolation_level = _yes
+    skip_autocommit_rollback = _yes
+    savepoints = _no("SAVEPOINT is accepted and does nothing, ROLLBACK TO fails")
+    two_phase_transactions = _no("XA is a syntax error")
+
+    def get_order_by_collation(self, config: Any) -> str:
+        return "utf8mb4_bin"
+
+    def get_isolation_levels(self, config: Any) -> dict[str, Any]:
+        supported = config.db.dialect.get_isolation_level_values(None)
+        return {"default": "REPEATABLE READ", "supported": supported}
