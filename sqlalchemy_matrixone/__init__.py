@@ -4,6 +4,7 @@ from sqlalchemy.dialects import registry as _registry
 
 from . import compiler as _compiler  # teaches the constructs to the mysql dialects too
 from .branch import CloneDatabase, CloneTable, CreateBranch, DiffBranch, DropBranch, MergeBranch, PickBranch
+from .changes import changes_since
 from .exc import (
     BranchConflict,
     BranchError,
@@ -61,6 +62,7 @@ __all__ = [
     "Snapshot",
     "SnapshotError",
     "as_of",
+    "changes_since",
     "time_travel",
 ]
 

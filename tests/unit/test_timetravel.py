@@ -35,7 +35,7 @@ from sqlalchemy.orm import (
     with_polymorphic,
 )
 
-from sqlalchemy_matrixone import RecoveryArgumentError, as_of, time_travel
+from sqlalchemy_matrixone import RecoveryArgumentError, as_of, changes_since, time_travel
 from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
 from sqlalchemy_matrixone.timetravel import Moment, MomentOption
 
@@ -272,3 +272,14 @@ def test_the_present_is_not_joined_to_the_past_unsaid():
         compiled(select(old).options(joinedload(old.items)))
     compiled(select(old).options(joinedload(old.items.of_type(as_of(Item, **S)))))
     compiled(select(Order, old).join(old, old.id == Order.id).options(joinedload(Order.items)))
+
+
+def test_changes_since():
+    keys_alone = Table("k", MetaData(), Column("a", Integer, primary_key=True))
+    changed, new, gone = sql(changes_since(keys_alone, **S)).split(" UNION ALL ")
+    assert "WHERE false" in changed
+    assert new.endswith("FROM k LEFT OUTER JOIN k {SNAPSHOT = `s`} AS k_1 ON k_1.a = k.a WHERE k_1.a IS NULL")
+    assert gone.endswith("FROM k {SNAPSHOT = `s`} AS k_1 LEFT OUTER JOIN k ON k_1.a = k.a WHERE k.a IS NULL")
+    assert "WHERE NOT (orders_1.note <=> orders.note)" in sql(changes_since(Order, **S))
+    with pytest.raises(RecoveryArgumentError, match="no primary key"):
+        changes_since(BILLING, **S)
