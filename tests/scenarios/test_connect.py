@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import exc, select, text
 from sqlalchemy.orm import Session
 
-from sqlalchemy_matrixone import Recovery
+from sqlalchemy_matrixone import CreateSnapshot, DropSnapshot, Recovery
 
 from .client import DRIVERS, Base, Client, Order, awaited, clean_up
 from .server import Admin, Server
@@ -220,13 +220,12 @@ def test_two_threads_have_an_account_each(server: Server, admin: Admin):
 
     def work(database: str) -> None:
         with engine.connect() as connection:
-            recovery = Recovery(connection)
             for number in range(3):
                 name = f"{database}_{number}"
-                recovery.create_snapshot(name, database=database)
+                connection.execute(CreateSnapshot(name, database=database))
                 connection.exec_driver_sql(f"INSERT INTO {database}.orders VALUES ({number + 10}, '{name}')")
                 connection.commit()
-                recovery.drop_snapshot(name)
+                connection.execute(DropSnapshot(name))
 
     def run(database: str) -> None:
         try:

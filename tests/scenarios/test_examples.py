@@ -1,0 +1,46 @@
+"""The examples of the README and of docs/, each as it is printed there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from runpy import run_path
+
+import pytest
+
+from .client import clean_up
+from .server import Admin, Server
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = ["README.md", "docs/connecting.md", "docs/recovery.md"]
+PRINTED_URL = re.compile(r"matrixone\+(\w+)://dump:111@127\.0\.0\.1:6001")
+
+ROWS_BEFORE = "Ada 12.00, Ada 34.00, Charles 56.00"
+
+
+def test_quickstart(server: Server, capsys: pytest.CaptureFixture[str]):
+    quickstart = run_path(str(ROOT / "docs/examples/quickstart.py"))
+    quickstart["main"](server.url(ssl_disabled="true"))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].endswith(ROWS_BEFORE)
+    assert "no orders" in lines[4]
+    assert lines[5].endswith(ROWS_BEFORE)
+    assert "Ada 0.00" in lines[6]
+    assert lines[7].endswith(ROWS_BEFORE)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_page(server: Server, admin: Admin, page: str):
+    """The Python blocks of a page, one after the other, in one namespace."""
+    admin("DROP DATABASE IF EXISTS shop")
+    admin("CREATE DATABASE shop")
+    clean_up(admin)
+    url = re.escape(server.url(ssl_disabled="true").render_as_string(hide_password=False)).replace("\\", "")
+    head, query = url.split("?")
+    namespace: dict[str, object] = {"__name__": page}
+    blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / page).read_text(), re.M | re.S)
+    assert blocks
+    for block in blocks:
+        code = PRINTED_URL.sub(lambda printed: head.replace("pymysql", printed[1]), block)
+        exec(compile(code, page, "exec", dont_inherit=True), namespace)
+    admin("DROP DATABASE shop")
