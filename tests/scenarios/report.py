@@ -1,8 +1,8 @@
 """Count the scenarios by release, and write the counts into docs/support.md.
 
-    MATRIXONE_URLS="…" pytest tests/scenarios --junitxml=live.xml
-    pytest tests/scenarios --junitxml=replayed.xml
-    python tests/scenarios/report.py live.xml replayed.xml
+MATRIXONE_URLS="…" pytest tests/scenarios --junitxml=live.xml
+pytest tests/scenarios --junitxml=replayed.xml
+python tests/scenarios/report.py live.xml replayed.xml
 """
 
 from __future__ import annotations

@@ -35,12 +35,11 @@ def test_page(server: Server, admin: Admin, page: str):
     admin("DROP DATABASE IF EXISTS shop")
     admin("CREATE DATABASE shop")
     clean_up(admin)
-    url = re.escape(server.url(ssl_disabled="true").render_as_string(hide_password=False)).replace("\\", "")
-    head, query = url.split("?")
+    url = server.url().render_as_string(hide_password=False)
     namespace: dict[str, object] = {"__name__": page}
     blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / page).read_text(), re.M | re.S)
     assert blocks
     for block in blocks:
-        code = PRINTED_URL.sub(lambda printed: head.replace("pymysql", printed[1]), block)
+        code = PRINTED_URL.sub(lambda printed: url.replace("pymysql", printed[1]), block)
         exec(compile(code, page, "exec", dont_inherit=True), namespace)
     admin("DROP DATABASE shop")
