@@ -2,7 +2,7 @@
 
 from sqlalchemy.dialects import registry as _registry
 
-from . import compiler as _compiler  # teaches the constructs to the mysql dialects too
+from . import compiler as _compiler  # noqa: F401  teaches the constructs to the mysql dialects too
 from .branch import CloneDatabase, CloneTable, CreateBranch, DiffBranch, DropBranch, MergeBranch, PickBranch
 from .changes import changes_since
 from .exc import (
