@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import alembic.op
 from alembic.ddl.base import alter_table, format_column_name, format_server_default
@@ -13,7 +13,14 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import Constraint
 from sqlalchemy.sql.compiler import DDLCompiler
 
+from .. import types as matrixone_types
 from . import net
+from .defaults import spelling
+
+if TYPE_CHECKING:
+    from alembic.autogenerate.api import AutogenContext
+    from sqlalchemy import Column
+    from sqlalchemy.types import TypeEngine
 
 
 class MatrixOneImpl(MySQLImpl):
@@ -31,6 +38,21 @@ class MatrixOneImpl(MySQLImpl):
         keep = self.context_opts.get(net.OPTION)
         if keep and not self.as_sql:
             net.snapshot_before_migrations(alembic.op.get_context(), keep)
+
+    def compare_server_default(
+        self,
+        inspector_column: Column[Any],
+        metadata_column: Column[Any],
+        rendered_metadata_default: str | None,
+        rendered_inspector_default: str | None,
+    ) -> bool:
+        return spelling(self.dialect, inspector_column) != spelling(self.dialect, metadata_column)
+
+    def render_type(self, type_obj: TypeEngine[Any], autogen_context: AutogenContext) -> Literal[False]:
+        """As Alembic renders it, with the import that a type of our own needs."""
+        if type(type_obj).__module__ == matrixone_types.__name__:
+            autogen_context.imports.add(f"import {matrixone_types.__name__}")
+        return False
 
     def add_constraint(self, const: Any, **kw: Any) -> None:
         if isinstance(const, CheckConstraint):
