@@ -65,6 +65,17 @@ class NamedTable:
             raise RecoveryArgumentError(f"{keyword}={given!r} is neither a mapped class, a Table nor a name")
         return cls(named.name, named.schema, moment, named if isinstance(named, Table) else None)
 
+    @classmethod
+    def present(cls, keyword: str, given: Any, database: str | None) -> NamedTable:
+        """One that is written to.
+
+        :raises RecoveryArgumentError: also where it is one of the past.
+        """
+        named = cls.of(keyword, given, database)
+        if named.moment is not None:
+            raise RecoveryArgumentError(f"{keyword}= is written to, and the past cannot be: give the table itself")
+        return named
+
 
 class BranchDDL(RecoveryDDL):
     """Base of the constructs."""
@@ -170,7 +181,7 @@ class CloneTable(_Clone):
         if_not_exists: bool = False,
         copy_grants: bool = False,
     ) -> None:
-        self.new = NamedTable.of("name", name, database)
+        self.new = NamedTable.present("name", name, database)
         self.source = NamedTable.of("source", source, database)
         self.name = self.new.name
         self.moment = _one_moment(_moment_or_none(snapshot, timestamp, mo_ts), self.source)
@@ -265,7 +276,7 @@ class CreateBranch(BranchDDL):
     ) -> None:
         if source is None and database is None:
             raise RecoveryArgumentError("say what to branch: a table, or database=…")
-        self.new = NamedTable.of("name", name, None if source is None else database)
+        self.new = NamedTable.present("name", name, None if source is None else database)
         self.source = None if source is None else NamedTable.of("source", source, database)
         self.name = self.new.name
         self.database = database
@@ -293,7 +304,7 @@ class DropBranch(BranchDDL):
             raise RecoveryArgumentError("say which branch to drop: a table, or database=…")
         if database is not None:
             check_object_name("database", database)
-        self.branch = None if name is None else NamedTable.of("name", name, database)
+        self.branch = None if name is None else NamedTable.present("name", name, database)
         self.database = database
         self.name = (database or "") if self.branch is None else self.branch.name
 
@@ -307,7 +318,7 @@ class _Join(BranchDDL):
         if on_conflict not in (None, "fail", "skip", "accept"):
             raise RecoveryArgumentError(f"on_conflict={on_conflict!r} is none of fail, skip and accept")
         self.branch = NamedTable.of("branch", branch, database)
-        self.into = NamedTable.of("into", into, database)
+        self.into = NamedTable.present("into", into, database)
         self.name = self.branch.name
         self.on_conflict = on_conflict
 
@@ -431,14 +442,14 @@ class DiffBranch(Executable, ClauseElement):
             raise RecoveryArgumentError("one of output=, limit=, as_table= and file= can be asked for")
         if output not in (None, "summary", "count"):
             raise RecoveryArgumentError(f"output={output!r} is neither summary nor count")
-        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
+        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
             raise RecoveryArgumentError(f"limit={limit!r} is not a number of rows")
         self.branch = NamedTable.of("branch", branch, database)
         self.against = NamedTable.of("against", against, database)
         self.columns = None if columns is None else list(map(_column_name, columns))
         self.output = output
         self.limit = limit
-        self.as_table = None if as_table is None else NamedTable.of("as_table", as_table, database)
+        self.as_table = None if as_table is None else NamedTable.present("as_table", as_table, database)
         self.file = file
 
     def place(self, release: Release) -> Place:

@@ -142,7 +142,9 @@ class BranchDDLCompiler(MySQLDDLCompiler):
         parts = key if isinstance(key, tuple) else (key,)
         types = key_types if len(key_types) == len(parts) else [None] * len(parts)
         literals = [
-            self.sql_compiler.process(literal(part, type_), literal_binds=True)
+            self.sql_compiler.process(
+                part if isinstance(part, ClauseElement) else literal(part, type_), literal_binds=True
+            )
             for part, type_ in zip(parts, types, strict=True)
         ]
         return f"({', '.join(literals)})" if len(literals) > 1 else literals[0]

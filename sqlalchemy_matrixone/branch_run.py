@@ -68,7 +68,8 @@ def _refuse_elsewhere(element: BranchDDL | DiffBranch, place: Place, state: Tran
     elif place is Place.BEGUN and state.written and not state.begun and not state.autocommit:
         reason = (
             "MatrixOne takes it into a transaction only after a BEGIN, which would commit what has been written in "
-            "this one. Execute it before anything is written, or commit or roll back first."
+            "this one. Execute it before anything is written, commit or roll back first, or open the transaction with "
+            'text("BEGIN").'
         )
     if reason:
         raise element.error(f"{what}: {reason}", Reason.ACTIVE_TRANSACTION)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import exc
 from sqlalchemy.dialects.mysql.mysqldb import MySQLCompiler_mysqldb
+from sqlalchemy.sql.base import Executable
 from sqlalchemy.util import memoized_property
 
 from .past_entities import detach_past_entities
@@ -87,5 +88,7 @@ class PastTablesCompiler(MySQLCompiler_mysqldb):
     @memoized_property
     def _moment_of_all(self) -> Moment | None:
         """The moment that the whole statement reads, save what says another with ``as_of()``."""
-        options = getattr(self.statement, "_with_options", ())
+        # By its type, for SQLAlchemy's test suite puts a statement there that has no attribute to look at.
+        has_options = issubclass(type(self.statement), Executable)
+        options = getattr(self.statement, "_with_options", ()) if has_options else ()
         return next((option.moment for option in reversed(options) if isinstance(option, MomentOption)), None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
-from sqlalchemy import Column, Integer, MetaData, String, Table, create_mock_engine, select, table
+from sqlalchemy import Column, Integer, MetaData, String, Table, create_mock_engine, literal_column, select, table
 from sqlalchemy.dialects import mysql
 from sqlalchemy.exc import CompileError, UnsupportedCompilationError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -122,6 +122,7 @@ FORMS = [
         PickBranch("b", Order, keys=select(Order.id).where(Order.id > 5), on_conflict="fail"),
         "DATA BRANCH PICK `b` INTO `orders` KEYS (SELECT orders.id FROM orders WHERE orders.id > 5) WHEN CONFLICT FAIL",
     ),
+    (PickBranch("b", "t", keys=[literal_column("b'1'")]), "DATA BRANCH PICK `b` INTO `t` KEYS (b'1')"),
     (PickBranch("b", "t", between=("s1", "S2")), "DATA BRANCH PICK `b` INTO `t` BETWEEN SNAPSHOT `s1` AND `S2`"),
     (
         PickBranch("b", "t", between=("s1", "s2"), keys=[1]),
@@ -186,11 +187,15 @@ def test_schema_translate_map():
         lambda: CloneDatabase("c", " "),
         lambda: CloneDatabase("c", "d", if_not_exists=True, to_account="acc"),
         lambda: CreateBranch("b"),
+        lambda: CloneTable(THEN, Order),
+        lambda: DropBranch(THEN),
+        lambda: MergeBranch("b", THEN),
+        lambda: DiffBranch("b", "t", as_table=THEN),
         lambda: DropBranch(),
         lambda: DropBranch(database=""),
         lambda: DiffBranch("b", "t", output="rows"),
         lambda: DiffBranch("b", "t", output="count", limit=1),
-        lambda: DiffBranch("b", "t", limit=0),
+        lambda: DiffBranch("b", "t", limit=-1),
         lambda: DiffBranch("b", "t", columns=[7]),
         lambda: MergeBranch("b", "t", on_conflict="ignore"),
         lambda: PickBranch("b", "t"),

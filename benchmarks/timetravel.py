@@ -1,0 +1,105 @@
+"""What it costs to make the SQL of a SELECT from the past, without a server.
+
+``as_of()`` goes through the statement cache: a statement of the same shape is compiled once, and its moment is a
+bound value. It is held against the other way that a hint can get into a statement: compile it anew each time, with
+its values in the text, and put the hint after the first FROM by a regular expression.
+
+    python benchmarks/timetravel.py
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import timeit
+
+from sqlalchemy import bindparam, select
+from sqlalchemy.orm import DeclarativeBase, Mapped, aliased, mapped_column
+from sqlalchemy.util import LRUCache
+
+from sqlalchemy_matrixone import as_of
+from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
+from sqlalchemy_matrixone.timetravel import Moment, MomentOption
+
+REPEATS, STATEMENTS = 5, 200
+GOAL = 5
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Order(Base):
+    __tablename__ = "orders"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    customer: Mapped[str]
+    total: Mapped[int]
+
+
+DIALECT = MatrixOneDialect_pymysql(server_version="4.2.0")
+FIRST_FROM = re.compile(r"\bFROM\s+(\S+)", re.I)
+
+
+def by_text() -> str:
+    """The statement is built once: what is measured is making its text, which nothing caches."""
+    text = str(PRESENT.compile(dialect=DIALECT, compile_kwargs={"literal_binds": True}))
+    return FIRST_FROM.sub(r"FROM \1 {SNAPSHOT = 'nightly'}", text, count=1)
+
+
+def by_cache(statement, cache: LRUCache, **values) -> str:
+    """As a Connection does it: the cache key, the compiled form, the values."""
+    compiled, extracted, *_ = statement._compile_w_cache(DIALECT, compiled_cache=cache, column_keys=list(values))
+    compiled.construct_params(values, extracted_parameters=extracted)
+    return compiled.string
+
+
+def select_from(entity):
+    return select(entity).where(entity.total > 100).order_by(entity.id)
+
+
+def now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+PRESENT = select_from(Order)
+AT_SNAPSHOT = select_from(as_of(Order, snapshot="nightly"))
+AT_ANY_TIME = select_from(as_of(Order, timestamp=bindparam("when")))
+
+
+OPTION = MomentOption(Moment.of(snapshot="nightly", timestamp=None, mo_ts=None))
+
+
+def microseconds(run) -> float:
+    return min(timeit.repeat(run, number=STATEMENTS, repeat=REPEATS)) / STATEMENTS * 1e6
+
+
+def measure() -> dict[str, float]:
+    cache: LRUCache = LRUCache(500)
+    measured = {
+        "text and a regular expression": microseconds(by_text),
+        "as_of(), a snapshot": microseconds(lambda: by_cache(AT_SNAPSHOT, cache)),
+        "as_of(), another time in each": microseconds(lambda: by_cache(AT_ANY_TIME, cache, when=now())),
+        "time_travel(), what a Session adds to each": microseconds(lambda: by_cache(PRESENT.options(OPTION), cache)),
+        "as_of(), alias and statement made anew in each": microseconds(
+            lambda: by_cache(select_from(as_of(Order, timestamp=now())), cache)
+        ),
+        "for comparison: aliased(), made anew in each": microseconds(
+            lambda: by_cache(select_from(aliased(Order)), cache)
+        ),
+    }
+    assert len(cache) == 5, "one compiled form of each, whatever the moment"
+    return measured
+
+
+def main() -> None:
+    measured = measure()
+    text, *travels = measured.values()
+    for name, time in measured.items():
+        print(f"{name:50} {time:8.1f} µs   {text / time:6.1f} x")
+    ratio = text / max(travels[:3])
+    print(f"ratio {ratio:.1f}, goal {GOAL}")
+    raise SystemExit(ratio < GOAL)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""The examples of docs/timetravel.md and docs/branches.md, from the first to the last."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+import sqlalchemy
+import sqlalchemy.orm
+from sqlalchemy.orm import Session
+
+import sqlalchemy_matrixone
+
+from .past import CHANGE, CREATE, SHOP, Order, clean_up, moment, run
+from .server import Admin, Server
+
+DOCS = Path(__file__).parents[2] / "docs"
+NAMES = {
+    name: getattr(module, name)
+    for module in (sqlalchemy, sqlalchemy.orm, sqlalchemy_matrixone)
+    for name in vars(module)
+    if not name.startswith("_")
+}
+
+
+def run_examples(page: str, **names: object) -> None:
+    text = (DOCS / page).read_text()
+    names = NAMES | names | {"print": lambda *_: None, "__name__": __name__}
+    for match in re.finditer(r"^```python\n(.*?)^```$", text, re.M | re.S):
+        line = text.count("\n", 0, match.start(1))
+        exec(compile("\n" * line + match[1], page, "exec", dont_inherit=True), names)
+
+
+def test_time_travel(server: Server, admin: Admin) -> None:
+    clean_up(admin)
+    run(admin, CREATE)
+    earlier = moment(server, admin)
+    run(admin, CHANGE)
+    later = moment(server, admin)
+    with Session(server.engine(server.url(database=SHOP))) as session:
+        run_examples("timetravel.md", session=session, earlier=earlier, later=later, Decimal=Decimal)
+        assert session.get(Order, 1).note == "old 1"
+    clean_up(admin)
+
+
+@pytest.mark.releases(since=(3, 0, 12))
+def test_branches(server: Server, admin: Admin) -> None:
+    clean_up(admin)
+    admin("DROP DATABASE IF EXISTS tt_copy")
+    run(admin, CREATE + CHANGE)
+    engine = server.engine(server.url(database=SHOP))
+    run_examples("branches.md", engine=engine, Order=Order)
+    with Session(engine) as session:
+        assert session.get(Order, 1).note == "tried out"
+        assert session.get(Order, 9).note == "nine"
+    admin("DROP DATABASE tt_copy")
+    clean_up(admin)
