@@ -100,6 +100,7 @@ class MatrixOneDialect(MatrixOneReflection, MySQLDialect):
     server_release: Release = NEWEST
     default_account_name: str | None = None
     _stated_release: Release | None = None
+    _initializing = False
 
     def __init__(self, server_version: str | None = None, **kw: Any) -> None:
         super().__init__(**kw)
@@ -154,7 +155,9 @@ class MatrixOneDialect(MatrixOneReflection, MySQLDialect):
         row = connection.exec_driver_sql(_FACTS).one()
         self._facts = _ServerFacts(*("" if value is None else str(value) for value in row))
         self.default_account_name = self._facts.account
+        self._initializing = True
         super().initialize(connection)
+        self._initializing = False
         self._follow_release()
 
     def _get_server_version_info(self, connection: Connection) -> tuple[int, ...]:
@@ -172,7 +175,10 @@ class MatrixOneDialect(MatrixOneReflection, MySQLDialect):
         )
 
     def _get_default_schema_name(self, connection: Connection) -> str | None:  # type: ignore[override]
-        return self._facts.database or None
+        if self._initializing:
+            return self._facts.database or None
+        # Asked of a connection that has seen a USE, maybe.
+        return cast("str | None", connection.exec_driver_sql("SELECT DATABASE()").scalar())
 
     def get_default_isolation_level(self, dbapi_conn: DBAPIConnection) -> IsolationLevel:
         return _isolation_level(self._facts.isolation_level)

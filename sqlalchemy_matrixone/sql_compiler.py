@@ -66,11 +66,14 @@ class MatrixOneCompiler(PastTablesCompiler, DiffCompiler):
         return pattern
 
     def _render_json_extract_from_binary(self, binary: Any, operator: Any, **kw: Any) -> str:
-        """MySQL's, but for booleans: MatrixOne compares JSON with text alone."""
+        """MySQL's, but for booleans: MatrixOne compares JSON with text alone, and before 4.2 has NULL for ``null``."""
         if binary.type._type_affinity is not types.Boolean:
             return super()._render_json_extract_from_binary(binary, operator, **kw)
-        left, right = self.process(binary.left, **kw), self.process(binary.right, **kw)
-        return f"CASE JSON_EXTRACT({left}, {right}) WHEN 'true' THEN true WHEN 'false' THEN false END"
+        value = f"JSON_EXTRACT({self.process(binary.left, **kw)}, {self.process(binary.right, **kw)})"
+        return (
+            f"CASE {value} WHEN 'null' THEN NULL WHEN 'true' THEN true WHEN '1' THEN true "
+            f"ELSE CASE WHEN {value} IS NULL THEN NULL ELSE false END END"
+        )
 
     def _render_values(self, element: Any, **kw: Any) -> str:
         """``VALUES ROW(1, 2), ROW(3, 4)``"""
