@@ -13,18 +13,21 @@ from sqlalchemy.testing.requirements import SuiteRequirements
 
 from .release import Feature, format_release
 
-_yes = exclusions.open()  # type: ignore[no-untyped-call]
+# Properties, for a test that has several requirements adds them up in the first one's object.
+_yes = property(lambda self: exclusions.open())  # type: ignore[no-untyped-call]
 
 
 def _no(reason: str) -> Any:
-    return exclusions.skip_if(lambda config: True, reason)  # type: ignore[no-untyped-call]
+    return property(lambda self: exclusions.skip_if(lambda config: True, reason))  # type: ignore[no-untyped-call]
 
 
 def _from(feature: Feature) -> Any:
     """Open on the releases that have a feature."""
-    return exclusions.skip_if(  # type: ignore[no-untyped-call]
-        lambda config: not config.db.dialect.supports(feature),
-        f"MatrixOne before {format_release(feature.since)} has no {feature.sql}",
+    return property(
+        lambda self: exclusions.skip_if(  # type: ignore[no-untyped-call]
+            lambda config: not config.db.dialect.supports(feature),
+            f"MatrixOne before {format_release(feature.since)} has no {feature.sql}",
+        )
     )
 
 

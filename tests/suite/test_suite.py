@@ -6,21 +6,14 @@ What a whole requirement covers stands in ``sqlalchemy_matrixone/requirements.py
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy.testing import exclusions
+import pytest
 from sqlalchemy.testing.suite import *  # noqa: F403
 from sqlalchemy.testing.suite import test_reflection, test_results, test_sequence, test_types
 
-from sqlalchemy_matrixone.release import Feature
 
-
-def cannot(test: Callable[..., Any], reason: str, before: Feature | None = None) -> Callable[..., Any]:
-    """The test, skipped for a reason: on all releases, or on those before a feature."""
-
-    def skipped(config: Any) -> bool:
-        return before is None or not config.db.dialect.supports(before)
-
-    result: Callable[..., Any] = exclusions.skip_if(skipped, reason)(test)
-    return result
+def cannot(test: Callable[..., Any], reason: str) -> Callable[..., Any]:
+    """The test, skipped for a reason."""
+    return pytest.mark.skip(reason=reason)(test)
 
 
 FOLDED = "MatrixOne folds the names of indexes and constraints to lower case, quoted or not (2.2, 3.0, 4.2)"

@@ -1,0 +1,75 @@
+"""Writes docs/conformance.md from the suite's JUnit files.
+
+::
+
+    pytest tests/suite -n 1 --dburi matrixone+pymysql://dump:111@127.0.0.1:6001/ --junitxml=4.2.0-pymysql.xml
+    python tests/suite/report.py *.xml > docs/conformance.md
+
+A file is named after the release, the driver and, where it is not the newest, the release of SQLAlchemy:
+``3.0.14-pymysql.xml``, ``4.2.0-pymysql-sqlalchemy2.0.xml``.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from xml.etree import ElementTree
+
+HEAD = """\
+# Conformance
+
+SQLAlchemy's own dialect suite (`sqlalchemy.testing.suite`), run on servers. What is skipped is what SQLAlchemy's
+suite asks of some databases and MatrixOne, or SQLAlchemy's MySQL family, has not; the reasons stand below, and in
+`sqlalchemy_matrixone/requirements.py` and `tests/suite/test_suite.py`.
+
+    pytest tests/suite -n 1 --dburi matrixone+pymysql://dump:111@127.0.0.1:6001/ --junitxml=4.2.0-pymysql.xml
+    python tests/suite/report.py *.xml > docs/conformance.md
+"""
+
+
+@dataclass
+class Run:
+    """The outcome of one run of the suite."""
+
+    name: str
+    outcomes: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+
+    @classmethod
+    def read(cls, path: Path) -> Run:
+        run = cls(path.stem)
+        for case in ElementTree.parse(path).iter("testcase"):
+            outcome = next((name for name in ("error", "failure", "skipped") if case.find(name) is not None), "passed")
+            run.outcomes[outcome] += 1
+            if outcome == "skipped":
+                run.reasons[_reason(case)] += 1
+        return run
+
+
+def _reason(case: ElementTree.Element) -> str:
+    """The last part of a message such as ``'…test' : skipping: the reason``."""
+    skipped = case.find("skipped")
+    message = skipped.get("message", "") if skipped is not None else ""
+    return message.rpartition(" : ")[2].strip() or "closed by SQLAlchemy's suite itself"
+
+
+def table(rows: list[list[object]]) -> str:
+    head, *body = [f"| {' | '.join(str(cell).replace('|', '/') for cell in row)} |" for row in rows]
+    return "\n".join([head, "|" + " --- |" * len(rows[0]), *body])
+
+
+def report(runs: list[Run]) -> str:
+    counts = [["server, driver", "passed", "failed", "errors", "skipped"]]
+    counts += [
+        [run.name, *(run.outcomes[outcome] for outcome in ("passed", "failure", "error", "skipped"))] for run in runs
+    ]
+    reasons = sorted({reason for run in runs for reason in run.reasons})
+    skips = [["reason", *(run.name for run in runs)]]
+    skips += [[reason, *(run.reasons[reason] or "" for run in runs)] for reason in reasons]
+    return "\n\n".join([HEAD.strip(), table(counts), "## Skipped, and why", table(skips)]) + "\n"
+
+
+if __name__ == "__main__":
+    print(report([Run.read(Path(name)) for name in sys.argv[1:]]), end="")
