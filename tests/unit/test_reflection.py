@@ -1,0 +1,79 @@
+"""What reflection makes of the catalog's rows, without a server."""
+
+import pytest
+from sqlalchemy.dialects import mysql
+
+from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
+from sqlalchemy_matrixone.reflection import _check_constraints, _Column, _index_options, _IndexColumn
+from sqlalchemy_matrixone.types import GEOMETRY, VECF32
+
+DIALECT = MatrixOneDialect_pymysql()
+
+
+def column(type_="INT(32)", *, scale=None, values="", default=None, on_update=None, dialect=DIALECT):
+    row = _Column("t", "c", type_, scale, values, 0, default, on_update, 0, "it''s", None, None)
+    return dialect._column(row)
+
+
+@pytest.mark.parametrize(
+    ("type_", "values", "expected"),
+    [
+        ("INT(32)", "", mysql.INTEGER()),
+        ("INT UNSIGNED(32)", "", mysql.INTEGER(unsigned=True)),
+        ("INT(24)", "", mysql.MEDIUMINT()),
+        ("BIGINT UNSIGNED(0)", "a,b", mysql.SET("a", "b")),
+        ("ENUM(0)", "x,it's", mysql.ENUM("x", "it's")),
+        ("ENUM(0)", '\0enumjson:["a,b","c"]', mysql.ENUM("a,b", "c")),
+        ("VECF32(3)", "", VECF32(3)),
+        ("DATETIME(6)", "", mysql.DATETIME(fsp=6)),
+        ("POINT SRID 4326", "", GEOMETRY("POINT", 4326)),
+    ],
+)
+def test_types(type_, values, expected):
+    assert repr(column(type_, values=values)["type"]).replace("unsigned=None", "") == repr(expected).replace(
+        "unsigned=None", ""
+    )
+
+
+@pytest.mark.parametrize(
+    ("default", "on_update", "expected"),
+    [
+        ("null", None, None),
+        (None, None, None),
+        ("'it''s'", None, "'it''s'"),
+        ("(-1.5)", None, "-1.5"),
+        ("(1 + 2)", None, "(1 + 2)"),
+        ("now()", "now()", "now() ON UPDATE now()"),
+    ],
+)
+def test_defaults(default, on_update, expected):
+    assert column(default=default, on_update=on_update)["default"] == expected
+
+
+def test_the_quotes_of_a_default_on_2_2():
+    old = MatrixOneDialect_pymysql(server_version="2.2.2")
+    assert column("VARCHAR(20)", default="'it's'", dialect=old)["default"] == "'it''s'"
+
+
+def test_a_comment_loses_the_doubling_of_its_quotes():
+    assert column()["comment"] == "it's"
+
+
+def test_options_of_a_vector_index():
+    row = _IndexColumn("t", "ix", "MULTIPLE", "ivfflat", '{"lists":"2","op_type":"vector_l2_ops"}', "v")
+    assert _index_options(row) == {
+        "matrixone_using": "ivfflat",
+        "matrixone_lists": 2,
+        "matrixone_op_type": "vector_l2_ops",
+    }
+
+
+def test_check_constraints_out_of_a_tables_extra_info():
+    # As 4.2.0 wrote it, of CONSTRAINT ckx CHECK (x > 5).
+    extra = (
+        "0802508040588002920181010A03636B7812710A02080A3A6B0A0920808080802042013E12150A0F0816202028FFFFFFFFFFFFFFFFFF"
+        "012A02100112470A1108161001202028FFFFFFFFFFFFFFFFFF013A320A0D2080808080D002420463617374120A0A04081710011202280512"
+        "150A1108161001202028FFFFFFFFFFFFFFFFFF015A001A07607860203E2035"
+    )
+    assert list(_check_constraints(extra)) == [{"name": "ckx", "sqltext": "`x` > 5"}]
+    assert list(_check_constraints(None)) == []

@@ -1,0 +1,154 @@
+"""MatrixOne's types: how they are spelled, and what goes in and comes back."""
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy import exc
+from sqlalchemy.dialects import mysql
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
+from sqlalchemy_matrixone.types import DATALINK, GEOMETRY, UUID, VECF32, VECF64, VECINT8, MatrixOneBoolean
+
+DIALECT = MatrixOneDialect_pymysql()
+OLD = MatrixOneDialect_pymysql(server_version="3.0.14")
+
+
+@pytest.mark.parametrize(
+    ("type_", "spelling"),
+    [
+        (VECF32(3), "VECF32(3)"),
+        (VECF64(), "VECF64"),
+        (VECINT8(3), "VECINT8(3)"),
+        (DATALINK(), "DATALINK"),
+        (UUID(), "UUID"),
+        (GEOMETRY("point", 4326), "POINT SRID 4326"),
+        (sa.Boolean(), "BOOL"),
+        (sa.Text(1000), "TEXT"),
+        (mysql.LONGTEXT(), "TEXT"),
+        (mysql.MEDIUMBLOB(), "BLOB"),
+        (sa.LargeBinary(100), "BLOB"),
+        (sa.String(), "VARCHAR"),
+        (sa.NVARCHAR(5), "VARCHAR(5)"),
+        (sa.REAL(), "DOUBLE"),
+        (sa.Double(53), "DOUBLE"),
+        (sa.Uuid(), "CHAR(32)"),
+    ],
+)
+def test_a_type_is_spelled_as_the_server_has_it(type_, spelling):
+    assert type_.compile(dialect=DIALECT) == spelling
+
+
+def test_a_narrow_vector_names_the_release_that_has_it():
+    with pytest.raises(exc.CompileError, match=r"VECINT8 needs MatrixOne 4\.2\.0 or later; this is 3\.0\.14"):
+        VECINT8(3).compile(dialect=OLD)
+
+
+class Array:
+    """What NumPy's arrays have that matters."""
+
+    def tolist(self):
+        return [1.0, 2.5]
+
+
+@pytest.mark.parametrize("value", [[1.0, 2.5], (1.0, 2.5), Array(), "[1.0,2.5]"])
+def test_a_vector_goes_in_as_what_it_is_given_as(value):
+    assert VECF32(2).bind_processor(DIALECT)(value) == "[1.0,2.5]"
+
+
+def test_a_vector_comes_back_as_a_list():
+    process = VECF32(2).result_processor(DIALECT, None)
+    assert process("[1, 2.5]") == [1, 2.5]
+    assert process(None) is None
+
+
+def test_a_distance_binds_its_vector_as_one():
+    column = sa.column("v", VECF32(2))
+    compiled = column.l2_distance([1, 2]).compile(dialect=DIALECT)
+    assert str(compiled) == "l2_distance(v, %s)"
+    assert isinstance(compiled.binds["param_1"].type, VECF32)
+    assert str(column.cosine_distance(sa.column("w")).compile(dialect=DIALECT)) == "cosine_distance(v, w)"
+
+
+@pytest.mark.parametrize(("sent", "value"), [(1, True), (0, False), ("true", True), ("false", False), (None, None)])
+def test_a_boolean_comes_back_as_one_from_every_release(sent, value):
+    assert MatrixOneBoolean().result_processor(DIALECT, None)(sent) is value
+
+
+def table(**options):
+    return sa.Table(
+        "t",
+        sa.MetaData(),
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("body", sa.Text),
+        sa.Column("v", VECF32(3)),
+        **options,
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "spelling"),
+    [
+        (
+            {"matrixone_using": "ivfflat", "matrixone_lists": 2, "matrixone_op_type": "vector_l2_ops"},
+            "CREATE INDEX ix USING ivfflat ON t (v) LISTS = 2 OP_TYPE 'vector_l2_ops'",
+        ),
+        (
+            {"matrixone_using": "hnsw", "matrixone_m": 16, "matrixone_ef_search": 64},
+            "CREATE INDEX ix USING hnsw ON t (v) M = 16 EF_SEARCH = 64",
+        ),
+        (
+            {"matrixone_using": "fulltext", "matrixone_with_parser": "ngram"},
+            "CREATE FULLTEXT INDEX ix ON t (v) WITH PARSER ngram",
+        ),
+        ({"mysql_prefix": "FULLTEXT"}, "CREATE FULLTEXT INDEX ix ON t (v)"),
+        ({}, "CREATE INDEX ix ON t (v)"),
+    ],
+)
+def test_an_index_is_created_with_its_options(options, spelling):
+    index = sa.Index("ix", table().c.v, **options)
+    assert " ".join(str(CreateIndex(index).compile(dialect=DIALECT)).split()) == spelling
+
+
+def test_a_named_unique_key_keeps_its_name():
+    unique = table()
+    unique.append_constraint(sa.UniqueConstraint("id", name="uq"))
+    assert "UNIQUE KEY uq (id)" in str(CreateTable(unique).compile(dialect=DIALECT))
+
+
+def test_table_options():
+    created = str(
+        CreateTable(table(comment="it's", matrixone_pitr="7d", matrixone_cluster_by=["id", "body"])).compile(
+            dialect=DIALECT
+        )
+    )
+    assert created.strip().endswith(")COMMENT='it''s' CLUSTER BY (id, body)")
+    assert "7d" not in created
+
+
+def test_locks():
+    select = sa.select(table().c.id)
+    assert str(select.with_for_update(read=True).compile(dialect=DIALECT)).endswith(" FOR SHARE")
+    assert str(select.with_for_update(read=True).compile(dialect=OLD)).endswith(" FOR UPDATE")
+    assert str(select.with_for_update(of=table()).compile(dialect=DIALECT)).endswith(" FOR UPDATE")
+    with pytest.raises(exc.CompileError, match="SKIP LOCKED"):
+        select.with_for_update(skip_locked=True).compile(dialect=DIALECT)
+
+
+def test_returning_names_the_release_that_has_it():
+    statement = table().insert().returning(sa.column("id"))
+    assert "RETURNING id" in str(statement.compile(dialect=DIALECT))
+    with pytest.raises(exc.CompileError, match=r"4\.2\.0"):
+        statement.compile(dialect=OLD)
+
+
+def test_upsert_has_no_alias():
+    statement = mysql.insert(table()).values(id=1, body="a")
+    statement = statement.on_duplicate_key_update(body=statement.inserted.body)
+    assert str(statement.compile(dialect=DIALECT)).endswith("ON DUPLICATE KEY UPDATE body = VALUES(body)")
+
+
+def test_a_like_with_an_escape_is_rewritten_where_the_server_reads_over_it():
+    like = table().c.body.like("a/%b", escape="/")
+    assert str(like.compile(dialect=DIALECT)).endswith("ESCAPE '/'")
+    assert "ESCAPE" not in str(like.compile(dialect=OLD))
+    assert str(like.compile(dialect=OLD)).count("REPLACE") == 4
