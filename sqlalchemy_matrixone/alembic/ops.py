@@ -2,19 +2,22 @@
 
 MatrixOne accepts none of them inside a transaction, undoes none of them at a rollback, and a migration has
 always run something before. So each **commits what stands before it**, says so in the log, runs by itself,
-and begins the transaction anew. Put it first in a revision, and set ``transaction_per_migration=True`` in
-env.py: then what it commits is whole revisions.
+and begins the transaction anew; clones and branches become a part of the new one. Put them first in a
+revision, and set ``transaction_per_migration=True`` in env.py: then what they commit is whole revisions.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any, ClassVar, Literal, NoReturn
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
 
 from alembic.operations import MigrateOperation, Operations
+from alembic.operations.ops import DropTableOp
 from alembic.util import CommandError
 from sqlalchemy import MetaData, Table
 
+from ..branch import CloneDatabase, CloneTable, CreateBranch, DropBranch
 from ..exc import RecoveryArgumentError
 from ..recovery.ddl import (
     AlterPitr,
@@ -28,7 +31,10 @@ from ..recovery.ddl import (
 )
 from ..recovery.period import PitrRange, RangeArgument
 from ..recovery.what import table_of
-from .transaction import outside_transaction
+from .transaction import outside_transaction, with_nothing_written
+
+if TYPE_CHECKING:
+    from alembic.runtime.migration import MigrationContext
 
 Database = str | Literal[True] | None
 """A database's name, or True for the connection's own."""
@@ -69,6 +75,10 @@ class RecoveryOp(MigrateOperation):
             arguments["database"] = _known(own_database)
         return self.construct(name, **arguments)  # type: ignore[call-arg]
 
+    def placed(self, context: MigrationContext, what: str) -> AbstractContextManager[None]:
+        """Where in the migration's transaction the construct runs."""
+        return outside_transaction(context, what)
+
     def _implied_name(self, own_database: str | None) -> str:
         table, database = self.arguments.get("table"), self.arguments.get("database")
         if issubclass(self.construct, (CreateSnapshot, DropSnapshot)) or (table is None and database is None):
@@ -90,7 +100,7 @@ def _run(operations: Operations, op: RecoveryOp) -> None:
             f"matrixone+asyncmy://; this one is of {context.dialect.name}"
         )
     element = op.element(context.dialect.default_schema_name)
-    with outside_transaction(context, f"op.{op.operation}({element.name!r})"):
+    with op.placed(context, f"op.{op.operation}({element.name!r})"):
         operations.execute(element)
 
 
@@ -424,6 +434,185 @@ class RestorePitrOp(_RestoreOp):
         operations.invoke(
             cls(name, when, cluster=cluster, account=account, database=database, table=table, to_account=to_account)
         )
+
+
+# -- clones and branches
+
+
+class _CopyOp(RecoveryOp):
+    """What the server takes into a transaction, but only before anything else is written in it."""
+
+    def element(self, own_database: str | None) -> RecoveryDDL:
+        arguments = dict(self.arguments)
+        if arguments.get("database") is True:
+            arguments["database"] = _known(own_database)
+        return self.construct(self.name, **arguments)  # type: ignore[call-arg]
+
+    def placed(self, context: MigrationContext, what: str) -> AbstractContextManager[None]:
+        return with_nothing_written(context, what)
+
+
+@Operations.register_operation("clone_table")
+class CloneTableOp(_CopyOp):
+    construct = CloneTable
+
+    def reverse(self) -> DropTableOp:
+        assert self.name is not None
+        return DropTableOp(self.name, schema=self.arguments.get("database"))
+
+    @classmethod
+    def clone_table(
+        cls,
+        operations: Operations,
+        name: str,
+        source: str,
+        *,
+        snapshot: str | None = None,
+        timestamp: dt.datetime | str | None = None,
+        database: str | None = None,
+        to_account: str | None = None,
+        copy_grants: bool = False,
+    ) -> None:
+        """Copy a table with its rows, which share their storage until they change. MatrixOne 3.0 on.
+
+        A part of the transaction, with what comes after it. What the migration has written before is
+        committed, unless it has written nothing. ::
+
+            op.clone_table("orders_copy", "orders", snapshot="before_import")
+
+        :param name: the new table.
+        :param source: the table that is cloned.
+        :param snapshot: clone it as it was at this snapshot.
+        :param timestamp: as it was at this moment: an aware datetime, or a str in UTC.
+        :param database: the database of both; else the one that the migration runs on.
+        :param to_account: make it in this account; from sys alone.
+        :param copy_grants: see :class:`~sqlalchemy_matrixone.CloneTable`.
+        :raises CommandError: where something was written before and env.py holds the transaction.
+        """
+        operations.invoke(
+            cls(
+                name,
+                source=source,
+                snapshot=snapshot,
+                timestamp=timestamp,
+                database=database,
+                to_account=to_account,
+                copy_grants=copy_grants,
+            )
+        )
+
+
+@Operations.register_operation("clone_database")
+class CloneDatabaseOp(_CopyOp):
+    construct = CloneDatabase
+
+    def reverse(self) -> NoReturn:
+        raise NotImplementedError(f"clone_database {self.name!r} has no reverse: Alembic has no DROP DATABASE")
+
+    @classmethod
+    def clone_database(
+        cls,
+        operations: Operations,
+        name: str,
+        source: str,
+        *,
+        snapshot: str | None = None,
+        timestamp: dt.datetime | str | None = None,
+        to_account: str | None = None,
+    ) -> None:
+        """Copy a database with all its tables. MatrixOne 3.0 on. As :meth:`clone_table` otherwise. ::
+
+            op.clone_database("shop_copy", "shop")
+
+        :param name: the new database.
+        :param source: the database that is cloned.
+        :param snapshot: clone it as it was at this snapshot.
+        :param timestamp: as it was at this moment: an aware datetime, or a str in UTC.
+        :param to_account: make it in this account; from sys alone.
+        :raises CommandError: where something was written before and env.py holds the transaction.
+        """
+        operations.invoke(
+            cls(
+                name,
+                source=source,
+                snapshot=snapshot,
+                timestamp=timestamp,
+                to_account=to_account,
+            )
+        )
+
+
+@Operations.register_operation("create_branch")
+class CreateBranchOp(_CopyOp):
+    construct = CreateBranch
+
+    def reverse(self) -> DropBranchOp:
+        if "source" in self.arguments:
+            return DropBranchOp(self.name, database=self.arguments.get("database"), existing=self)
+        return DropBranchOp(database=self.name, existing=self)
+
+    @classmethod
+    def create_branch(
+        cls,
+        operations: Operations,
+        name: str,
+        source: str | None = None,
+        *,
+        database: Database = None,
+        snapshot: str | None = None,
+        timestamp: dt.datetime | str | None = None,
+        to_account: str | None = None,
+    ) -> None:
+        """Copy a table or database so that it can be merged back. MatrixOne 3.0.6 on.
+
+        As :meth:`clone_table` otherwise. ::
+
+            op.create_branch("orders_dev", "orders")
+            op.create_branch("shop_dev", database="shop")
+
+        :param name: the branch.
+        :param source: the table that is branched.
+        :param database: without a source, the database that is branched; with one, the database of both.
+            True for the one that the migration runs on.
+        :param snapshot: branch it as it was at this snapshot.
+        :param timestamp: as it was at this moment: an aware datetime, or a str in UTC.
+        :param to_account: make it in this account; from sys alone.
+        :raises CommandError: where something was written before and env.py holds the transaction.
+        """
+        operations.invoke(
+            cls(name, source=source, database=database, snapshot=snapshot, timestamp=timestamp, to_account=to_account)
+        )
+
+
+@Operations.register_operation("drop_branch")
+class DropBranchOp(_CopyOp):
+    """
+    :param existing: the operation that makes the branch, which :meth:`reverse` gives back.
+    """
+
+    construct = DropBranch
+
+    def __init__(self, name: str | None = None, *, existing: CreateBranchOp | None = None, **kw: Any) -> None:
+        super().__init__(name, **kw)
+        self.existing = existing
+
+    def reverse(self) -> CreateBranchOp:
+        if self.existing is None:
+            raise NotImplementedError(f"drop_branch {self.name!r} has no reverse without the operation that created it")
+        return self.existing
+
+    @classmethod
+    def drop_branch(cls, operations: Operations, name: str | None = None, *, database: str | None = None) -> None:
+        """Drop a branch of a table or a database. As :meth:`clone_table` otherwise. ::
+
+            op.drop_branch("orders_dev")
+            op.drop_branch(database="shop_dev")
+
+        :param name: the table.
+        :param database: without a name, the database that is dropped; with one, the database it is in.
+        :raises CommandError: where something was written before and env.py holds the transaction.
+        """
+        operations.invoke(cls(name, database=database))
 
 
 # -- arguments

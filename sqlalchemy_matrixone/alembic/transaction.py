@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from alembic.util import CommandError
 
-from ..transaction import state_of
+from ..transaction import TransactionState, state_of
 
 if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
@@ -29,7 +29,7 @@ def outside_transaction(context: MigrationContext, what: str, *, reading: bool =
     :param reading: whether autogenerate alone has run so far, so that the commit changes nothing and is not logged.
     :raises CommandError: where env.py has begun the transaction, which it alone may end.
     """
-    if not context.as_sql and not _has_run(context):
+    if not context.as_sql and not _state(context).used:
         yield
         return
     with ExitStack() as stack:
@@ -47,6 +47,20 @@ def outside_transaction(context: MigrationContext, what: str, *, reading: bool =
         yield
 
 
-def _has_run(context: MigrationContext) -> bool:
+@contextmanager
+def with_nothing_written(context: MigrationContext, what: str) -> Iterator[None]:
+    """Commit what the migrations have written so far, if anything, and run the block in the transaction then begun.
+
+    :raises CommandError: where env.py has begun the transaction, which it alone may end.
+    """
+    state = None if context.as_sql else _state(context)
+    # After a BEGIN, which the dialect sends before the first of them, they may follow anything.
+    if state is not None and state.written and not state.begun:
+        with outside_transaction(context, what):
+            pass
+    yield
+
+
+def _state(context: MigrationContext) -> TransactionState:
     assert context.connection is not None
-    return state_of(context.connection.connection).used
+    return state_of(context.connection.connection)

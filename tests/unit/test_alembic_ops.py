@@ -15,8 +15,12 @@ from sqlalchemy import Column, Integer, MetaData, Table
 from sqlalchemy_matrixone import RecoveryArgumentError
 from sqlalchemy_matrixone.alembic.ops import (
     AlterPitrOp,
+    CloneDatabaseOp,
+    CloneTableOp,
+    CreateBranchOp,
     CreatePitrOp,
     CreateSnapshotOp,
+    DropBranchOp,
     DropPitrOp,
     DropSnapshotOp,
     RestorePitrOp,
@@ -111,6 +115,12 @@ def test_reverse():
     assert snapshot.reverse().to_diff_tuple() == ("drop_snapshot", "s", {})
     assert snapshot.reverse().reverse() is snapshot
 
+    branch = CreateBranchOp("b", source="t", database="d")
+    assert branch.reverse().to_diff_tuple() == ("drop_branch", "b", {"database": "d"})
+    assert branch.reverse().reverse() is branch
+    assert CreateBranchOp("b", database=True).reverse().to_diff_tuple() == ("drop_branch", None, {"database": "b"})
+    assert rendered(CloneTableOp("c", source="t").reverse()) == ["op.drop_table('c')"]
+
 
 @pytest.mark.parametrize(
     ("op", "why"),
@@ -118,6 +128,8 @@ def test_reverse():
         (DropSnapshotOp("s"), "what the snapshot held is gone"),
         (DropPitrOp("p"), "without the operation that created it"),
         (AlterPitrOp("p", range="7d"), "without its existing_range"),
+        (CloneDatabaseOp("c", source="d"), "Alembic has no DROP DATABASE"),
+        (DropBranchOp("b"), "without the operation that created it"),
         (RestoreSnapshotOp("s", table="t"), "what was there before the restore is not kept"),
         (RestorePitrOp("p", WHEN, table="t"), "what was there before the restore is not kept"),
     ],
@@ -139,6 +151,8 @@ def test_what_has_no_reverse_says_why(op, why):
         (lambda op: op.create_snapshot("s", database="d"), "CREATE SNAPSHOT `s` FOR DATABASE `d`;"),
         (lambda op: op.drop_snapshot("s"), "DROP SNAPSHOT `s`;"),
         (lambda op: op.restore_snapshot("s", table="t"), "RESTORE TABLE `shop`.`t` {SNAPSHOT = `s`};"),
+        (lambda op: op.clone_table("c", "t"), "CREATE TABLE `c` CLONE `t`;"),
+        (lambda op: op.create_branch("b", database=True), "DATA BRANCH CREATE DATABASE `b` FROM `shop`;"),
         (
             lambda op: op.restore_pitr("p", "2026-03-01 12:00:00", table="t"),
             "RESTORE DATABASE `shop` TABLE `t` FROM PITR `p` '2026-03-01 12:00:00';",
