@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 from sqlalchemy import exc, types, util
 from sqlalchemy.dialects import mysql
 from sqlalchemy.dialects.mysql.base import MySQLDialect
+from sqlalchemy.dialects.mysql.reflection import MySQLTableDefinitionParser, ReflectedState
 from sqlalchemy.engine import reflection
 from sqlalchemy.engine.reflection import ObjectKind, ObjectScope, ReflectionDefaults
 
@@ -55,6 +56,7 @@ class _Table(NamedTuple):
     comment: str
     definition: str | None
     extra: str | None
+    constraints: str | None
 
 
 class _Column(NamedTuple):
@@ -180,7 +182,11 @@ class MatrixOneReflection(MySQLDialect):
     ) -> Iterable[tuple[TableKey, list[ReflectedForeignKeyConstraint]]]:
         def keys(wanted: _Wanted) -> dict[str, list[ReflectedForeignKeyConstraint]]:
             rows = self._read_foreign_keys(connection, wanted.schema or "", wanted.name, **wanted.kw)
-            return {table: list(_foreign_keys(group, wanted)) for table, group in _grouped(rows).items()}
+            found = {table: list(_foreign_keys(group, wanted)) for table, group in _grouped(rows).items()}
+            for table in wanted.tables:
+                if _foreign_key_names(table.constraints) - {key["name"] for key in found.get(table.name, ())}:
+                    found[table.name] = self._foreign_keys_of_altered(connection, table.name, wanted)
+            return found
 
         return self._multi(connection, keys, ReflectionDefaults.foreign_keys, super().get_foreign_keys, **kw)
 
@@ -311,9 +317,11 @@ class MatrixOneReflection(MySQLDialect):
     @reflection.cache
     def _read_tables(self, connection: Connection, schema: str, name: str, **kw: Any) -> list[_Table]:
         extra = "HEX(extra_info)" if self._matrixone.supports(Feature.CHECK_CONSTRAINT) else "NULL"
+        kept = self._matrixone.supports(Feature.FOREIGN_KEYS_KEPT_BY_ALTER)
+        constraints = "NULL" if kept else "HEX(`constraint`)"
         kinds = ", ".join(f"'{kind}'" for kind in _KINDS)
         rows = connection.exec_driver_sql(
-            f"SELECT relname, relkind, rel_comment, viewdef, {extra} FROM mo_catalog.mo_tables "
+            f"SELECT relname, relkind, rel_comment, viewdef, {extra}, {constraints} FROM mo_catalog.mo_tables "
             "WHERE account_id = current_account_id() AND reldatabase = COALESCE(NULLIF(%s, ''), DATABASE()) "
             f"AND relkind IN ({kinds}){_called('relname', name)}",
             (schema, *_given(name)),
@@ -358,6 +366,19 @@ class MatrixOneReflection(MySQLDialect):
             (schema, *_given(name)),
         )
         return [_ForeignKeyColumn(*row) for row in rows]
+
+    def _foreign_keys_of_altered(
+        self, connection: Connection, table: str, wanted: _Wanted
+    ) -> list[ReflectedForeignKeyConstraint]:
+        """The foreign keys out of SHOW CREATE TABLE: 3.0's ALTER TABLE copies a table, and loses its rows of them."""
+        keys = super().get_foreign_keys(connection, table, wanted.schema, **wanted.kw)
+        for key in keys:
+            key["options"] = {name: action for name, action in key["options"].items() if action not in _NO_ACTIONS}
+        return sorted(keys, key=lambda key: key["name"] or "")
+
+    @util.memoized_property
+    def _tabledef_parser(self) -> _TableDefinitionParser:
+        return _TableDefinitionParser(self, self.identifier_preparer)
 
     # -- a column
 
@@ -405,6 +426,17 @@ class MatrixOneReflection(MySQLDialect):
     @property
     def _matrixone(self) -> MatrixOneDialect:
         return cast("MatrixOneDialect", self)
+
+
+class _TableDefinitionParser(MySQLTableDefinitionParser):
+    """MySQL's reading of SHOW CREATE TABLE, past the lines that MySQL has not."""
+
+    def parse(self, show_create: str, charset: str | None) -> ReflectedState:
+        lines = (line for line in show_create.splitlines() if not _OWN_LINE.match(line))
+        return super().parse("\n".join(lines), charset)
+
+
+_OWN_LINE = re.compile(r"\s*(FULLTEXT `|KEY `.*` USING |.*\) CLUSTER BY )")
 
 
 class _Wanted(NamedTuple):
@@ -572,12 +604,40 @@ def _foreign_keys(rows: Iterable[_ForeignKeyColumn], wanted: _Wanted) -> Iterato
         }
 
 
+_NO_ACTIONS = ("", "RESTRICT", "NO ACTION")
+
+
 def _actions(row: _ForeignKeyColumn) -> Iterator[tuple[str, str]]:
     """ON DELETE and ON UPDATE, without RESTRICT, which the server reports where nothing was said."""
     for name, action in (("ondelete", row.on_delete), ("onupdate", row.on_update)):
         action = action.upper().replace("_", " ")
-        if action not in ("", "RESTRICT", "NO ACTION"):
+        if action not in _NO_ACTIONS:
             yield name, action
+
+
+def _foreign_key_names(constraints: str | None) -> set[str]:
+    """The names out of a table's ``constraint``: sections of a type, a count, and so many lengths and messages."""
+    data = bytes.fromhex(constraints or "")
+    names = set()
+    position = 0
+    while position < len(data):
+        section, count = data[position], int.from_bytes(data[position + 1 : position + 9])
+        position += 9
+        if section == _PRIMARY_KEY:
+            position += count
+        elif section == _REFERRING_TABLES:
+            position += 8 * count
+        else:
+            for _ in range(count):
+                length = int.from_bytes(data[position : position + 8])
+                if section == _FOREIGN_KEYS:
+                    fields = dict(_fields(data[position + 8 : position + 8 + length]))
+                    names.add(cast("bytes", fields.get(1, b"")).decode())
+                position += 8 + length
+    return names
+
+
+_REFERRING_TABLES, _FOREIGN_KEYS, _PRIMARY_KEY = 1, 2, 3
 
 
 def _check_constraints(extra: str | None) -> Iterator[ReflectedCheckConstraint]:

@@ -136,7 +136,7 @@ def declared(release):
         metadata,
         Column("id", sa.Integer, primary_key=True),
         Column("z", sa.ForeignKey("parent.z")),
-        Column("p", sa.ForeignKey("parent.z", name="fk_p", ondelete="CASCADE", onupdate="SET NULL")),
+        Column("p", sa.ForeignKey("parent.z", name="fk_p", ondelete="CASCADE", onupdate="CASCADE")),
         Column("a", sa.Integer),
         Column("b", sa.Integer),
         Column("own", sa.Integer),
