@@ -57,7 +57,8 @@ class Requirements(SuiteRequirements):
     unique_constraints_reflect_as_index = unique_index_reflect_as_unique_constraints = _yes
     indexes_check_column_order = _yes
     inline_check_constraint_reflection = check_constraint_reflection = _from(Feature.CHECK_CONSTRAINT)
-    comment_reflection = comment_reflection_full_unicode = temp_table_comment_reflection = _yes
+    comment_reflection = comment_reflection_full_unicode = _yes
+    temp_table_reflection = temp_table_comment_reflection = _from(Feature.TEMPORARY_TABLE_INDEX)
     column_collation_reflection = _no("COLLATE is accepted and not kept")
     foreign_key_constraint_option_reflection_ondelete = _yes
     foreign_key_constraint_option_reflection_onupdate = _yes
