@@ -106,6 +106,22 @@ class MatrixOneReflection(MySQLDialect):
         return sorted(name for (name,) in rows if name not in SYSTEM_DATABASES)
 
     @reflection.cache
+    def has_table(self, connection: Connection, table_name: str, schema: str | None = None, **kw: Any) -> bool:
+        """Whether there is a table or view of this name, a temporary one too: of that DESCRIBE has no rows."""
+        self._ensure_has_table_connection(connection)
+        database = schema or self.default_schema_name
+        names = self.identifier_preparer._quote_free_identifiers(database, table_name)
+        try:
+            connection.exec_driver_sql(
+                f"DESCRIBE {'.'.join(names)}", execution_options={"skip_user_error_events": True}
+            ).close()
+        except exc.DBAPIError as error:
+            if self._extract_error_code(cast("Any", error.orig)) in (1146, 1049):
+                return False
+            raise
+        return True
+
+    @reflection.cache
     def get_table_names(self, connection: Connection, schema: str | None = None, **kw: Any) -> list[str]:
         return self._names_of(connection, ObjectKind.TABLE, schema, **kw)
 

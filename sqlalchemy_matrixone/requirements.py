@@ -58,7 +58,7 @@ class Requirements(SuiteRequirements):
     indexes_check_column_order = _yes
     inline_check_constraint_reflection = check_constraint_reflection = _from(Feature.CHECK_CONSTRAINT)
     comment_reflection = comment_reflection_full_unicode = _yes
-    temp_table_reflection = temp_table_comment_reflection = _from(Feature.TEMPORARY_TABLE_INDEX)
+    has_temp_table = temp_table_reflection = temp_table_comment_reflection = _from(Feature.TEMPORARY_TABLE_INDEX)
     column_collation_reflection = _no("COLLATE is accepted and not kept")
     foreign_key_constraint_option_reflection_ondelete = _yes
     foreign_key_constraint_option_reflection_onupdate = _yes
@@ -89,7 +89,7 @@ class Requirements(SuiteRequirements):
 
     # Types
     uuid_data_type = _yes
-    json_type = _yes
+    json_type = legacy_unconditional_json_extract = _yes
     json_deserializer_binary = _no("The drivers give JSON as text, not as bytes")
     datetime_interval = _no("There is no type for an interval")
     datetime_literals = _no("There are no typed literals such as DATE '2020-01-01' in SQLAlchemy's MySQL dialects")
@@ -102,6 +102,7 @@ class Requirements(SuiteRequirements):
     )
     precision_numerics_enotation_small = precision_numerics_many_significant_digits = _yes
     precision_numerics_retains_significant_digits = _yes
+    cast_precision_numerics_many_significant_digits = _no("The numbers in JSON are 64-bit floats")
     precision_generic_float_type = _no("FLOAT has 24 bits of precision; ask for DOUBLE")
     float_or_double_precision_behaves_generically = _yes
     infinity_floats = _no("The drivers refuse to write infinity")
