@@ -66,7 +66,7 @@ class CreateSnapshot(_Create):
 
         session.execute(CreateSnapshot("before_import", database="shop"))
 
-    :param name: up to 64 characters, no spaces or quotes; MatrixOne folds it to lower case.
+    :param name: up to 64 characters, no spaces, quotes or backslashes; MatrixOne folds it to lower case.
     :param cluster: True for the whole cluster. The sys account alone may.
     :param account: an account's name; of another account only from sys.
     :param database: a database of the own account.
@@ -74,7 +74,8 @@ class CreateSnapshot(_Create):
         account one is connected to.
     :param from_account: with ``publication=``, the account that published the object to the own one.
         MatrixOne 4.0 on.
-    :param publication: the publication to take the object from.
+    :param publication: the publication to take the object from. Such a snapshot is the publisher's: it is
+        read back and dropped there.
     :param if_not_exists: no error where a snapshot of that name exists.
     :raises RecoveryArgumentError: where the server would refuse or cut what is given.
     """
@@ -139,7 +140,7 @@ class CreatePitr(_Create):
 
         session.execute(CreatePitr("orders_week", range="7d", table=Order))
 
-    :param name: no spaces or quotes; MatrixOne folds it to lower case.
+    :param name: no spaces, quotes or backslashes; MatrixOne folds it to lower case.
     :param range: ``"7d"``, ``(7, "d")`` or a timedelta of whole hours or days; 1 to 100 of the units
         h, d, mo and y.
     :param cluster: True for the whole cluster. The sys account alone may.

@@ -82,8 +82,6 @@ class Recovery:
         account: str | None = None,
         database: str | None = None,
         table: Any = None,
-        from_account: str | None = None,
-        publication: str | None = None,
         if_not_exists: bool = False,
     ) -> Snapshot:
         """Keep the present state of an object, and say what was kept. See :class:`CreateSnapshot`."""
@@ -94,8 +92,6 @@ class Recovery:
                 account=account,
                 database=database,
                 table=table,
-                from_account=from_account,
-                publication=publication,
                 if_not_exists=if_not_exists,
             ),
             table,

@@ -15,8 +15,9 @@ Level = Literal["cluster", "account", "database", "table"]
 LEVELS: tuple[Level, ...] = ("cluster", "account", "database", "table")
 
 SNAPSHOT_NAME_LENGTH = 64
-# The server refuses the first five; a NUL or a line break gets through and cannot be typed again.
-_NOT_IN_NAMES = " \t`\"'\0\r\n"
+# The server refuses spaces and quotes. It takes a backslash or a control character, and then cannot find the
+# snapshot again: it writes the name into SQL of its own as it is.
+_NOT_IN_NAMES = " \t`\"'\\\0\r\n"
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ def check_name(kind: str, name: Any) -> str:
     for character in _NOT_IN_NAMES:
         if character in name:
             raise RecoveryArgumentError(
-                f"{kind} name {name!r} contains {character!r}, which MatrixOne refuses: "
-                "leave out spaces, quotes and backquotes"
+                f"{kind} name {name!r} contains {character!r}, which MatrixOne refuses or cannot find again: "
+                "leave out spaces, quotes and backslashes"
             )
     return name

@@ -1,0 +1,163 @@
+"""Forms of the grammar that the lives of snapshots and PITRs do not come by, and names of every kind."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import Engine, inspect
+
+from sqlalchemy_matrixone import (
+    CreatePitr,
+    CreateSnapshot,
+    DropPitr,
+    DropSnapshot,
+    Reason,
+    Recovery,
+    RestoreError,
+    RestorePitr,
+    RestoreSnapshot,
+)
+
+from .client import clean_up, moment
+from .server import Admin, Server
+
+FROM, TO = "sc_acc", "sc_acc2"
+
+
+@pytest.fixture
+def accounts(admin: Admin) -> None:
+    admin("DROP PUBLICATION IF EXISTS sc_pub")
+    clean_up(admin, "sc_shop", accounts=(FROM, TO))
+
+
+def engine_of(server: Server, account: str) -> Engine:
+    return server.engine(server.url(user=f"{account}:admin", password="111"), isolation_level="AUTOCOMMIT")
+
+
+def shops(server: Server, account: str) -> int:
+    with engine_of(server, account).connect() as connection:
+        return len(connection.exec_driver_sql("SHOW DATABASES LIKE 'sc_shop'").all())
+
+
+def test_an_account_into_another_from_a_pitr_of_the_cluster(server: Server, admin: Admin, accounts: None):
+    with engine_of(server, FROM).connect() as connection:
+        connection.exec_driver_sql("CREATE DATABASE sc_shop")
+        connection.exec_driver_sql("CREATE TABLE sc_shop.orders (id INT PRIMARY KEY)")
+    with server.engine(isolation_level="AUTOCOMMIT").connect() as connection:
+        connection.execute(CreatePitr("sc_pitr", range="1h", cluster=True))
+        when = moment(server, admin)
+        connection.execute(RestorePitr("sc_pitr", when, account=FROM, to_account=TO))
+        assert shops(server, TO) == 1
+        connection.execute(DropPitr("sc_pitr"))
+    admin(f"DROP ACCOUNT {FROM}")
+    admin(f"DROP ACCOUNT {TO}")
+
+
+@pytest.mark.releases(since=(4, 0))
+@pytest.mark.parametrize("what", [{"database": "sc_shop"}, {"table": "orders", "database": "sc_shop"}])
+def test_a_database_or_table_into_another_account(server: Server, admin: Admin, accounts: None, what: dict[str, str]):
+    with server.engine(isolation_level="AUTOCOMMIT").connect() as connection:
+        connection.execute(CreateSnapshot("sc_snap", **what))
+        connection.execute(RestoreSnapshot("sc_snap", **what, to_account=TO))
+        assert shops(server, TO) == 1
+        connection.execute(DropSnapshot("sc_snap"))
+    admin(f"DROP ACCOUNT {FROM}")
+    admin(f"DROP ACCOUNT {TO}")
+
+
+@pytest.mark.releases(since=(4, 0))
+def test_snapshots_of_a_publication_are_the_publisher_s(server: Server, admin: Admin, accounts: None):
+    admin(f"CREATE PUBLICATION sc_pub DATABASE sc_shop ACCOUNT {FROM}")
+    source = {"from_account": "sys", "publication": "sc_pub"}
+    with engine_of(server, FROM).connect() as connection:
+        connection.execute(CreateSnapshot("sc_pd", database="sc_shop", **source))
+        connection.execute(CreateSnapshot("sc_pt", table="orders", database="sc_shop", **source))
+        connection.execute(CreateSnapshot("sc_pa", **source))
+        assert Recovery(connection).list_snapshots() == []
+    with server.engine().connect() as connection:
+        made = {snapshot.name: snapshot.level for snapshot in Recovery(connection).list_snapshots()}
+    assert made.items() >= {"sc_pd": "database", "sc_pt": "table", "sc_pa": "account"}.items()
+    clean_up(admin)
+    admin("DROP PUBLICATION sc_pub")
+    admin(f"DROP ACCOUNT {FROM}")
+    admin(f"DROP ACCOUNT {TO}")
+
+
+@pytest.mark.releases(since=(4, 1))
+def test_sys_may_not_restore_a_database_of_another_account_from_its_pitr(server: Server, admin: Admin, accounts: None):
+    """The grammar has it, the right to it has nobody."""
+    with server.engine().connect() as connection:
+        recovery = Recovery(connection)
+        recovery.create_pitr("sc_pitr", range="1h", account=FROM)
+        with pytest.raises(RestoreError) as refusal:
+            recovery.restore_pitr("sc_pitr", moment(server, admin), account=FROM, database="sc_shop")
+        assert refusal.value.reason is Reason.NOT_PERMITTED
+        recovery.drop_pitr("sc_pitr")
+    admin(f"DROP ACCOUNT {FROM}")
+    admin(f"DROP ACCOUNT {TO}")
+
+
+NAMES = ["UPPER", "select", "snapshot", "a-b", "快照", "100%", "%s", "a:b", "#1;--", "x" * 61]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_of_snapshots_and_pitrs(server: Server, admin: Admin, name: str):
+    clean_up(admin, "sc_shop")
+    name = f"sc_{name}"
+    with server.engine().connect() as connection:
+        recovery = Recovery(connection)
+        assert recovery.create_snapshot(name, database="sc_shop").name == name.lower()
+        assert recovery.create_pitr(name, range="1h", database="sc_shop").name == name.lower()
+        when = moment(server, admin)
+        assert inspect(connection).has_snapshot(name)
+        assert inspect(connection).has_pitr(name)
+        recovery.restore_snapshot(name, table="orders", database="sc_shop")
+        recovery.restore_pitr(name, when, table="orders", database="sc_shop")
+        assert recovery.alter_pitr(name, range="2h").range == "2h"
+        recovery.drop_pitr(name)
+        recovery.drop_snapshot(name)
+        assert recovery.get_snapshot(name) is recovery.get_pitr(name) is None
+
+
+OBJECTS = [
+    "UPPER",
+    "select",
+    "a-b",
+    "快照",
+    "100%",
+    "%s",
+    "a:b",
+    "a`b",
+    "a'b",
+    'a"b',
+    "a\\b",
+    "a b",
+    "a.b",
+    "#1;--",
+    "x" * 62,
+]
+
+
+@pytest.mark.parametrize("name", OBJECTS)
+def test_names_of_databases_and_tables(server: Server, admin: Admin, name: str):
+    """Whatever the server lets one call a database or table, a construct means that very one."""
+    clean_up(admin, "sc_shop")
+    name = f"sc_{name}"
+    engine = server.engine()
+    quoted = engine.dialect.identifier_preparer.quote_identifier(name).replace("%%", "%")
+    admin(f"DROP DATABASE IF EXISTS {quoted}")
+    admin(f"CREATE DATABASE {quoted}")
+    admin(f"CREATE TABLE {quoted}.{quoted} (id INT PRIMARY KEY)")
+    with engine.connect() as connection:
+        recovery = Recovery(connection)
+        snapshot = recovery.create_snapshot("sc_snap", table=name, database=name)
+        assert (snapshot.database, snapshot.table) == (name.lower(), name.lower())
+        assert recovery.list_snapshots(table=name, database=name) == [snapshot]
+        admin(f"INSERT INTO {quoted}.{quoted} VALUES (1)")
+        recovery.restore_snapshot("sc_snap", table=name, database=name)
+        assert admin(f"SELECT COUNT(*) FROM {quoted}.{quoted}") == [(0,)]
+        pitr = recovery.create_pitr("sc_pitr", range="1h", table=name, database=name)
+        assert (pitr.database, pitr.table) == (name.lower(), name.lower())
+        recovery.recovery_windows(table=name, database=name)
+        recovery.drop_pitr("sc_pitr")
+        recovery.drop_snapshot("sc_snap")
+    admin(f"DROP DATABASE {quoted}")
