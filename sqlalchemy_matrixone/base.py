@@ -94,6 +94,7 @@ class MatrixOneDialect(MatrixOneReflection, MySQLDialect):
         (schema.Index, dict.fromkeys(("using", "length", "prefix", "with_parser", *INDEX_OPTIONS))),
     ]
 
+    _support_float_cast = True  # a property in SQLAlchemy 2.0, which goes by MySQL's version
     supports_sequences = True
     sequences_optional = True
 
@@ -113,7 +114,6 @@ class MatrixOneDialect(MatrixOneReflection, MySQLDialect):
     def _follow_release(self) -> None:
         """SQLAlchemy's own flags for what the release has, over those that MySQL's dialect sets for MySQL's."""
         self._requires_alias_for_on_duplicate_key = False  # it is VALUES(column) on every release
-        self._support_float_cast = True
         self._needs_correct_for_88718_96365 = False
         returning = self.supports(Feature.RETURNING)
         self.insert_returning = self.update_returning = self.delete_returning = returning

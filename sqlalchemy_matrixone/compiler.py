@@ -10,11 +10,9 @@ from sqlalchemy import exc, types
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import DDLCompiler
 from sqlalchemy.sql.elements import quoted_name
-from sqlalchemy.util import memoized_property
 
 from .branch_compiler import BranchDDLCompiler
 from .exc import RecoveryArgumentError
-from .preparer import MatrixOneIdentifierPreparer
 from .recovery.ddl import (
     AlterPitr,
     CreatePitr,
@@ -25,7 +23,7 @@ from .recovery.ddl import (
     RestorePitr,
     RestoreSnapshot,
 )
-from .recovery.what import What
+from .recovery.what import SYS_ACCOUNT, What
 from .release import NEWEST, Feature, Release, format_release
 from .table_ddl import MatrixOneTableDDLCompiler
 
@@ -85,8 +83,8 @@ class MatrixOneDDLCompiler(BranchDDLCompiler, MatrixOneTableDDLCompiler):
 
     def visit_restore_snapshot(self, restore: RestoreSnapshot, **kw: Any) -> str:
         release = self._release_for(restore)
-        if restore.to_account is not None and restore.what.level != "account":
-            self._require(Feature.RESTORE_OBJECT_TO_ACCOUNT, release)
+        if restore.to_account is not None:
+            self._check_to_account(restore, release)
         to_account = f"TO ACCOUNT {self._name(restore.to_account)}" if restore.to_account is not None else ""
         if Feature.RESTORE_BY_BRACES.in_release(release):
             source = f"{{SNAPSHOT = {self._name(restore.name)}}}"
@@ -186,6 +184,19 @@ class MatrixOneDDLCompiler(BranchDDLCompiler, MatrixOneTableDDLCompiler):
     def _release_for(self, element: RecoveryDDL) -> Release:
         return element.release or getattr(self.dialect, "server_release", None) or NEWEST
 
+    def _check_to_account(self, restore: RestoreSnapshot, release: Release) -> None:
+        """Refuse where the server takes ``TO ACCOUNT`` and ignores it: it would replace the original."""
+        level, account = restore.what.level, restore.what.account
+        if level != "account":
+            self._require(Feature.RESTORE_OBJECT_TO_ACCOUNT, release)
+        elif account is None or account.lower() != SYS_ACCOUNT:
+            return
+        what = f"a {level}" if level != "account" else "the account sys"
+        raise exc.CompileError(
+            f"MatrixOne {format_release(release)} takes TO ACCOUNT for {what} and ignores it: what would be replaced "
+            "is the original. Restore a whole account other than sys to_account, or clone instead."
+        )
+
     def _require(self, feature: Feature, release: Release) -> None:
         if not feature.in_release(release):
             raise exc.CompileError(
@@ -197,18 +208,10 @@ class MatrixOneDDLCompiler(BranchDDLCompiler, MatrixOneTableDDLCompiler):
         assert name is not None
         if name is _UNKNOWN_DATABASE:
             return name
-        return self._names.quote_identifier(name)
+        return self.preparer.quote_identifier(name)
 
     def _text(self, text: str) -> str:
         return self.sql_compiler.render_literal_value(text, types.String())
-
-    @memoized_property
-    def _names(self) -> MatrixOneIdentifierPreparer:
-        """The preparer; one of our own where the dialect is another, which escapes no backslash."""
-        if isinstance(self.preparer, MatrixOneIdentifierPreparer):
-            return self.preparer
-        ansiquotes = getattr(self.dialect, "_server_ansiquotes", False)
-        return MatrixOneIdentifierPreparer(self.dialect, server_ansiquotes=ansiquotes)
 
 
 @compiles(CreateSnapshot, "mysql", "mariadb")

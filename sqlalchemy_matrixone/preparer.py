@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
+from sqlalchemy import exc
 from sqlalchemy.dialects.mysql.base import MySQLIdentifierPreparer
 from sqlalchemy.dialects.mysql.reserved_words import RESERVED_WORDS_MYSQL
+
+_HIDES_A_QUOTE = re.compile(r"\\(?:`|$)")
 
 # Words that 2.2.2, 3.0.14 or 4.2.0 takes for no name of a table, column or index, and MySQL does.
 RESERVED_WORDS = frozenset(
@@ -49,9 +54,14 @@ RESERVED_WORDS = frozenset(
 
 
 class MatrixOneIdentifierPreparer(MySQLIdentifierPreparer):
-    """MySQL's quoting, with the backslash doubled: MatrixOne reads escapes inside backquotes too."""
+    """MySQL's quoting, and MatrixOne's reserved words."""
 
     reserved_words = RESERVED_WORDS_MYSQL | RESERVED_WORDS
 
     def _escape_identifier(self, value: str) -> str:
-        return super()._escape_identifier(value.replace("\\", "\\\\"))
+        # A backslash is one of the name, as on MySQL; but before 4.0 it hides a backquote after it from the server.
+        if _HIDES_A_QUOTE.search(value):
+            raise exc.CompileError(
+                f"MatrixOne cannot read the name {value!r}: a backslash must not stand at its end or before a backquote"
+            )
+        return super()._escape_identifier(value)

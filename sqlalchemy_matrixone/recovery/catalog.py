@@ -15,12 +15,10 @@ from ..exc import PitrError, RecoveryArgumentError, RecoveryError, SnapshotError
 from ..release import Feature
 from .resolve import SERVER_ZONE, SESSION_ZONE, UTC_ZONE, convert_zone, matrixone_dialect
 from .values import Pitr, RecoveryWindow, Snapshot
-from .what import LEVELS, Level, What
+from .what import LEVELS, SYS_ACCOUNT, Level, What
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
-
-SYS_ACCOUNT = "sys"
 
 UNCLASSIFIED = "matrixone_unclassified"
 """Execution option of the SHOW statements that the server refuses inside a transaction, as it does the DDL.

@@ -14,6 +14,8 @@ from ..exc import RecoveryArgumentError
 Level = Literal["cluster", "account", "database", "table"]
 LEVELS: tuple[Level, ...] = ("cluster", "account", "database", "table")
 
+SYS_ACCOUNT = "sys"
+
 SNAPSHOT_NAME_LENGTH = 64
 # The server refuses spaces and quotes. It takes a backslash or a control character, and then cannot find the
 # snapshot again: it writes the name into SQL of its own as it is.
@@ -64,6 +66,7 @@ class What:
                 )
             return cls("table", account, database, str(table))
         named = table_of(table)
+        check_object_name("table", named.name)
         if database is not None:
             raise RecoveryArgumentError(
                 f"table={named.name!r} knows its own database: name no database={database!r} with it"
@@ -75,7 +78,10 @@ class What:
         if not self.of_table:
             return self.database
         schema = (translate or {}).get(self.database, self.database)
-        return schema if schema is not None else default
+        database = schema if schema is not None else default
+        if database is not None:
+            check_object_name("database", database)
+        return database
 
 
 def table_of(target: Any) -> Table:
@@ -89,9 +95,17 @@ def table_of(target: Any) -> Table:
 
 
 def check_object_name(keyword: str, name: Any) -> None:
-    """Names of accounts, databases and tables: quoted whatever they contain, but not empty."""
+    """Names of accounts, databases and tables: quoted whatever they contain, but not empty.
+
+    One with a backslash the server takes for another in its recovery statements: it writes the name into SQL of
+    its own as it is.
+    """
     if not isinstance(name, str) or not name.strip():
         raise RecoveryArgumentError(f"{keyword}={name!r} is not a name")
+    if "\\" in name:
+        raise RecoveryArgumentError(
+            f"{keyword}={name!r}: MatrixOne cannot keep or restore what has a backslash in its name"
+        )
 
 
 def check_name(kind: str, name: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
-from sqlalchemy import exc
+from sqlalchemy import MetaData, Table, exc
 
 from sqlalchemy_matrixone import (
     AlterPitr,
@@ -31,6 +31,8 @@ REFUSED = [
     (lambda: CreateSnapshot("s", table=object()), "neither a mapped class, a Table nor a name"),
     (lambda: CreateSnapshot("s", database=""), "database='' is not a name"),
     (lambda: CreateSnapshot("s", account=3), "account=3 is not a name"),
+    (lambda: CreateSnapshot("s", database="a\\b"), "has a backslash in its name"),
+    (lambda: CreateSnapshot("s", table=Table("a\\b", MetaData())), "has a backslash in its name"),
     (lambda: CreateSnapshot("s", database="d", publication="p"), "go together"),
     (lambda: CreateSnapshot("s", cluster=True, publication="p", from_account="a"), "databases and tables"),
     (lambda: RestoreSnapshot("s"), "say what, with cluster=True"),

@@ -132,8 +132,6 @@ def test_restore_of_a_snapshot_in_the_grammar_of_the_release(construct, before_4
 
 
 NOT_BEFORE = [
-    (RestoreSnapshot("s", database="d", to_account="acc2"), "3.0.14", "4.0.0"),
-    (RestoreSnapshot("s", table=Order, to_account="acc2"), "2.2.2", "4.0.0"),
     (CreateSnapshot("s", database="d", from_account="a", publication="pub"), "3.0.14", "4.0.0"),
     (RestorePitr("p", NOON, account="acc1", database="d"), "4.0.0", "4.1.0"),
 ]
@@ -144,6 +142,21 @@ def test_a_form_that_a_release_lacks_names_the_release_that_has_it(construct, re
     with pytest.raises(CompileError, match=rf"needs MatrixOne {needs} or later; this is {release}"):
         sql(construct, release)
     assert sql(construct, needs)
+
+
+@pytest.mark.parametrize("what", [{"database": "d"}, {"table": "t", "database": "d"}])
+def test_an_object_is_never_restored_to_an_account_that_the_server_would_ignore(what):
+    restore = RestoreSnapshot("s", **what, to_account="acc2")
+    with pytest.raises(CompileError, match=r"needs MatrixOne 4\.0\.0 or later; this is 3\.0\.14"):
+        sql(restore, "3.0.14")
+    with pytest.raises(CompileError, match="ignores it: what would be replaced is the original"):
+        sql(restore, "4.2.0")
+
+
+@pytest.mark.parametrize("release", ["2.2.2", "3.0.14", "4.2.0"])
+def test_nor_is_the_account_sys(release):
+    with pytest.raises(CompileError, match="for the account sys and ignores it"):
+        sql(RestoreSnapshot("s", account="SYS", to_account="acc2"), release)
 
 
 def test_publications_from_4_0():
@@ -211,11 +224,6 @@ def test_on_a_plain_mysql_dialect_too(construct, expected):
     assert str(construct.compile(dialect=mysql.dialect())) == expected
 
 
-def test_on_a_plain_mysql_dialect_names_are_escaped_as_matrixone_reads_them():
-    compiled = CreateSnapshot("s", database="a\\`b").compile(dialect=mysql.dialect())
-    assert str(compiled) == "CREATE SNAPSHOT `s` FOR DATABASE `a\\\\``b`"
-
-
 def test_not_on_other_databases():
     with pytest.raises(CompileError):
         CreateSnapshot("s").compile(dialect=sqlite.dialect())
@@ -224,9 +232,10 @@ def test_not_on_other_databases():
 def test_other_ddl_of_the_mysql_dialect_is_untouched():
     from sqlalchemy.schema import CreateTable
 
-    table = Table("a\\b", MetaData(), Column("c", String(3)))
-    assert "`a\\b`" in str(CreateTable(table).compile(dialect=mysql.dialect()))
-    assert "`a\\\\b`" in str(CreateTable(table).compile(dialect=dialect("4.2.0")))
+    table = Table("a\\", MetaData(), Column("c", String(3)))
+    assert "`a\\`" in str(CreateTable(table).compile(dialect=mysql.dialect()))
+    with pytest.raises(CompileError, match="backslash must not stand at its end"):
+        CreateTable(table).compile(dialect=dialect("4.2.0"))
 
 
 @pytest.mark.parametrize(
