@@ -1,5 +1,7 @@
 """MatrixOne for SQLAlchemy: a dialect, and the database's recovery features as SQLAlchemy constructs."""
 
+from typing import TYPE_CHECKING, Any
+
 from sqlalchemy.dialects import registry as _registry
 
 from . import compiler as _compiler  # noqa: F401  teaches the constructs to the mysql dialects too
@@ -25,10 +27,13 @@ from .recovery.ddl import (
     RestorePitr,
     RestoreSnapshot,
 )
-from .recovery.helper import AsyncRecovery, Recovery
+from .recovery.helper import Recovery
 from .recovery.values import Pitr, RecoveryWindow, Snapshot
 from .session_travel import time_travel
 from .timetravel import as_of
+
+if TYPE_CHECKING:
+    from .recovery.async_helper import AsyncRecovery
 
 __version__ = "0.1.0"
 
@@ -65,6 +70,16 @@ __all__ = [
     "changes_since",
     "time_travel",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """AsyncRecovery when it is asked for: SQLAlchemy's asyncio extension needs greenlet, which not everybody has."""
+    if name != "AsyncRecovery":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from .recovery.async_helper import AsyncRecovery
+
+    return AsyncRecovery
+
 
 # Another distribution has entry points of the same names; who imports this package means this dialect.
 for _name, _driver in (

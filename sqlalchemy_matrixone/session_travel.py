@@ -5,15 +5,18 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from sqlalchemy import BindParameter, event, exc
-from sqlalchemy.ext.asyncio import AsyncSession, async_scoped_session
 from sqlalchemy.orm import ORMExecuteState, Session, scoped_session
 from sqlalchemy.orm.state import InstanceState
 
 from .exc import RecoveryArgumentError
 from .timetravel import Moment, MomentOption
+
+if TYPE_CHECKING:
+    # Needs greenlet when it runs, which who is not async need not have.
+    from sqlalchemy.ext.asyncio import AsyncSession, async_scoped_session
 
 _S = TypeVar("_S", bound="Session | scoped_session[Any] | AsyncSession | async_scoped_session[Any]")
 
@@ -69,10 +72,9 @@ def time_travel(
 
 
 def _sync_session(session: Any) -> Session:
-    if isinstance(session, (scoped_session, async_scoped_session)):
+    if hasattr(session, "registry"):  # of a scoped_session or async_scoped_session
         session = session()
-    if isinstance(session, AsyncSession):
-        session = session.sync_session
+    session = getattr(session, "sync_session", session)
     if not isinstance(session, Session):
         raise RecoveryArgumentError(f"time_travel() takes a Session, scoped_session or AsyncSession, not {session!r}")
     return session

@@ -7,12 +7,9 @@ rollback. The server accepts them only where nothing has run since the last comm
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Coroutine
-from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar, Union
+from typing import Any, TypeVar, Union
 
 from sqlalchemy.engine import Connection
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_scoped_session
 from sqlalchemy.orm import Session, scoped_session
 
 from ..exc import PitrError, Reason, RecoveryArgumentError, RecoveryError, SnapshotError
@@ -34,9 +31,7 @@ from .values import Pitr, RecoveryWindow, Snapshot
 from .what import table_of
 
 Bind = Union[Session, "scoped_session[Any]", Connection]
-AsyncBind = Union[AsyncSession, "async_scoped_session[Any]", AsyncConnection]
 
-_P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 
@@ -67,7 +62,7 @@ class Recovery:
         if not isinstance(bind, (Session, scoped_session, Connection)):
             raise RecoveryArgumentError(
                 f"Recovery works on a Session, scoped_session or Connection, not on {bind!r}"
-                + ("; use AsyncRecovery" if isinstance(bind, (AsyncSession, AsyncConnection)) else "")
+                + ("; use AsyncRecovery" if hasattr(bind, "run_sync") else "")
             )
         self._bind = bind
         self._commit_first = commit_first
@@ -299,52 +294,3 @@ def _created(found: list[_R], error: type[RecoveryError], what: str) -> _R:
     if not found:
         raise error(f"{what} was made, but somebody has dropped it since", Reason.NOT_FOUND)
     return found[0]
-
-
-def _awaited(
-    method: Callable[Concatenate[Recovery, _P], _R],
-) -> Callable[Concatenate[AsyncRecovery, _P], Coroutine[Any, Any, _R]]:
-    """A method of Recovery as one of AsyncRecovery."""
-
-    @wraps(method)
-    async def run(self: AsyncRecovery, *args: _P.args, **kw: _P.kwargs) -> _R:
-        return await self._run(lambda recovery: method(recovery, *args, **kw))
-
-    return run  # type: ignore[return-value]
-
-
-class AsyncRecovery:
-    """:class:`Recovery` on an AsyncSession, async_scoped_session or AsyncConnection: the same methods, awaited.
-
-    ::
-
-        async with AsyncSession(engine) as session:
-            recovery = AsyncRecovery(session)
-            await recovery.create_pitr("orders_week", range="7d", table=Order)
-    """
-
-    def __init__(self, bind: AsyncBind, *, commit_first: bool = False) -> None:
-        if not isinstance(bind, (AsyncSession, async_scoped_session, AsyncConnection)):
-            raise RecoveryArgumentError(
-                f"AsyncRecovery works on an AsyncSession, async_scoped_session or AsyncConnection, not on {bind!r}"
-            )
-        self._bind = bind
-        self._commit_first = commit_first
-
-    async def _run(self, call: Callable[[Recovery], _R]) -> _R:
-        # The scoped registry has no run_sync of its own.
-        bind: Any = self._bind() if isinstance(self._bind, async_scoped_session) else self._bind
-        return await bind.run_sync(lambda sync: call(Recovery(sync, commit_first=self._commit_first)))  # type: ignore[no-any-return]
-
-    create_snapshot = _awaited(Recovery.create_snapshot)
-    drop_snapshot = _awaited(Recovery.drop_snapshot)
-    get_snapshot = _awaited(Recovery.get_snapshot)
-    list_snapshots = _awaited(Recovery.list_snapshots)
-    restore_snapshot = _awaited(Recovery.restore_snapshot)
-    create_pitr = _awaited(Recovery.create_pitr)
-    alter_pitr = _awaited(Recovery.alter_pitr)
-    drop_pitr = _awaited(Recovery.drop_pitr)
-    get_pitr = _awaited(Recovery.get_pitr)
-    list_pitrs = _awaited(Recovery.list_pitrs)
-    restore_pitr = _awaited(Recovery.restore_pitr)
-    recovery_windows = _awaited(Recovery.recovery_windows)

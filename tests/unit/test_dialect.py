@@ -91,6 +91,16 @@ def test_imports_in_any_order_without_a_warning(code):
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
 
 
+def test_who_is_not_async_needs_no_greenlet():
+    code = """
+import sys
+sys.modules["greenlet"] = None
+import sqlalchemy_matrixone, sqlalchemy_matrixone.pymysql
+assert "sqlalchemy.ext.asyncio" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_importing_changes_nothing_for_other_dialects():
     code = """
 import sqlalchemy as sa, sqlalchemy.event.registry as registry
