@@ -64,7 +64,8 @@ def test_the_main_job_runs_from_the_wheel(python: Path, tmp_path: Path):
     assert "Dropped the snapshot, the PITR and the database" in printed
 
 
-def test_a_consumer_type_checks_strictly(python: Path, tmp_path: Path):
+def test_a_consumer_type_checks_strictly(python: Path, wheel: Path, tmp_path: Path):
+    run(python, "-m", "pip", "install", "-q", f"{wheel}[aiomysql]", cwd=tmp_path)
     consumer = tmp_path / "consumer.py"
     consumer.write_text((ROOT / "tests/packaging/consumer.py").read_text())
     run(

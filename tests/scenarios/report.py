@@ -1,55 +1,58 @@
-"""Count the scenarios by release, and write the counts into docs/support.md.
+"""Count the scenarios by server, and write the counts into docs/support.md.
 
-MATRIXONE_URLS="…" pytest tests/scenarios --junitxml=live.xml
-pytest tests/scenarios --junitxml=replayed.xml
-python tests/scenarios/report.py live.xml replayed.xml
+    pytest tests/scenarios --junitxml=replayed.xml
+    python tests/scenarios/report.py replayed.xml
+
+A tape is saved when its test has passed on the live server, so there are as many tapes as passes.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections import Counter
 from pathlib import Path
 from xml.etree import ElementTree
 
+TAPES = Path(__file__).parent / "tapes"
 PAGE = Path(__file__).resolve().parents[2] / "docs/support.md"
 PLACE = re.compile(r"(<!-- scenarios -->\n).*?(?=<!-- end -->)", re.S)
 ZONES = ("Asia-Shanghai", "America-New_York")
 LABEL = re.compile(rf"\[(\d+\.\d+\.\d+(?:-(?:{'|'.join(ZONES)}))?)")
 
-Counts = dict[str, Counter[str]]
+HEAD = """\
+| server | passed live | on | replayed: passed | failed | skipped, not on this release |
+|---|--:|---|--:|--:|--:|
+"""
 
 
-def counts(report: Path) -> Counts:
-    """How the tests of each server ended."""
-    found: Counts = {}
+def recorded(server: Path) -> tuple[int, str]:
+    """How many scenarios have passed on a live server, and the day of the last."""
+    tapes = [tape for tape in server.rglob("*.json") if not tape.name.endswith(".sa20.json")]
+    return len(tapes), max(json.loads(tape.read_bytes())["recorded"] for tape in tapes)[:10]
+
+
+def replayed(report: Path) -> dict[str, Counter[str]]:
+    """How the replayed tests of each server ended."""
+    found: dict[str, Counter[str]] = {}
     for case in ElementTree.parse(report).iter("testcase"):
-        match = LABEL.search(case.get("name", ""))
-        if match is None:
-            continue
-        ended = {child.tag for child in case} & {"failure", "error", "skipped"}
-        found.setdefault(match[1], Counter())[ended.pop() if ended else "passed"] += 1
+        if match := LABEL.search(case.get("name", "")):
+            ended = {child.tag for child in case} & {"failure", "error", "skipped"}
+            found.setdefault(match[1], Counter())[ended.pop() if ended else "passed"] += 1
     return found
 
 
-def table(live: Counts, replayed: Counts) -> str:
-    lines = [
-        "| server | live: passed | failed | not on this release | replayed: passed | failed |",
-        "|---|--:|--:|--:|--:|--:|",
-    ]
-    for label in sorted(live.keys() | replayed.keys()):
-        on, again = live.get(label, Counter()), replayed.get(label, Counter())
-        lines.append(
-            f"| {label} | {on['passed']} | {_failed(on)} | {on['skipped']} | {again['passed']} | {_failed(again)} |"
-        )
-    return "\n".join(lines) + "\n"
-
-
-def _failed(ended: Counter[str]) -> int:
-    return ended["failure"] + ended["error"]
+def table(again: dict[str, Counter[str]]) -> str:
+    rows = ""
+    for server in sorted(TAPES.iterdir()):
+        passed, day = recorded(server)
+        ended = again.get(server.name, Counter())
+        failed = ended["failure"] + ended["error"]
+        rows += f"| {server.name} | {passed} | {day} | {ended['passed']} | {failed} | {ended['skipped']} |\n"
+    return HEAD + rows
 
 
 if __name__ == "__main__":
-    live, replayed = (counts(Path(name)) for name in sys.argv[1:3])
-    PAGE.write_text(PLACE.sub(lambda found: found[1] + table(live, replayed), PAGE.read_text()))
+    counts = table(replayed(Path(sys.argv[1])))
+    PAGE.write_text(PLACE.sub(lambda place: place[1] + counts, PAGE.read_text()))
