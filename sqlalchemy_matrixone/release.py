@@ -28,6 +28,8 @@ class Feature(Enum):
     PITR_TIMES_AS_EPOCH = (3, 0, 0), "mo_pitr.create_time as nanoseconds since 1970"
     BOOLEAN_AS_NUMBER = (3, 0, 0), "truth values sent as 1 and 0"
     DEFAULTS_WITH_DOUBLED_QUOTES = (3, 0, 0), "a string default as it was written, in mo_columns"
+    CREATE_TABLE_AS_IN_TRANSACTION = (3, 0, 0), "CREATE TABLE … AS SELECT inside a transaction"
+    JSON_TO_NUMBER = (3, 0, 0), "casts of JSON to numbers"
     NULL_SAFE_EQUAL = (3, 0, 0), "the operator <=>"
     TUPLE_COMPARISON = (3, 0, 0), "(a, b) IN ((1, 2))"
     CLONE = (3, 0, 0), "CREATE TABLE or DATABASE … CLONE"

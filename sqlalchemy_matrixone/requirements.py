@@ -37,7 +37,7 @@ class Requirements(SuiteRequirements):
     # Tables, keys and indexes
     table_ddl_if_exists = _yes
     index_ddl_if_exists = _no("CREATE INDEX has no IF NOT EXISTS, on 2.2 and 3.0 DROP INDEX fails in spite of it")
-    create_table_as = create_temp_table_as = _yes
+    create_table_as = create_temp_table_as = _from(Feature.CREATE_TABLE_AS_IN_TRANSACTION)
     views = create_or_replace_view = _yes
     quotes_in_names = _no("A single quote in the name of an index breaks the server's own INSERT into mo_indexes")
     unicode_ddl = _yes

@@ -66,14 +66,21 @@ class MatrixOneCompiler(PastTablesCompiler, DiffCompiler):
         return pattern
 
     def _render_json_extract_from_binary(self, binary: Any, operator: Any, **kw: Any) -> str:
-        """MySQL's, but for booleans: MatrixOne compares JSON with text alone, and before 4.2 has NULL for ``null``."""
-        if binary.type._type_affinity is not types.Boolean:
-            return super()._render_json_extract_from_binary(binary, operator, **kw)
+        """MySQL's, but for booleans and, on 2.2, numbers: MatrixOne compares JSON with text alone.
+
+        Before 4.2 it has NULL where later ones have ``null``; 2.2 casts no JSON to a number.
+        """
         value = f"JSON_EXTRACT({self.process(binary.left, **kw)}, {self.process(binary.right, **kw)})"
-        return (
-            f"CASE {value} WHEN 'null' THEN NULL WHEN 'true' THEN true WHEN '1' THEN true "
-            f"ELSE CASE WHEN {value} IS NULL THEN NULL ELSE false END END"
-        )
+        if binary.type._type_affinity is types.Boolean:
+            return (
+                f"CASE {value} WHEN 'null' THEN NULL WHEN 'true' THEN true WHEN '1' THEN true "
+                f"ELSE CASE WHEN {value} IS NULL THEN NULL ELSE false END END"
+            )
+        if isinstance(binary.type, (types.Integer, types.Numeric, types.Float)) and not self._supports(
+            Feature.JSON_TO_NUMBER
+        ):
+            return f"CASE {value} WHEN 'null' THEN NULL ELSE CAST(JSON_UNQUOTE({value}) AS {_number(binary.type)}) END"
+        return super()._render_json_extract_from_binary(binary, operator, **kw)
 
     def _render_values(self, element: Any, **kw: Any) -> str:
         """``VALUES ROW(1, 2), ROW(3, 4)``"""
@@ -144,6 +151,14 @@ class MatrixOneCompiler(PastTablesCompiler, DiffCompiler):
     @property
     def _matrixone(self) -> MatrixOneDialect:
         return cast("MatrixOneDialect", self.dialect)
+
+
+def _number(type_: Any) -> str:
+    if isinstance(type_, types.Integer):
+        return "SIGNED"
+    if type_.precision is None or getattr(type_, "scale", None) is None:
+        return "DOUBLE"
+    return f"DECIMAL({type_.precision}, {type_.scale})"
 
 
 class MatrixOneExecutionContext(MySQLExecutionContext):
