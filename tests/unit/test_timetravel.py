@@ -103,8 +103,8 @@ HINTED = [
         "SELECT t_1.a FROM t {SNAPSHOT = `Ünï-code`} AS t_1",
     ),
     (
-        select(as_of(ORDERS, snapshot="a\\b%").c.id),
-        "SELECT orders_1.id FROM orders {SNAPSHOT = `a\\\\b%%`} AS orders_1",
+        select(as_of(ORDERS, snapshot="a-b%").c.id),
+        "SELECT orders_1.id FROM orders {SNAPSHOT = `a-b%%`} AS orders_1",
     ),
     (select(as_of(ORDERS, timestamp=NOON).c.id), "SELECT orders_1.id FROM orders {TIMESTAMP = %s} AS orders_1"),
     (select(as_of(ORDERS, mo_ts=1).c.id), "SELECT orders_1.id FROM orders {MO_TS = %s} AS orders_1"),
