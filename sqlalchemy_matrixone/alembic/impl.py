@@ -67,7 +67,7 @@ class MatrixOneImpl(MySQLImpl):
 
 def _no_alter_check(const: CheckConstraint) -> NoReturn:
     raise CommandError(
-        f"CHECK constraint {const.name!r} was not changed: MatrixOne has them from 4.0 on, and in CREATE TABLE alone. "
+        f"CHECK constraint {const.name!r} was not changed: MatrixOne has them from 4.2 on, and in CREATE TABLE alone. "
         "Create the table anew and copy its rows."
     )
 
