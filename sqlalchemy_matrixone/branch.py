@@ -80,7 +80,6 @@ class NamedTable:
 class BranchDDL(RecoveryDDL):
     """Base of the constructs."""
 
-    kind = "branch"
     error = BranchError
     feature = Feature.DATA_BRANCH
 

@@ -230,7 +230,7 @@ class RestoreSnapshotOp(_RestoreOp):
         :param account: the account to restore, or the one that the database or table is in.
         :param database: a database's name; True for the one that the migration runs on.
         :param table: a table's name; without ``database=`` in the database that the migration runs on.
-        :param to_account: restore into this account; a database or table from MatrixOne 4.0 on.
+        :param to_account: restore a whole account other than sys into this one.
         :raises CommandError: where env.py holds the transaction.
         """
         operations.invoke(

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 class RecoveryDDL(ExecutableDDLElement):
     """Base of the constructs: an executable DDL element about one named snapshot or PITR."""
 
-    kind: ClassVar[str]
     error: ClassVar[type[RecoveryError]]
     name: str
 
@@ -81,7 +80,6 @@ class CreateSnapshot(_Create):
     """
 
     __visit_name__ = "create_snapshot"
-    kind = "snapshot"
     error = SnapshotError
 
     def __init__(
@@ -123,7 +121,6 @@ class DropSnapshot(RecoveryDDL):
     """
 
     __visit_name__ = "drop_snapshot"
-    kind = "snapshot"
     error = SnapshotError
 
     def __init__(self, name: str, *, if_exists: bool = False) -> None:
@@ -153,7 +150,6 @@ class CreatePitr(_Create):
     """
 
     __visit_name__ = "create_pitr"
-    kind = "PITR"
     error = PitrError
 
     def __init__(
@@ -187,7 +183,6 @@ class AlterPitr(RecoveryDDL):
     """
 
     __visit_name__ = "alter_pitr"
-    kind = "PITR"
     error = PitrError
 
     def __init__(self, name: str, *, range: RangeArgument, if_exists: bool = False) -> None:
@@ -208,7 +203,6 @@ class DropPitr(RecoveryDDL):
     """
 
     __visit_name__ = "drop_pitr"
-    kind = "PITR"
     error = PitrError
 
     def __init__(self, name: str, *, if_exists: bool = False) -> None:
@@ -253,13 +247,13 @@ class RestoreSnapshot(_Restore):
     :param account: the account to restore, or with ``database=`` or ``table=`` the one that they are in.
     :param database: the database to restore.
     :param table: a mapped class or Table, or a name with ``database=``.
-    :param to_account: restore into this account, which must exist; from sys alone. Before MatrixOne 4.0
-        an account can be restored so, a database or table cannot.
+    :param to_account: restore a whole account into this one, which must exist; from sys alone. For a database,
+        a table or the account sys the server would ignore it and replace the original.
     :raises RecoveryArgumentError: where nothing is named, or what doesn't belong together.
+    :raises sqlalchemy.exc.CompileError: when compiled, where ``to_account`` would be ignored.
     """
 
     __visit_name__ = "restore_snapshot"
-    kind = "snapshot"
 
     def __init__(
         self,
@@ -293,7 +287,8 @@ class RestorePitr(_Restore):
         is sent as it is, and read in the server's zone.
     :param cluster: True for the whole cluster. The sys account alone may.
     :param account: the account to restore, or with ``database=`` or ``table=`` the one that they are in;
-        the latter for another account than the own from MatrixOne 4.1 on.
+        the latter for another account than the own is in the grammar from MatrixOne 4.1 on, and refused by
+        the server.
     :param database: the database to restore.
     :param table: a mapped class or Table, or a name with ``database=``.
     :param to_account: restore the account into this one, from a PITR of the cluster.
@@ -301,7 +296,6 @@ class RestorePitr(_Restore):
     """
 
     __visit_name__ = "restore_pitr"
-    kind = "PITR"
 
     def __init__(
         self,
