@@ -21,7 +21,7 @@ from sqlalchemy.util import immutabledict
 from .exc import BranchError, RecoveryArgumentError
 from .recovery.ddl import RecoveryDDL
 from .recovery.resolve import matrixone_dialect
-from .recovery.what import check_name, check_object_name
+from .recovery.what import check_is_name, check_name, check_object_name
 from .release import Feature, Release
 from .timetravel import Moment, PastTable
 
@@ -55,7 +55,7 @@ class NamedTable:
         :raises RecoveryArgumentError: where it is neither a mapped class, a Table, ``as_of()`` one, nor a name.
         """
         if isinstance(given, str):
-            check_object_name(keyword, given)
+            check_is_name(keyword, given)
             return cls(given, database)
         inspected = inspect(given, raiseerr=False)
         selectable = getattr(inspected, "selectable", given)
@@ -227,7 +227,7 @@ class CloneDatabase(_Clone):
         if_not_exists: bool = False,
     ) -> None:
         for keyword, value in (("name", name), ("source", source)):
-            check_object_name(keyword, value)
+            check_is_name(keyword, value)
         self.name = name
         self.source = source
         self.moment = _moment_or_none(snapshot, timestamp, mo_ts)
@@ -302,7 +302,7 @@ class DropBranch(BranchDDL):
         if name is None and database is None:
             raise RecoveryArgumentError("say which branch to drop: a table, or database=…")
         if database is not None:
-            check_object_name("database", database)
+            check_is_name("database", database)
         self.branch = None if name is None else NamedTable.present("name", name, database)
         self.database = database
         self.name = (database or "") if self.branch is None else self.branch.name

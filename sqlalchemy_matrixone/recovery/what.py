@@ -94,14 +94,18 @@ def table_of(target: Any) -> Table:
     raise RecoveryArgumentError(f"table={target!r} is neither a mapped class, a Table nor a name")
 
 
-def check_object_name(keyword: str, name: Any) -> None:
-    """Names of accounts, databases and tables: quoted whatever they contain, but not empty.
-
-    One with a backslash the server takes for another in its recovery statements: it writes the name into SQL of
-    its own as it is.
-    """
+def check_is_name(keyword: str, name: Any) -> None:
+    """Names are quoted whatever they contain, but are not empty."""
     if not isinstance(name, str) or not name.strip():
         raise RecoveryArgumentError(f"{keyword}={name!r} is not a name")
+
+
+def check_object_name(keyword: str, name: Any) -> None:
+    """Names of accounts, databases and tables in recovery statements.
+
+    One with a backslash the server takes there for another: it writes the name into SQL of its own as it is.
+    """
+    check_is_name(keyword, name)
     if "\\" in name:
         raise RecoveryArgumentError(
             f"{keyword}={name!r}: MatrixOne cannot keep or restore what has a backslash in its name"

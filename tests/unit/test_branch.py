@@ -106,6 +106,8 @@ FORMS = [
     (DiffBranch("b", "t", limit=3), "DATA BRANCH DIFF `b` AGAINST `t` OUTPUT LIMIT 3"),
     (DiffBranch("b", "t", as_table=DEV), "DATA BRANCH DIFF `b` AGAINST `t` OUTPUT AS `d`.`dev`"),
     (DiffBranch("b", "t", file="stage://x/'"), "DATA BRANCH DIFF `b` AGAINST `t` OUTPUT FILE 'stage://x/'''"),
+    (CloneDatabase("a\\b", "c\\d"), "CREATE DATABASE `a\\b` CLONE `c\\d`"),
+    (DropBranch("a\\b"), "DATA BRANCH DELETE TABLE `a\\b`"),
     (MergeBranch("b", Order), "DATA BRANCH MERGE `b` INTO `orders`"),
     (
         MergeBranch(as_of(DEV, snapshot="s"), Order, on_conflict="accept"),
