@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         ExecutionContext,
         IsolationLevel,
     )
+    from sqlalchemy.types import TypeEngine
 
     from .recovery.values import Pitr, RecoveryWindow, Snapshot
 
@@ -120,6 +121,11 @@ class MatrixOneDialect(MatrixOneReflection, MySQLDialect):
         # Worked out from the above when first asked for, which may have been before the first connection.
         for name in ("insert_executemany_returning", "insert_executemany_returning_sort_by_parameter_order"):
             self.__dict__.pop(name, None)
+
+    def type_descriptor(self, typeobj: TypeEngine[Any]) -> TypeEngine[Any]:
+        if (variant := matrixone_types.variant_for(typeobj)) is not typeobj:
+            return variant.dialect_impl(self)
+        return cast("TypeEngine[Any]", super().type_descriptor(typeobj))  # type: ignore[no-untyped-call]
 
     def supports(self, feature: Feature) -> bool:
         return feature.in_release(self.server_release)

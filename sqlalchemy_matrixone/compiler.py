@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import exc, types
@@ -28,7 +27,6 @@ from .release import NEWEST, Feature, Release, format_release
 from .table_ddl import MatrixOneTableDDLCompiler
 
 if TYPE_CHECKING:
-    from sqlalchemy import Table
     from sqlalchemy.engine import Dialect
 
 # How str() shows what only a connection knows.
@@ -45,11 +43,6 @@ class MatrixOneDDLCompiler(BranchDDLCompiler, MatrixOneTableDDLCompiler):
     def for_dialect(cls, dialect: Dialect, **kw: Any) -> MatrixOneDDLCompiler:
         """A compiler that has no statement of its own, for parts of one."""
         return cls(dialect, cast(Any, None), **kw)
-
-    def post_create_table(self, table: Table) -> str:
-        """Without ``matrixone_pitr``, which is for migrations: CREATE TABLE knows no PITR."""
-        options = {name: value for name, value in table.kwargs.items() if name != "matrixone_pitr"}
-        return super().post_create_table(cast(Any, SimpleNamespace(kwargs=options, comment=table.comment)))
 
     def visit_create_snapshot(self, create: CreateSnapshot, **kw: Any) -> str:
         return _words(

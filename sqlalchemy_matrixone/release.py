@@ -55,6 +55,7 @@ class Feature(Enum):
     LIKE_ESCAPE = (4, 2, 0), "LIKE … ESCAPE, read over before"
     NARROW_VECTORS = (4, 2, 0), "VECF16, VECBF16, VECINT8 and VECUINT8"
     RETURNING = (4, 2, 0), "RETURNING"
+    SET_AS_TEXT = (4, 2, 0), "SET sent and compared as text, as a number before"
 
     @property
     def since(self) -> Release:

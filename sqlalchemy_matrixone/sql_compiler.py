@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from sqlalchemy import exc, types
+from sqlalchemy import exc, schema, types
 from sqlalchemy.dialects.mysql.base import MySQLExecutionContext
+from sqlalchemy.sql import dml
 from sqlalchemy.sql.elements import Tuple
 
 from .branch_compiler import DiffCompiler
@@ -14,10 +15,12 @@ from .release import Feature, format_release
 from .types import UUID, Vector
 
 if TYPE_CHECKING:
-    from sqlalchemy import schema
     from sqlalchemy.sql import elements, selectable
 
     from .base import MatrixOneDialect
+
+_Changing = TypeVar("_Changing", dml.Insert, dml.Update)
+_Limited = TypeVar("_Limited", dml.Update, dml.Delete)
 
 
 class MatrixOneCompiler(PastTablesCompiler, DiffCompiler):
@@ -38,6 +41,22 @@ class MatrixOneCompiler(PastTablesCompiler, DiffCompiler):
             words = "NOWAIT" if lock.nowait else "SKIP LOCKED"
             raise exc.CompileError(f"MatrixOne has no FOR UPDATE {words}: it always waits for a lock")
         return " FOR SHARE" if lock.read and self._supports(Feature.FOR_SHARE) else " FOR UPDATE"
+
+    def visit_insert(self, insert_stmt: dml.Insert, *args: Any, **kw: Any) -> str:
+        insert_stmt = self._fetching_what_is_not_returned(insert_stmt)
+        return super().visit_insert(insert_stmt, *args, **kw)  # type: ignore[no-any-return, no-untyped-call]
+
+    def visit_update(self, update_stmt: dml.Update, *args: Any, **kw: Any) -> str:
+        update_stmt = self._fetching_what_is_not_returned(_with_limit_of_mysql(update_stmt))
+        return super().visit_update(update_stmt, *args, **kw)
+
+    def visit_delete(self, delete_stmt: dml.Delete, *args: Any, **kw: Any) -> str:
+        return super().visit_delete(_with_limit_of_mysql(delete_stmt), *args, **kw)  # type: ignore[no-any-return, no-untyped-call]
+
+    def _generate_prefixes(self, stmt: Any, prefixes: Any, **kw: Any) -> str:
+        """With those for ``dialect="mysql"``, such as the ``IGNORE`` of an INSERT."""
+        heard = [(prefix, self.dialect.name if name == "mysql" else name) for prefix, name in prefixes]
+        return super()._generate_prefixes(stmt, heard, **kw)  # type: ignore[no-any-return, no-untyped-call]
 
     def visit_like_op_binary(self, binary: elements.BinaryExpression[Any], operator: Any, **kw: Any) -> str:
         if self._ignores_escape(binary):
@@ -133,14 +152,38 @@ class MatrixOneCompiler(PastTablesCompiler, DiffCompiler):
 
     def returning_clause(self, stmt: Any, returning_cols: Any, *, populate_result_map: bool, **kw: Any) -> str:
         """
-        :raises sqlalchemy.exc.CompileError: before 4.2.
+        :raises sqlalchemy.exc.CompileError: before 4.2, and for an ENUM or SET.
         """
         if not self._supports(Feature.RETURNING):
             raise exc.CompileError(
                 f"RETURNING needs MatrixOne {format_release(Feature.RETURNING.since)} or later; "
                 f"this is {format_release(self._matrixone.server_release)}"
             )
+        for column in stmt.exported_columns:
+            if isinstance(column, schema.Column) and not self._is_returned(column):
+                raise exc.CompileError(
+                    f"MatrixOne returns no ENUM or SET: leave {column} out of returning() and select it"
+                )
         return super().returning_clause(stmt, returning_cols, populate_result_map=populate_result_map, **kw)
+
+    def _fetching_what_is_not_returned(self, statement: _Changing) -> _Changing:
+        """Without the ENUM and SET columns among its ``return_defaults()``: these are selected when they are asked for.
+
+        The primary key stands in where no other column is left, since naming none would mean all.
+        """
+        if not (statement._return_defaults and self._supports(Feature.RETURNING)):
+            return statement
+        columns = statement._return_defaults_columns or tuple(statement.table.c)
+        returned = tuple(column for column in columns if self._is_returned(column))
+        if len(returned) == len(columns):
+            return statement
+        statement = statement._generate()
+        statement._return_defaults_columns = returned or tuple(statement.table.primary_key)
+        return statement
+
+    def _is_returned(self, column: Any) -> bool:
+        spelled = self.dialect.type_compiler_instance.process(column.type)
+        return not spelled.startswith(("ENUM(", "SET("))
 
     def _supports(self, feature: Feature) -> bool:
         return self._matrixone.supports(feature)
@@ -151,6 +194,14 @@ class MatrixOneCompiler(PastTablesCompiler, DiffCompiler):
     @property
     def _matrixone(self) -> MatrixOneDialect:
         return cast("MatrixOneDialect", self.dialect)
+
+
+def _with_limit_of_mysql(statement: _Limited) -> _Limited:
+    """A limit under ``mysql_limit`` counts too: without it, more rows would go than were meant."""
+    limit = statement.kwargs.get("mysql_limit")
+    if limit is None or statement.kwargs.get("matrixone_limit") is not None:
+        return statement
+    return statement.with_dialect_options(matrixone_limit=limit)
 
 
 def _number(type_: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import exc, types
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 INDEX_OPTIONS = ("lists", "m", "ef_construction", "ef_search", "op_type")
 """What CREATE INDEX takes after a vector index's columns, in the server's order."""
 
+_OPTIONS_OF_MYSQL = ("auto_increment", "partition_by", "partitions")
 # After all others, in this order.
 _LAST_TABLE_OPTIONS = ("PARTITION_BY", "PARTITIONS", "CLUSTER_BY")
 
@@ -34,9 +36,12 @@ class MatrixOneTableDDLCompiler(MySQLDDLCompiler):
         """``COMMENT``, ``PARTITION BY``, ``CLUSTER BY``, and what else ``matrixone_*`` says.
 
         ``matrixone_cluster_by`` is a column's name or a list of them, ``matrixone_partition_by`` SQL.
-        ``matrixone_pitr`` belongs to Alembic alone.
+        ``matrixone_pitr`` belongs to Alembic alone. Of ``mysql_*``, what the server does not just read over.
         """
         options = {
+            name.upper(): table.kwargs[f"mysql_{name}"] for name in _OPTIONS_OF_MYSQL if f"mysql_{name}" in table.kwargs
+        }
+        options |= {
             name.removeprefix("matrixone_").upper(): value
             for name, value in table.kwargs.items()
             if name.startswith("matrixone_") and name != "matrixone_pitr" and value is not None
@@ -44,7 +49,7 @@ class MatrixOneTableDDLCompiler(MySQLDDLCompiler):
         last = {name: options.pop(name) for name in _LAST_TABLE_OPTIONS if name in options}
         if table.comment is not None:
             options["COMMENT"] = self.sql_compiler.render_literal_value(table.comment, types.String())
-        words = [f"{name.replace('_', ' ')}={value}" for name, value in options.items()]
+        words = [f"{name}={value}" for name, value in options.items()]
         for name, value in last.items():
             if name == "CLUSTER_BY":
                 columns = [value] if isinstance(value, str) else value
@@ -73,21 +78,25 @@ class MatrixOneTableDDLCompiler(MySQLDDLCompiler):
         index = create.element
         if create.if_not_exists:
             raise exc.CompileError("MatrixOne has no CREATE INDEX IF NOT EXISTS: create it with checkfirst=True")
-        using = index_option(index, "using")
-        if using is None and index_option(index, "prefix") is None:
-            return super().visit_create_index(create, **kw)
         name = self._prepared_index_name(index)
         table = self.preparer.format_table(index.table)  # type: ignore[arg-type]
-        columns = ", ".join(
-            self.sql_compiler.process(column, include_table=False, literal_binds=True)  # type: ignore[arg-type]
-            for column in index.expressions
-        )
-        if "FULLTEXT" in (str(using).upper(), str(index_option(index, "prefix")).upper()):
+        columns = ", ".join(self._index_columns(index))
+        using, prefix = index_option(index, "using"), index_option(index, "prefix")
+        if "FULLTEXT" in (str(using).upper(), str(prefix).upper()):
             parser = index_option(index, "with_parser")
             with_parser = f" WITH PARSER {parser}" if parser else ""
             return f"CREATE FULLTEXT INDEX {name} ON {table} ({columns}){with_parser}"
-        unique = "UNIQUE " if index.unique else ""
-        return f"CREATE {unique}INDEX {name} USING {using} ON {table} ({columns}){_index_options(index)}"
+        kind = "UNIQUE " if index.unique else f"{prefix} " if prefix else ""
+        of_kind = f" USING {using}" if using else ""
+        return f"CREATE {kind}INDEX {name}{of_kind} ON {table} ({columns}){_index_options(index)}"
+
+    def _index_columns(self, index: schema.Index) -> Iterator[str]:
+        """The columns or expressions, with the prefix length of each: one number, or a dictionary by name."""
+        lengths = index_option(index, "length")
+        for expression in index.expressions:
+            column = self.sql_compiler.process(expression, include_table=False, literal_binds=True)  # type: ignore[arg-type]
+            length = lengths.get(getattr(expression, "name", column)) if isinstance(lengths, Mapping) else lengths
+            yield column if length is None else f"{column}({int(length)})"
 
     def get_identity_options(self, identity_options: IdentityOptions) -> str:
         """In the only order that the server takes them in; it has no CACHE and no NO MINVALUE."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import exc, func, literal, types
 from sqlalchemy.dialects import mysql
@@ -16,6 +16,8 @@ from .release import Feature, format_release
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
     from sqlalchemy.sql.elements import ColumnElement
+
+    from .base import MatrixOneDialect
 
 __all__ = [
     "DATALINK",
@@ -31,7 +33,7 @@ __all__ = [
 ]
 
 
-class Vector(types.TypeEngine[list[float]]):
+class Vector(types.UserDefinedType[list[float]]):
     """What the vector types have in common; use :class:`VECF32`, :class:`VECF64` or one of the narrower ones.
 
     A value goes in as a list, a tuple, a NumPy array or the server's own text ``"[1, 2, 3]"``, and comes
@@ -48,11 +50,13 @@ class Vector(types.TypeEngine[list[float]]):
         65535 where none is given.
     """
 
-    cache_ok = True
     hashable = False
 
     feature: Feature | None = None
     """What a release must have for this type; None where all of them do."""
+
+    element: type[float] = float
+    """What a value is a list of."""
 
     def __init__(self, dimension: int | None = None) -> None:
         self.dimension = dimension
@@ -62,13 +66,20 @@ class Vector(types.TypeEngine[list[float]]):
         return list
 
     def bind_processor(self, dialect: Dialect) -> Callable[[Any], str | None]:
-        return _vector_text
+        return self._text
 
     def literal_processor(self, dialect: Dialect) -> Callable[[Any], str]:
-        return lambda value: f"'{_vector_text(value)}'"
+        quoted = cast("Callable[[Any], str]", types.String().literal_processor(dialect))  # type: ignore[no-untyped-call]
+        return lambda value: quoted(self._text(value))
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], list[float] | None]:
-        return _vector_value
+        return lambda value: None if value is None else [self.element(number) for number in json.loads(value)]
+
+    def _text(self, value: Any) -> str | None:
+        if value is None or isinstance(value, str):
+            return value
+        numbers = value.tolist() if hasattr(value, "tolist") else value  # NumPy's arrays, and what behaves like them
+        return json.dumps([self.element(number) for number in numbers], separators=(",", ":"))
 
     class Comparator(types.TypeEngine.Comparator[list[float]]):
         """The server's vector functions, as methods of a column."""
@@ -102,18 +113,21 @@ class VECF32(Vector):
     """A vector of 32-bit floats."""
 
     __visit_name__ = "VECF32"
+    cache_ok = True
 
 
 class VECF64(Vector):
     """A vector of 64-bit floats."""
 
     __visit_name__ = "VECF64"
+    cache_ok = True
 
 
 class VECF16(Vector):
     """A vector of 16-bit floats (IEEE half precision). Needs MatrixOne 4.2."""
 
     __visit_name__ = "VECF16"
+    cache_ok = True
     feature = Feature.NARROW_VECTORS
 
 
@@ -121,6 +135,7 @@ class VECBF16(Vector):
     """A vector of 16-bit floats with the exponent of 32-bit ones (bfloat16). Needs MatrixOne 4.2."""
 
     __visit_name__ = "VECBF16"
+    cache_ok = True
     feature = Feature.NARROW_VECTORS
 
 
@@ -128,14 +143,18 @@ class VECINT8(Vector):
     """A vector of signed bytes. Needs MatrixOne 4.2."""
 
     __visit_name__ = "VECINT8"
+    cache_ok = True
     feature = Feature.NARROW_VECTORS
+    element = int
 
 
 class VECUINT8(Vector):
     """A vector of unsigned bytes. Needs MatrixOne 4.2."""
 
     __visit_name__ = "VECUINT8"
+    cache_ok = True
     feature = Feature.NARROW_VECTORS
+    element = int
 
 
 class DATALINK(types.String):
@@ -144,7 +163,7 @@ class DATALINK(types.String):
     __visit_name__ = "DATALINK"
 
 
-class GEOMETRY(types.TypeEngine[Any]):
+class GEOMETRY(types.UserDefinedType[Any]):
     """A geometry, with values as the server sends them. Needs MatrixOne 3.0.
 
     :param kind: ``POINT``, ``LINESTRING``, …; any geometry where none is given.
@@ -166,6 +185,34 @@ class MatrixOneBoolean(types.Boolean):
         return _boolean
 
 
+class MatrixOneSet(mysql.SET):
+    """SET, which 3.0 sends as a number, a bit for each value, and compares with nothing else."""
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], str | int | None]:
+        def bound(value: Any) -> str | int | None:
+            if value is None or isinstance(value, int):
+                return value
+            names = set(filter(None, value.split(",")) if isinstance(value, str) else value)
+            if names <= set(self.values) and not cast("MatrixOneDialect", dialect).supports(Feature.SET_AS_TEXT):
+                return sum(1 << bit for bit, name in enumerate(self.values) if name in names)
+            # In the order declared, the only one that compares equal. What is no value the server refuses.
+            return ",".join(sorted(names, key=(*self.values, *names).index))
+
+        return super().bind_processor(dialect) if self.retrieve_as_bitwise else bound
+
+    def result_processor(  # type: ignore[override]
+        self, dialect: Dialect, coltype: object
+    ) -> Callable[[Any], set[str] | None]:
+        from_text = super().result_processor(dialect, coltype)
+
+        def fetched(value: Any) -> set[str] | None:
+            if isinstance(value, int):
+                return {name for bit, name in enumerate(self.values) if value >> bit & 1}
+            return cast("set[str] | None", from_text(value) if from_text else value)
+
+        return fetched
+
+
 class MatrixOneDouble(mysql.DOUBLE):
     """DOUBLE, also of a ``Double(53)``: MySQL's type refuses a precision without a scale."""
 
@@ -175,12 +222,21 @@ class MatrixOneDouble(mysql.DOUBLE):
         super().__init__(precision if scale is not None else None, scale, asdecimal, **kw)
 
 
+def variant_for(type_: types.TypeEngine[Any]) -> types.TypeEngine[Any]:
+    """The type that is meant on MatrixOne: one ``with_variant(…, "mysql")`` means its variant here too."""
+    variants = type_._variant_mapping
+    return variants.get("matrixone") or variants.get("mysql") or type_
+
+
 class MatrixOneTypeCompiler(MySQLTypeCompiler):
     """The names that MatrixOne knows types by.
 
     Where it has one type for several of MySQL's, all are spelled as that one, so that a table compares
     equal to what is reflected of it.
     """
+
+    def process(self, type_: types.TypeEngine[Any], **kw: Any) -> str:
+        return super().process(variant_for(type_), **kw)
 
     def visit_vector(self, type_: Vector, **kw: Any) -> str:
         release = getattr(self.dialect, "server_release", None)
@@ -245,21 +301,6 @@ class MatrixOneTypeCompiler(MySQLTypeCompiler):
         return "DOUBLE"
 
 
-def _vector_text(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    if hasattr(value, "tolist"):  # NumPy's arrays, and whatever else behaves like them
-        value = value.tolist()
-    return json.dumps(list(value), separators=(",", ":"))
-
-
-def _vector_value(value: Any) -> list[float] | None:
-    if value is None:
-        return None
-    elements: list[float] = json.loads(value)
-    return elements
-
-
 def _boolean(value: Any) -> bool | None:
     if value is None:
         return None
@@ -269,6 +310,7 @@ def _boolean(value: Any) -> bool | None:
 colspecs: dict[type[types.TypeEngine[Any]], type[types.TypeEngine[Any]]] = {
     types.Boolean: MatrixOneBoolean,
     types.Double: MatrixOneDouble,
+    mysql.SET: MatrixOneSet,
 }
 
 VECTORS: Sequence[type[Vector]] = (VECF32, VECF64, VECF16, VECBF16, VECINT8, VECUINT8)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
-from sqlalchemy import Column, Integer, MetaData, String, Table, create_mock_engine
+from sqlalchemy import Column, Enum, Integer, MetaData, String, Table, create_mock_engine, delete, insert, update
 from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.exc import CompileError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -253,3 +253,32 @@ def test_a_mock_engine_learns_release_account_and_database_from_the_url(release,
     )
     engine.execute(RestoreSnapshot("s", table=Order))
     assert printed == [expected]
+
+
+class TestReturning:
+    """MatrixOne refuses to return an ENUM or SET."""
+
+    items = Table(
+        "item",
+        MetaData(),
+        Column("id", Integer, primary_key=True),
+        Column("kind", Enum("a", "b"), server_default="a"),
+        Column("n", Integer, server_default="1"),
+    )
+
+    @pytest.mark.parametrize(
+        ("defaults", "returned"),
+        [([items.c.kind, items.c.n], "item.id, item.n"), ([], "item.id, item.n"), ([items.c.kind], "item.id")],
+    )
+    def test_defaults_of_a_flush_come_without_it(self, defaults, returned):
+        statement = insert(self.items).return_defaults(*defaults)
+        compiled = statement.compile(dialect=dialect("4.2.0"), column_keys=[])
+        assert str(compiled).partition(" RETURNING ")[2] == returned
+        assert self.items.c.kind in compiled.postfetch
+
+    def test_one_that_is_asked_for_is_refused(self):
+        with pytest.raises(CompileError, match=r"no ENUM or SET: leave item\.kind out of returning\(\)"):
+            insert(self.items).returning(self.items).compile(dialect=dialect("4.2.0"))
+        with pytest.raises(CompileError, match=r"leave item\.kind out"):
+            update(self.items).returning(self.items.c.kind).compile(dialect=dialect("4.2.0"))
+        assert str(delete(self.items).returning(self.items.c.n).compile(dialect=dialect("4.2.0"))).endswith("item.n")

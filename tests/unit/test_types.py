@@ -7,7 +7,7 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
-from sqlalchemy_matrixone.types import DATALINK, GEOMETRY, UUID, VECF32, VECF64, VECINT8, MatrixOneBoolean
+from sqlalchemy_matrixone.types import DATALINK, GEOMETRY, UUID, VECF32, VECF64, VECINT8, VECTORS, MatrixOneBoolean
 
 DIALECT = MatrixOneDialect_pymysql()
 OLD = MatrixOneDialect_pymysql(server_version="3.0.14")
@@ -59,6 +59,48 @@ def test_a_vector_comes_back_as_a_list():
     process = VECF32(2).result_processor(DIALECT, None)
     assert process("[1, 2.5]") == [1, 2.5]
     assert process(None) is None
+
+
+@pytest.mark.parametrize("type_", [*VECTORS, GEOMETRY, DATALINK, UUID])
+def test_a_statement_is_cached(type_):
+    assert sa.select(sa.column("v", type_())).where(sa.column("v", type_()) == [1])._generate_cache_key() is not None
+
+
+def test_elements_are_what_the_type_says():
+    assert [type(number) for number in VECF32(2).result_processor(DIALECT, None)("[1, 2]")] == [float, float]
+    assert [type(number) for number in VECINT8(2).result_processor(DIALECT, None)("[1, 2]")] == [int, int]
+    assert VECINT8(2).bind_processor(DIALECT)([1.0, 2]) == "[1,2]"
+
+
+def test_a_vector_s_text_is_escaped():
+    assert VECF32(2).literal_processor(DIALECT)("[1]' OR '1") == "'[1]'' OR ''1'"
+
+
+@pytest.mark.parametrize(
+    ("value", "text", "number"),
+    [
+        ({"b", "a"}, "a,b", 6),
+        (["b", "c"], "c,b", 5),
+        ("b,c", "c,b", 5),
+        (set(), "", 0),
+        ("", "", 0),
+        (3, 3, 3),
+        (None, None, None),
+        ({"z"}, "z", "z"),
+    ],
+)
+def test_a_set_is_sent_as_the_release_compares_it(value, text, number):
+    type_ = mysql.SET("c", "a", "b")
+    assert type_.dialect_impl(DIALECT).bind_processor(DIALECT)(value) == text
+    assert type_.dialect_impl(OLD).bind_processor(OLD)(value) == number
+
+
+@pytest.mark.parametrize(
+    ("sent", "value"), [(6, {"a", "b"}), (0, set()), ("a,b", {"a", "b"}), ("", set()), (None, None)]
+)
+def test_a_set_comes_back_as_one_from_every_release(sent, value):
+    type_ = mysql.SET("c", "a", "b").dialect_impl(DIALECT)
+    assert type_.result_processor(DIALECT, None)(sent) == value
 
 
 def test_a_distance_binds_its_vector_as_one():
