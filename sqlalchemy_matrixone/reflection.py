@@ -56,14 +56,13 @@ class _Table(NamedTuple):
     comment: str
     definition: str | None
     extra: str | None
-    constraints: str | None
 
 
 class _Column(NamedTuple):
     table: str
     name: str
     type: str
-    scale: int | None
+    encoded_type: str
     values: str
     not_null: int
     default: str | None
@@ -199,12 +198,30 @@ class MatrixOneReflection(MySQLDialect):
         def keys(wanted: _Wanted) -> dict[str, list[ReflectedForeignKeyConstraint]]:
             rows = self._read_foreign_keys(connection, wanted.schema or "", wanted.name, **wanted.kw)
             found = {table: list(_foreign_keys(group, wanted)) for table, group in _grouped(rows).items()}
-            for table in wanted.tables:
-                if _foreign_key_names(table.constraints) - {key["name"] for key in found.get(table.name, ())}:
-                    found[table.name] = self._foreign_keys_of_altered(connection, table.name, wanted)
+            composite = any(len(key["constrained_columns"]) > 1 for table in found.values() for key in table)
+            if composite or not self._matrixone.supports(Feature.FOREIGN_KEYS_KEPT_BY_ALTER):
+                self._complete_foreign_keys(connection, found, wanted)
             return found
 
         return self._multi(connection, keys, ReflectionDefaults.foreign_keys, super().get_foreign_keys, **kw)
+
+    def _complete_foreign_keys(
+        self, connection: Connection, found: dict[str, list[ReflectedForeignKeyConstraint]], wanted: _Wanted
+    ) -> None:
+        """With what the rows of mo_foreign_keys do not say: the order of a key's columns, and keys that are lost there.
+
+        The rows are sorted by the columns' names once the server has written them to disk, and 3.0's ALTER TABLE
+        loses them.
+        """
+        columns = _grouped(self._read_columns(connection, wanted.schema or "", wanted.name, **wanted.kw))
+        for table, constraints in self._read_constraints(connection, wanted.schema or "", wanted.name, **wanted.kw):
+            names = dict(enumerate((column.name for column in columns[table]), start=1))
+            numbers = _foreign_key_columns(constraints)
+            keys = found.get(table, [])
+            if numbers.keys() != {key["name"] for key in keys} or not all(
+                _put_in_order(key, [names.get(number, "") for number in numbers[key["name"] or ""]]) for key in keys
+            ):
+                found[table] = self._shown_foreign_keys(connection, table, wanted)
 
     def get_multi_check_constraints(
         self, connection: Connection, **kw: Any
@@ -333,11 +350,9 @@ class MatrixOneReflection(MySQLDialect):
     @reflection.cache
     def _read_tables(self, connection: Connection, schema: str, name: str, **kw: Any) -> list[_Table]:
         extra = "HEX(extra_info)" if self._matrixone.supports(Feature.CHECK_CONSTRAINT) else "NULL"
-        kept = self._matrixone.supports(Feature.FOREIGN_KEYS_KEPT_BY_ALTER)
-        constraints = "NULL" if kept else "HEX(`constraint`)"
         kinds = ", ".join(f"'{kind}'" for kind in _KINDS)
         rows = connection.exec_driver_sql(
-            f"SELECT relname, relkind, rel_comment, viewdef, {extra}, {constraints} FROM mo_catalog.mo_tables "
+            f"SELECT relname, relkind, rel_comment, viewdef, {extra} FROM mo_catalog.mo_tables "
             "WHERE account_id = current_account_id() AND reldatabase = COALESCE(NULLIF(%s, ''), DATABASE()) "
             f"AND relkind IN ({kinds}){_called('relname', name)}",
             (schema, *_given(name)),
@@ -350,7 +365,7 @@ class MatrixOneReflection(MySQLDialect):
         if self._matrixone.supports(Feature.GENERATED_COLUMN):
             generated = "mo_show_visible_bin(attr_generated, 5), mo_show_visible_bin(attr_generated, 6)"
         rows = connection.exec_driver_sql(
-            "SELECT att_relname, attname, mo_show_visible_bin(atttyp, 3), internal_numeric_scale(atttyp), attr_enum, "
+            "SELECT att_relname, attname, mo_show_visible_bin(atttyp, 3), HEX(atttyp), attr_enum, "
             "attnotnull, mo_show_visible_bin(att_default, 1), mo_show_visible_bin(attr_update, 0), "
             f"att_is_auto_increment, att_comment, {generated} FROM mo_catalog.mo_columns "
             "WHERE account_id = current_account_id() AND att_database = COALESCE(NULLIF(%s, ''), DATABASE()) "
@@ -383,10 +398,20 @@ class MatrixOneReflection(MySQLDialect):
         )
         return [_ForeignKeyColumn(*row) for row in rows]
 
-    def _foreign_keys_of_altered(
+    @reflection.cache
+    def _read_constraints(self, connection: Connection, schema: str, name: str, **kw: Any) -> list[tuple[str, str]]:
+        rows = connection.exec_driver_sql(
+            "SELECT relname, HEX(`constraint`) FROM mo_catalog.mo_tables "
+            "WHERE account_id = current_account_id() AND reldatabase = COALESCE(NULLIF(%s, ''), DATABASE()) "
+            f"AND relkind = 'r'{_called('relname', name)}",
+            (schema, *_given(name)),
+        )
+        return [(table, constraints or "") for table, constraints in rows if not table.startswith(_HIDDEN)]
+
+    def _shown_foreign_keys(
         self, connection: Connection, table: str, wanted: _Wanted
     ) -> list[ReflectedForeignKeyConstraint]:
-        """The foreign keys out of SHOW CREATE TABLE: 3.0's ALTER TABLE copies a table, and loses its rows of them."""
+        """The foreign keys out of SHOW CREATE TABLE."""
         keys = super().get_foreign_keys(connection, table, wanted.schema, **wanted.kw)
         for key in keys:
             key["options"] = {name: action for name, action in key["options"].items() if action not in _NO_ACTIONS}
@@ -437,7 +462,8 @@ class MatrixOneReflection(MySQLDialect):
                 return _geometry(name)
             util.warn(f"Did not recognize type {row.type!r} of column {row.name!r}")
             return types.NULLTYPE
-        return _TYPES[name](_TypeParts(int(match["width"] or 0), row.scale, bool(match["unsigned"]), row.values or ""))
+        width, unsigned = int(match["width"] or 0), bool(match["unsigned"])
+        return _TYPES[name](_TypeParts(width, _scale(row.encoded_type), unsigned, row.values or ""))
 
     @property
     def _matrixone(self) -> MatrixOneDialect:
@@ -467,7 +493,7 @@ class _Wanted(NamedTuple):
 
 class _TypeParts(NamedTuple):
     width: int
-    scale: int | None
+    scale: int
     unsigned: bool
     values: str
 
@@ -499,7 +525,7 @@ def _bigint(parts: _TypeParts) -> types.TypeEngine[Any]:
 
 def _float(type_: Callable[..., types.TypeEngine[Any]]) -> Callable[[_TypeParts], types.TypeEngine[Any]]:
     def of(parts: _TypeParts) -> types.TypeEngine[Any]:
-        size = (parts.width, parts.scale) if parts.width and parts.scale is not None and parts.scale >= 0 else ()
+        size = (parts.width, parts.scale) if parts.width and parts.scale >= 0 else ()
         return type_(*size, unsigned=parts.unsigned or None)
 
     return of
@@ -543,6 +569,12 @@ _TYPES: dict[str, Callable[[_TypeParts], types.TypeEngine[Any]]] = {
 }
 
 
+def _scale(encoded_type: str) -> int:
+    """The last four bytes of a type, where the sign is the lowest bit; -1 where none was given."""
+    number = int(encoded_type[-8:], 16)
+    return (number >> 1) ^ -(number & 1)
+
+
 def _values(text: str) -> list[str]:
     """The values of an ENUM or SET: parted by commas, or JSON where one of them has a comma."""
     _, json_mark, values = text.partition(":") if text.startswith("\0") else ("", "", "")
@@ -570,7 +602,8 @@ def _indexes(rows: Iterable[_IndexColumn]) -> Iterator[ReflectedIndex]:
     for name, columns in by_name.items():
         first = columns[0]
         index: dict[str, Any] = {
-            "name": name,
+            # A full-text index may go without; MySQL would name it so.
+            "name": name or first.column,
             "column_names": [row.column for row in columns],
             "unique": first.type == "UNIQUE",
         }
@@ -631,10 +664,22 @@ def _actions(row: _ForeignKeyColumn) -> Iterator[tuple[str, str]]:
             yield name, action
 
 
-def _foreign_key_names(constraints: str | None) -> set[str]:
-    """The names out of a table's ``constraint``: sections of a type, a count, and so many lengths and messages."""
-    data = bytes.fromhex(constraints or "")
-    names = set()
+def _put_in_order(key: ReflectedForeignKeyConstraint, names: list[str]) -> bool:
+    """Put a key's columns in this order, if it is one of them."""
+    referred = dict(zip(key["constrained_columns"], key["referred_columns"], strict=True))
+    if referred.keys() != set(names):
+        return False
+    key["constrained_columns"], key["referred_columns"] = names, [referred[name] for name in names]
+    return True
+
+
+def _foreign_key_columns(constraints: str) -> dict[str, list[int]]:
+    """The numbers of the columns of each foreign key, in order, out of a table's ``constraint``.
+
+    That has sections of a type, a count, and so many lengths and messages.
+    """
+    data = bytes.fromhex(constraints)
+    keys = {}
     position = 0
     while position < len(data):
         section, count = data[position], int.from_bytes(data[position + 1 : position + 9])
@@ -648,9 +693,10 @@ def _foreign_key_names(constraints: str | None) -> set[str]:
                 length = int.from_bytes(data[position : position + 8])
                 if section == _FOREIGN_KEYS:
                     fields = dict(_fields(data[position + 8 : position + 8 + length]))
-                    names.add(cast("bytes", fields.get(1, b"")).decode())
+                    name, columns = (cast("bytes", fields.get(number, b"")) for number in (1, 2))
+                    keys[name.decode()] = list(_varints(columns))
                 position += 8 + length
-    return names
+    return keys
 
 
 _REFERRING_TABLES, _FOREIGN_KEYS, _PRIMARY_KEY = 1, 2, 3
@@ -687,6 +733,13 @@ def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
             return
         yield number, message[position : position + length]
         position += length
+
+
+def _varints(message: bytes) -> Iterator[int]:
+    position = 0
+    while position < len(message):
+        value, position = _varint(message, position)
+        yield value
 
 
 def _varint(message: bytes, position: int) -> tuple[int, int]:

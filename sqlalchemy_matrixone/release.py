@@ -55,6 +55,7 @@ class Feature(Enum):
     LIKE_ESCAPE = (4, 2, 0), "LIKE … ESCAPE, read over before"
     NARROW_VECTORS = (4, 2, 0), "VECF16, VECBF16, VECINT8 and VECUINT8"
     RETURNING = (4, 2, 0), "RETURNING"
+    JSON_CAST_UNQUOTED = (4, 2, 0), "CAST to CHAR takes the quotes off a JSON string"
     SET_AS_TEXT = (4, 2, 0), "SET sent and compared as text, as a number before"
 
     @property

@@ -31,6 +31,16 @@ def _from(feature: Feature) -> Any:
     )
 
 
+def _until(feature: Feature) -> Any:
+    """Open on the releases before one that does otherwise."""
+    return property(
+        lambda self: exclusions.skip_if(  # type: ignore[no-untyped-call]
+            lambda config: config.db.dialect.supports(feature),
+            f"MatrixOne from {format_release(feature.since)} on: {feature.sql}",
+        )
+    )
+
+
 class Requirements(SuiteRequirements):
     """The answers, in the order of what they are about."""
 
@@ -89,7 +99,8 @@ class Requirements(SuiteRequirements):
 
     # Types
     uuid_data_type = _yes
-    json_type = legacy_unconditional_json_extract = _yes
+    json_type = _yes
+    legacy_unconditional_json_extract = _until(Feature.JSON_CAST_UNQUOTED)
     json_deserializer_binary = _no("The drivers give JSON as text, not as bytes")
     datetime_interval = _no("There is no type for an interval")
     datetime_literals = _no("There are no typed literals such as DATE '2020-01-01' in SQLAlchemy's MySQL dialects")

@@ -19,7 +19,7 @@ from .defaults import spelling
 
 if TYPE_CHECKING:
     from alembic.autogenerate.api import AutogenContext
-    from sqlalchemy import Column
+    from sqlalchemy import ClauseElement, Column
     from sqlalchemy.types import TypeEngine
 
 
@@ -53,6 +53,12 @@ class MatrixOneImpl(MySQLImpl):
         if type(type_obj).__module__ == matrixone_types.__name__:
             autogen_context.imports.add(f"import {matrixone_types.__name__}")
         return False
+
+    def render_ddl_sql_expr(
+        self, expr: ClauseElement, is_server_default: bool = False, is_index: bool = False, **kw: Any
+    ) -> str:
+        """As Alembic renders it, less the doubling of percent signs, which is for drivers and not for migrations."""
+        return super().render_ddl_sql_expr(expr, is_server_default, is_index, **kw).replace("%%", "%")
 
     def add_constraint(self, const: Any, **kw: Any) -> None:
         if isinstance(const, CheckConstraint):

@@ -277,6 +277,25 @@ def test_indexes_come_back_with_their_options(engine, server):
     }
 
 
+def test_the_columns_of_a_key_are_in_order_once_on_disk(engine, admin):
+    metadata = sa.MetaData()
+    sa.Table("pair", metadata, *(Column(name, sa.Integer, primary_key=True, autoincrement=False) for name in "xy"))
+    sa.Table(
+        "user",
+        metadata,
+        Column("id", sa.Integer, primary_key=True),
+        Column("a", sa.Integer),
+        Column("b", sa.Integer),
+        sa.ForeignKeyConstraint(["b", "a"], ["pair.x", "pair.y"], name="fk_pair"),
+    )
+    metadata.create_all(engine)
+    admin("SELECT mo_ctl('dn', 'flush', 'mo_catalog.mo_foreign_keys')")
+    (key,) = sa.inspect(engine).get_foreign_keys("user")
+    assert (key["constrained_columns"], key["referred_columns"]) == (["b", "a"], ["x", "y"])
+    with engine.connect() as connection:
+        assert differences(connection, metadata) == []
+
+
 def test_nothing_of_the_servers_own_shows(engine, server):
     create(engine, declared(server.release))
     inspector = sa.inspect(engine)

@@ -45,11 +45,13 @@ class QuotedNameArgumentTest(test_reflection.QuotedNameArgumentTest):
     __requires__ = ("quotes_in_names",)
 
 
-class NameDenormalizeTest(test_results.NameDenormalizeTest):
-    test_cols_driver_cols = cannot(
-        test_results.NameDenormalizeTest.test_cols_driver_cols,
-        "SELECT * gives the names of columns in lower case (2.2, 3.0, 4.2)",
-    )
+if hasattr(test_results, "NameDenormalizeTest"):  # from SQLAlchemy 2.1 on
+
+    class NameDenormalizeTest(test_results.NameDenormalizeTest):
+        test_cols_driver_cols = cannot(
+            test_results.NameDenormalizeTest.test_cols_driver_cols,
+            "SELECT * gives the names of columns in lower case (2.2, 3.0, 4.2)",
+        )
 
 
 class SequenceTest(test_sequence.SequenceTest):
