@@ -11,6 +11,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from itertools import filterfalse
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from sqlalchemy import exc, types, util
@@ -43,6 +44,8 @@ _T = TypeVar("_T")
 SYSTEM_DATABASES = frozenset(
     ("information_schema", "mo_catalog", "mo_debug", "mo_task", "mysql", "system", "system_metrics")
 )
+
+_NO_DATABASE, _NO_TABLE, _NOT_SUPPORTED = 1049, 1146, 20105
 
 _KIND_OF_VIEW = "v"
 _KIND_OF_SEQUENCE = "S"
@@ -101,12 +104,15 @@ class MatrixOneReflection(MySQLDialect):
     @reflection.cache
     def get_schema_names(self, connection: Connection, **kw: Any) -> list[str]:
         """The account's databases, without those of the server's own."""
-        rows = connection.exec_driver_sql("SELECT datname FROM mo_catalog.mo_database")
+        rows = connection.exec_driver_sql("SHOW DATABASES")
         return sorted(name for (name,) in rows if name not in SYSTEM_DATABASES)
 
     @reflection.cache
     def has_table(self, connection: Connection, table_name: str, schema: str | None = None, **kw: Any) -> bool:
-        """Whether there is a table or view of this name, a temporary one too: of that DESCRIBE has no rows."""
+        """Whether there is a table or view of this name, a temporary one too: of that DESCRIBE has no rows.
+
+        3.0 finds a table with a SET, and fails to describe it.
+        """
         self._ensure_has_table_connection(connection)
         database = schema or self.default_schema_name
         names = self.identifier_preparer._quote_free_identifiers(database, table_name)
@@ -115,9 +121,10 @@ class MatrixOneReflection(MySQLDialect):
                 f"DESCRIBE {'.'.join(names)}", execution_options={"skip_user_error_events": True}
             ).close()
         except exc.DBAPIError as error:
-            if self._extract_error_code(cast("Any", error.orig)) in (1146, 1049):
-                return False
-            raise
+            code = self._extract_error_code(cast("Any", error.orig))
+            if code not in (_NO_TABLE, _NO_DATABASE, _NOT_SUPPORTED):
+                raise
+            return code == _NOT_SUPPORTED
         return True
 
     @reflection.cache
@@ -142,8 +149,10 @@ class MatrixOneReflection(MySQLDialect):
         return sequence_name.lower() in self.get_sequence_names(connection, schema, **kw)
 
     def _names_of(self, connection: Connection, kind: ObjectKind, schema: str | None, **kw: Any) -> list[str]:
-        tables = self._read_tables(connection, schema or "", "", **kw)
-        return sorted(table.name for table in tables if _KINDS[table.kind] is kind)
+        wanted = self._wanted(connection, schema, None, **kw)
+        if wanted is None:
+            return self._shown_names(connection, schema, kind, **kw)
+        return sorted(table.name for table in wanted.tables if _KINDS[table.kind] is kind)
 
     # -- many tables
 
@@ -172,7 +181,7 @@ class MatrixOneReflection(MySQLDialect):
             rows = self._read_indexes(connection, wanted.schema or "", wanted.name, **wanted.kw)
             return {table: list(_indexes(group)) for table, group in _grouped(rows).items()}
 
-        return self._multi(connection, indexes, ReflectionDefaults.indexes, super().get_indexes, **kw)
+        return self._multi(connection, indexes, ReflectionDefaults.indexes, self._shown_indexes, **kw)
 
     def get_multi_unique_constraints(
         self, connection: Connection, **kw: Any
@@ -203,7 +212,7 @@ class MatrixOneReflection(MySQLDialect):
                 self._complete_foreign_keys(connection, found, wanted)
             return found
 
-        return self._multi(connection, keys, ReflectionDefaults.foreign_keys, super().get_foreign_keys, **kw)
+        return self._multi(connection, keys, ReflectionDefaults.foreign_keys, self._shown_foreign_keys, **kw)
 
     def _complete_foreign_keys(
         self, connection: Connection, found: dict[str, list[ReflectedForeignKeyConstraint]], wanted: _Wanted
@@ -221,7 +230,7 @@ class MatrixOneReflection(MySQLDialect):
             if numbers.keys() != {key["name"] for key in keys} or not all(
                 _put_in_order(key, [names.get(number, "") for number in numbers[key["name"] or ""]]) for key in keys
             ):
-                found[table] = self._shown_foreign_keys(connection, table, wanted)
+                found[table] = self._shown_foreign_keys(connection, table, wanted.schema, **wanted.kw)
 
     def get_multi_check_constraints(
         self, connection: Connection, **kw: Any
@@ -296,7 +305,10 @@ class MatrixOneReflection(MySQLDialect):
 
     def get_view_definition(self, connection: Connection, view_name: str, schema: str | None = None, **kw: Any) -> str:
         """The whole CREATE VIEW statement, as it was written."""
-        for table in self._read_tables(connection, schema or "", self._folded(view_name), **kw):
+        wanted = self._wanted(connection, schema, [self._folded(view_name)], **kw)
+        if wanted is None:
+            return str(super().get_view_definition(connection, view_name, schema, **kw))
+        for table in wanted.tables:
             if table.kind == _KIND_OF_VIEW and table.definition:
                 return str(json.loads(table.definition)["Stmt"])
         raise exc.NoSuchTableError(f"{schema}.{view_name}" if schema else view_name)
@@ -308,7 +320,7 @@ class MatrixOneReflection(MySQLDialect):
         connection: Connection,
         of_catalog: Callable[[_Wanted], dict[str, _T]],
         default: Callable[[], _T],
-        of_temporary_table: Callable[..., _T],
+        of_show: Callable[..., _T],
         *,
         schema: str | None = None,
         filter_names: Collection[str] | None = None,
@@ -319,6 +331,10 @@ class MatrixOneReflection(MySQLDialect):
         """One kind of fact of each table asked for, under the name that it was asked by."""
         names = {self._folded(name): name for name in filter_names or ()}
         wanted = self._wanted(connection, schema, list(names) or None, **kw)
+        if wanted is None:
+            shown = names.values() if filter_names else self._shown_names(connection, schema, kind, **kw)
+            yield from self._each(connection, of_show, schema, shown, **kw)
+            return
         found = {table.name for table in wanted.tables}
         if ObjectScope.DEFAULT in scope:
             facts = of_catalog(wanted) if found else {}
@@ -328,16 +344,35 @@ class MatrixOneReflection(MySQLDialect):
                     yield key, facts[table.name] if table.name in facts else default()
         if ObjectScope.TEMPORARY in scope and ObjectKind.TABLE in kind:
             # The catalog does not have them, or not under their names; SHOW CREATE TABLE does.
-            for name in (names[missing] for missing in names.keys() - found):
-                try:
-                    yield (schema, name), of_temporary_table(connection, name, schema, **kw)
-                except exc.NoSuchTableError:
-                    continue
+            missing = [names[name] for name in names.keys() - found]
+            yield from self._each(connection, of_show, schema, missing, **kw)
 
-    def _wanted(self, connection: Connection, schema: str | None, names: list[str] | None, **kw: Any) -> _Wanted:
+    def _each(
+        self, connection: Connection, of_show: Callable[..., _T], schema: str | None, names: Iterable[str], **kw: Any
+    ) -> Iterator[tuple[TableKey, _T]]:
+        for name in names:
+            try:
+                yield (schema, name), of_show(connection, name, schema, **kw)
+            except exc.NoSuchTableError:
+                continue
+
+    def _shown_names(self, connection: Connection, schema: str | None, kind: ObjectKind, **kw: Any) -> list[str]:
+        """The names that SHOW TABLES has, for who may not read the catalog."""
+        kw = {"info_cache": kw.get("info_cache")}
+        tables = super().get_table_names(connection, schema, **kw) if ObjectKind.TABLE in kind else []
+        views = super().get_view_names(connection, schema, **kw) if ObjectKind.VIEW in kind else []
+        return sorted(name for name in (*tables, *views) if not name.startswith(_HIDDEN))
+
+    def _wanted(self, connection: Connection, schema: str | None, names: list[str] | None, **kw: Any) -> _Wanted | None:
+        """The tables that are asked for, or None to who may not read the catalog."""
         kw = {"info_cache": kw.get("info_cache")}
         name = names[0] if names is not None and len(names) == 1 else ""
-        tables = self._read_tables(connection, schema or "", name, **kw)
+        try:
+            tables = self._read_tables(connection, schema or "", name, **kw)
+        except exc.DBAPIError as error:
+            if not _is_refused(error):
+                raise
+            return None
         if names is not None:
             tables = [table for table in tables if table.name in set(names)]
         return _Wanted(schema, name, tables, schema or self.default_schema_name, kw)
@@ -408,14 +443,20 @@ class MatrixOneReflection(MySQLDialect):
         )
         return [(table, constraints or "") for table, constraints in rows if not table.startswith(_HIDDEN)]
 
+    # -- out of SHOW CREATE TABLE
+
     def _shown_foreign_keys(
-        self, connection: Connection, table: str, wanted: _Wanted
+        self, connection: Connection, table: str, schema: str | None, **kw: Any
     ) -> list[ReflectedForeignKeyConstraint]:
-        """The foreign keys out of SHOW CREATE TABLE."""
-        keys = super().get_foreign_keys(connection, table, wanted.schema, **wanted.kw)
+        keys = super().get_foreign_keys(connection, table, schema, **kw)
         for key in keys:
             key["options"] = {name: action for name, action in key["options"].items() if action not in _NO_ACTIONS}
         return sorted(keys, key=lambda key: key["name"] or "")
+
+    def _shown_indexes(self, connection: Connection, table: str, schema: str | None, **kw: Any) -> list[ReflectedIndex]:
+        state = cast("_ReflectedState", self._parsed_state_or_create(connection, table, schema, **kw))
+        indexes = [*super().get_indexes(connection, table, schema, **kw), *state.own_indexes]
+        return sorted(indexes, key=lambda index: index["name"] or "")
 
     @util.memoized_property
     def _tabledef_parser(self) -> _TableDefinitionParser:
@@ -470,15 +511,42 @@ class MatrixOneReflection(MySQLDialect):
         return cast("MatrixOneDialect", self)
 
 
+class _ReflectedState(ReflectedState):
+    own_indexes: list[ReflectedIndex]
+
+
 class _TableDefinitionParser(MySQLTableDefinitionParser):
-    """MySQL's reading of SHOW CREATE TABLE, past the lines that MySQL has not."""
+    """MySQL's reading of SHOW CREATE TABLE, and the lines that MySQL has not."""
 
     def parse(self, show_create: str, charset: str | None) -> ReflectedState:
-        lines = (line for line in show_create.splitlines() if not _OWN_LINE.match(line))
-        return super().parse("\n".join(lines), charset)
+        lines = show_create.splitlines()
+        state = cast("_ReflectedState", super().parse("\n".join(filterfalse(_OWN_LINE.match, lines)), charset))
+        state.own_indexes = [_own_index(match) for match in map(_OWN_INDEX.match, lines) if match]
+        return state
 
 
-_OWN_LINE = re.compile(r"\s*(FULLTEXT `|KEY `.*` USING |.*\) CLUSTER BY )")
+_OWN_LINE = re.compile(r"\s*(FULLTEXT |KEY `.*` USING |.*\) CLUSTER BY )")
+_OWN_INDEX = re.compile(
+    r"\s*(?:FULLTEXT|KEY(?=.* USING )) (?:`(?P<name>.*?)` ?)?(?:USING (?P<using>\w+) )?"
+    r"\(`(?P<columns>.*?)`\)(?P<options>.*)"
+)
+
+
+def _own_index(match: re.Match[str]) -> ReflectedIndex:
+    columns = match["columns"].split("`,`")
+    said = match["options"].replace("WITH PARSER", "with_parser")
+    options = {"using": match["using"] or "fulltext", **dict(re.findall(r"(\w+) (?:= )?'?(\w+)'?", said))}
+    return cast(
+        "ReflectedIndex",
+        {
+            "name": match["name"] or columns[0],
+            "column_names": columns,
+            "unique": False,
+            "dialect_options": {
+                f"matrixone_{name}": int(value) if value.isdigit() else value for name, value in options.items()
+            },
+        },
+    )
 
 
 class _Wanted(NamedTuple):
@@ -750,6 +818,11 @@ def _varint(message: bytes, position: int) -> tuple[int, int]:
         position, shift = position + 1, shift + 7
         if byte < 128:
             return value, position
+
+
+def _is_refused(error: exc.DBAPIError) -> bool:
+    """Whether a statement was refused to the user, and not for what it says."""
+    return "do not have privilege" in str(error.orig)
 
 
 def _only(

@@ -59,7 +59,8 @@ create table keyed (a int, b int, c varchar(20), d int unique, e int, primary ke
 create table named (a int primary key, b int unique, c int, constraint uq3 unique (c), unique key uq4 (b, c),
     index ix using btree (c));
 create table no_key (a int, b varchar(5));
-create table `Mixed` (`Id` int primary key, `order` int, `it``s` int, `100%` int, `a b` int, `Other` int, key `Ix` (`Other`));
+create table `Mixed` (`Id` int primary key, `order` int, `it``s` int, `100%` int, `a b` int, `Other` int,
+    key `Ix` (`Other`));
 create table referred (x int, y int, z int, primary key (y, x), unique key u (z));
 create table referring (id int primary key, a int, b int, z int, z2 int, z3 int,
     constraint f1 foreign key (b, a) references referred (y, x), foreign key (z) references referred (z),

@@ -262,6 +262,43 @@ def test_an_unchanged_schema_has_no_differences(engine, server):
         assert differences(connection, metadata) == []
 
 
+def test_a_table_of_every_type_is_there(engine, server):
+    create(engine, declared(server.release))
+    create(engine, declared(server.release))
+    assert sa.inspect(engine).has_table("types")
+
+
+@pytest.fixture
+def user(engine, server, admin):
+    """Who may do everything in the one database, and not read the server's catalog."""
+    for statement in ("DROP USER IF EXISTS co_user", "DROP ROLE IF EXISTS co_role", "CREATE ROLE co_role"):
+        admin(statement)
+    admin("CREATE USER co_user IDENTIFIED BY '111' DEFAULT ROLE co_role")
+    for what in ("CONNECT ON ACCOUNT *", f"ALL ON DATABASE {DATABASE}", f"ALL ON TABLE {DATABASE}.*"):
+        admin(f"GRANT {what} TO co_role")
+    admin("GRANT co_role TO co_user")
+    yield server.engine(server.url(user="co_user", password="111", database=DATABASE))
+    admin("DROP USER co_user")
+    admin("DROP ROLE co_role")
+
+
+def test_who_may_not_read_the_catalog(engine, user, server):
+    """SHOW CREATE TABLE does not say MEDIUMINT, and quotes in its own way; all else it does."""
+    metadata = declared(server.release)
+    create(engine, metadata)
+
+    def is_shown(object_, name, type_, reflected, compare_to):
+        return name != "quoted" and not isinstance(getattr(object_, "type", None), mysql.MEDIUMINT)
+
+    inspector = sa.inspect(user)
+    assert inspector.get_table_names() == sorted(metadata.tables)
+    assert inspector.get_view_names() == []
+    assert inspector.has_table("child")
+    with user.connect() as connection:
+        opts = {"compare_type": True, "compare_server_default": True, "include_object": is_shown}
+        assert compare_metadata(MigrationContext.configure(connection, opts=opts), metadata) == []
+
+
 def test_indexes_come_back_with_their_options(engine, server):
     create(engine, declared(server.release))
     indexes = {index["name"]: index for index in sa.inspect(engine).get_indexes("articles")}
