@@ -116,8 +116,9 @@ class MatrixOneDialect(MatrixOneReflection, MySQLDialect):
         """SQLAlchemy's own flags for what the release has, over those that MySQL's dialect sets for MySQL's."""
         self._requires_alias_for_on_duplicate_key = False  # it is VALUES(column) on every release
         self._needs_correct_for_88718_96365 = False
-        returning = self.supports(Feature.RETURNING)
-        self.insert_returning = self.update_returning = self.delete_returning = returning
+        # Not for UPDATE and DELETE, where it is there too: these say when the ORM is to add it, and it would where
+        # the server refuses it, to statements of several tables.
+        self.insert_returning = self.supports(Feature.RETURNING)
         # Worked out from the above when first asked for, which may have been before the first connection.
         for name in ("insert_executemany_returning", "insert_executemany_returning_sort_by_parameter_order"):
             self.__dict__.pop(name, None)

@@ -89,6 +89,7 @@ class Requirements(SuiteRequirements):
     boolean_col_expressions = order_by_label_with_expression = mod_operator_as_percent_sign = _yes
     tuple_in = _from(Feature.TUPLE_COMPARISON)
     update_from = delete_from = _yes
+    update_returning = delete_returning = _from(Feature.RETURNING)
     regexp_match = regexp_replace = _yes
     aggregate_order_by = _yes
     supports_bitwise_or = supports_bitwise_and = supports_bitwise_xor = supports_bitwise_shift = _yes

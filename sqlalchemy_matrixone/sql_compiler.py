@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from .base import MatrixOneDialect
 
-_Changing = TypeVar("_Changing", dml.Insert, dml.Update)
 _Limited = TypeVar("_Limited", dml.Update, dml.Delete)
 
 
@@ -47,8 +46,7 @@ class MatrixOneCompiler(PastTablesCompiler, DiffCompiler):
         return super().visit_insert(insert_stmt, *args, **kw)  # type: ignore[no-any-return, no-untyped-call]
 
     def visit_update(self, update_stmt: dml.Update, *args: Any, **kw: Any) -> str:
-        update_stmt = self._fetching_what_is_not_returned(_with_limit_of_mysql(update_stmt))
-        return super().visit_update(update_stmt, *args, **kw)
+        return super().visit_update(_with_limit_of_mysql(update_stmt), *args, **kw)
 
     def visit_delete(self, delete_stmt: dml.Delete, *args: Any, **kw: Any) -> str:
         return super().visit_delete(_with_limit_of_mysql(delete_stmt), *args, **kw)  # type: ignore[no-any-return, no-untyped-call]
@@ -166,7 +164,7 @@ class MatrixOneCompiler(PastTablesCompiler, DiffCompiler):
                 )
         return super().returning_clause(stmt, returning_cols, populate_result_map=populate_result_map, **kw)
 
-    def _fetching_what_is_not_returned(self, statement: _Changing) -> _Changing:
+    def _fetching_what_is_not_returned(self, statement: dml.Insert) -> dml.Insert:
         """Without the ENUM and SET columns among its ``return_defaults()``: these are selected when they are asked for.
 
         The primary key stands in where no other column is left, since naming none would mean all.

@@ -127,6 +127,21 @@ def test_its_statements_do_as_they_did(engine: Engine):
     assert sum(not active for _, active in found) == 2
 
 
+def test_its_statements_of_two_tables_do_as_they_did(engine: Engine):
+    with Session(engine) as session:
+        first = Customer(email="a@example.org", name="A", orders=[Order(total=1), Order(total=5)])
+        second = Customer(email="b@example.org", name="B")
+        session.add_all((first, second))
+        session.flush()
+        session.execute(update(Customer).values(name="bought").where(Customer.id == Order.customer_id, Order.total > 4))
+        assert (first.name, second.name) == ("bought", "B")
+        session.execute(
+            delete(Order).where(Order.customer_id == Customer.id, Customer.name == "bought", Order.total > 4)
+        )
+        session.refresh(first)
+        assert [order.total for order in first.orders] == [1]
+
+
 def test_its_upserts_do_as_they_did(engine: Engine):
     hit = insert(Page).values([{"path": "/", "hits": 1, "title": "a"}, {"path": "/b", "hits": 1, "title": "b"}])
     hit = hit.on_duplicate_key_update(hits=Page.hits + hit.inserted.hits, title=hit.inserted.title)

@@ -4,13 +4,20 @@ import pytest
 from sqlalchemy.dialects import mysql
 
 from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
-from sqlalchemy_matrixone.reflection import _check_constraints, _Column, _index_options, _IndexColumn
+from sqlalchemy_matrixone.reflection import (
+    _check_constraints,
+    _Column,
+    _foreign_key_columns,
+    _index_options,
+    _IndexColumn,
+    _TableDefinitionParser,
+)
 from sqlalchemy_matrixone.types import GEOMETRY, VECF32
 
 DIALECT = MatrixOneDialect_pymysql()
 
 
-def column(type_="INT(32)", *, scale=None, values="", default=None, on_update=None, dialect=DIALECT):
+def column(type_="INT(32)", *, scale="00000000", values="", default=None, on_update=None, dialect=DIALECT):
     row = _Column("t", "c", type_, scale, values, 0, default, on_update, 0, "it''s", None, None)
     return dialect._column(row)
 
@@ -33,6 +40,20 @@ def test_types(type_, values, expected):
     assert repr(column(type_, values=values)["type"]).replace("unsigned=None", "") == repr(expected).replace(
         "unsigned=None", ""
     )
+
+
+@pytest.mark.parametrize(
+    ("type_", "scale", "expected"),
+    [
+        ("DECIMAL(10,2)", "00000004", mysql.DECIMAL(10, 2)),
+        ("FLOAT(7)", "00000006", mysql.FLOAT(7, 3)),
+        ("DOUBLE(10)", "00000004", mysql.DOUBLE(10, 2)),
+        ("FLOAT(24)", "00000001", mysql.FLOAT()),
+    ],
+)
+def test_the_scale_is_the_end_of_the_encoded_type(type_, scale, expected):
+    made = column(type_, scale="001E" + scale)["type"]
+    assert (made.precision, made.scale) == (expected.precision, expected.scale)
 
 
 @pytest.mark.parametrize(
@@ -77,3 +98,38 @@ def test_check_constraints_out_of_a_tables_extra_info():
     )
     assert list(_check_constraints(extra)) == [{"name": "ckx", "sqltext": "`x` > 5"}]
     assert list(_check_constraints(None)) == []
+
+
+def test_the_columns_of_foreign_keys_in_order():
+    """Of a table with a text of its own, a primary key and two foreign keys, as the server encodes it."""
+    constraints = (
+        "04 0000000000000001 000000000000000C 0A0772656C6B696E64120172"
+        "03 0000000000000008 220269642A026964"
+        "02 0000000000000002 0000000000000010 0A0266311202030218B8FE102202020100000000000000120A"
+        "026632120304030218B8FE102203030102"
+    ).replace(" ", "")
+    assert _foreign_key_columns(constraints) == {"f1": [3, 2], "f2": [4, 3, 2]}
+    assert _foreign_key_columns("") == {}
+
+
+SHOWN = """\
+CREATE TABLE `t` (
+  `id` int NOT NULL,
+  `title` varchar(50) DEFAULT NULL,
+  `v` vecf32(3) DEFAULT NULL,
+  PRIMARY KEY (`id`),
+  KEY `ix` (`title`),
+ FULLTEXT `ft`(`title`,`body`) WITH PARSER ngram,
+ FULLTEXT (`body`),
+  KEY `hn` USING hnsw (`v`) m = 16  op_type 'vector_l2_ops'
+) CLUSTER BY (`id`)"""
+
+
+def test_indexes_that_mysql_has_not_out_of_show_create_table():
+    state = _TableDefinitionParser(DIALECT, DIALECT.identifier_preparer).parse(SHOWN, "utf8mb4")
+    assert [key["name"] for key in state.keys] == [None, "ix"]
+    assert [(index["name"], index["column_names"], index["dialect_options"]) for index in state.own_indexes] == [
+        ("ft", ["title", "body"], {"matrixone_using": "fulltext", "matrixone_with_parser": "ngram"}),
+        ("body", ["body"], {"matrixone_using": "fulltext"}),
+        ("hn", ["v"], {"matrixone_using": "hnsw", "matrixone_m": 16, "matrixone_op_type": "vector_l2_ops"}),
+    ]
