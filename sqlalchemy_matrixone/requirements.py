@@ -57,12 +57,13 @@ class Requirements(SuiteRequirements):
     indexes_with_expressions = _no("CREATE INDEX: unsupported index which using expression as keypart")
     reflect_indexes_with_ascdesc = _no("DESC in CREATE INDEX is read over")
     deferrable_fks = _no("There is no DEFERRABLE")
-    repeated_column_foreign_keys = _no("foreign key … can not reference to itself, say the servers")
+    repeated_column_foreign_keys = repeated_remote_col_foreign_keys = _no("foreign key … can not reference to itself, say the servers")
     computed_columns = computed_columns_stored = computed_columns_virtual = _from(Feature.GENERATED_COLUMN)
     computed_columns_reflect_persisted = _from(Feature.GENERATED_COLUMN)
     identity_columns = _no("There is no IDENTITY; AUTO_INCREMENT it is")
 
     # Reflection
+    reflect_tables_no_columns = _no("A table without columns is a syntax error")
     cross_schema_fk_reflection = foreign_key_constraint_name_reflection = _yes
     unique_constraints_reflect_as_index = unique_index_reflect_as_unique_constraints = _yes
     indexes_check_column_order = _yes

@@ -143,6 +143,7 @@ def declared(release):
         sa.ForeignKeyConstraint(["a", "b"], ["parent.x", "parent.y"], name="fk_both"),
         sa.Index("ix_a_b", "a", "b", unique=True),
     )
+    sa.Table("vectors", metadata, Column("id", sa.BigInteger, primary_key=True), Column("v", VECF32(3)))
     # By itself: 2.2 and 3.0 alter no table that refers to itself.
     sa.Table(
         "tree",
@@ -359,7 +360,32 @@ CHANGES = {
         sa.ForeignKeyConstraint(["order"], ["child.id"], name="fk_new")
     ),
     "a table": lambda metadata: sa.Table("fresh", metadata, Column("v", VECF64(2)), Column("id", sa.Integer)),
+    "a full-text index": lambda metadata: sa.Index(
+        "ix_new", metadata.tables["articles"].c.title, matrixone_using="fulltext"
+    ),
+    "a vector index": lambda metadata: sa.Index(
+        "ix_new",
+        metadata.tables["vectors"].c.v,
+        matrixone_using="ivfflat",
+        matrixone_lists=2,
+        matrixone_op_type="vector_l2_ops",
+    ),
+    "a column's comment": lambda metadata: setattr(metadata.tables["defaults"].c.a, "comment", "new"),
+    "no column": lambda metadata: metadata.tables["child"]._columns.remove(metadata.tables["child"].c.own),
+    "no default": lambda metadata: setattr(metadata.tables["defaults"].c.a, "server_default", None),
+    "no comment": lambda metadata: setattr(metadata.tables["defaults"], "comment", None),
+    "no comment of a column": lambda metadata: setattr(metadata.tables["defaults"].c.id, "comment", None),
+    "no index": lambda metadata: without(metadata.tables["child"].indexes, "ix_a_b"),
+    "no full-text index": lambda metadata: without(metadata.tables["articles"].indexes, "ix_text"),
+    "no vector index": lambda metadata: without(metadata.tables["articles"].indexes, "ix_embedding"),
+    "no unique key": lambda metadata: without(metadata.tables["parent"].constraints, "uq_v_z"),
+    "no foreign key": lambda metadata: without(metadata.tables["child"].constraints, "fk_both"),
+    "no table": lambda metadata: metadata.remove(metadata.tables["tree"]),
 }
+
+
+def without(parts, name):
+    parts.remove(next(part for part in parts if part.name == name))
 
 
 @pytest.mark.parametrize("change", CHANGES)

@@ -94,19 +94,16 @@ def _compares(release: tuple[int, ...], type_: Any) -> bool:
 
 
 @pytest.fixture
-def connection(server: Server, admin: Admin) -> Iterator[Connection]:
+def database(admin: Admin) -> Iterator[str]:
     admin(f"DROP DATABASE IF EXISTS {DATABASE}")
     admin(f"CREATE DATABASE {DATABASE}")
-    with server.engine(server.url(database=DATABASE)).connect() as connection:
-        yield connection
+    yield DATABASE
     admin(f"DROP DATABASE {DATABASE}")
 
 
-# SQLAlchemy's own BIT and YEAR.
-@pytest.mark.filterwarnings("ignore:Type object .* does not refer to an OperatorClass")
-def test_values(server: Server, connection: Connection):
+def check(connection: Connection, release: tuple[int, ...]) -> None:
     for number, (type_, value) in enumerate(VALUES):
-        if _lacks(server.release, type_):
+        if _lacks(release, type_):
             continue
         table = sa.Table(
             f"t{number}", sa.MetaData(), sa.Column("id", sa.Integer, primary_key=True), sa.Column("v", type_)
@@ -116,7 +113,23 @@ def test_values(server: Server, connection: Connection):
         connection.execute(table.insert(), [{"v": value}, {"v": None}])
         found = connection.scalars(sa.select(table.c.v).order_by(table.c.id)).all()
         assert (found, type(found[0])) == ([value, value, None], type(value)), type_
-        if _compares(server.release, type_):
+        if _compares(release, type_):
             for same in (table.c.v == value, table.c.v.in_([value])):
                 assert connection.scalar(sa.select(sa.func.count()).where(same)) == 2, same
         connection.commit()
+
+
+# SQLAlchemy's own BIT and YEAR.
+pytestmark = pytest.mark.filterwarnings("ignore:Type object .* does not refer to an OperatorClass")
+
+
+def test_values(server: Server, database: str):
+    with server.engine(server.url(database=database)).connect() as connection:
+        check(connection, server.release)
+
+
+@pytest.mark.releases(since=(4, 2))
+@pytest.mark.parametrize("driver", ["aiomysql", "asyncmy"])
+async def test_values_with_an_async_engine(server: Server, database: str, driver: str):
+    async with server.async_engine(driver, server.url(driver, database=database)).connect() as connection:
+        await connection.run_sync(check, server.release)
