@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
     from .recovery.values import Pitr, RecoveryWindow, Snapshot
 
+# The numbers of most of the server's errors, those of lost connections among them: these are told by text.
+_GENERIC = frozenset((1105, 20101))
 _LOST = (
     "context canceled",
     "backend closed",
@@ -163,8 +165,10 @@ class MatrixOneDialect(MatrixOneReflection, MySQLDialect):
         self._facts = _ServerFacts(*("" if value is None else str(value) for value in row))
         self.default_account_name = self._facts.account
         self._initializing = True
-        super().initialize(connection)
-        self._initializing = False
+        try:
+            super().initialize(connection)
+        finally:
+            self._initializing = False
         self._follow_release()
 
     def _get_server_version_info(self, connection: Connection) -> tuple[int, ...]:
@@ -209,6 +213,14 @@ class MatrixOneDialect(MatrixOneReflection, MySQLDialect):
     ) -> None:
         self._accounted(super().do_executemany, cursor, statement, parameters, context)
 
+    def do_execute_no_params(
+        self, cursor: DBAPICursor, statement: str, context: ExecutionContext | None = None
+    ) -> None:
+        def execute(cursor: DBAPICursor, statement: str, parameters: Any, context: ExecutionContext | None) -> None:
+            super(MatrixOneDialect, self).do_execute_no_params(cursor, statement, context)  # type: ignore[no-untyped-call]
+
+        self._accounted(execute, cursor, statement, (), context)
+
     def _accounted(
         self,
         execute: Callable[..., None],
@@ -222,7 +234,7 @@ class MatrixOneDialect(MatrixOneReflection, MySQLDialect):
             return
         connection = context.root_connection.connection
         if (branch := branch_statement(context)) is not None:
-            with placed(self, branch, connection, cursor):
+            with placed(self, branch, context):
                 execute(cursor, statement, parameters, context)
             return
         unclassified = recovery_statement(context)
@@ -347,9 +359,11 @@ class MatrixOneDialect(MatrixOneReflection, MySQLDialect):
     ) -> bool:
         if super().is_disconnect(e, connection, cursor):
             return True
-        # The server's own words for it come as 1105 or 20101, which most of its errors do.
+        # An error of any other number may have such words out of a value.
+        if not isinstance(e, self.loaded_dbapi.Error) or _GENERIC.isdisjoint(e.args[:1]):
+            return False
         text = str(e).lower()
-        return isinstance(e, self.loaded_dbapi.Error) and any(lost in text for lost in _LOST)
+        return any(lost in text for lost in _LOST)
 
     # -- reading back
 

@@ -8,15 +8,16 @@ commits by itself is refused outside of an AUTOCOMMIT connection. :class:`Place`
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import Column, Select, Table, column, func, inspect, select, table
-from sqlalchemy.sql import ClauseElement, TableClause
-from sqlalchemy.sql.base import Executable
-from sqlalchemy.util import immutabledict
+from sqlalchemy.orm import Mapper
+from sqlalchemy.sql import ClauseElement, FromClause, TableClause
+from sqlalchemy.sql.base import Executable, Generative
+from sqlalchemy.sql.selectable import SelectBase
 
 from .exc import BranchError, RecoveryArgumentError
 from .recovery.ddl import RecoveryDDL
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, CursorResult
 
 OnConflict = Literal["fail", "skip", "accept"]
+
+TableArgument = type[Any] | FromClause | str
+"""A mapped class, a Table, ``as_of()`` one, or a table's name."""
 
 
 class Place(Enum):
@@ -54,11 +58,13 @@ class NamedTable:
         """
         :raises RecoveryArgumentError: where it is neither a mapped class, a Table, ``as_of()`` one, nor a name.
         """
+        if database is not None:
+            check_is_name("database", database)
         if isinstance(given, str):
             check_is_name(keyword, given)
             return cls(given, database)
         inspected = inspect(given, raiseerr=False)
-        selectable = getattr(inspected, "selectable", given)
+        selectable = inspected.local_table if isinstance(inspected, Mapper) else getattr(inspected, "selectable", given)
         moment = selectable.moment if isinstance(selectable, PastTable) else None
         named = selectable.element if isinstance(selectable, PastTable) else selectable
         if not isinstance(named, TableClause):
@@ -86,11 +92,20 @@ class BranchDDL(RecoveryDDL):
     def place(self, release: Release) -> Place:
         return Place.BEGUN
 
+    def tables(self) -> Iterator[Table]:
+        return _tables_in(self)
+
     def _execute_on_connection(
         self, connection: Connection, distilled_params: Any, execution_options: Any
     ) -> CursorResult[Any]:
         matrixone_dialect(connection)  # another one would not send the BEGIN
         return connection._execute_ddl(self, distilled_params, execution_options)
+
+
+def _tables_in(element: Any) -> Iterator[Table]:
+    for value in vars(element).values():
+        if isinstance(value, NamedTable) and value.table is not None:
+            yield value.table
 
 
 def _moment_or_none(snapshot: str | None, timestamp: dt.datetime | str | None, mo_ts: int | None) -> Moment | None:
@@ -127,14 +142,19 @@ class _Clone(BranchDDL):
     ) -> CursorResult[Any]:
         if not self.if_not_exists:
             return super()._execute_on_connection(connection, distilled_params, execution_options)
-        found = connection.execute(self._existing(), execution_options=execution_options)
+        options = {**connection.get_execution_options(), **execution_options}
+        translated = options.get("schema_translate_map") or {}
+        found = connection.execute(self._existing(translated), execution_options=execution_options)
         if found.first() is not None:
             return found
         plain = self.having(if_not_exists=False)
         return plain._execute_on_connection(connection, distilled_params, execution_options)
 
-    def _existing(self) -> Select[Any]:
-        """A query that has a row where the object exists."""
+    def _existing(self, translated: Mapping[str | None, str | None]) -> Select[Any]:
+        """A query that has a row where the object exists.
+
+        :param translated: the ``schema_translate_map`` that it would be made with.
+        """
         raise NotImplementedError
 
 
@@ -169,8 +189,8 @@ class CloneTable(_Clone):
 
     def __init__(
         self,
-        name: Any,
-        source: Any,
+        name: TableArgument,
+        source: TableArgument,
         *,
         snapshot: str | None = None,
         timestamp: dt.datetime | str | None = None,
@@ -189,8 +209,9 @@ class CloneTable(_Clone):
         self.copy_grants = copy_grants
         _not_there(if_not_exists, to_account)
 
-    def _existing(self) -> Select[Any]:
-        database = func.database() if self.new.database is None else func.lower(self.new.database)
+    def _existing(self, translated: Mapping[str | None, str | None]) -> Select[Any]:
+        name = translated.get(self.new.database, self.new.database)
+        database = func.database() if name is None else func.lower(name)
         in_database = func.lower(_TABLES.c.table_schema) == database
         return select(_TABLES.c.table_name).where(in_database, func.lower(_TABLES.c.table_name) == self.name.lower())
 
@@ -235,7 +256,7 @@ class CloneDatabase(_Clone):
         self.if_not_exists = if_not_exists
         _not_there(if_not_exists, to_account)
 
-    def _existing(self) -> Select[Any]:
+    def _existing(self, translated: Mapping[str | None, str | None]) -> Select[Any]:
         return select(_SCHEMATA).where(func.lower(_SCHEMATA.c.schema_name) == self.name.lower())
 
 
@@ -264,8 +285,8 @@ class CreateBranch(BranchDDL):
 
     def __init__(
         self,
-        name: Any,
-        source: Any = None,
+        name: TableArgument,
+        source: TableArgument | None = None,
         *,
         database: str | None = None,
         snapshot: str | None = None,
@@ -276,6 +297,8 @@ class CreateBranch(BranchDDL):
         if source is None and database is None:
             raise RecoveryArgumentError("say what to branch: a table, or database=…")
         self.new = NamedTable.present("name", name, None if source is None else database)
+        if source is None and self.new.database is not None:
+            raise RecoveryArgumentError(f"name={name!r}: the branch of a database is one, and has a name alone")
         self.source = None if source is None else NamedTable.of("source", source, database)
         self.name = self.new.name
         self.database = database
@@ -298,7 +321,7 @@ class DropBranch(BranchDDL):
 
     __visit_name__ = "drop_branch"
 
-    def __init__(self, name: Any = None, *, database: str | None = None) -> None:
+    def __init__(self, name: TableArgument | None = None, *, database: str | None = None) -> None:
         if name is None and database is None:
             raise RecoveryArgumentError("say which branch to drop: a table, or database=…")
         if database is not None:
@@ -312,7 +335,12 @@ class _Join(BranchDDL):
     """From one table into another."""
 
     def __init__(
-        self, branch: Any, into: Any, *, on_conflict: OnConflict | None = None, database: str | None = None
+        self,
+        branch: TableArgument,
+        into: TableArgument,
+        *,
+        on_conflict: OnConflict | None = None,
+        database: str | None = None,
     ) -> None:
         if on_conflict not in (None, "fail", "skip", "accept"):
             raise RecoveryArgumentError(f"on_conflict={on_conflict!r} is none of fail, skip and accept")
@@ -368,10 +396,10 @@ class PickBranch(_Join):
 
     def __init__(
         self,
-        branch: Any,
-        into: Any,
+        branch: TableArgument,
+        into: TableArgument,
         *,
-        keys: Sequence[Any] | Select[Any] | None = None,
+        keys: Iterable[Any] | SelectBase | None = None,
         between: tuple[str, str] | None = None,
         on_conflict: OnConflict | None = None,
         database: str | None = None,
@@ -379,19 +407,20 @@ class PickBranch(_Join):
         super().__init__(branch, into, on_conflict=on_conflict, database=database)
         if keys is None and between is None:
             raise RecoveryArgumentError("say what to pick: keys=…, between=(snapshot, snapshot), or both")
-        if isinstance(keys, str) or (not isinstance(keys, ClauseElement) and keys is not None and not list(keys)):
+        chosen = keys if keys is None or isinstance(keys, ClauseElement) else list(keys)
+        if isinstance(keys, str) or chosen == []:
             raise RecoveryArgumentError(f"keys={keys!r} is not a list of keys, or an empty one")
         if between is not None:
             first, last = between
             between = (check_name("snapshot", first), check_name("snapshot", last))
-        self.keys = keys
+        self.keys: SelectBase | ClauseElement | list[Any] | None = chosen
         self.between = between
 
     def place(self, release: Release) -> Place:
         return Place.ALONE
 
 
-class DiffBranch(Executable, ClauseElement):
+class DiffBranch(Executable, Generative, ClauseElement):
     """``DATA BRANCH DIFF``: the rows in which a branch and a table differ. MatrixOne 3.0.6 on.
 
     The Result has a row for each change that was made on one side: ``source``, the name of the table it was
@@ -422,18 +451,16 @@ class DiffBranch(Executable, ClauseElement):
     inherit_cache = False
     error = BranchError
     release: Release | None = None
-    # The Result is read before the connection is left as clean as it was.
-    _execution_options = immutabledict({"stream_results": False})
 
     def __init__(
         self,
-        branch: Any,
-        against: Any,
+        branch: TableArgument,
+        against: TableArgument,
         *,
         columns: Sequence[str | Column[Any] | Any] | None = None,
         output: Literal["summary", "count"] | None = None,
         limit: int | None = None,
-        as_table: Any = None,
+        as_table: TableArgument | None = None,
         file: str | None = None,
         database: str | None = None,
     ) -> None:
@@ -450,6 +477,9 @@ class DiffBranch(Executable, ClauseElement):
         self.limit = limit
         self.as_table = None if as_table is None else NamedTable.present("as_table", as_table, database)
         self.file = file
+
+    def get_children(self, **kw: Any) -> Iterator[Table]:
+        return _tables_in(self)
 
     def place(self, release: Release) -> Place:
         if not Feature.DIFF_IN_TRANSACTION.in_release(release):

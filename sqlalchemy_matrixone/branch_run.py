@@ -11,8 +11,6 @@ from .exc import Reason, conflict_of
 from .transaction import TransactionState, state_of
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine.interfaces import DBAPICursor
-
     from .base import MatrixOneDialect
 
 
@@ -23,25 +21,29 @@ def branch_statement(context: Any) -> BranchDDL | DiffBranch | None:
 
 
 @contextmanager
-def placed(
-    dialect: MatrixOneDialect, element: BranchDDL | DiffBranch, connection: Any, cursor: DBAPICursor
-) -> Iterator[None]:
+def placed(dialect: MatrixOneDialect, element: BranchDDL | DiffBranch, context: Any) -> Iterator[None]:
     """Have a statement run where it becomes a part of the transaction, or alone.
 
     :raises BranchError: with reason active_transaction, where it would be committed in silence.
     :raises BranchConflict: where the server refuses it for one.
     """
+    connection = context.root_connection.connection
     state = state_of(connection)
     place = element.place(dialect.server_release)
     _refuse_elsewhere(element, place, state)
     if place is Place.FIRST:
+        if context._is_server_side:
+            raise element.error(
+                "DIFF BRANCH was not sent: this release of MatrixOne takes it by itself alone, so that its rows are "
+                "read at once. Execute it without stream(), stream_results and yield_per.",
+                Reason.UNSUPPORTED,
+            )
         with dialect.cleaned_up(connection):
             yield
         return
     if place is Place.BEGUN and not state.begun and not state.autocommit:
         # The server commits a clone at once, save after a BEGIN. That would commit what was written before.
-        cursor.execute("BEGIN")
-        state.sending("BEGIN")
+        context.root_connection.exec_driver_sql("BEGIN")
     if not state.autocommit:
         state.used = state.written = True
     try:

@@ -9,13 +9,16 @@ from sqlalchemy import (
     CompoundSelect,
     FromClause,
     Select,
+    Table,
     and_,
     false,
+    inspect,
     literal_column,
     or_,
     select,
     union_all,
 )
+from sqlalchemy.orm import Mapper
 
 from .exc import RecoveryArgumentError
 from .recovery.what import table_of
@@ -41,9 +44,10 @@ def changes_since(
     :param snapshot: as for :func:`as_of`.
     :param timestamp: as for :func:`as_of`.
     :param mo_ts: as for :func:`as_of`.
-    :raises RecoveryArgumentError: where the table has no primary key, or the moment is not one.
+    :raises RecoveryArgumentError: where the table has no primary key, or the moment is not one, or a class shares
+        its rows with others: give its Table, with the columns and rows that it has.
     """
-    new = table_of(target)
+    new = _whole_table(target)
     if not new.primary_key:
         raise RecoveryArgumentError(f"{new.name!r} has no primary key, by which old and new rows could be told")
     old = as_of(new, snapshot=snapshot, timestamp=timestamp, mo_ts=mo_ts)
@@ -64,3 +68,13 @@ def changes_since(
         rows("new", new.outerjoin(old, same), old.c[keys[0]].is_(None)),
         rows("gone", old.outerjoin(new, same), new.c[keys[0]].is_(None)),
     )
+
+
+def _whole_table(target: Any) -> Table:
+    """The Table of a class that is all of it and no more."""
+    mapper = inspect(target, raiseerr=False)
+    if isinstance(mapper, Mapper) and mapper.inherits is not None:
+        raise RecoveryArgumentError(
+            f"{mapper.class_.__name__} shares its rows with {mapper.inherits.class_.__name__}: give one Table of theirs"
+        )
+    return table_of(target)

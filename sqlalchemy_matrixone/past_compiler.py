@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import exc
+from sqlalchemy import BigInteger, String, exc
 from sqlalchemy.dialects.mysql.mysqldb import MySQLCompiler_mysqldb
 from sqlalchemy.sql.base import Executable
 from sqlalchemy.util import memoized_property
@@ -14,8 +14,8 @@ from .release import Feature, format_release
 from .timetravel import Moment, MomentOption, PastTable
 
 if TYPE_CHECKING:
-    from sqlalchemy import TextClause
-    from sqlalchemy.sql import TableClause
+    from sqlalchemy import TextClause, TextualSelect
+    from sqlalchemy.sql import TableClause, dml
 
 
 class PastTablesCompiler(MySQLCompiler_mysqldb):
@@ -26,10 +26,26 @@ class PastTablesCompiler(MySQLCompiler_mysqldb):
         if self.compile_state is not None:
             detach_past_entities(self.compile_state)
 
+    def visit_insert(self, insert_stmt: dml.Insert, *args: Any, **kw: Any) -> str:
+        _refuse_writing(insert_stmt)
+        return super().visit_insert(insert_stmt, *args, **kw)  # type: ignore[no-any-return, no-untyped-call]
+
+    def visit_update(self, update_stmt: dml.Update, *args: Any, **kw: Any) -> str:
+        _refuse_writing(update_stmt)
+        return super().visit_update(update_stmt, *args, **kw)
+
+    def visit_delete(self, delete_stmt: dml.Delete, *args: Any, **kw: Any) -> str:
+        _refuse_writing(delete_stmt)
+        return super().visit_delete(delete_stmt, *args, **kw)  # type: ignore[no-any-return, no-untyped-call]
+
     def visit_moment(self, moment: Moment, *, literal_binds: bool = False, **kw: Any) -> str:
-        if moment.value is None:
-            return f"{{SNAPSHOT = {self.preparer.quote_identifier(moment.name or '')}}}"
-        return f"{{{moment.kind} = {self.process(moment.value, literal_binds=literal_binds)}}}"
+        if moment.value is not None:
+            when = self.process(moment.value, literal_binds=literal_binds)
+        elif moment.kind == "SNAPSHOT":
+            when = self.preparer.quote_identifier(moment.fixed or "")
+        else:
+            when = self.render_literal_value(moment.fixed, String() if moment.kind == "TIMESTAMP" else BigInteger())
+        return f"{{{moment.kind} = {when}}}"
 
     def visit_past_table(self, past: PastTable, **kw: Any) -> str:
         return self.visit_alias(past, **kw)  # type: ignore[no-any-return, no-untyped-call]
@@ -85,6 +101,11 @@ class PastTablesCompiler(MySQLCompiler_mysqldb):
             raise exc.CompileError(f"{textclause.text!r} in FROM cannot be read in the past: name a Table")
         return super().visit_textclause(textclause, *args, **kw)  # type: ignore[no-any-return, no-untyped-call]
 
+    def visit_textual_select(self, taf: TextualSelect, *args: Any, **kw: Any) -> str:
+        if self._moment_of_all is not None:
+            raise exc.CompileError("the tables of a text() cannot be told, so it cannot be read in the past")
+        return super().visit_textual_select(taf, *args, **kw)  # type: ignore[no-any-return, no-untyped-call]
+
     @memoized_property
     def _moment_of_all(self) -> Moment | None:
         """The moment that the whole statement reads, save what says another with ``as_of()``."""
@@ -92,3 +113,8 @@ class PastTablesCompiler(MySQLCompiler_mysqldb):
         has_options = issubclass(type(self.statement), Executable)
         options = getattr(self.statement, "_with_options", ()) if has_options else ()
         return next((option.moment for option in reversed(options) if isinstance(option, MomentOption)), None)
+
+
+def _refuse_writing(statement: dml.Insert | dml.Update | dml.Delete) -> None:
+    if isinstance(statement.table, PastTable):
+        raise exc.CompileError(f"the past cannot be written to: give {statement.table.element.name!r} itself")

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from sqlalchemy import BindParameter, event, exc
-from sqlalchemy.orm import ORMExecuteState, Session, scoped_session
+from sqlalchemy import BindParameter, TextClause, event, exc
+from sqlalchemy.orm import (
+    ORMExecuteState,
+    Session,
+    SessionTransaction,
+    SessionTransactionOrigin,
+    scoped_session,
+)
+from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.orm.state import InstanceState
 
 from .exc import RecoveryArgumentError
@@ -19,6 +26,9 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession, async_scoped_session
 
 _S = TypeVar("_S", bound="Session | scoped_session[Any] | AsyncSession | async_scoped_session[Any]")
+
+_Aside = tuple[Any, list[tuple[InstanceState[Any], object]]]
+"""An identity map that has been set aside, and its objects."""
 
 _CURRENT = "matrixone_time_travel"
 
@@ -44,12 +54,12 @@ def time_travel(
     moment, with :func:`as_of`, is read at that one. Blocks nest; the inner one counts. With an AsyncSession,
     too, it is a plain ``with``.
 
-    Objects of the past live in the block alone, apart from the present ones of the Session: ``get()`` gives the
-    old object though the new one is there. At the end of the block they are detached; ``session.merge(old)``
-    then brings an old state back. Nothing can be written in the block: a flush, a ``commit()`` and every
-    statement other than a SELECT raise :class:`~sqlalchemy.exc.InvalidRequestError`, as does a lazy load of an
-    object from outside of it. What does not go through the Session is not covered: its ``connection()``, and
-    its ``bulk_…()`` methods.
+    Objects of the past live in the block alone. The present ones are set aside for so long: they are detached, so
+    that nothing is loaded into them from the past, and ``get()`` gives the old object though the new one is there.
+    At the end of the block the old ones are detached, and the present ones are the Session's again;
+    ``session.merge(old)`` then brings an old state back. Nothing can be written in the block: a flush, a ``commit()``
+    and every statement other than a SELECT raise :class:`~sqlalchemy.exc.InvalidRequestError`. What does not go
+    through the Session is not covered: its ``connection()``, and a text() within a SELECT.
 
     :param session: a Session, scoped_session, AsyncSession or async_scoped_session, on a matrixone engine. It
         must hold no changes that are not flushed. What it has written in its transaction is not seen in the
@@ -89,8 +99,10 @@ class _Travel:
         self._outer: _Travel | None = session.info.get(_CURRENT)
         self._listeners: dict[str, Callable[..., Any]] = {
             "do_orm_execute": self._read_past,
+            "before_attach": self._refuse_stored,
             "before_flush": self._refuse_flush,
             "before_commit": self._refuse_commit,
+            "after_transaction_create": self._refuse_bulk,
             "after_rollback": self._to_present,
             "after_soft_rollback": self._to_past,
         }
@@ -104,28 +116,47 @@ class _Travel:
         self._depart()
         self._session.info[_CURRENT] = self
         for name, listener in self._listeners.items():
-            event.listen(self._session, name, listener)
+            # First of all, lest another listener answers for the present.
+            event.listen(self._session, name, listener, insert=True)
 
     def end(self) -> None:
         for name, listener in self._listeners.items():
             event.remove(self._session, name, listener)
+        inner = self._inner()
+        if inner is not None:
+            # Blocks of generators may end in any order: the inner one goes on, and returns to where this one would.
+            inner._outer, inner._aside = self._outer, self._aside
+            return
         if self._outer is None:
             del self._session.info[_CURRENT]
         else:
             self._session.info[_CURRENT] = self._outer
         self._return()
 
+    def _inner(self) -> _Travel | None:
+        """The block that was begun within this one, if it has not ended."""
+        travel, inner = self._session.info[_CURRENT], None
+        while travel is not self:
+            travel, inner = travel._outer, travel
+        return inner
+
     # -- the identity map
 
     def _depart(self) -> None:
-        self._present = self._session.identity_map
-        self._past: Any = type(self._present)()
+        present = self._session.identity_map
+        # Their objects are held, for what is done to a detached one in the block would be lost with it.
+        self._aside: _Aside = (present, [(state, state.obj()) for state in present.all_states()])
+        _belong(present.all_states(), None)
+        self._past: Any = type(present)()
         self._session.identity_map = self._past
 
     def _return(self) -> None:
         there = self._session.identity_map
-        self._session.identity_map = self._present
+        for obj in self._session.deleted:
+            self._session.expunge(obj)
         InstanceState._detach_states(there.all_states(), self._session)
+        self._session.identity_map, _ = self._aside
+        _belong(self._session.identity_map.all_states(), self._session.hash_key)
         if there is not self._past:
             # Within the block the Session was closed, which had to mean the present objects as well.
             self._session.expunge_all()
@@ -153,26 +184,37 @@ class _Travel:
     def _read_past(self, state: ORMExecuteState) -> None:
         if not self._is_current():
             return
-        if not state.is_select:
+        if not state.is_select or isinstance(getattr(state.statement, "element", None), TextClause):
             raise exc.InvalidRequestError(
                 "within time_travel() a Session reads: this is no SELECT, or one whose tables cannot be told, such as "
                 "text(). Leave the block first."
             )
-        self._refuse_present(state.lazy_loaded_from)
-        self._refuse_present(state.load_options._refresh_state)
+        dialect = self._session.get_bind(**state.bind_arguments).dialect
+        if dialect.name != "matrixone":
+            raise exc.InvalidRequestError(f"time_travel() needs a matrixone engine, and this is one of {dialect.name}")
         state.statement = state.statement.options(self._option)
         # The objects of a result are made when it is fetched from, which may be after the block.
         state.update_execution_options(prebuffer_rows=True)
 
-    def _refuse_present(self, owner: InstanceState[Any] | None) -> None:
-        if owner is not None and not self._session.identity_map.contains_state(owner):
+    def _refuse_stored(self, session: Session, instance: object) -> None:
+        if self._past is not None and instance_state(instance).key is not None:
             raise exc.InvalidRequestError(
-                f"{owner.obj()!r} was loaded outside of this time_travel() block: its attributes cannot be loaded "
-                "within, where that would mix it with the past. Load it before, or outside."
+                f"{instance!r} is of the present, and was not added: within time_travel() a Session has objects of the "
+                "past alone. It has its present ones again when the block ends."
             )
+
+    def _refuse_bulk(self, session: Session, transaction: SessionTransaction) -> None:
+        if transaction.origin is SessionTransactionOrigin.SUBTRANSACTION:
+            transaction.close()
+            raise exc.InvalidRequestError("within time_travel() nothing is written: leave the block first")
 
     def _refuse_flush(self, *_: Any) -> NoReturn:
         raise exc.InvalidRequestError("within time_travel() nothing is flushed: the past cannot be written to")
 
     def _refuse_commit(self, *_: Any) -> NoReturn:
         raise exc.InvalidRequestError("within time_travel() nothing is committed: leave the block first")
+
+
+def _belong(states: Iterable[InstanceState[Any]], session_id: int | None) -> None:
+    for state in states:
+        state.session_id = session_id

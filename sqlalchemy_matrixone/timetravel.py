@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from typing import Any, TypeVar, overload
 
 from sqlalchemy import BigInteger, BindParameter, Dialect, String, TypeDecorator, bindparam, inspect, type_coerce
 from sqlalchemy.orm import Mapper, aliased, with_polymorphic
 from sqlalchemy.orm.interfaces import ORMOption
-from sqlalchemy.orm.util import AliasedInsp
+from sqlalchemy.orm.util import AliasedClass, AliasedInsp
 from sqlalchemy.sql import ClauseElement, FromClause, Join, TableClause, visitors
 from sqlalchemy.sql.cache_key import HasCacheKey
 from sqlalchemy.sql.expression import Alias, ColumnClause, ColumnElement
@@ -35,8 +36,7 @@ class UtcMoment(TypeDecorator[dt.datetime]):
     cache_ok = True
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str:
-        when = check_moment(value)
-        return when if isinstance(when, str) else f"{when.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S.%f}"
+        return _utc_text(value)
 
 
 class Moment(ClauseElement):
@@ -44,43 +44,58 @@ class Moment(ClauseElement):
 
     A time is a bound value, so that statements that differ in it share a compiled form. A snapshot's name is
     an identifier, which the server folds to lower case as it did when the snapshot was made; as a
-    string it would not. So the name is a part of the cache key.
+    string it would not. So the name is a part of the cache key. So is the time of a mapped class: a loader option
+    such as ``selectinload()`` goes by the alias in the compiled form, whose bound value would be that of the first.
     """
 
     __visit_name__ = "moment"
     stringify_dialect = "matrixone+pymysql"
     _traverse_internals: Any = (
         ("kind", InternalTraversal.dp_string),
-        ("name", InternalTraversal.dp_string),
+        ("fixed", InternalTraversal.dp_string),
         ("value", InternalTraversal.dp_clauseelement),
     )
 
-    def __init__(self, kind: str, name: str | None = None, value: ColumnElement[Any] | None = None) -> None:
+    def __init__(self, kind: str, fixed: str | None = None, value: ColumnElement[Any] | None = None) -> None:
         self.kind = kind
-        self.name = name
+        self.fixed = fixed
         self.value = value
 
     @classmethod
-    def of(cls, *, snapshot: str | None, timestamp: When | None, mo_ts: int | BindParameter[Any] | None) -> Moment:
+    def of(
+        cls,
+        *,
+        snapshot: str | None,
+        timestamp: When | None,
+        mo_ts: int | BindParameter[Any] | None,
+        bound: bool = True,
+    ) -> Moment:
         """
+        :param bound: whether a time becomes a bound value, as a bind parameter always is.
         :raises RecoveryArgumentError: where not exactly one of them is given, or it is not one.
         """
         if sum(given is not None for given in (snapshot, timestamp, mo_ts)) != 1:
             raise RecoveryArgumentError("say when with one of snapshot=…, timestamp=… and mo_ts=…")
         if snapshot is not None:
-            return cls("SNAPSHOT", name=check_name("snapshot", snapshot))
+            return cls("SNAPSHOT", fixed=check_name("snapshot", snapshot))
         if timestamp is not None:
-            return cls("TIMESTAMP", value=_bound(timestamp, check_moment, UtcMoment()))
-        return cls("MO_TS", value=_bound(mo_ts, _check_nanoseconds, BigInteger()))
+            return cls._of_time("TIMESTAMP", timestamp, _utc_text, UtcMoment(), bound)
+        return cls._of_time("MO_TS", mo_ts, _nanoseconds, BigInteger(), bound)
+
+    @classmethod
+    def _of_time(cls, kind: str, value: Any, checked: Callable[[Any], str | int], type_: Any, bound: bool) -> Moment:
+        if isinstance(value, BindParameter):
+            return cls(kind, value=type_coerce(value, type_))
+        time = checked(value)
+        return cls(kind, value=bindparam(None, time, type_, unique=True)) if bound else cls(kind, fixed=str(time))
 
 
-def _bound(value: Any, check: Any, type_: Any) -> ColumnElement[Any]:
-    if isinstance(value, BindParameter):
-        return type_coerce(value, type_)
-    return bindparam(None, check(value), type_, unique=True)
+def _utc_text(value: Any) -> str:
+    when = check_moment(value)
+    return when if isinstance(when, str) else f"{when.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S.%f}"
 
 
-def _check_nanoseconds(value: Any) -> int:
+def _nanoseconds(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
         raise RecoveryArgumentError(f"mo_ts={value!r} is not a number of nanoseconds since 1970")
     return value
@@ -96,13 +111,16 @@ class MomentOption(HasCacheKey, ORMOption):
         self.moment = moment
 
 
-class PastTable(FromClauseAlias[Any]):
-    """An alias of a table, which reads it as it was at a moment. Made by :func:`as_of`."""
+class PastTable(Alias):
+    """An alias of a table, which reads it as it was at a moment. Made by :func:`as_of`.
+
+    As an Alias, so that SQLAlchemy does not put another table in its place where it adapts an expression.
+    """
 
     __visit_name__ = "past_table"
     stringify_dialect = "matrixone+pymysql"
     _traverse_internals: Any = (
-        *FromClauseAlias._traverse_internals,
+        *Alias._traverse_internals,
         ("moment", InternalTraversal.dp_clauseelement),
     )
 
@@ -123,6 +141,28 @@ def as_of(
     mo_ts: int | BindParameter[Any] | None = None,
     name: str | None = None,
 ) -> type[_T]: ...
+
+
+@overload
+def as_of(
+    target: AliasedClass[_T],
+    *,
+    snapshot: str | None = None,
+    timestamp: When | None = None,
+    mo_ts: int | BindParameter[Any] | None = None,
+    name: str | None = None,
+) -> AliasedClass[_T]: ...
+
+
+@overload
+def as_of(  # type: ignore[overload-overlap]  # a Join is a FromClause too; this comes first
+    target: Join,
+    *,
+    snapshot: str | None = None,
+    timestamp: When | None = None,
+    mo_ts: int | BindParameter[Any] | None = None,
+    name: str | None = None,
+) -> Join: ...
 
 
 @overload
@@ -157,7 +197,8 @@ def as_of(
 
     Objects that are loaded from the past belong to no Session: they are detached, so that they never mix with
     the present ones and nothing that is done to them is flushed. What is loaded along with them by a
-    loader option must say its moment as well: ``selectinload(old.items.of_type(as_of(Item, …)))``.
+    loader option must say its moment as well, ``selectinload(old.items.of_type(as_of(Item, …)))``: where the past
+    and the present would be loaded into each other, compiling raises :class:`~sqlalchemy.exc.CompileError`.
     :func:`time_travel` reads whole graphs of objects.
 
     :param target: a mapped class or an alias of one, a Table, an alias of one, or a join of these.
@@ -172,8 +213,9 @@ def as_of(
     :raises RecoveryArgumentError: where the moment is not one, or naive, or the target is no table. That a
         snapshot does not exist or a table was not there then is the server's to say.
     """
-    moment = Moment.of(snapshot=snapshot, timestamp=timestamp, mo_ts=mo_ts)
     inspected = inspect(target, raiseerr=False)
+    is_mapped = isinstance(inspected, (Mapper, AliasedInsp))
+    moment = Moment.of(snapshot=snapshot, timestamp=timestamp, mo_ts=mo_ts, bound=not is_mapped)
     if isinstance(inspected, Mapper):
         return aliased(target, _past(inspected._with_polymorphic_selectable, moment, name), name=name)
     if isinstance(inspected, AliasedInsp):

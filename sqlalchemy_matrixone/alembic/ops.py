@@ -13,9 +13,10 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
 
 from alembic.operations import MigrateOperation, Operations
-from alembic.operations.ops import DropTableOp
+from alembic.operations.ops import DropTableOp, ExecuteSQLOp
 from alembic.util import CommandError
 from sqlalchemy import MetaData, Table
+from sqlalchemy.schema import DropSchema
 
 from ..branch import CloneDatabase, CloneTable, CreateBranch, DropBranch
 from ..exc import RecoveryArgumentError
@@ -442,6 +443,12 @@ class RestorePitrOp(_RestoreOp):
 class _CopyOp(RecoveryOp):
     """What the server takes into a transaction, but only before anything else is written in it."""
 
+    def __init__(self, name: str | None = None, **arguments: Any) -> None:
+        for keyword, value in (("name", name), ("source", arguments.get("source"))):
+            if value is not None and not isinstance(value, str):
+                raise RecoveryArgumentError(f"op.{self.operation}() takes a table by its name: {keyword}={value!r}")
+        super().__init__(name, **arguments)
+
     def element(self, own_database: str | None) -> RecoveryDDL:
         arguments = dict(self.arguments)
         if arguments.get("database") is True:
@@ -451,14 +458,23 @@ class _CopyOp(RecoveryOp):
     def placed(self, context: MigrationContext, what: str) -> AbstractContextManager[None]:
         return with_nothing_written(context, what)
 
+    def _refuse_to_reverse_elsewhere(self) -> None:
+        if "to_account" in self.arguments:
+            raise NotImplementedError(
+                f"{self.operation} {self.name!r} has no reverse: what it made is in the account "
+                f"{self.arguments['to_account']!r}, where this one drops nothing"
+            )
+
 
 @Operations.register_operation("clone_table")
 class CloneTableOp(_CopyOp):
     construct = CloneTable
 
     def reverse(self) -> DropTableOp:
+        self._refuse_to_reverse_elsewhere()
         assert self.name is not None
-        return DropTableOp(self.name, schema=self.arguments.get("database"))
+        database = self.arguments.get("database")
+        return DropTableOp(self.name, schema=None if database is True else database)
 
     @classmethod
     def clone_table(
@@ -469,8 +485,10 @@ class CloneTableOp(_CopyOp):
         *,
         snapshot: str | None = None,
         timestamp: dt.datetime | str | None = None,
-        database: str | None = None,
+        mo_ts: int | None = None,
+        database: Database = None,
         to_account: str | None = None,
+        if_not_exists: bool = False,
         copy_grants: bool = False,
     ) -> None:
         """Copy a table with its rows, which share their storage until they change. MatrixOne 3.0 on.
@@ -484,8 +502,10 @@ class CloneTableOp(_CopyOp):
         :param source: the table that is cloned.
         :param snapshot: clone it as it was at this snapshot.
         :param timestamp: as it was at this moment: an aware datetime, or a str in UTC.
+        :param mo_ts: the same in nanoseconds since 1970.
         :param database: the database of both; else the one that the migration runs on.
         :param to_account: make it in this account; from sys alone.
+        :param if_not_exists: nothing is done where a table of that name exists, so that the revision can be repeated.
         :param copy_grants: see :class:`~sqlalchemy_matrixone.CloneTable`.
         :raises CommandError: where something was written before and env.py holds the transaction.
         """
@@ -495,8 +515,10 @@ class CloneTableOp(_CopyOp):
                 source=source,
                 snapshot=snapshot,
                 timestamp=timestamp,
+                mo_ts=mo_ts,
                 database=database,
                 to_account=to_account,
+                if_not_exists=if_not_exists,
                 copy_grants=copy_grants,
             )
         )
@@ -506,8 +528,10 @@ class CloneTableOp(_CopyOp):
 class CloneDatabaseOp(_CopyOp):
     construct = CloneDatabase
 
-    def reverse(self) -> NoReturn:
-        raise NotImplementedError(f"clone_database {self.name!r} has no reverse: Alembic has no DROP DATABASE")
+    def reverse(self) -> ExecuteSQLOp:
+        self._refuse_to_reverse_elsewhere()
+        assert self.name is not None
+        return ExecuteSQLOp(DropSchema(self.name))
 
     @classmethod
     def clone_database(
@@ -518,7 +542,9 @@ class CloneDatabaseOp(_CopyOp):
         *,
         snapshot: str | None = None,
         timestamp: dt.datetime | str | None = None,
+        mo_ts: int | None = None,
         to_account: str | None = None,
+        if_not_exists: bool = False,
     ) -> None:
         """Copy a database with all its tables. MatrixOne 3.0 on. As :meth:`clone_table` otherwise. ::
 
@@ -528,7 +554,9 @@ class CloneDatabaseOp(_CopyOp):
         :param source: the database that is cloned.
         :param snapshot: clone it as it was at this snapshot.
         :param timestamp: as it was at this moment: an aware datetime, or a str in UTC.
+        :param mo_ts: the same in nanoseconds since 1970.
         :param to_account: make it in this account; from sys alone.
+        :param if_not_exists: nothing is done where a database of that name exists.
         :raises CommandError: where something was written before and env.py holds the transaction.
         """
         operations.invoke(
@@ -537,7 +565,9 @@ class CloneDatabaseOp(_CopyOp):
                 source=source,
                 snapshot=snapshot,
                 timestamp=timestamp,
+                mo_ts=mo_ts,
                 to_account=to_account,
+                if_not_exists=if_not_exists,
             )
         )
 
@@ -547,6 +577,7 @@ class CreateBranchOp(_CopyOp):
     construct = CreateBranch
 
     def reverse(self) -> DropBranchOp:
+        self._refuse_to_reverse_elsewhere()
         if "source" in self.arguments:
             return DropBranchOp(self.name, database=self.arguments.get("database"), existing=self)
         return DropBranchOp(database=self.name, existing=self)
@@ -561,6 +592,7 @@ class CreateBranchOp(_CopyOp):
         database: Database = None,
         snapshot: str | None = None,
         timestamp: dt.datetime | str | None = None,
+        mo_ts: int | None = None,
         to_account: str | None = None,
     ) -> None:
         """Copy a table or database so that it can be merged back. MatrixOne 3.0.6 on.
@@ -576,11 +608,20 @@ class CreateBranchOp(_CopyOp):
             True for the one that the migration runs on.
         :param snapshot: branch it as it was at this snapshot.
         :param timestamp: as it was at this moment: an aware datetime, or a str in UTC.
+        :param mo_ts: the same in nanoseconds since 1970.
         :param to_account: make it in this account; from sys alone.
         :raises CommandError: where something was written before and env.py holds the transaction.
         """
         operations.invoke(
-            cls(name, source=source, database=database, snapshot=snapshot, timestamp=timestamp, to_account=to_account)
+            cls(
+                name,
+                source=source,
+                database=database,
+                snapshot=snapshot,
+                timestamp=timestamp,
+                mo_ts=mo_ts,
+                to_account=to_account,
+            )
         )
 
 

@@ -8,6 +8,7 @@ since its last commit or rollback, carries it out at once, and does not undo it 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from sqlalchemy.engine import URL
@@ -19,6 +20,7 @@ from .resolve import resolved
 from .what import What, check_name, check_object_name
 
 if TYPE_CHECKING:
+    from sqlalchemy import Table
     from sqlalchemy.engine import Connection, CursorResult
 
     from ..release import Release
@@ -45,6 +47,15 @@ class RecoveryDDL(ExecutableDDLElement):
     ) -> CursorResult[Any]:
         element = resolved(self, connection)
         return connection._execute_ddl(element, distilled_params, execution_options)
+
+    def tables(self) -> Iterator[Table]:
+        """The Tables that it was given, by which a Session with several engines finds its own."""
+        what: What | None = getattr(self, "what", None)
+        if what is not None and what.named is not None:
+            yield what.named
+
+    def get_children(self, **kw: Any) -> Iterator[Table]:
+        return self.tables()
 
     def having(self, **attributes: Any) -> Self:
         """A copy with some attributes set."""

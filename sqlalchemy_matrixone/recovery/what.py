@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from sqlalchemy import Table, inspect
@@ -27,13 +27,15 @@ class What:
     """An object at one of the four levels, as the caller named it.
 
     ``database`` of a table may be None: the connection's own, known when the statement is compiled.
+
+    :ivar named: the Table that the caller gave, rather than a name.
     """
 
     level: Level
     account: str | None = None
     database: str | None = None
     table: str | None = None
-    of_table: bool = False
+    named: Table | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def of(
@@ -71,11 +73,11 @@ class What:
             raise RecoveryArgumentError(
                 f"table={named.name!r} knows its own database: name no database={database!r} with it"
             )
-        return cls("table", account, named.schema, named.name, of_table=True)
+        return cls("table", account, named.schema, named.name, named)
 
     def in_database(self, default: str | None, translate: Mapping[str | None, str | None] | None) -> str | None:
         """The name of the database, with the connection's own for a Table that names none."""
-        if not self.of_table:
+        if self.named is None:
             return self.database
         schema = (translate or {}).get(self.database, self.database)
         database = schema if schema is not None else default

@@ -314,8 +314,15 @@ def said(statement: str, release: str) -> tuple[str, str]:
     return "", ""
 
 
+_READS = re.compile(
+    r"(\(\s*)*(select|with|insert|replace|update|delete|create (table|view)|explain|prepare|execute)\b", re.I
+)
+
+
 def hints_said(statement: str, release: str) -> bool:
-    """Whether each table that a SELECT reads in the past is one of as_of()."""
+    """Whether each table that a statement reads in the past is one of as_of(). The rest of it is SQLAlchemy's."""
+    if not _READS.match(statement):
+        return False
     dialect = MatrixOneDialect_pymysql(server_version=release)
     hinted = _HINTED.findall(statement)
     for name, moment in hinted:

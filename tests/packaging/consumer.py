@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import assert_type
+from typing import Any, assert_type
 
-from sqlalchemy import Engine, create_engine, inspect
+from sqlalchemy import Column, Engine, Integer, MetaData, Table, create_engine, inspect, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.orm.util import AliasedClass
+from sqlalchemy.sql.selectable import FromClauseAlias
 
 from sqlalchemy_matrixone import (
     AsyncRecovery,
+    CloneTable,
     CreatePitr,
+    DiffBranch,
     MatrixOneInspector,
+    PickBranch,
     Pitr,
     Reason,
     Recovery,
@@ -20,7 +25,21 @@ from sqlalchemy_matrixone import (
     RecoveryWindow,
     RestorePitr,
     Snapshot,
+    as_of,
+    time_travel,
 )
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Order(Base):
+    __tablename__ = "orders"
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+
+ITEMS = Table("items", MetaData(), Column("id", Integer, primary_key=True))
 
 
 def use(engine: Engine) -> None:
@@ -40,6 +59,25 @@ def use(engine: Engine) -> None:
     inspector = inspect(engine)
     if isinstance(inspector, MatrixOneInspector):
         assert_type(inspector.get_snapshots(), list[Snapshot])
+
+
+def read_the_past(session: Session, polymorphic: AliasedClass[Order]) -> None:
+    old = as_of(Order, snapshot="s")
+    assert_type(old, type[Order])
+    assert_type(session.scalars(select(old)).all()[0].id, int)
+    assert_type(as_of(ITEMS, mo_ts=1), FromClauseAlias[Any])
+    assert_type(as_of(polymorphic, snapshot="s"), AliasedClass[Order])
+    with time_travel(session, timestamp=dt.datetime.now(dt.UTC)) as travelling:
+        assert_type(travelling, Session)
+
+
+def copy(session: Session) -> None:
+    session.execute(CloneTable("orders_then", as_of(Order, snapshot="s")))
+    session.execute(CloneTable("items_copy", ITEMS, if_not_exists=True))
+    session.execute(PickBranch("orders_dev", Order, keys={1, 2}))
+    session.execute(PickBranch("orders_dev", Order, keys=select(Order.id).union(select(ITEMS.c.id))))
+    for row in session.execute(DiffBranch("orders_dev", Order, columns=[Order.id, "id"])):
+        print(row.flag)
 
 
 async def use_async(session: AsyncSession) -> None:

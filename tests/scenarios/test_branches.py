@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import Connection, Engine, inspect, select, table, text
+from sqlalchemy import Connection, Engine, event, inspect, select, table, text
 from sqlalchemy.exc import CompileError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
@@ -150,6 +150,36 @@ def test_a_lock_counts_as_a_write(engine: Engine) -> None:
 
 
 @has_branches
+def test_without_parameters_it_is_a_part_of_the_transaction_too(engine: Engine) -> None:
+    """``no_parameters`` goes another way to the driver."""
+    plain = {"no_parameters": True}
+    sent: list[str] = []
+    event.listen(engine, "before_cursor_execute", lambda *args: sent.append(args[2]))
+    with engine.connect() as connection:
+        connection.execute(CloneTable("made", Order), execution_options=plain)
+        assert "BEGIN" in sent
+        connection.rollback()
+        assert not made(engine)
+        connection.exec_driver_sql("INSERT INTO orders VALUES (9, 'nine%')", execution_options=plain)
+        with pytest.raises(BranchError) as refused:
+            connection.execute(CloneTable("made", Order))
+        assert refused.value.reason is Reason.ACTIVE_TRANSACTION
+
+
+@has_branches
+def test_it_is_looked_for_where_it_would_be_made(engine: Engine) -> None:
+    """The database that schema_translate_map says."""
+    with engine.connect() as connection:
+        connection.execute(CloneDatabase(COPY, SHOP))
+        connection.commit()
+        connection.execute(CloneTable("kept", Order))
+        elsewhere = connection.execution_options(schema_translate_map={None: COPY})
+        elsewhere.execute(CloneTable("kept", Item, if_not_exists=True))
+        connection.commit()
+    assert inspect(engine).has_table("kept", schema=COPY)
+
+
+@has_branches
 def test_dropping_is_a_part_of_the_transaction(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(CreateBranch(COPY, database=SHOP))
@@ -241,6 +271,19 @@ def test_differences_in_a_transaction(engine: Engine, branch: str, server: Serve
                 connection.execute(DiffBranch(branch, Order))
         else:
             assert len(connection.execute(DiffBranch(branch, Order)).all()) == 3
+
+
+@has_branches
+def test_differences_are_not_streamed_before_4_2(engine: Engine, branch: str, server: Server) -> None:
+    """Their rows would be gone with the transaction."""
+    diff = DiffBranch(branch, Order).execution_options(stream_results=True)
+    with engine.connect() as connection:
+        if server.release >= (4, 2):
+            assert len(connection.execute(diff).all()) == 3
+        else:
+            with pytest.raises(BranchError, match="stream") as refused:
+                connection.execute(diff)
+            assert refused.value.reason is Reason.UNSUPPORTED
 
 
 @has_branches

@@ -26,6 +26,7 @@ from sqlalchemy_matrixone.alembic.ops import (
     RestorePitrOp,
     RestoreSnapshotOp,
 )
+from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
 
 WHEN = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
 
@@ -101,6 +102,11 @@ def test_a_table_is_written_as_its_names():
         CreatePitrOp(range="1d", table=shop, database="other")
 
 
+def test_clones_and_branches_take_names():
+    with pytest.raises(RecoveryArgumentError, match="by its name"):
+        CloneTableOp("c", source=Table("t", MetaData()))
+
+
 def test_reverse():
     create = CreatePitrOp(range="7d", database="shop", table="t")
     assert create.reverse().to_diff_tuple() == ("drop_pitr", None, {"database": "shop", "table": "t"})
@@ -120,6 +126,10 @@ def test_reverse():
     assert branch.reverse().reverse() is branch
     assert CreateBranchOp("b", database=True).reverse().to_diff_tuple() == ("drop_branch", None, {"database": "b"})
     assert rendered(CloneTableOp("c", source="t").reverse()) == ["op.drop_table('c')"]
+    assert rendered(CloneTableOp("c", source="t", database=True).reverse()) == ["op.drop_table('c')"]
+    assert str(CloneDatabaseOp("c`d", source="d").reverse().sqltext.compile(dialect=MatrixOneDialect_pymysql())) == (
+        "DROP SCHEMA `c``d`"
+    )
 
 
 @pytest.mark.parametrize(
@@ -128,7 +138,9 @@ def test_reverse():
         (DropSnapshotOp("s"), "what the snapshot held is gone"),
         (DropPitrOp("p"), "without the operation that created it"),
         (AlterPitrOp("p", range="7d"), "without its existing_range"),
-        (CloneDatabaseOp("c", source="d"), "Alembic has no DROP DATABASE"),
+        (CloneTableOp("orders", source="orders", database="shop", to_account="acc"), "in the account 'acc'"),
+        (CloneDatabaseOp("shop", source="shop", to_account="acc"), "in the account 'acc'"),
+        (CreateBranchOp("shop", database="shop", to_account="acc"), "in the account 'acc'"),
         (DropBranchOp("b"), "without the operation that created it"),
         (RestoreSnapshotOp("s", table="t"), "what was there before the restore is not kept"),
         (RestorePitrOp("p", WHEN, table="t"), "what was there before the restore is not kept"),

@@ -5,15 +5,28 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
-from sqlalchemy import Column, Integer, MetaData, String, Table, create_mock_engine, literal_column, select, table
+from sqlalchemy import (
+    Column,
+    ForeignKey,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    create_engine,
+    create_mock_engine,
+    literal_column,
+    select,
+    table,
+)
 from sqlalchemy.dialects import mysql
 from sqlalchemy.exc import CompileError, UnsupportedCompilationError
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from sqlalchemy_matrixone import (
     CloneDatabase,
     CloneTable,
     CreateBranch,
+    CreatePitr,
     DiffBranch,
     DropBranch,
     MergeBranch,
@@ -38,6 +51,16 @@ class Order(Base):
     note: Mapped[str]
 
 
+class Employee(Base):
+    __tablename__ = "employees"
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+
+class Manager(Employee):
+    __tablename__ = "managers"
+    id: Mapped[int] = mapped_column(ForeignKey("employees.id"), primary_key=True)
+
+
 BILLING = Table("in`voices", MetaData(), Column("id", String(9), primary_key=True), schema="billing")
 PAIRS = Table("pairs", MetaData(), Column("a", Integer, primary_key=True), Column("b", String(9), primary_key=True))
 DEV = table("dev", schema="d")
@@ -56,6 +79,7 @@ def sql(construct, release="4.2.0", **kw) -> str:
 FORMS = [
     (CloneTable("c", Order), "CREATE TABLE `c` CLONE `orders`"),
     (CloneTable("c", "t", database="d"), "CREATE TABLE `d`.`c` CLONE `d`.`t`"),
+    (CloneTable("c", Manager), "CREATE TABLE `c` CLONE `managers`"),
     (CloneTable(DEV, BILLING), "CREATE TABLE `d`.`dev` CLONE `billing`.`in``voices`"),
     (CloneTable("c", Order, snapshot="s"), "CREATE TABLE `c` CLONE `orders` {SNAPSHOT = `s`}"),
     (CloneTable("c", THEN), "CREATE TABLE `c` CLONE `orders` {SNAPSHOT = `s`}"),
@@ -189,6 +213,10 @@ def test_schema_translate_map():
         lambda: CloneDatabase("c", " "),
         lambda: CloneDatabase("c", "d", if_not_exists=True, to_account="acc"),
         lambda: CreateBranch("b"),
+        lambda: CreateBranch(DEV, database="d"),
+        lambda: CloneTable("c", "t", database=""),
+        lambda: CloneTable("c", "t", database=7),
+        lambda: CloneTable("c", as_of(Manager, snapshot="s")),
         lambda: CloneTable(THEN, Order),
         lambda: DropBranch(THEN),
         lambda: MergeBranch("b", THEN),
@@ -209,6 +237,22 @@ def test_schema_translate_map():
 def test_refused_when_made(make):
     with pytest.raises(RecoveryArgumentError):
         make()
+
+
+def test_keys_are_read_once():
+    assert sql(PickBranch("b", "t", keys=(key for key in (1, 2)))).endswith("KEYS (1, 2)")
+    keys = [1]
+    pick = PickBranch("b", "t", keys=keys)
+    keys.append(2)
+    assert sql(pick).endswith("KEYS (1)")
+
+
+def test_a_session_of_several_engines_finds_its_own():
+    theirs, ours = create_engine("sqlite://"), create_engine("matrixone+pymysql://127.0.0.1")
+    session = Session(theirs, binds={Order: ours})
+    for construct in (CloneTable("c", Order), DiffBranch("b", Order), CreatePitr("p", range="1d", table=Order)):
+        assert session.get_bind(clause=construct) is ours
+    assert session.get_bind(clause=CloneTable("c", "orders")) is theirs
 
 
 def test_not_on_another_dialect():

@@ -29,6 +29,7 @@ from sqlalchemy.orm import (
     Mapped,
     Session,
     aliased,
+    column_property,
     joinedload,
     mapped_column,
     relationship,
@@ -69,6 +70,17 @@ class Manager(Employee):
     id: Mapped[int] = mapped_column(ForeignKey("employees.id"), primary_key=True)
     grade: Mapped[int]
     __mapper_args__ = {"polymorphic_identity": "manager"}  # noqa: RUF012
+
+
+class Remembering(Base):
+    """Orders with what their note was, which is another moment than the one that they are read at."""
+
+    __table__ = Order.__table__
+    was = column_property(
+        select(as_of(Order.__table__, snapshot="w", name="w").c.note)
+        .where(as_of(Order.__table__, snapshot="w", name="w").c.id == Order.__table__.c.id)
+        .scalar_subquery()
+    )
 
 
 ORDERS = Order.__table__
@@ -157,9 +169,9 @@ def test_in_statements_that_write():
     assert sql(update(ORDERS).where(ORDERS.c.id == old.c.id).values(note=old.c.note)) == (
         "UPDATE orders, orders {SNAPSHOT = `s`} AS orders_1 SET orders.note=orders_1.note WHERE orders.id = orders_1.id"
     )
-    for write in (insert, update, delete):
-        with pytest.raises(ArgumentError):
-            write(old)
+    for write in (insert(old), update(old).values(note="x"), delete(old), delete(as_of(Order, **S))):
+        with pytest.raises((ArgumentError, CompileError), match=r"past cannot be written|Expected"):
+            compiled(write)
 
 
 def test_the_whole_statement():
@@ -272,6 +284,22 @@ def test_the_present_is_not_joined_to_the_past_unsaid():
         compiled(select(old).options(joinedload(old.items)))
     compiled(select(old).options(joinedload(old.items.of_type(as_of(Item, **S)))))
     compiled(select(Order, old).join(old, old.id == Order.id).options(joinedload(Order.items)))
+
+
+def test_a_moment_stays_where_it_was_said():
+    for entity in (Remembering, aliased(Remembering), as_of(Remembering, **S)):
+        assert "FROM orders {SNAPSHOT = `w`} AS w" in sql(select(entity))
+
+
+def test_the_times_of_mapped_classes_are_told_apart():
+    def key(when):
+        return select(as_of(Order, timestamp=when))._generate_cache_key()
+
+    assert key(NOON) == key(NOON)
+    assert key(NOON) != key(NOON + dt.timedelta(1))
+    assert "orders {TIMESTAMP = '2026-11-22 12:00:00.000000'} AS" in sql(select(as_of(Order, timestamp=NOON)))
+    assert "orders {MO_TS = 7} AS" in sql(select(as_of(Order, mo_ts=7)))
+    assert sql(select(as_of(Order, timestamp="it's").id)).count("'it''s'") == 1
 
 
 def test_changes_since():
