@@ -311,3 +311,11 @@ def test_changes_since():
     assert "WHERE NOT (orders_1.note <=> orders.note)" in sql(changes_since(Order, **S))
     with pytest.raises(RecoveryArgumentError, match="no primary key"):
         changes_since(BILLING, **S)
+    with pytest.raises(RecoveryArgumentError, match="shares its rows"):
+        changes_since(Manager, **S)
+
+
+@pytest.mark.parametrize("later", [as_of(Order, snapshot="t", name="o"), as_of(ORDERS, snapshot="t")])
+def test_changes_between_two_moments(later):
+    text = sql(changes_since(later, **S))
+    assert text.count("orders {SNAPSHOT = `s`} AS") == text.count("orders {SNAPSHOT = `t`} AS") == 3
