@@ -22,7 +22,7 @@ from sqlalchemy.orm import Mapper
 
 from .exc import RecoveryArgumentError
 from .recovery.what import table_of
-from .timetravel import PastTable, When, as_of
+from .timetravel import When, as_of
 
 
 def changes_since(
@@ -39,19 +39,18 @@ def changes_since(
     ``new_…``: None where there is no such row. Rows are the same by their primary key. It can be made a
     ``subquery()`` and filtered.
 
-    :param target: a mapped class or a Table, with a primary key; or ``as_of()`` one, for the changes between two
-        moments. Columns of types that the server cannot compare make it fail.
+    :param target: a mapped class or a Table, with a primary key. Columns of types that the server cannot compare
+        make it fail. For the changes between two snapshots there is :class:`DiffBranch`.
     :param snapshot: as for :func:`as_of`.
     :param timestamp: as for :func:`as_of`.
     :param mo_ts: as for :func:`as_of`.
     :raises RecoveryArgumentError: where the table has no primary key, or the moment is not one, or a class shares
         its rows with others: give its Table, with the columns and rows that it has.
     """
-    new = _past_or_whole_table(target)
+    new = _whole_table(target)
     if not new.primary_key:
         raise RecoveryArgumentError(f"{new.name!r} has no primary key, by which old and new rows could be told")
-    table = new.element if isinstance(new, PastTable) else new
-    old = as_of(table, snapshot=snapshot, timestamp=timestamp, mo_ts=mo_ts)
+    old = as_of(new, snapshot=snapshot, timestamp=timestamp, mo_ts=mo_ts)
     keys = [column.key for column in new.primary_key]
     same = and_(*(old.c[key] == new.c[key] for key in keys))
     differs = or_(false(), *(old.c[column.key].is_distinct_from(column) for column in new.c if column.key not in keys))
@@ -71,15 +70,11 @@ def changes_since(
     )
 
 
-def _past_or_whole_table(target: Any) -> PastTable | Table:
-    """The Table of a class that is all of it and no more, or one of ``as_of()``."""
-    inspected = inspect(target, raiseerr=False)
-    selectable = getattr(inspected, "selectable", None)
-    if isinstance(selectable, PastTable):
-        return selectable
-    if isinstance(inspected, Mapper) and inspected.inherits is not None:
+def _whole_table(target: Any) -> Table:
+    """The Table of a class that is all of it and no more."""
+    mapper = inspect(target, raiseerr=False)
+    if isinstance(mapper, Mapper) and mapper.inherits is not None:
         raise RecoveryArgumentError(
-            f"{inspected.class_.__name__} shares its rows with {inspected.inherits.class_.__name__}: "
-            "give one Table of theirs"
+            f"{mapper.class_.__name__} shares its rows with {mapper.inherits.class_.__name__}: give one Table of theirs"
         )
     return table_of(target)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BigInteger, String, exc
@@ -9,6 +10,7 @@ from sqlalchemy.dialects.mysql.mysqldb import MySQLCompiler_mysqldb
 from sqlalchemy.sql.base import Executable
 from sqlalchemy.util import memoized_property
 
+from .exc import RecoveryArgumentError
 from .past_entities import detach_past_entities
 from .release import Feature, format_release
 from .timetravel import Moment, MomentOption, PastTable
@@ -18,10 +20,22 @@ if TYPE_CHECKING:
     from sqlalchemy.sql import TableClause, dml
 
 
+SEVERAL_MOMENTS = (
+    "a statement that reads the past at two moments was not sent: MatrixOne would read all of its past tables at one "
+    "of them, without a word. Read the present beside one moment; execute one statement for each moment; or hold two "
+    "snapshots of a table against each other with DiffBranch(as_of(…), as_of(…))"
+)
+
+
 class PastTablesCompiler(MySQLCompiler_mysqldb):
-    """Part of the statement compiler: ``orders {SNAPSHOT = `s`} AS o``."""
+    """Part of the statement compiler: ``orders {SNAPSHOT = `s`} AS o``.
+
+    :ivar past_moments: those that the statement reads. They have to be one and the same, which of bound values is
+        known when it is executed.
+    """
 
     def __init__(self, *args: Any, **kw: Any) -> None:
+        self.past_moments: list[Moment] = []
         super().__init__(*args, **kw)
         if self.compile_state is not None:
             detach_past_entities(self.compile_state)
@@ -70,6 +84,7 @@ class PastTablesCompiler(MySQLCompiler_mysqldb):
                 self._refuse_present_within_past(table)
             kw |= {"fromhints": fromhints, "ambiguous_table_name_map": ambiguous_table_name_map}
             return super().visit_table(table, **kw)  # type: ignore[no-any-return, no-untyped-call]
+        self._add_moment(moment)
         # What is else appended to the name comes after the moment: an alias that tells it from a namesake, hints.
         hint = self.process(moment, literal_binds=kw.get("literal_binds", False))
         text = f"{super().visit_table(table, **kw)} {hint}"  # type: ignore[no-untyped-call]
@@ -78,6 +93,11 @@ class PastTablesCompiler(MySQLCompiler_mysqldb):
         if fromhints and table in fromhints:
             text = self.format_from_hint_text(text, table, fromhints[table], iscrud)  # type: ignore[no-untyped-call]
         return text
+
+    def _add_moment(self, moment: Moment) -> None:
+        if self.past_moments and not self.past_moments[0].may_be(moment):
+            raise exc.CompileError(SEVERAL_MOMENTS)
+        self.past_moments.append(moment)
 
     def _refuse_present_within_past(self, table: TableClause) -> None:
         """Before 3.0 the server reads such a table in the past too, and says nothing."""
@@ -118,3 +138,21 @@ class PastTablesCompiler(MySQLCompiler_mysqldb):
 def _refuse_writing(statement: dml.Insert | dml.Update | dml.Delete) -> None:
     if isinstance(statement.table, PastTable):
         raise exc.CompileError(f"the past cannot be written to: give {statement.table.element.name!r} itself")
+
+
+def check_bound_moments(context: Any) -> None:
+    """That a statement which is about to be sent, with moments that are bound values, reads one alone.
+
+    :raises RecoveryArgumentError: where it would read several.
+    """
+    compiled = context.compiled
+    moments: Sequence[Moment] = getattr(compiled, "past_moments", ())
+    if len(moments) < 2:
+        return
+    for values in context.compiled_parameters:
+        texts = {
+            moment.text(values[compiled.bind_names[moment.value]] if moment.fixed is None else moment.fixed)
+            for moment in moments
+        }
+        if len(texts) > 1:
+            raise RecoveryArgumentError(SEVERAL_MOMENTS)

@@ -50,8 +50,8 @@ def time_travel(
             old_total = sum(item.price for item in old.items)  # loaded lazily, from the past too
         session.get(Order, 1)  # as it is now
 
-    That is so for queries, ``get()``, lazy and eager loads. A table for which the statement itself names a
-    moment, with :func:`as_of`, is read at that one. Blocks nest; the inner one counts. With an AsyncSession,
+    That is so for queries, ``get()``, lazy and eager loads. A statement whose tables are all of another moment, by
+    :func:`as_of`, is read at that one. Blocks nest; the inner one counts. With an AsyncSession,
     too, it is a plain ``with``.
 
     Objects of the past live in the block alone. The present ones are set aside for so long: they are detached, so

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from sqlalchemy import exc, schema, types
+from sqlalchemy.dialects import mysql
 from sqlalchemy.dialects.mysql.base import MySQLExecutionContext
 from sqlalchemy.sql import dml
-from sqlalchemy.sql.elements import Tuple
+from sqlalchemy.sql.elements import Label, Tuple
 
 from .branch_compiler import DiffCompiler
-from .past_compiler import PastTablesCompiler
+from .past_compiler import PastTablesCompiler, check_bound_moments
 from .release import Feature, format_release
-from .types import UUID, Vector
+from .types import UUID, Vector, variant_for
 
 if TYPE_CHECKING:
     from sqlalchemy.sql import elements, selectable
@@ -43,13 +44,13 @@ class MatrixOneCompiler(PastTablesCompiler, DiffCompiler):
 
     def visit_insert(self, insert_stmt: dml.Insert, *args: Any, **kw: Any) -> str:
         insert_stmt = self._fetching_what_is_not_returned(insert_stmt)
-        return super().visit_insert(insert_stmt, *args, **kw)  # type: ignore[no-any-return, no-untyped-call]
+        return super().visit_insert(insert_stmt, *args, **kw)
 
     def visit_update(self, update_stmt: dml.Update, *args: Any, **kw: Any) -> str:
         return super().visit_update(_with_limit_of_mysql(update_stmt), *args, **kw)
 
     def visit_delete(self, delete_stmt: dml.Delete, *args: Any, **kw: Any) -> str:
-        return super().visit_delete(_with_limit_of_mysql(delete_stmt), *args, **kw)  # type: ignore[no-any-return, no-untyped-call]
+        return super().visit_delete(_with_limit_of_mysql(delete_stmt), *args, **kw)
 
     def _generate_prefixes(self, stmt: Any, prefixes: Any, **kw: Any) -> str:
         """With those for ``dialect="mysql"``, such as the ``IGNORE`` of an INSERT."""
@@ -116,16 +117,9 @@ class MatrixOneCompiler(PastTablesCompiler, DiffCompiler):
         return self._null_safe_equal(binary, **kw)
 
     def _null_safe_equal(self, binary: Any, **kw: Any) -> str:
-        # Processed anew for each place, so that positional parameters are in the order of the text.
-        def left() -> str:
-            return self.process(binary.left, **kw)
-
-        def right() -> str:
-            return self.process(binary.right, **kw)
-
+        left, right = self.process(binary.left, **kw), self.process(binary.right, **kw)
         return (
-            f"(CASE WHEN {left()} IS NULL THEN {right()} IS NULL WHEN {right()} IS NULL THEN false "
-            f"ELSE {left()} = {right()} END)"
+            f"(CASE WHEN {left} IS NULL THEN {right} IS NULL WHEN {right} IS NULL THEN false ELSE {left} = {right} END)"
         )
 
     def visit_sequence(self, sequence: schema.Sequence, **kw: Any) -> str:
@@ -150,15 +144,17 @@ class MatrixOneCompiler(PastTablesCompiler, DiffCompiler):
 
     def returning_clause(self, stmt: Any, returning_cols: Any, *, populate_result_map: bool, **kw: Any) -> str:
         """
-        :raises sqlalchemy.exc.CompileError: before 4.2, and for an ENUM or SET.
+        :raises sqlalchemy.exc.CompileError: before 4.2, beside ON DUPLICATE KEY UPDATE, and for an ENUM or SET.
         """
         if not self._supports(Feature.RETURNING):
             raise exc.CompileError(
                 f"RETURNING needs MatrixOne {format_release(Feature.RETURNING.since)} or later; "
                 f"this is {format_release(self._matrixone.server_release)}"
             )
+        if getattr(stmt, "_post_values_clause", None) is not None:
+            raise exc.CompileError("MatrixOne has no RETURNING beside ON DUPLICATE KEY UPDATE: select the row after it")
         for column in stmt.exported_columns:
-            if isinstance(column, schema.Column) and not self._is_returned(column):
+            if not self._is_returned(column):
                 raise exc.CompileError(
                     f"MatrixOne returns no ENUM or SET: leave {column} out of returning() and select it"
                 )
@@ -180,8 +176,15 @@ class MatrixOneCompiler(PastTablesCompiler, DiffCompiler):
         return statement
 
     def _is_returned(self, column: Any) -> bool:
-        spelled = self.dialect.type_compiler_instance.process(column.type)
-        return not spelled.startswith(("ENUM(", "SET("))
+        """Whether it is no column of an ENUM or SET, under whatever label."""
+        while isinstance(column, Label):
+            column = column.element
+        if not isinstance(column, schema.Column):
+            return True
+        type_ = variant_for(column.type)
+        while isinstance(type_, types.TypeDecorator):
+            type_ = variant_for(type_.type_engine(self.dialect))
+        return not (isinstance(type_, mysql.SET) or (isinstance(type_, types.Enum) and type_.native_enum))
 
     def _supports(self, feature: Feature) -> bool:
         return self._matrixone.supports(feature)
@@ -212,6 +215,10 @@ def _number(type_: Any) -> str:
 
 class MatrixOneExecutionContext(MySQLExecutionContext):
     """One statement on its way."""
+
+    def pre_exec(self) -> None:
+        super().pre_exec()  # type: ignore[no-untyped-call]
+        check_bound_moments(self)
 
     def fire_sequence(self, seq: schema.Sequence, type_: types.Integer) -> int:
         compiler = cast("MatrixOneCompiler", self.dialect.statement_compiler(self.dialect, None))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar, cast, overload
 
 from sqlalchemy import BigInteger, BindParameter, Dialect, String, TypeDecorator, bindparam, inspect, type_coerce
 from sqlalchemy.orm import Mapper, aliased, with_polymorphic
@@ -15,7 +15,7 @@ from sqlalchemy.orm.interfaces import ORMOption
 from sqlalchemy.orm.util import AliasedClass, AliasedInsp
 from sqlalchemy.sql import ClauseElement, FromClause, Join, TableClause, visitors
 from sqlalchemy.sql.cache_key import HasCacheKey
-from sqlalchemy.sql.expression import Alias, ColumnClause, ColumnElement
+from sqlalchemy.sql.expression import Alias, ColumnClause
 from sqlalchemy.sql.selectable import FromClauseAlias, FromGrouping
 from sqlalchemy.sql.visitors import InternalTraversal
 
@@ -56,7 +56,7 @@ class Moment(ClauseElement):
         ("value", InternalTraversal.dp_clauseelement),
     )
 
-    def __init__(self, kind: str, fixed: str | None = None, value: ColumnElement[Any] | None = None) -> None:
+    def __init__(self, kind: str, fixed: str | None = None, value: BindParameter[Any] | None = None) -> None:
         self.kind = kind
         self.fixed = fixed
         self.value = value
@@ -85,9 +85,18 @@ class Moment(ClauseElement):
     @classmethod
     def _of_time(cls, kind: str, value: Any, checked: Callable[[Any], str | int], type_: Any, bound: bool) -> Moment:
         if isinstance(value, BindParameter):
-            return cls(kind, value=type_coerce(value, type_))
+            return cls(kind, value=cast("BindParameter[Any]", type_coerce(value, type_).typed_expression))
         time = checked(value)
         return cls(kind, value=bindparam(None, time, type_, unique=True)) if bound else cls(kind, fixed=str(time))
+
+    def may_be(self, other: Moment) -> bool:
+        """Whether the other one can be the same, as far as that is known without the bound values."""
+        known = self.fixed is not None and other.fixed is not None
+        return self.kind == other.kind and (not known or self.text(self.fixed) == self.text(other.fixed))
+
+    def text(self, value: Any) -> str:
+        """A value in a form that is the same for the same moment."""
+        return _utc_text(value) if self.kind == "TIMESTAMP" else str(value).lower()
 
 
 def _utc_text(value: Any) -> str:
@@ -212,6 +221,8 @@ def as_of(
     :return: an aliased class for a mapped class, an alias for a table.
     :raises RecoveryArgumentError: where the moment is not one, or naive, or the target is no table. That a
         snapshot does not exist or a table was not there then is the server's to say.
+    :raises sqlalchemy.exc.CompileError: when compiled, where the statement reads the past at two moments: the server
+        would read all of its past tables at one of them, without a word.
     """
     inspected = inspect(target, raiseerr=False)
     is_mapped = isinstance(inspected, (Mapper, AliasedInsp))

@@ -274,6 +274,16 @@ def test_differences_in_a_transaction(engine: Engine, branch: str, server: Serve
 
 
 @has_branches
+def test_differences_of_two_snapshots(engine: Engine, admin: Admin) -> None:
+    admin(f"CREATE SNAPSHOT tt_after FOR DATABASE {SHOP}")
+    admin(f"UPDATE {SHOP}.orders SET note = 'newest'")
+    with engine.connect() as connection:
+        diff = DiffBranch(as_of(Order, snapshot="tt_after"), as_of(Order, snapshot="tt_before"))
+        found = {(row.flag, row.id, row.note) for row in connection.execute(diff)}
+    assert found == {("UPDATE", 1, "new 1"), ("DELETE", 2, "old 2"), ("INSERT", 3, "new 3")}
+
+
+@has_branches
 def test_differences_are_not_streamed_before_4_2(engine: Engine, branch: str, server: Server) -> None:
     """Their rows would be gone with the transaction."""
     diff = DiffBranch(branch, Order).execution_options(stream_results=True)

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session, aliased, contains_eager, joinedload, lazyload, selectinload
 from sqlalchemy.orm.exc import DetachedInstanceError
 
-from sqlalchemy_matrixone import as_of, time_travel
+from sqlalchemy_matrixone import RecoveryArgumentError, as_of, time_travel
 
 from .past import CHANGE, CREATE, SHOP, SNAPSHOT, Item, Order, clean_up, moment, run
 from .server import Admin, Server
@@ -84,6 +84,23 @@ def test_snapshots_of_one_shape_are_told_apart(session: Session, admin: Admin) -
     for _ in range(2):
         assert notes(session, as_of(Order, snapshot="tt_before")) == ["old 1", "old 2"]
         assert notes(session, as_of(Order, snapshot="tt_after")) == ["new 1", "new 3"]
+
+
+def test_two_moments_in_a_statement(session: Session, admin: Admin) -> None:
+    """Refused, for the server reads all past tables of a statement at one of its moments."""
+    admin(f"CREATE SNAPSHOT tt_after FOR DATABASE {SHOP}")
+    two = f"FROM {SHOP}.orders {{SNAPSHOT = tt_before}} o JOIN {SHOP}.orders {{SNAPSHOT = tt_after}} l ON o.id = l.id"
+    assert ("old 1", "new 1") not in admin(f"SELECT o.note, l.note {two}")
+    old, later = as_of(Order, snapshot="tt_before"), as_of(Order, snapshot="tt_after")
+    with pytest.raises(CompileError, match="two moments"):
+        session.execute(select(old.note, later.note).join(later, later.id == old.id))
+    noon = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
+    for _ in range(2):  # compiled anew, and out of the cache
+        first, second = (as_of(ORDERS, timestamp=noon + dt.timedelta(hour)) for hour in range(2))
+        with pytest.raises(RecoveryArgumentError, match="two moments"):
+            session.execute(select(first.c.id).join(second, second.c.id == first.c.id))
+    present = select(old.note, Order.note).join(Order, Order.id == old.id)
+    assert session.execute(present).all() == [("old 1", "new 1")]
 
 
 def test_everywhere_in_a_statement(session: Session) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from sqlalchemy_matrixone import as_of, changes_since
+from sqlalchemy_matrixone import changes_since
 
 from .past import CHANGE, CREATE, SHOP, SNAPSHOT, Item, Order, clean_up, run
 from .server import Admin, Server
@@ -39,15 +39,3 @@ def test_changes(session: Session) -> None:
     session.flush()
     seen = select(changes_since(Order, snapshot=SNAPSHOT).subquery().c.new_note)
     assert "not committed" in session.scalars(seen).all()
-
-
-def test_changes_between_two_snapshots(session: Session, admin: Admin) -> None:
-    admin(f"CREATE SNAPSHOT tt_after FOR DATABASE {SHOP}")
-    session.execute(update(Order).values(note="newest"))
-    session.commit()
-    later = as_of(Order, snapshot="tt_after")
-    assert {tuple(row) for row in session.execute(changes_since(later, snapshot=SNAPSHOT))} == {
-        ("changed", 1, "old 1", 1, "new 1"),
-        ("new", None, None, 3, "new 3"),
-        ("gone", 2, "old 2", None, None),
-    }
