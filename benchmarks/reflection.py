@@ -1,29 +1,40 @@
-"""How long MetaData.reflect() takes, beside mysql+pymysql:// on the same tables in the same run.
+"""How long MetaData.reflect() and Alembic's autogenerate take, beside mysql+pymysql:// on the same tables in one run.
 
 ::
 
     python benchmarks/reflection.py dump:111@127.0.0.1:6001 --tables 200 1000 --delay 0 5
 
-Makes a database of its own and drops it. The delay, in milliseconds, is added to each round trip. Of several rounds,
-in which the two take turns, the fastest of each counts.
+Makes a database of its own and drops it. The delay, in milliseconds, is added to each round trip: statements, and
+the COMMIT and ROLLBACK that end transactions. Of several rounds, in which the two take turns, the fastest of each
+counts.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy import event
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Engine, MetaData, event
 
 import sqlalchemy_matrixone  # noqa: F401  (registers the dialect)
 
 DATABASE = "benchmark_reflection"
+DIALECTS = ("mysql+pymysql", "matrixone+pymysql")
 
 
-def create_tables(server: str, count: int) -> None:
-    """Tables as an application has them: a key, a few columns, an index, a unique key, a foreign key in turn."""
-    metadata = sa.MetaData()
+class Measured(NamedTuple):
+    seconds: float
+    round_trips: int
+
+
+def tables(count: int) -> MetaData:
+    """As an application has them: a key, a few columns, an index, a unique key, a foreign key in turn."""
+    metadata = MetaData()
     for number in range(count):
         table = sa.Table(
             f"t{number}",
@@ -36,31 +47,64 @@ def create_tables(server: str, count: int) -> None:
         )
         if number % 2:
             table.append_column(sa.Column("other", sa.ForeignKey(f"t{number - 1}.id")))
-    metadata.create_all(sa.create_engine(f"matrixone+pymysql://{server}/{DATABASE}"))
+    return metadata
 
 
-def reflect(dialect: str, server: str, delay: float) -> tuple[float, int]:
-    """The seconds that it took, and the number of statements."""
-    engine = sa.create_engine(f"{dialect}://{server}/{DATABASE}")
+def reflect(engine: Engine, metadata: MetaData) -> None:
+    MetaData().reflect(engine)
+
+
+def autogenerate(engine: Engine, metadata: MetaData) -> None:
+    with engine.connect() as connection:
+        opts = {"compare_type": True, "compare_server_default": True}
+        compare_metadata(MigrationContext.configure(connection, opts=opts), metadata)
+
+
+TASKS = {"reflect()": reflect, "autogenerate": autogenerate}
+
+
+def measure(task: Callable[[Engine, MetaData], None], url: str, metadata: MetaData, delay: float) -> Measured:
+    engine = sa.create_engine(url)
     with engine.connect() as connection:
         connection.execute(sa.text("SELECT 1"))
-    statements = 0
+    round_trips = 0
 
-    @event.listens_for(engine, "before_cursor_execute")
-    def count(*_: object) -> None:
-        nonlocal statements
-        statements += 1
+    def round_trip(*_: Any) -> None:
+        nonlocal round_trips
+        round_trips += 1
         time.sleep(delay / 1000)
 
+    def with_round_trip(end: Callable[[Any], None]) -> Callable[[Any], None]:
+        def ended(dbapi_connection: Any) -> None:
+            round_trip()
+            end(dbapi_connection)
+
+        return ended
+
+    event.listen(engine, "before_cursor_execute", round_trip)
+    # The pool ends transactions too, of which no event tells.
+    dialect: Any = engine.dialect
+    dialect.do_commit, dialect.do_rollback = map(with_round_trip, (dialect.do_commit, dialect.do_rollback))
     start = time.perf_counter()
-    sa.MetaData().reflect(engine)
+    task(engine, metadata)
     seconds = time.perf_counter() - start
     engine.dispose()
-    return seconds, statements
+    return Measured(seconds, round_trips)
 
 
-def both(server: str, delay: float) -> tuple[tuple[float, int], tuple[float, int]]:
-    return reflect("mysql+pymysql", server, delay), reflect("matrixone+pymysql", server, delay)
+def compare(server: str, metadata: MetaData, delay: float, rounds: int) -> None:
+    for name, task in TASKS.items():
+        turns = [
+            [measure(task, f"{dialect}://{server}/{DATABASE}", metadata, delay) for dialect in DIALECTS]
+            for _ in range(rounds)
+        ]
+        theirs, ours = (min(runs) for runs in zip(*turns, strict=True))
+        print(
+            f"{len(metadata.tables)} tables, {delay:g} ms, {name}: "
+            f"mysql {theirs.seconds:.2f} s in {theirs.round_trips} round trips, "
+            f"matrixone {ours.seconds:.2f} s in {ours.round_trips}: {theirs.seconds / ours.seconds:.1f} times as fast",
+            flush=True,
+        )
 
 
 def main() -> None:
@@ -72,21 +116,14 @@ def main() -> None:
     arguments = parser.parse_args()
     admin = sa.create_engine(f"matrixone+pymysql://{arguments.server}/", isolation_level="AUTOCOMMIT")
     for count in arguments.tables:
+        metadata = tables(count)
         with admin.connect() as connection:
             connection.exec_driver_sql(f"DROP DATABASE IF EXISTS {DATABASE}")
             connection.exec_driver_sql(f"CREATE DATABASE {DATABASE}")
             try:
-                create_tables(arguments.server, count)
+                metadata.create_all(sa.create_engine(f"matrixone+pymysql://{arguments.server}/{DATABASE}"))
                 for delay in arguments.delay:
-                    (theirs, many), (ours, few) = (
-                        min(runs)
-                        for runs in zip(*(both(arguments.server, delay) for _ in range(arguments.rounds)), strict=True)
-                    )
-                    print(
-                        f"{count} tables, {delay:g} ms: mysql {theirs:.2f} s in {many} statements, "
-                        f"matrixone {ours:.2f} s in {few}: {theirs / ours:.1f} times as fast",
-                        flush=True,
-                    )
+                    compare(arguments.server, metadata, delay, arguments.rounds)
             finally:
                 connection.exec_driver_sql(f"DROP DATABASE {DATABASE}")
 

@@ -111,7 +111,7 @@ def measure() -> dict[str, float]:
             lambda: by_cache(select_from(aliased(Order)), cache)
         ),
     }
-    assert len(cache) == 5, "one compiled form of each but the one of a class that is made anew for each time"
+    assert len(cache) == 5, "one compiled form of each, but for the class that is made anew for each time"
     return measured
 
 

@@ -1,4 +1,4 @@
-"""Reflection from the server's catalog: all tables in four statements, one table by the same.
+"""Reflection from the server's catalog: all tables of a database in four statements, one table by the same.
 
 ``mo_catalog`` has, of each account its own, what information_schema shows in part, and works inside a
 transaction. What the server adds for itself (index tables, partitions, the columns of a table without a primary
@@ -22,6 +22,7 @@ from sqlalchemy.engine import reflection
 from sqlalchemy.engine.reflection import ObjectKind, ObjectScope, ReflectionDefaults
 
 from .release import Feature
+from .table_ddl import INDEX_OPTIONS
 from .types import DATALINK, GEOMETRY, UUID, VECTORS
 
 if TYPE_CHECKING:
@@ -82,11 +83,22 @@ class _IndexColumn(NamedTuple):
     type: str
     algorithm: str
     parameters: str
+    comment: str
     column: str
+
+
+class _Index(NamedTuple):
+    """An index or a primary key, out of the rows of its columns."""
+
+    name: str
+    type: str
+    columns: list[str]
+    options: dict[str, Any]
 
 
 class _ForeignKeyColumn(NamedTuple):
     table: str
+    database: str
     constraint: str
     column: str
     referred_database: str
@@ -140,7 +152,7 @@ class MatrixOneReflection(MySQLDialect):
         rows = connection.exec_driver_sql(
             "SELECT relname FROM mo_catalog.mo_tables WHERE account_id = current_account_id() "
             "AND reldatabase = COALESCE(NULLIF(%s, ''), DATABASE()) AND relkind = %s",
-            (schema or "", _KIND_OF_SEQUENCE),
+            (self._folded(schema or ""), _KIND_OF_SEQUENCE),
         )
         return sorted(name for (name,) in rows)
 
@@ -152,114 +164,104 @@ class MatrixOneReflection(MySQLDialect):
         wanted = self._wanted(connection, schema, None, **kw)
         if wanted is None:
             return self._shown_names(connection, schema, kind, **kw)
-        return sorted(table.name for table in wanted.tables if _KINDS[table.kind] is kind)
+        return sorted(table.name for table in wanted.tables.values() if _KINDS[table.kind] is kind)
 
     # -- many tables
 
     def get_multi_columns(self, connection: Connection, **kw: Any) -> Iterable[tuple[TableKey, list[ReflectedColumn]]]:
-        def columns(wanted: _Wanted) -> dict[str, list[ReflectedColumn]]:
-            rows = self._read_columns(connection, wanted.schema or "", wanted.name, **wanted.kw)
-            return {table: list(map(self._column, group)) for table, group in _grouped(rows).items()}
+        def columns(wanted: _Wanted, table: _Table) -> list[ReflectedColumn]:
+            rows = self._read_columns(connection, *wanted.where, **wanted.kw).get(table.name, ())
+            return list(map(self._column, rows))
 
-        return self._multi(connection, columns, ReflectionDefaults.columns, super().get_columns, **kw)
+        return self._multi(connection, columns, super().get_columns, **kw)
 
     def get_multi_pk_constraint(
         self, connection: Connection, **kw: Any
     ) -> Iterable[tuple[TableKey, ReflectedPrimaryKeyConstraint]]:
-        def keys(wanted: _Wanted) -> dict[str, ReflectedPrimaryKeyConstraint]:
-            rows = self._read_indexes(connection, wanted.schema or "", wanted.name, **wanted.kw)
-            return {
-                table: {"constrained_columns": [row.column for row in group if row.type == "PRIMARY"], "name": None}
-                for table, group in _grouped(rows).items()
-                if any(row.type == "PRIMARY" for row in group)
-            }
+        def key(wanted: _Wanted, table: _Table) -> ReflectedPrimaryKeyConstraint:
+            for index in self._indexes(connection, wanted, table):
+                if index.type == _PRIMARY:
+                    return {"constrained_columns": list(index.columns), "name": None}
+            return ReflectionDefaults.pk_constraint()
 
-        return self._multi(connection, keys, ReflectionDefaults.pk_constraint, super().get_pk_constraint, **kw)
+        return self._multi(connection, key, super().get_pk_constraint, **kw)
 
     def get_multi_indexes(self, connection: Connection, **kw: Any) -> Iterable[tuple[TableKey, list[ReflectedIndex]]]:
-        def indexes(wanted: _Wanted) -> dict[str, list[ReflectedIndex]]:
-            rows = self._read_indexes(connection, wanted.schema or "", wanted.name, **wanted.kw)
-            return {table: list(_indexes(group)) for table, group in _grouped(rows).items()}
+        def indexes(wanted: _Wanted, table: _Table) -> list[ReflectedIndex]:
+            return [_index(index) for index in self._indexes(connection, wanted, table) if index.type != _PRIMARY]
 
-        return self._multi(connection, indexes, ReflectionDefaults.indexes, self._shown_indexes, **kw)
+        return self._multi(connection, indexes, self._shown_indexes, **kw)
 
     def get_multi_unique_constraints(
         self, connection: Connection, **kw: Any
     ) -> Iterable[tuple[TableKey, list[ReflectedUniqueConstraint]]]:
-        def constraints(wanted: _Wanted) -> dict[str, list[ReflectedUniqueConstraint]]:
-            rows = self._read_indexes(connection, wanted.schema or "", wanted.name, **wanted.kw)
-            return {
-                table: [
-                    {"name": index["name"], "column_names": _names(index), "duplicates_index": index["name"]}
-                    for index in _indexes(group)
-                    if index["unique"]
-                ]
-                for table, group in _grouped(rows).items()
-            }
+        def constraints(wanted: _Wanted, table: _Table) -> list[ReflectedUniqueConstraint]:
+            return [
+                {"name": index.name, "column_names": list(index.columns), "duplicates_index": index.name}
+                for index in self._indexes(connection, wanted, table)
+                if index.type == _UNIQUE
+            ]
 
-        return self._multi(
-            connection, constraints, ReflectionDefaults.unique_constraints, super().get_unique_constraints, **kw
-        )
+        return self._multi(connection, constraints, super().get_unique_constraints, **kw)
 
     def get_multi_foreign_keys(
         self, connection: Connection, **kw: Any
     ) -> Iterable[tuple[TableKey, list[ReflectedForeignKeyConstraint]]]:
-        def keys(wanted: _Wanted) -> dict[str, list[ReflectedForeignKeyConstraint]]:
-            rows = self._read_foreign_keys(connection, wanted.schema or "", wanted.name, **wanted.kw)
-            found = {table: list(_foreign_keys(group, wanted)) for table, group in _grouped(rows).items()}
-            composite = any(len(key["constrained_columns"]) > 1 for table in found.values() for key in table)
-            if composite or not self._matrixone.supports(Feature.FOREIGN_KEYS_KEPT_BY_ALTER):
-                self._complete_foreign_keys(connection, found, wanted)
-            return found
+        def keys(wanted: _Wanted, table: _Table) -> list[ReflectedForeignKeyConstraint]:
+            rows = self._read_foreign_keys(connection, *wanted.where, **wanted.kw).get(table.name, ())
+            found = list(_foreign_keys(rows, kw.get("schema")))
+            if self._is_whole(found) or self._complete_foreign_keys(connection, found, wanted, table):
+                return found
+            return self._shown_foreign_keys(connection, table.name, kw.get("schema"), **wanted.kw)
 
-        return self._multi(connection, keys, ReflectionDefaults.foreign_keys, self._shown_foreign_keys, **kw)
+        return self._multi(connection, keys, self._shown_foreign_keys, **kw)
 
-    def _complete_foreign_keys(
-        self, connection: Connection, found: dict[str, list[ReflectedForeignKeyConstraint]], wanted: _Wanted
-    ) -> None:
-        """With what the rows of mo_foreign_keys do not say: the order of a key's columns, and keys that are lost there.
+    def _is_whole(self, keys: list[ReflectedForeignKeyConstraint]) -> bool:
+        """Whether the rows of mo_foreign_keys say all about a table's keys.
 
-        The rows are sorted by the columns' names once the server has written them to disk, and 3.0's ALTER TABLE
+        They are sorted by the columns' names once the server has written them to disk, and 3.0's ALTER TABLE
         loses them.
         """
-        columns = _grouped(self._read_columns(connection, wanted.schema or "", wanted.name, **wanted.kw))
-        for table, constraints in self._read_constraints(connection, wanted.schema or "", wanted.name, **wanted.kw):
-            names = dict(enumerate((column.name for column in columns[table]), start=1))
-            numbers = _foreign_key_columns(constraints)
-            keys = found.get(table, [])
-            if numbers.keys() != {key["name"] for key in keys} or not all(
-                _put_in_order(key, [names.get(number, "") for number in numbers[key["name"] or ""]]) for key in keys
-            ):
-                found[table] = self._shown_foreign_keys(connection, table, wanted.schema, **wanted.kw)
+        composite = any(len(key["constrained_columns"]) > 1 for key in keys)
+        return not composite and self._matrixone.supports(Feature.FOREIGN_KEYS_KEPT_BY_ALTER)
+
+    def _complete_foreign_keys(
+        self, connection: Connection, keys: list[ReflectedForeignKeyConstraint], wanted: _Wanted, table: _Table
+    ) -> bool:
+        """Put the columns of the keys in order by what the table's own entry says; False where keys are lost."""
+        constraints = self._read_constraints(connection, *wanted.where, **wanted.kw).get(table.name, "")
+        numbers = _foreign_key_columns(constraints)
+        if not numbers and not keys:
+            return True
+        columns = self._read_columns(connection, *wanted.where, **wanted.kw).get(table.name, ())
+        names = dict(enumerate((column.name for column in columns), start=1))
+        return numbers.keys() == {key["name"] for key in keys} and all(
+            _put_in_order(key, [names.get(number, "") for number in numbers[key["name"] or ""]]) for key in keys
+        )
 
     def get_multi_check_constraints(
         self, connection: Connection, **kw: Any
     ) -> Iterable[tuple[TableKey, list[ReflectedCheckConstraint]]]:
-        def constraints(wanted: _Wanted) -> dict[str, list[ReflectedCheckConstraint]]:
-            return {
-                table.name: sorted(_check_constraints(table.extra), key=lambda check: check["name"] or "")
-                for table in wanted.tables
-            }
+        def constraints(wanted: _Wanted, table: _Table) -> list[ReflectedCheckConstraint]:
+            return sorted(_check_constraints(table.extra), key=lambda check: check["name"] or "")
 
-        return self._multi(
-            connection, constraints, ReflectionDefaults.check_constraints, super().get_check_constraints, **kw
-        )
+        return self._multi(connection, constraints, super().get_check_constraints, **kw)
 
     def get_multi_table_comment(
         self, connection: Connection, **kw: Any
     ) -> Iterable[tuple[TableKey, ReflectedTableComment]]:
-        def comments(wanted: _Wanted) -> dict[str, ReflectedTableComment]:
-            return {table.name: {"text": _comment(table.comment)} for table in wanted.tables}
+        def comment(wanted: _Wanted, table: _Table) -> ReflectedTableComment:
+            return {"text": _comment(table.comment)}
 
-        return self._multi(connection, comments, ReflectionDefaults.table_comment, super().get_table_comment, **kw)
+        return self._multi(connection, comment, super().get_table_comment, **kw)
 
     def get_multi_table_options(self, connection: Connection, **kw: Any) -> Iterable[tuple[TableKey, dict[str, Any]]]:
         """None: what CREATE TABLE takes of MySQL's options, the server does not keep."""
 
-        def options(wanted: _Wanted) -> dict[str, dict[str, Any]]:
-            return {}
+        def options(wanted: _Wanted, table: _Table) -> dict[str, Any]:
+            return ReflectionDefaults.table_options()
 
-        return self._multi(connection, options, ReflectionDefaults.table_options, super().get_table_options, **kw)
+        return self._multi(connection, options, super().get_table_options, **kw)
 
     # -- one table
 
@@ -308,7 +310,7 @@ class MatrixOneReflection(MySQLDialect):
         wanted = self._wanted(connection, schema, [self._folded(view_name)], **kw)
         if wanted is None:
             return str(super().get_view_definition(connection, view_name, schema, **kw))
-        for table in wanted.tables:
+        for table in wanted.tables.values():
             if table.kind == _KIND_OF_VIEW and table.definition:
                 return str(json.loads(table.definition)["Stmt"])
         raise exc.NoSuchTableError(f"{schema}.{view_name}" if schema else view_name)
@@ -318,8 +320,7 @@ class MatrixOneReflection(MySQLDialect):
     def _multi(
         self,
         connection: Connection,
-        of_catalog: Callable[[_Wanted], dict[str, _T]],
-        default: Callable[[], _T],
+        of_catalog: Callable[[_Wanted, _Table], _T],
         of_show: Callable[..., _T],
         *,
         schema: str | None = None,
@@ -335,16 +336,13 @@ class MatrixOneReflection(MySQLDialect):
             shown = names.values() if filter_names else self._shown_names(connection, schema, kind, **kw)
             yield from self._each(connection, of_show, schema, shown, **kw)
             return
-        found = {table.name for table in wanted.tables}
         if ObjectScope.DEFAULT in scope:
-            facts = of_catalog(wanted) if found else {}
-            for table in wanted.tables:
+            for table in wanted.tables.values():
                 if _KINDS[table.kind] in kind:
-                    key = (schema, names.get(table.name, table.name))
-                    yield key, facts[table.name] if table.name in facts else default()
+                    yield (schema, names.get(table.name, table.name)), of_catalog(wanted, table)
         if ObjectScope.TEMPORARY in scope and ObjectKind.TABLE in kind:
             # The catalog does not have them, or not under their names; SHOW CREATE TABLE does.
-            missing = [names[name] for name in names.keys() - found]
+            missing = [name for folded, name in names.items() if folded not in wanted.tables]
             yield from self._each(connection, of_show, schema, missing, **kw)
 
     def _each(
@@ -364,26 +362,39 @@ class MatrixOneReflection(MySQLDialect):
         return sorted(name for name in (*tables, *views) if not name.startswith(_HIDDEN))
 
     def _wanted(self, connection: Connection, schema: str | None, names: list[str] | None, **kw: Any) -> _Wanted | None:
-        """The tables that are asked for, or None to who may not read the catalog."""
-        kw = {"info_cache": kw.get("info_cache")}
-        name = names[0] if names is not None and len(names) == 1 else ""
+        """The tables that are asked for, or None to who may not read the catalog.
+
+        Where an Inspector has read all tables of a database before, facts of one are read together with
+        those of all others, since these will be asked for next.
+        """
+        cache = kw.get("info_cache")
+        database = self._folded(schema or "")
+        read_before = cache.setdefault("matrixone_databases", {}) if cache is not None else {}
         try:
-            tables = self._read_tables(connection, schema or "", name, **kw)
+            if names is not None and len(names) == 1 and names[0] not in read_before.get(database, ()):
+                where = (database, names[0])
+                tables = self._read_tables(connection, *where, info_cache=cache)
+            else:
+                where = (database, "")
+                tables = read_before[database] = self._read_tables(connection, *where, info_cache=cache)
         except exc.DBAPIError as error:
             if not _is_refused(error):
                 raise
             return None
         if names is not None:
-            tables = [table for table in tables if table.name in set(names)]
-        return _Wanted(schema, name, tables, schema or self.default_schema_name, kw)
+            tables = {name: tables[name] for name in names if name in tables}
+        return _Wanted(where, tables, {"info_cache": cache})
+
+    def _indexes(self, connection: Connection, wanted: _Wanted, table: _Table) -> Sequence[_Index]:
+        return self._read_indexes(connection, *wanted.where, **wanted.kw).get(table.name, ())
 
     def _folded(self, name: str) -> str:
         return name.lower() if self._casing else name
 
-    # -- the four statements
+    # -- the four statements, and their rows by table
 
     @reflection.cache
-    def _read_tables(self, connection: Connection, schema: str, name: str, **kw: Any) -> list[_Table]:
+    def _read_tables(self, connection: Connection, schema: str, name: str, **kw: Any) -> dict[str, _Table]:
         extra = "HEX(extra_info)" if self._matrixone.supports(Feature.CHECK_CONSTRAINT) else "NULL"
         kinds = ", ".join(f"'{kind}'" for kind in _KINDS)
         rows = connection.exec_driver_sql(
@@ -392,10 +403,10 @@ class MatrixOneReflection(MySQLDialect):
             f"AND relkind IN ({kinds}){_called('relname', name)}",
             (schema, *_given(name)),
         )
-        return [_Table(*row) for row in rows if not row[0].startswith(_HIDDEN)]
+        return {row[0]: _Table(*row) for row in rows if not row[0].startswith(_HIDDEN)}
 
     @reflection.cache
-    def _read_columns(self, connection: Connection, schema: str, name: str, **kw: Any) -> list[_Column]:
+    def _read_columns(self, connection: Connection, schema: str, name: str, **kw: Any) -> dict[str, list[_Column]]:
         generated = "NULL, NULL"
         if self._matrixone.supports(Feature.GENERATED_COLUMN):
             generated = "mo_show_visible_bin(attr_generated, 5), mo_show_visible_bin(attr_generated, 6)"
@@ -408,40 +419,49 @@ class MatrixOneReflection(MySQLDialect):
             "ORDER BY att_relname, attnum",
             (schema, *_given(name)),
         )
-        return [_Column(*row) for row in rows]
+        return _grouped(_Column(*row) for row in rows)
 
     @reflection.cache
-    def _read_indexes(self, connection: Connection, schema: str, name: str, **kw: Any) -> list[_IndexColumn]:
+    def _read_indexes(self, connection: Connection, schema: str, name: str, **kw: Any) -> dict[str, list[_Index]]:
         # A vector index stands there once for each of its hidden tables.
         rows = connection.exec_driver_sql(
-            "SELECT DISTINCT t.relname, i.name, i.type, i.algo, i.algo_params, i.column_name, i.ordinal_position "
+            "SELECT DISTINCT t.relname, i.name, i.type, i.algo, i.algo_params, i.comment, i.column_name, "
+            "i.ordinal_position "
             "FROM mo_catalog.mo_indexes i JOIN mo_catalog.mo_tables t ON t.rel_id = i.table_id "
             "WHERE t.account_id = current_account_id() AND t.reldatabase = COALESCE(NULLIF(%s, ''), DATABASE()) "
             f"AND LEFT(t.relname, 5) <> '__mo_'{_called('t.relname', name)} "
             "ORDER BY t.relname, i.name, i.ordinal_position",
             (schema, *_given(name)),
         )
-        return [_IndexColumn(*row[:6]) for row in rows if not row[5].startswith("__mo_")]
+        columns = (_IndexColumn(*row[:-1]) for row in rows)
+        grouped = _grouped(column for column in columns if not column.column.startswith("__mo_"))
+        return {table: list(_indexes(group)) for table, group in grouped.items()}
 
     @reflection.cache
-    def _read_foreign_keys(self, connection: Connection, schema: str, name: str, **kw: Any) -> list[_ForeignKeyColumn]:
+    def _read_foreign_keys(
+        self, connection: Connection, schema: str, name: str, **kw: Any
+    ) -> dict[str, list[_ForeignKeyColumn]]:
+        # It has its columns' names in lower case, and mo_columns as they are; but not those of a table that is not
+        # there, without foreign_key_checks.
         rows = connection.exec_driver_sql(
-            "SELECT table_name, constraint_name, column_name, refer_db_name, refer_table_name, refer_column_name, "
-            "on_delete, on_update FROM mo_catalog.mo_foreign_keys "
-            f"WHERE db_name = COALESCE(NULLIF(%s, ''), DATABASE()){_called('table_name', name)}",
+            "SELECT f.table_name, f.db_name, f.constraint_name, c.attname, f.refer_db_name, f.refer_table_name, "
+            "COALESCE(r.attname, f.refer_column_name), f.on_delete, f.on_update FROM mo_catalog.mo_foreign_keys f "
+            f"JOIN {_column_of('c', 'db_name', 'table_name', 'column_name')} "
+            f"LEFT JOIN {_column_of('r', 'refer_db_name', 'refer_table_name', 'refer_column_name')} "
+            f"WHERE f.db_name = COALESCE(NULLIF(%s, ''), DATABASE()){_called('f.table_name', name)}",
             (schema, *_given(name)),
         )
-        return [_ForeignKeyColumn(*row) for row in rows]
+        return _grouped(_ForeignKeyColumn(*row) for row in rows)
 
     @reflection.cache
-    def _read_constraints(self, connection: Connection, schema: str, name: str, **kw: Any) -> list[tuple[str, str]]:
+    def _read_constraints(self, connection: Connection, schema: str, name: str, **kw: Any) -> dict[str, str]:
         rows = connection.exec_driver_sql(
             "SELECT relname, HEX(`constraint`) FROM mo_catalog.mo_tables "
             "WHERE account_id = current_account_id() AND reldatabase = COALESCE(NULLIF(%s, ''), DATABASE()) "
             f"AND relkind = 'r'{_called('relname', name)}",
             (schema, *_given(name)),
         )
-        return [(table, constraints or "") for table, constraints in rows if not table.startswith(_HIDDEN)]
+        return {table: constraints or "" for table, constraints in rows}
 
     # -- out of SHOW CREATE TABLE
 
@@ -530,32 +550,32 @@ _OWN_INDEX = re.compile(
     r"\s*(?:FULLTEXT|KEY(?=.* USING )) (?:`(?P<name>.*?)` ?)?(?:USING (?P<using>\w+) )?"
     r"\(`(?P<columns>.*?)`\)(?P<options>.*)"
 )
+_SAID_PARSER = re.compile(r"WITH PARSER (\w+)")
+# A word by itself, or one with a number, a text or columns.
+_SAID_OPTION = re.compile(r"(\w+)(?: = (\w+)| '((?:[^']|'')*)'| \(([^)]*)\))?")
 
 
 def _own_index(match: re.Match[str]) -> ReflectedIndex:
     columns = match["columns"].split("`,`")
-    said = match["options"].replace("WITH PARSER", "with_parser")
-    options = {"using": match["using"] or "fulltext", **dict(re.findall(r"(\w+) (?:= )?'?(\w+)'?", said))}
-    return cast(
-        "ReflectedIndex",
-        {
-            "name": match["name"] or columns[0],
-            "column_names": columns,
-            "unique": False,
-            "dialect_options": {
-                f"matrixone_{name}": int(value) if value.isdigit() else value for name, value in options.items()
-            },
-        },
-    )
+    index = _Index(match["name"] or columns[0], "", columns, dict(_own_options(match["using"], match["options"])))
+    return _index(index)
+
+
+def _own_options(using: str | None, said: str) -> Iterator[tuple[str, Any]]:
+    yield "matrixone_using", using or "fulltext"
+    if parser := _SAID_PARSER.search(said):
+        yield "matrixone_with_parser", parser[1]
+    for name, value, text, columns in _SAID_OPTION.findall(_SAID_PARSER.sub("", said)):
+        if option := INDEX_OPTIONS.get(name.lower()):
+            text = text.replace("''", "'") or value or columns.replace("`", "").replace(", ", ",") or "true"
+            yield f"matrixone_{name.lower()}", option.read(text)
 
 
 class _Wanted(NamedTuple):
-    """The tables that a caller wants, and what it takes to read more about them: their one name, or "" for all."""
+    """The tables that a caller wants, and where to read more about them: the database, and a table or ""."""
 
-    schema: str | None
-    name: str
-    tables: Sequence[_Table]
-    database: str | None
+    where: tuple[str, str]
+    tables: dict[str, _Table]
     kw: dict[str, Any]
 
 
@@ -659,40 +679,51 @@ def _grouped(rows: Iterable[_T]) -> dict[str, list[_T]]:
     groups: defaultdict[str, list[_T]] = defaultdict(list)
     for row in rows:
         groups[row[0]].append(row)  # type: ignore[index]
-    return groups
+    return dict(groups)
 
 
-def _indexes(rows: Iterable[_IndexColumn]) -> Iterator[ReflectedIndex]:
-    by_name: defaultdict[str, list[_IndexColumn]] = defaultdict(list)
+_PRIMARY, _UNIQUE = "PRIMARY", "UNIQUE"
+
+
+def _indexes(rows: Iterable[_IndexColumn]) -> Iterator[_Index]:
+    by_name: defaultdict[tuple[str, str], list[_IndexColumn]] = defaultdict(list)
     for row in rows:
-        if row.type != "PRIMARY":
-            by_name[row.name].append(row)
-    for name, columns in by_name.items():
-        first = columns[0]
-        index: dict[str, Any] = {
-            # A full-text index may go without; MySQL would name it so.
-            "name": name or first.column,
-            "column_names": [row.column for row in columns],
-            "unique": first.type == "UNIQUE",
-        }
-        if options := _index_options(first):
-            index["dialect_options"] = options
-        yield cast("ReflectedIndex", index)
+        by_name[row.name, row.type].append(row)
+    for (name, type_), columns in by_name.items():
+        # A full-text index may go without a name; MySQL would name it so.
+        yield _Index(
+            name or columns[0].column, type_, [row.column for row in columns], dict(_index_options(columns[0]))
+        )
 
 
-def _index_options(row: _IndexColumn) -> dict[str, Any]:
-    parameters = json.loads(row.parameters) if row.parameters else {}
-    options: dict[str, Any] = {}
+def _index(index: _Index) -> ReflectedIndex:
+    reflected: dict[str, Any] = {
+        "name": index.name,
+        "column_names": list(index.columns),
+        "unique": index.type == _UNIQUE,
+    }
+    if index.options:
+        reflected["dialect_options"] = dict(index.options)
+    return cast("ReflectedIndex", reflected)
+
+
+def _index_options(row: _IndexColumn) -> Iterator[tuple[str, Any]]:
+    """What CREATE INDEX can say; the server keeps more of its own beside it."""
     if row.algorithm:
-        options["matrixone_using"] = row.algorithm
+        yield "matrixone_using", row.algorithm
+    if row.comment:
+        yield "matrixone_comment", row.comment
+    parameters = json.loads(row.parameters) if row.parameters else {}
     for name, value in parameters.items():
         if name == "parser":
-            options["matrixone_with_parser"] = value
+            yield "matrixone_with_parser", value
         elif name == "prefix_lengths":
-            options["matrixone_length"] = _prefix_lengths(value)
-        else:
-            options[f"matrixone_{name}"] = int(value) if str(value).isdigit() else value
-    return options
+            yield "matrixone_length", _prefix_lengths(value)
+        elif option := INDEX_OPTIONS.get(name := _OPTION_NAMES.get(name, name)):
+            yield f"matrixone_{name}", option.read(value)
+
+
+_OPTION_NAMES = {"included_columns": "include"}
 
 
 def _prefix_lengths(text: str) -> dict[str, int]:
@@ -700,21 +731,17 @@ def _prefix_lengths(text: str) -> dict[str, int]:
     return {name: int(length) for name, _, length in (part.rpartition(":") for part in text.split(","))}
 
 
-def _names(index: ReflectedIndex) -> list[str]:
-    return [name for name in index["column_names"] if name is not None]
-
-
-def _foreign_keys(rows: Iterable[_ForeignKeyColumn], wanted: _Wanted) -> Iterator[ReflectedForeignKeyConstraint]:
+def _foreign_keys(rows: Iterable[_ForeignKeyColumn], schema: str | None) -> Iterator[ReflectedForeignKeyConstraint]:
     by_name: defaultdict[str, list[_ForeignKeyColumn]] = defaultdict(list)
     for row in rows:
         by_name[row.constraint].append(row)
     for name, columns in sorted(by_name.items()):
         first = columns[0]
-        same = wanted.schema is None and first.referred_database == wanted.database
         yield {
             "name": name,
             "constrained_columns": [row.column for row in columns],
-            "referred_schema": None if same else first.referred_database,
+            # Its own database under the name that it was asked by, if any.
+            "referred_schema": schema if first.referred_database == first.database else first.referred_database,
             "referred_table": first.referred_table,
             "referred_columns": [row.referred_column for row in columns],
             "options": dict(_actions(first)),
@@ -843,6 +870,15 @@ def _only(
 
 # reflection.cache tells calls apart by their strings alone, and leaves out a None: a name that is not given is
 # the empty string.
+
+
+def _column_of(alias: str, database: str, table: str, column: str) -> str:
+    """What joins mo_columns to a column that mo_foreign_keys names."""
+    return (
+        f"mo_catalog.mo_columns {alias} ON {alias}.account_id = current_account_id() "
+        f"AND {alias}.att_database = f.{database} AND {alias}.att_relname = f.{table} "
+        f"AND LOWER({alias}.attname) = f.{column}"
+    )
 
 
 def _called(column: str, name: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import exc, types
@@ -13,8 +15,68 @@ if TYPE_CHECKING:
     from sqlalchemy.sql import ddl
     from sqlalchemy.sql.schema import IdentityOptions
 
-INDEX_OPTIONS = ("lists", "m", "ef_construction", "ef_search", "op_type")
-"""What CREATE INDEX takes after a vector index's columns, in the server's order."""
+
+class IndexOption(Enum):
+    """How CREATE INDEX says an option, and how the catalog keeps it: as text, whatever it is."""
+
+    NUMBER = auto()
+    TEXT = auto()
+    WORD = auto()
+    BOOLEAN = auto()
+    COLUMNS = auto()
+
+    def render(self, name: str, value: Any, quote: Callable[[str], str]) -> str:
+        """The option in SQL, or nothing where a word goes without saying."""
+        match self:
+            case IndexOption.NUMBER:
+                return f" {name} = {int(value)}"
+            case IndexOption.TEXT:
+                return f" {name} {_quoted(str(value))}"
+            case IndexOption.BOOLEAN:
+                return f" {name} = {'TRUE' if value else 'FALSE'}"
+            case IndexOption.COLUMNS:
+                return f" {name} ({', '.join(map(quote, column_names(value)))})"
+            case _:
+                return f" {name}" if value else ""
+
+    def read(self, text: str) -> Any:
+        """The value that the catalog keeps as text."""
+        match self:
+            case IndexOption.NUMBER:
+                return int(text) if text.isdigit() else text
+            case IndexOption.TEXT:
+                return text
+            case IndexOption.COLUMNS:
+                return json.loads(text) if text.startswith("[") else text.split(",")
+            case _:
+                return text == "true"
+
+
+INDEX_OPTIONS = {
+    "lists": IndexOption.NUMBER,
+    "m": IndexOption.NUMBER,
+    "ef_construction": IndexOption.NUMBER,
+    "ef_search": IndexOption.NUMBER,
+    "op_type": IndexOption.TEXT,
+    "quantization": IndexOption.TEXT,
+    "distribution_mode": IndexOption.TEXT,
+    "bits_per_code": IndexOption.NUMBER,
+    "intermediate_graph_degree": IndexOption.NUMBER,
+    "graph_degree": IndexOption.NUMBER,
+    "itopk_size": IndexOption.NUMBER,
+    "kmeans_train_percent": IndexOption.NUMBER,
+    "kmeans_max_iteration": IndexOption.NUMBER,
+    "max_index_capacity": IndexOption.NUMBER,
+    "quantizer_train_limit": IndexOption.NUMBER,
+    "async": IndexOption.WORD,
+    "force_sync": IndexOption.WORD,
+    "auto_update": IndexOption.BOOLEAN,
+    "day": IndexOption.NUMBER,
+    "hour": IndexOption.NUMBER,
+    "include": IndexOption.COLUMNS,
+    "comment": IndexOption.TEXT,
+}
+"""What CREATE INDEX takes after the columns and keeps, as ``matrixone_lists`` and so on. 2.2 and 3.0 have fewer."""
 
 _OPTIONS_OF_MYSQL = ("auto_increment", "partition_by", "partitions")
 # After all others, in this order.
@@ -52,8 +114,7 @@ class MatrixOneTableDDLCompiler(MySQLDDLCompiler):
         words = [f"{name}={value}" for name, value in options.items()]
         for name, value in last.items():
             if name == "CLUSTER_BY":
-                columns = [value] if isinstance(value, str) else value
-                value = f"({', '.join(map(self.preparer.quote, columns))})"
+                value = f"({', '.join(map(self.preparer.quote, column_names(value)))})"
             words.append(f"{name.replace('_', ' ')} {value}")
         return " ".join(words)
 
@@ -70,6 +131,9 @@ class MatrixOneTableDDLCompiler(MySQLDDLCompiler):
             Index("ix_body", Article.title, Article.body, matrixone_using="fulltext",
                   matrixone_with_parser="ngram")
 
+        ``matrixone_async=True`` and ``matrixone_auto_update=True`` are words and truth values,
+        ``matrixone_include=["title"]`` a list of columns, all others numbers and texts: see ``INDEX_OPTIONS``.
+
         The server wants ``SET experimental_hnsw_index = 1`` before the second on 2.2 and 4.x, and
         ``experimental_ivf_index`` or ``experimental_fulltext_index`` before the others on 2.2.
 
@@ -82,13 +146,21 @@ class MatrixOneTableDDLCompiler(MySQLDDLCompiler):
         table = self.preparer.format_table(index.table)  # type: ignore[arg-type]
         columns = ", ".join(self._index_columns(index))
         using, prefix = index_option(index, "using"), index_option(index, "prefix")
-        if "FULLTEXT" in (str(using).upper(), str(prefix).upper()):
+        if index_kind(index) == "fulltext":
             parser = index_option(index, "with_parser")
             with_parser = f" WITH PARSER {parser}" if parser else ""
-            return f"CREATE FULLTEXT INDEX {name} ON {table} ({columns}){with_parser}"
+            return f"CREATE FULLTEXT INDEX {name} ON {table} ({columns}){with_parser}{self._index_options(index)}"
         kind = "UNIQUE " if index.unique else f"{prefix} " if prefix else ""
         of_kind = f" USING {using}" if using else ""
-        return f"CREATE {kind}INDEX {name}{of_kind} ON {table} ({columns}){_index_options(index)}"
+        return f"CREATE {kind}INDEX {name}{of_kind} ON {table} ({columns}){self._index_options(index)}"
+
+    def _index_options(self, index: schema.Index) -> str:
+        values = index.dialect_options["matrixone"]
+        return "".join(
+            option.render(name.upper(), values[name], self.preparer.quote)
+            for name, option in INDEX_OPTIONS.items()
+            if values.get(name) is not None
+        )
 
     def _index_columns(self, index: schema.Index) -> Iterator[str]:
         """The columns or expressions, with the prefix length of each: one number, or a dictionary by name."""
@@ -114,19 +186,23 @@ class MatrixOneTableDDLCompiler(MySQLDDLCompiler):
         return " ".join(words)
 
 
+def column_names(columns: Any) -> list[str]:
+    """Of one column or a list of them, by name or as such."""
+    listed = columns if isinstance(columns, (list, tuple)) else [columns]
+    return [column if isinstance(column, str) else column.name for column in listed]
+
+
 def index_option(index: schema.Index, name: str) -> Any:
     """The option under MatrixOne's name, or under MySQL's for those who come from there."""
     value = index.dialect_options["matrixone"].get(name)
     return index.dialect_options["mysql"].get(name) if value is None else value
 
 
-def _index_options(index: schema.Index) -> str:
-    options = index.dialect_options["matrixone"]
-    return "".join(
-        f" {name.upper()} {_quoted(options[name])}" if name == "op_type" else f" {name.upper()} = {int(options[name])}"
-        for name in INDEX_OPTIONS
-        if options.get(name) is not None
-    )
+def index_kind(index: schema.Index) -> str:
+    """``btree``, ``fulltext``, ``ivfflat`` and so on; the first where nothing is said."""
+    if str(index_option(index, "prefix")).upper() == "FULLTEXT":
+        return "fulltext"
+    return str(index_option(index, "using") or "btree").lower()
 
 
 def _quoted(text: str) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import exc, func, literal, types
+from sqlalchemy import exc, func, types
 from sqlalchemy.dialects import mysql
 from sqlalchemy.dialects.mysql.base import MySQLTypeCompiler
+from sqlalchemy.sql import coercions, operators, roles
 from sqlalchemy.types import UUID
 
 from .release import Feature, format_release
@@ -46,6 +48,8 @@ class Vector(types.UserDefinedType[list[float]]):
 
         select(Item).order_by(Item.embedding.l2_distance(query_vector)).limit(5)
 
+    NaN and infinity are refused, and in a vector of integers a fraction: the server has no such numbers.
+
     :param dimension: the number of elements, 1 to 65535. The server refuses a value of another length;
         65535 where none is given.
     """
@@ -79,7 +83,17 @@ class Vector(types.UserDefinedType[list[float]]):
         if value is None or isinstance(value, str):
             return value
         numbers = value.tolist() if hasattr(value, "tolist") else value  # NumPy's arrays, and what behaves like them
-        return json.dumps([self.element(number) for number in numbers], separators=(",", ":"))
+        if not isinstance(numbers, Iterable):
+            raise ValueError(f"a vector is a list of numbers, not {value!r}")
+        return json.dumps(list(map(self._number, numbers)), separators=(",", ":"))
+
+    def _number(self, value: Any) -> float:
+        number = float(value)
+        if not math.isfinite(number):
+            raise ValueError(f"a vector holds no {number}")
+        if self.element is int and not number.is_integer():
+            raise ValueError(f"a vector of integers holds no {number}")
+        return self.element(number)
 
     class Comparator(types.TypeEngine.Comparator[list[float]]):
         """The server's vector functions, as methods of a column."""
@@ -101,9 +115,9 @@ class Vector(types.UserDefinedType[list[float]]):
             return self._function("inner_product", other)
 
         def _function(self, name: str, other: Any) -> ColumnElement[float]:
-            if not hasattr(other, "__clause_element__") and not hasattr(other, "compile"):
-                other = literal(other, self.type)
-            call: ColumnElement[float] = getattr(func, name)(self.expr, other, type_=types.Double())
+            # As for an operand of an operator: a value, and a parameter without a type, is a vector too.
+            vector: Any = coercions.expect(roles.BinaryElementRole, other, expr=self.expr, operator=operators.eq)
+            call: ColumnElement[float] = getattr(func, name)(self.expr, vector, type_=types.Double())
             return call
 
     comparator_factory = Comparator

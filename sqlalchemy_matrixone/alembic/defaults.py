@@ -6,36 +6,57 @@ import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import DefaultClause
+from sqlalchemy import DefaultClause, types
 
 if TYPE_CHECKING:
     from sqlalchemy import Column, Dialect
+    from sqlalchemy.types import TypeEngine
 
 _LITERAL = re.compile(r"'((?:[^'\\]|''|\\.)*)'", re.S)
+_LITERALS = re.compile(r"('(?:[^'\\]|''|\\.)*')", re.S)
 _NUMBER = re.compile(r"[-+]?\d+(\.\d*)?")
 _NOW = re.compile(r"\b(?:now|current_timestamp|localtime|localtimestamp)\b(?:\(\))?(?!\()")
 _NOW_WITH_PRECISION = re.compile(r"\b(?:now|localtime|localtimestamp)(?=\()")
+_NUMERIC = (types.Integer, types.Numeric, types.Boolean)
+_TRUTHS = {"true": "1", "false": "0"}
 
 
-def spelling(dialect: Dialect, column: Column[Any]) -> str | None:
-    """The server default of a column, in a form that is the same for all ways to write it; None without one."""
+def spelling(dialect: Dialect, column: Column[Any], type_: TypeEngine[Any]) -> str | None:
+    """The server default of a column, in a form that is the same for all ways to write it; None without one.
+
+    :param type_: what the column is to hold: ``'007'`` and ``7`` are the same number, and two texts.
+    """
     if not isinstance(column.server_default, DefaultClause):
         return None
     compiler = dialect.ddl_compiler(dialect, None)  # type: ignore[arg-type]
     default = compiler.get_column_default_string(column)
-    return None if default is None else _spelling(default.strip())
+    # Types of MySQL's own, such as BIT and YEAR, have no affinity: their literals are compared as they stand.
+    affinity: Any = type_._type_affinity
+    return None if default is None else _spelling(default.strip(), issubclass(affinity, _NUMERIC))
 
 
-def _spelling(default: str) -> str:
+def _spelling(default: str, numeric: bool) -> str | None:
     while _is_in_parentheses(default):
         default = default[1:-1].strip()
-    if literal := _LITERAL.fullmatch(default):
-        value = literal[1].replace("''", "'")
-        return _number(value) if _NUMBER.fullmatch(value) else f"'{value}'"
-    if _NUMBER.fullmatch(default):
-        return _number(default)
-    text = _NOW_WITH_PRECISION.sub("current_timestamp", _NOW.sub("current_timestamp", default.lower()))
-    return {"true": "1", "false": "0", "null": ""}.get(text, re.sub(r"\s+", "", text))
+    if default.lower() == "null":
+        return None
+    literal = _LITERAL.fullmatch(default)
+    value = literal[1].replace("''", "'") if literal else default
+    if numeric:
+        value = _TRUTHS.get(value.lower(), value)
+        if _NUMBER.fullmatch(value):
+            return _number(value)
+    if literal or _NUMBER.fullmatch(value):
+        return f"'{value}'"
+    # Literals in an expression stand at every second place.
+    parts = [part if place % 2 else _words(part) for place, part in enumerate(_LITERALS.split(default))]
+    return "".join(parts)
+
+
+def _words(text: str) -> str:
+    """SQL without a literal, in lower case and without white space."""
+    text = _NOW_WITH_PRECISION.sub("current_timestamp", _NOW.sub("current_timestamp", text.lower()))
+    return re.sub(r"\s+", "", text)
 
 
 def _number(text: str) -> str:
@@ -46,6 +67,7 @@ def _is_in_parentheses(text: str) -> bool:
     """Whether the first parenthesis is closed by the last."""
     if not (text.startswith("(") and text.endswith(")")):
         return False
+    text = _LITERALS.sub(lambda literal: "'" * len(literal[0]), text)
     depth = 0
     for position, character in enumerate(text):
         depth += (character == "(") - (character == ")")

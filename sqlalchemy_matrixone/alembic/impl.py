@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, cast
 
 import alembic.op
+from alembic.ddl._autogen import ComparisonResult
 from alembic.ddl.base import alter_table, format_column_name, format_server_default
 from alembic.ddl.mysql import MySQLAlterDefault, MySQLChangeColumn, MySQLImpl, MySQLModifyColumn
 from alembic.util import CommandError
@@ -14,13 +15,18 @@ from sqlalchemy.schema import Constraint
 from sqlalchemy.sql.compiler import DDLCompiler
 
 from .. import types as matrixone_types
-from . import net
+from ..release import Feature
+from . import names, net
 from .defaults import spelling
+from .indexes import index_differences
+from .spelling import type_spelling
 
 if TYPE_CHECKING:
     from alembic.autogenerate.api import AutogenContext
-    from sqlalchemy import ClauseElement, Column
+    from sqlalchemy import ClauseElement, Column, ForeignKeyConstraint, Index, UniqueConstraint
     from sqlalchemy.types import TypeEngine
+
+    from ..base import MatrixOneDialect
 
 
 class MatrixOneImpl(MySQLImpl):
@@ -46,13 +52,53 @@ class MatrixOneImpl(MySQLImpl):
         rendered_metadata_default: str | None,
         rendered_inspector_default: str | None,
     ) -> bool:
-        return spelling(self.dialect, inspector_column) != spelling(self.dialect, metadata_column)
+        there, wanted = (
+            spelling(self.dialect, column, metadata_column.type) for column in (inspector_column, metadata_column)
+        )
+        return there != wanted
 
-    def render_type(self, type_obj: TypeEngine[Any], autogen_context: AutogenContext) -> Literal[False]:
-        """As Alembic renders it, with the import that a type of our own needs."""
-        if type(type_obj).__module__ == matrixone_types.__name__:
-            autogen_context.imports.add(f"import {matrixone_types.__name__}")
-        return False
+    def compare_type(self, inspector_column: Column[Any], metadata_column: Column[Any]) -> bool:
+        """Whether CREATE TABLE says the two otherwise, what the server fills in included."""
+        there, wanted = (type_spelling(self.dialect, column.type) for column in (inspector_column, metadata_column))
+        return there != wanted
+
+    def compare_indexes(self, metadata_index: Index, reflected_index: Index) -> ComparisonResult:
+        """As Alembic does, and by kind; by prefix lengths and options where the model states them."""
+        result = super().compare_indexes(metadata_index, reflected_index)
+        messages = [result.message] if result.is_different else []
+        messages.extend(index_differences(metadata_index, reflected_index, self._keeps_prefix_lengths))
+        return ComparisonResult.Different(messages) if messages else result
+
+    @property
+    def _keeps_prefix_lengths(self) -> bool:
+        return cast("MatrixOneDialect", self.dialect).supports(Feature.INDEX_PREFIX_LENGTHS)
+
+    def correct_for_autogen_constraints(
+        self,
+        conn_unique_constraints: set[UniqueConstraint],
+        conn_indexes: set[Index],
+        metadata_unique_constraints: set[UniqueConstraint],
+        metadata_indexes: set[Index],
+    ) -> None:
+        """Names as declared. MySQL's indexes of foreign keys and columns by themselves MatrixOne does not make."""
+        names.as_declared(conn_unique_constraints, conn_indexes, metadata_unique_constraints, metadata_indexes)
+
+    def correct_for_autogen_foreignkeys(
+        self, conn_fks: set[ForeignKeyConstraint], metadata_fks: set[ForeignKeyConstraint]
+    ) -> None:
+        names.foreign_keys_as_declared(conn_fks, metadata_fks)
+        super().correct_for_autogen_foreignkeys(conn_fks, metadata_fks)  # type: ignore[no-untyped-call]
+
+    def render_type(self, type_obj: TypeEngine[Any], autogen_context: AutogenContext) -> str | Literal[False]:
+        """As Alembic renders it; a type of our own by its module, which is imported.
+
+        Where env.py has a ``user_module_prefix``, Alembic would put that in the module's place.
+        """
+        module = type(type_obj).__module__
+        if module != matrixone_types.__name__:
+            return False
+        autogen_context.imports.add(f"import {module}")
+        return f"{module}.{type_obj!r}"
 
     def render_ddl_sql_expr(
         self, expr: ClauseElement, is_server_default: bool = False, is_index: bool = False, **kw: Any

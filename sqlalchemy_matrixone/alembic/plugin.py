@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 def setup(plugin: Plugin) -> None:
-    """Register the implementation, the operations and their renderers; the comparison of PITRs as a plugin.
+    """Register the implementation, the operations and their renderers; comparisons of PITRs and names as a plugin.
 
-    The comparison runs where env.py lists it: ``autogenerate_plugins=["alembic.autogenerate.*",
+    The comparisons run where env.py lists it: ``autogenerate_plugins=["alembic.autogenerate.*",
     "sqlalchemy_matrixone"]``.
     """
     from alembic.util import DispatchPriority
 
-    from . import compare, impl, ops, render  # noqa: F401  they register themselves
+    from . import compare, impl, names, ops, render  # noqa: F401  they register themselves
 
     plugin.add_autogenerate_comparator(
         compare.compare_pitrs,
@@ -28,6 +28,9 @@ def setup(plugin: Plugin) -> None:
         qualifier="matrixone",
         # After the tables, so that a PITR comes after its table.
         priority=DispatchPriority.LAST,
+    )
+    plugin.add_autogenerate_comparator(
+        names.refuse_capitals, "schema", "matrixone_names", qualifier="matrixone", priority=DispatchPriority.FIRST
     )
 
 

@@ -5,12 +5,15 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata, produce_migrations, render_python_code
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
+from alembic.util import CommandError
 from sqlalchemy import Column, event, func, text
 from sqlalchemy.dialects import mysql
 
 import sqlalchemy_matrixone.types
 from sqlalchemy_matrixone.release import Feature
 from sqlalchemy_matrixone.types import DATALINK, UUID, VECBF16, VECF16, VECF32, VECF64, VECINT8, VECUINT8
+
+from .client import clean_up
 
 DATABASE = "co_reflection"
 
@@ -160,6 +163,8 @@ def declared(release):
         Column("embedding", VECF32(3)),
         Column("MixedCase", sa.Integer),
         Column("order", sa.Integer),
+        sa.Index("ix_title", "title"),
+        sa.Index("title", "title"),
         sa.Index("ix_text", "title", "body", matrixone_using="fulltext", matrixone_with_parser="ngram"),
         sa.Index(
             "ix_embedding",
@@ -169,6 +174,34 @@ def declared(release):
             matrixone_op_type="vector_l2_ops",
         ),
     )
+    sa.Table(
+        "customer",
+        metadata,
+        Column("Region", sa.Integer, primary_key=True, autoincrement=False),
+        Column("Id", sa.Integer, primary_key=True, autoincrement=False),
+        Column("Code", sa.Integer, unique=True),
+    )
+    # The server has their names in lower case.
+    sa.Table(
+        "purchase",
+        metadata,
+        Column("id", sa.Integer, primary_key=True),
+        Column("customerRegion", sa.Integer),
+        Column("customerId", sa.Integer),
+        Column("customerCode", sa.Integer),
+        sa.ForeignKeyConstraint(
+            ["customerId", "customerRegion"], ["customer.Id", "customer.Region"], name="FK_Customer", ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["customerCode"], ["customer.Code"], name="FK_Code"),
+        sa.UniqueConstraint("id", "customerCode", name="UQ_Code"),
+        sa.Index("IX_Code", "customerCode"),
+        sa.Index("IX_Both", "customerCode", "customerId", unique=True),
+    )
+    listed = sa.Table(
+        "listed", metadata, Column("id", sa.Integer, primary_key=True), Column("e", sa.Enum("a", "b", name="e"))
+    )
+    if release >= (3, 0, 0):
+        listed.append_column(Column("s", mysql.SET("a", "b")))
     if Feature.CHECK_CONSTRAINT.in_release(release):
         sa.Table(
             "checked",
@@ -238,8 +271,7 @@ def test_all_at_once_equals_one_by_one_in_few_statements(engine, server):
     inspector = sa.inspect(engine)
     tables = inspector.get_table_names()
     assert tables == sorted(declared(server.release).tables)
-    statements = []
-    event.listen(engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
+    statements = count_statements(engine)
     together = facts_of_all(sa.inspect(engine), tables)
     assert len(statements) <= 8
     assert together == {table: facts(sa.inspect(engine), table) for table in tables}
@@ -267,6 +299,160 @@ def test_a_table_of_every_type_is_there(engine, server):
     create(engine, declared(server.release))
     create(engine, declared(server.release))
     assert sa.inspect(engine).has_table("types")
+
+
+def count_statements(engine):
+    statements = []
+    event.listen(engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
+    return statements
+
+
+def test_one_by_one_is_all_at_once_for_who_has_asked_for_all_names(engine, server):
+    create(engine, declared(server.release))
+    statements = count_statements(engine)
+    inspector = sa.inspect(engine)
+    one_by_one = {table: facts(inspector, table) for table in inspector.get_table_names()}
+    assert len(statements) <= 8
+    assert one_by_one == facts_of_all(sa.inspect(engine), one_by_one)
+
+
+def test_a_table_that_came_later_is_found(engine):
+    inspector = sa.inspect(engine)
+    assert inspector.get_table_names() == []
+    sa.Table("late", sa.MetaData(), Column("x", sa.Integer)).create(engine)
+    assert [column["name"] for column in inspector.get_columns("late")] == ["x"]
+
+
+OTHERS = (f"{DATABASE}_b", f"{DATABASE}_c")
+
+
+def of_three_databases():
+    metadata = sa.MetaData()
+    for schema in (None, *OTHERS):
+        prefix = f"{schema}." if schema else ""
+        sa.Table("parent", metadata, Column("Id", sa.Integer, primary_key=True), Column("x", sa.Integer), schema=schema)
+        for number in range(5):
+            sa.Table(
+                f"child{number}",
+                metadata,
+                Column("id", sa.Integer, primary_key=True),
+                Column("parentId", sa.ForeignKey(f"{prefix}parent.Id", name=f"fk{number}")),
+                Column("otherId", sa.ForeignKey(f"{OTHERS[1]}.parent.Id", name=f"fk_other{number}")),
+                Column("name", sa.String(20), unique=True),
+                sa.Index(f"ix{number}", "name"),
+                schema=schema,
+            )
+    return metadata
+
+
+@pytest.fixture
+def three_databases(engine, admin):
+    """The tables of three databases, with keys into the last one."""
+    for database in OTHERS:
+        admin(f"DROP DATABASE IF EXISTS {database}")
+        admin(f"CREATE DATABASE {database}")
+    metadata = of_three_databases()
+    metadata.create_all(engine)
+    yield metadata
+    metadata.drop_all(engine)
+    for database in OTHERS:
+        admin(f"DROP DATABASE {database}")
+
+
+def of_these(name, type_, parents):
+    return type_ != "schema" or name in (None, *OTHERS)
+
+
+def test_three_databases_are_compared_in_eight_statements_each(engine, three_databases):
+    opts = {"compare_type": True, "compare_server_default": True, "include_schemas": True, "include_name": of_these}
+    statements = count_statements(engine)
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection, opts=opts), three_databases) == []
+    assert len(statements) <= 3 * 8 + 1
+
+
+def test_keys_into_another_database(engine, three_databases):
+    keys = sa.inspect(engine).get_foreign_keys("child0", schema=OTHERS[0])
+    assert [
+        (key["constrained_columns"], key["referred_schema"], key["referred_table"], key["referred_columns"])
+        for key in keys
+    ] == [(["parentId"], OTHERS[0], "parent", ["Id"]), (["otherId"], OTHERS[1], "parent", ["Id"])]
+    reflected = sa.MetaData()
+    reflected.reflect(engine, schema=OTHERS[0])
+    assert {table.schema for table in reflected.tables.values()} == set(OTHERS)
+
+
+@pytest.mark.releases(since=(4, 2))
+def test_a_key_to_a_table_that_is_not_there_yet(engine, admin):
+    admin("SET foreign_key_checks = 0")
+    admin(
+        f"CREATE TABLE {DATABASE}.early (id INT PRIMARY KEY, `laterId` INT, "
+        f"CONSTRAINT fk_later FOREIGN KEY (`laterId`) REFERENCES {DATABASE}.later (id))"
+    )
+    (key,) = sa.inspect(engine).get_foreign_keys("early")
+    assert (key["constrained_columns"], key["referred_table"], key["referred_columns"]) == (
+        ["laterId"],
+        "later",
+        ["id"],
+    )
+
+
+def test_a_schema_in_any_case(engine, three_databases):
+    schema = OTHERS[1].upper()
+    inspector = sa.inspect(engine)
+    names = inspector.get_table_names(schema=schema)
+    assert names == inspector.get_table_names(schema=OTHERS[1])
+    assert len(names) == 6
+    assert {key["referred_schema"] for key in inspector.get_foreign_keys("child0", schema=schema)} == {schema}
+    assert inspector.get_multi_columns(schema=schema).keys() == {(schema, name) for name in names}
+
+
+def test_keys_after_use(engine, three_databases):
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"USE {OTHERS[1]}")
+        keys = sa.inspect(connection).get_foreign_keys("child0")
+        assert {key["referred_schema"] for key in keys} == {None}
+        connection.exec_driver_sql(f"USE {DATABASE}")
+
+
+@pytest.mark.parametrize(("name", "schema"), [("Orders", None), ("orders", DATABASE.upper())])
+def test_a_table_s_name_in_another_case_is_refused(engine, name, schema):
+    metadata = sa.MetaData()
+    table = sa.Table(name, metadata, Column("id", sa.Integer, primary_key=True), schema=schema)
+    metadata.create_all(engine)
+    opts = {"autogenerate_plugins": ["alembic.autogenerate.*", "sqlalchemy_matrixone"]}
+    said = f"'{table.fullname}' is called '{table.fullname.lower()}' on the server"
+    with engine.connect() as connection, pytest.raises(CommandError, match=said):
+        compare_metadata(MigrationContext.configure(connection, opts=opts), metadata)
+    opts["include_object"] = lambda object_, name, type_, reflected, compare_to: False
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection, opts=opts), metadata) == []
+
+
+ACCOUNT = "co_reflection_acc"
+
+
+@pytest.fixture
+def account(server, admin):
+    """An administrator of another account, in whose catalog sys' tables are not."""
+    clean_up(admin, accounts=(ACCOUNT,))
+    of_account = server.engine(server.url(user=f"{ACCOUNT}:admin", password="111", database=None))
+    with of_account.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {DATABASE}")
+    yield server.engine(server.url(user=f"{ACCOUNT}:admin", password="111", database=DATABASE))
+    admin(f"DROP ACCOUNT {ACCOUNT}")
+
+
+def test_another_account_s_administrator_sees_its_own(engine, account, server):
+    sa.Table("of_sys", sa.MetaData(), Column("x", sa.Integer)).create(engine)
+    metadata = declared(server.release)
+    create(account, metadata)
+    statements = count_statements(account)
+    with account.connect() as connection:
+        assert sa.inspect(connection).get_table_names() == sorted(metadata.tables)
+        statements.clear()
+        assert differences(connection, metadata) == []
+    assert len(statements) <= 8
 
 
 @pytest.fixture
@@ -343,10 +529,32 @@ def test_nothing_of_the_servers_own_shows(engine, server):
     assert inspector.get_table_names("mo_catalog")  # for who asks by name
 
 
+def retyped(table, column, type_):
+    def change(metadata):
+        metadata.tables[table].c[column].type = type_
+
+    return change
+
+
+def reindexed(table, name, *columns, **options):
+    def change(metadata):
+        without(metadata.tables[table].indexes, name)
+        sa.Index(name, *(metadata.tables[table].c[column] for column in columns), **options)
+
+    return change
+
+
 CHANGES = {
     "a column": lambda metadata: metadata.tables["child"].append_column(Column("new", sa.Integer)),
-    "a type": lambda metadata: setattr(metadata.tables["parent"].c.v, "type", sa.BigInteger()),
-    "a length": lambda metadata: setattr(metadata.tables["defaults"].c.a, "type", sa.String(30)),
+    "a type": retyped("parent", "v", sa.BigInteger()),
+    "a length": retyped("defaults", "a", sa.String(30)),
+    "no length": retyped("defaults", "a", sa.String()),
+    "a sign": retyped("parent", "v", mysql.INTEGER(unsigned=True)),
+    "no precision": retyped("defaults", "e", sa.Numeric()),
+    "microseconds": retyped("defaults", "f", mysql.DATETIME(fsp=6)),
+    "a number for a boolean": retyped("defaults", "i", mysql.TINYINT()),
+    "a value of an ENUM": retyped("listed", "e", sa.Enum("a", "b", "c", name="e")),
+    "a dimension": retyped("vectors", "v", VECF32(4)),
     "a null": lambda metadata: setattr(metadata.tables["child"].c.a, "nullable", False),
     "a default": lambda metadata: setattr(
         metadata.tables["defaults"].c.c, "server_default", sa.DefaultClause("6", for_update=False)
@@ -376,11 +584,49 @@ CHANGES = {
     "no comment": lambda metadata: setattr(metadata.tables["defaults"], "comment", None),
     "no comment of a column": lambda metadata: setattr(metadata.tables["defaults"].c.id, "comment", None),
     "no index": lambda metadata: without(metadata.tables["child"].indexes, "ix_a_b"),
+    "no index named as its column": lambda metadata: without(metadata.tables["articles"].indexes, "title"),
+    "no index with capitals": lambda metadata: without(metadata.tables["purchase"].indexes, "IX_Both"),
     "no full-text index": lambda metadata: without(metadata.tables["articles"].indexes, "ix_text"),
     "no vector index": lambda metadata: without(metadata.tables["articles"].indexes, "ix_embedding"),
     "no unique key": lambda metadata: without(metadata.tables["parent"].constraints, "uq_v_z"),
+    "no unique key with capitals": lambda metadata: without(metadata.tables["purchase"].constraints, "UQ_Code"),
     "no foreign key": lambda metadata: without(metadata.tables["child"].constraints, "fk_both"),
+    "no foreign key with capitals": lambda metadata: without(metadata.tables["purchase"].constraints, "FK_Code"),
     "no table": lambda metadata: metadata.remove(metadata.tables["tree"]),
+}
+CHANGES_OF_3 = {"a value of a SET": retyped("listed", "s", mysql.SET("a", "b", "c"))}
+CHANGES_OF_4_2 = {
+    "a generated column": lambda metadata: metadata.tables["checked"].append_column(
+        Column("h", sa.Integer, sa.Computed("x * 2", persisted=True))
+    ),
+    "no generated column": lambda metadata: metadata.tables["checked"]._columns.remove(metadata.tables["checked"].c.g),
+}
+# An index cannot be altered: it is dropped and made anew.
+REPLACED = {
+    "a parser": reindexed(
+        "articles", "ix_text", "title", "body", matrixone_using="fulltext", matrixone_with_parser="json"
+    ),
+    "lists": reindexed("articles", "ix_embedding", "embedding", matrixone_using="ivfflat", matrixone_lists=3),
+    "an operator": reindexed(
+        "articles", "ix_embedding", "embedding", matrixone_using="ivfflat", matrixone_op_type="vector_cosine_ops"
+    ),
+    "hnsw for ivfflat": reindexed("articles", "ix_embedding", "embedding", matrixone_using="hnsw", matrixone_m=16),
+    "fulltext for an ordinary index": reindexed("articles", "ix_title", "title", matrixone_using="fulltext"),
+    "an ordinary index for fulltext": reindexed("articles", "ix_text", "title"),
+}
+REPLACED_OF_4_2 = {
+    "a prefix": reindexed("articles", "ix_title", "title", mysql_length=10),
+    "included columns": reindexed(
+        "articles",
+        "ix_embedding",
+        "embedding",
+        matrixone_using="ivfflat",
+        matrixone_include=["MixedCase", "order"],
+        matrixone_async=True,
+        matrixone_quantization="float16",
+        # Without a quote, which breaks the server's own INSERT into mo_indexes.
+        matrixone_comment="near",
+    ),
 }
 
 
@@ -390,14 +636,41 @@ def without(parts, name):
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_one_change_is_one_difference_and_none_once_applied(engine, server, change):
-    create(engine, declared(server.release))
-    metadata = declared(server.release)
-    CHANGES[change](metadata)
+    is_found_and_applied(engine, server.release, CHANGES[change], 1)
+
+
+@pytest.mark.releases(since=(3, 0))
+@pytest.mark.parametrize("change", CHANGES_OF_3)
+def test_one_change_that_3_0_has(engine, server, change):
+    is_found_and_applied(engine, server.release, CHANGES_OF_3[change], 1)
+
+
+@pytest.mark.releases(since=(4, 2))
+@pytest.mark.parametrize("change", CHANGES_OF_4_2)
+def test_one_change_that_4_2_has(engine, server, change):
+    is_found_and_applied(engine, server.release, CHANGES_OF_4_2[change], 1)
+
+
+@pytest.mark.parametrize("change", REPLACED)
+def test_another_index_is_dropped_and_made(engine, server, change):
+    is_found_and_applied(engine, server.release, REPLACED[change], 2)
+
+
+@pytest.mark.releases(since=(4, 2))
+@pytest.mark.parametrize("change", REPLACED_OF_4_2)
+def test_another_index_that_4_2_has_is_dropped_and_made(engine, server, change):
+    is_found_and_applied(engine, server.release, REPLACED_OF_4_2[change], 2)
+
+
+def is_found_and_applied(engine, release, change, count):
+    create(engine, declared(release))
+    metadata = declared(release)
+    change(metadata)
     with engine.connect() as connection:
         opts = {"compare_type": True, "compare_server_default": True}
         context = MigrationContext.configure(connection, opts=opts)
         migrations = produce_migrations(context, metadata)
-        assert len(compare_metadata(context, metadata)) == 1
+        assert len(compare_metadata(context, metadata)) == count
         source = render_python_code(migrations.upgrade_ops, migration_context=context)
         names = {"op": Operations(context), "sa": sa, "mysql": mysql, "sqlalchemy_matrixone": sqlalchemy_matrixone}
         exec("if True:\n" + source, names)

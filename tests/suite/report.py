@@ -20,23 +20,25 @@ from xml.etree import ElementTree
 HEAD = """\
 # Conformance
 
-SQLAlchemy's own dialect suite (`sqlalchemy.testing.suite`), run on servers. What is skipped is what SQLAlchemy's
-suite asks of some databases and MatrixOne, or SQLAlchemy's MySQL family, has not; the reasons stand below, and in
-`sqlalchemy_matrixone/requirements.py` and `tests/suite/test_suite.py`.
+SQLAlchemy's own dialect suite (`sqlalchemy.testing.suite`) and Alembic's (`alembic.testing.suite`), run on servers.
+What is skipped is what the suites ask of some databases and MatrixOne, or SQLAlchemy's MySQL family, has not; the
+reasons stand below, and in `sqlalchemy_matrixone/requirements.py` and `tests/suite`.
 
     pytest tests/suite -n 1 --dburi matrixone+pymysql://dump:111@127.0.0.1:6001/ --junitxml=4.2.0-pymysql.xml
     python tests/suite/report.py *.xml > docs/conformance.md
 """
 
 CLOSED = "closed by SQLAlchemy's suite itself, for what MySQL's family has not"
+OUTCOMES = ("passed", "failure", "error", "skipped")
+SUITES = {"test_suite": "SQLAlchemy's", "test_alembic_suite": "Alembic's"}
 
 
 @dataclass
 class Run:
-    """The outcome of one run of the suite."""
+    """The outcome of one run of both suites."""
 
     name: str
-    outcomes: Counter[str] = field(default_factory=Counter)
+    outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
 
     @classmethod
@@ -44,10 +46,15 @@ class Run:
         run = cls(path.stem)
         for case in ElementTree.parse(path).iter("testcase"):
             outcome = next((name for name in ("error", "failure", "skipped") if case.find(name) is not None), "passed")
-            run.outcomes[outcome] += 1
+            run.outcomes[_suite(case), outcome] += 1
             if outcome == "skipped":
                 run.reasons[_reason(case)] += 1
         return run
+
+
+def _suite(case: ElementTree.Element) -> str:
+    """Whose suite it is, of a class such as ``tests.suite.test_suite.CastTest``."""
+    return next(suite for module, suite in SUITES.items() if module in case.get("classname", "").split("."))
 
 
 def _reason(case: ElementTree.Element) -> str:
@@ -63,9 +70,11 @@ def table(rows: list[list[object]]) -> str:
 
 
 def report(runs: list[Run]) -> str:
-    counts = [["server, driver", "passed", "failed", "errors", "skipped"]]
+    counts = [["server, driver", "suite", "passed", "failed", "errors", "skipped"]]
     counts += [
-        [run.name, *(run.outcomes[outcome] for outcome in ("passed", "failure", "error", "skipped"))] for run in runs
+        [run.name, suite, *(run.outcomes[suite, outcome] for outcome in OUTCOMES)]
+        for run in runs
+        for suite in SUITES.values()
     ]
     reasons = sorted({reason for run in runs for reason in run.reasons})
     skips = [["reason", *(run.name for run in runs)]]

@@ -6,9 +6,18 @@ What a whole requirement covers stands in ``sqlalchemy_matrixone/requirements.py
 from collections.abc import Callable
 from typing import Any
 
+from sqlalchemy.dialects import mysql
 from sqlalchemy.testing import exclusions
 from sqlalchemy.testing.suite import *  # noqa: F403
-from sqlalchemy.testing.suite import test_dialect, test_reflection, test_results, test_select, test_sequence, test_types
+from sqlalchemy.testing.suite import (
+    test_ddl,
+    test_dialect,
+    test_reflection,
+    test_results,
+    test_select,
+    test_sequence,
+    test_types,
+)
 
 
 def cannot(test: Callable[..., Any], reason: str, before: tuple[int, int] = (99, 0)) -> Callable[..., Any]:
@@ -17,6 +26,19 @@ def cannot(test: Callable[..., Any], reason: str, before: tuple[int, int] = (99,
         test
     )
     return result
+
+
+NO_IF_NOT_EXISTS = "CREATE INDEX IF NOT EXISTS is a syntax error (2.2, 3.0, 4.2)"
+
+
+class TableDDLTest(test_ddl.TableDDLTest):
+    test_create_index_if_not_exists = cannot(test_ddl.TableDDLTest.test_create_index_if_not_exists, NO_IF_NOT_EXISTS)
+
+
+class FutureTableDDLTest(test_ddl.FutureTableDDLTest):
+    test_create_index_if_not_exists = cannot(
+        test_ddl.FutureTableDDLTest.test_create_index_if_not_exists, NO_IF_NOT_EXISTS
+    )
 
 
 FOLDED = "MatrixOne folds the names of indexes and constraints to lower case, quoted or not (2.2, 3.0, 4.2)"
@@ -70,7 +92,31 @@ class EnumTest(test_types.EnumTest):
     )
 
 
-NULL_IN_NULL = "NULL IN (NULL) AND …: invalid argument operator cast, bad value [ANY ANY] (3.0)"
+class _WithMicroseconds:
+    """Run with types that keep microseconds: DateTime, Time and TIMESTAMP keep whole seconds, as on MySQL."""
+
+    # A test of its own, not to skip the one that classes of other types have in common with these.
+    def test_null_bound_comparison(self):
+        super().test_null_bound_comparison()
+
+    test_null_bound_comparison = cannot(
+        test_null_bound_comparison, "CASE WHEN … THEN NULL ELSE a DATETIME(6) loses the microseconds (2.2, 3.0, 4.2)"
+    )
+
+
+class DateTimeMicrosecondsTest(_WithMicroseconds, test_types.DateTimeMicrosecondsTest):
+    datatype = mysql.DATETIME(fsp=6)
+
+
+class TimestampMicrosecondsTest(_WithMicroseconds, test_types.TimestampMicrosecondsTest):
+    datatype = mysql.TIMESTAMP(fsp=6)
+
+
+class TimeMicrosecondsTest(_WithMicroseconds, test_types.TimeMicrosecondsTest):
+    datatype = mysql.TIME(fsp=6)
+
+
+NULL_IN_NULL = "NULL IN (NULL) AND …: invalid argument operator cast, bad value [ANY ANY] (2.2, 3.0)"
 
 
 class ExpandingBoundInTest(test_select.ExpandingBoundInTest):
@@ -85,7 +131,7 @@ class ExpandingBoundInTest(test_select.ExpandingBoundInTest):
 class PostCompileParamsTest(test_select.PostCompileParamsTest):
     test_execute_tuple_expanding_plus_literal_heterogeneous_execute = cannot(
         test_select.PostCompileParamsTest.test_execute_tuple_expanding_plus_literal_heterogeneous_execute,
-        "(a, b) IN (…) with strings and numbers: the server panics, index out of range (3.0)",
+        "(a, b) IN (…): no operator = for tuples (2.2), with strings and numbers the server panics (3.0)",
         before=(4, 0),
     )
 
@@ -93,7 +139,7 @@ class PostCompileParamsTest(test_select.PostCompileParamsTest):
 class ServerSideCursorsTest(test_results.ServerSideCursorsTest):
     test_ss_cursor_status = cannot(
         test_results.ServerSideCursorsTest.test_ss_cursor_status,
-        "SELECT 1 FOR UPDATE, without a table: the server panics, nil pointer (3.0)",
+        "SELECT 1 FOR UPDATE, without a table: the server panics, nil pointer (2.2, 3.0)",
         before=(4, 0),
     )
 
@@ -116,4 +162,4 @@ class ReturningGuardsTest(test_dialect.ReturningGuardsTest):
 
 
 # Imported for their names above, not to run a second time.
-del test_dialect, test_reflection, test_results, test_select, test_sequence, test_types
+del test_ddl, test_dialect, test_reflection, test_results, test_select, test_sequence, test_types

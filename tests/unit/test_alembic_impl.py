@@ -6,15 +6,24 @@ import sys
 
 import pytest
 import sqlalchemy as sa
+from alembic.autogenerate import render_python_code
 from alembic.ddl.impl import DefaultImpl
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
-from sqlalchemy import Column, Integer, MetaData, Table
+from alembic.operations.ops import AddColumnOp, UpgradeOps
+from sqlalchemy import Column, Index, Integer, MetaData, Table, UniqueConstraint, text
 from sqlalchemy.dialects import mysql, registry
 from sqlalchemy.schema import CreateTable
 
+from sqlalchemy_matrixone.alembic.defaults import spelling
+from sqlalchemy_matrixone.alembic.indexes import index_differences
+from sqlalchemy_matrixone.alembic.names import as_declared, foreign_keys_as_declared
+from sqlalchemy_matrixone.alembic.spelling import type_spelling
+from sqlalchemy_matrixone.types import GEOMETRY, VECF32
+
 FOUND = """
 from alembic import op
+from alembic.autogenerate import render_python_code
 from alembic.ddl.impl import DefaultImpl
 from alembic.runtime.plugins import Plugin
 from sqlalchemy.engine import make_url
@@ -111,3 +120,185 @@ def test_a_declared_pitr_is_not_in_create_table(declared):
     assert "PITR" not in sql
     assert "COMMENT='c'" in sql
     assert "PITR" not in str(CreateTable(table).compile(dialect=mysql.dialect()))
+
+
+MATRIXONE = registry.load("matrixone")()
+
+SAME_TYPES = [
+    (sa.Numeric(), mysql.DECIMAL(38, 0)),
+    (sa.Numeric(10), mysql.DECIMAL(10, 0)),
+    (mysql.DECIMAL(10, 2, unsigned=True), mysql.DECIMAL(10, 2)),
+    (sa.Integer(), mysql.INTEGER(display_width=11)),
+    (mysql.INTEGER(display_width=10, zerofill=True), sa.Integer()),
+    (sa.String(), mysql.VARCHAR(65535)),
+    (mysql.VARCHAR(20, charset="utf8mb4", collation="utf8mb4_bin"), sa.String(20)),
+    (sa.NVARCHAR(20), sa.String(20)),
+    (sa.Uuid(), sa.CHAR(32)),
+    (sa.CHAR(), sa.CHAR(1)),
+    (mysql.BIT(), mysql.BIT(1)),
+    (sa.LargeBinary(20), mysql.LONGBLOB()),
+    (sa.Float(23), mysql.FLOAT()),
+    (sa.Float(24), mysql.DOUBLE()),
+    (mysql.FLOAT(7, 3, unsigned=True), mysql.FLOAT(7, 3)),
+    (sa.REAL(), sa.DOUBLE_PRECISION()),
+    (VECF32(), VECF32(65535)),
+    (mysql.DATETIME(fsp=0), sa.DateTime()),
+    (mysql.YEAR(4), mysql.YEAR()),
+    (mysql.ENUM("a", "b", charset="utf8mb4"), sa.Enum("a", "b")),
+]
+OTHER_TYPES = [
+    (sa.Integer(), mysql.INTEGER(unsigned=True)),
+    (sa.Integer(), sa.BigInteger()),
+    (sa.DateTime(), mysql.DATETIME(fsp=6)),
+    (sa.Time(), mysql.TIME(fsp=6)),
+    (mysql.SET("a"), mysql.SET("a", "b")),
+    (sa.Enum("a", "b"), sa.Enum("b", "a")),
+    (sa.Enum("A"), sa.Enum("a")),
+    (sa.Numeric(10, 2), sa.Numeric()),
+    (mysql.DOUBLE(), mysql.DOUBLE(10, 2)),
+    (mysql.FLOAT(), mysql.FLOAT(7, 3)),
+    (sa.String(20), sa.String()),
+    (VECF32(3), VECF32()),
+    (GEOMETRY("POINT"), GEOMETRY("POINT", 4326)),
+    (sa.Boolean(), mysql.TINYINT()),
+    (sa.Text(), sa.String()),
+]
+
+
+@pytest.mark.parametrize("types", SAME_TYPES, ids=repr)
+def test_types_that_the_server_makes_one(types):
+    first, second = (type_spelling(MATRIXONE, type_) for type_ in types)
+    assert first == second
+
+
+@pytest.mark.parametrize("types", OTHER_TYPES, ids=repr)
+def test_types_that_it_does_not(types):
+    first, second = (type_spelling(MATRIXONE, type_) for type_ in types)
+    assert first != second
+
+
+def spelled(default, type_):
+    return spelling(MATRIXONE, Column("c", type_, server_default=default), type_)
+
+
+SAME_DEFAULTS = [
+    (text("NULL"), None, sa.String()),
+    (text("(null)"), None, sa.Integer()),
+    ("1.50", text("1.5"), sa.Numeric(10, 2)),
+    ("007", text("7"), sa.Integer()),
+    (sa.true(), "1", sa.Boolean()),
+    (text("'true'"), text("(1)"), sa.Boolean()),
+    (text("now()"), text("CURRENT_TIMESTAMP"), sa.DateTime()),
+    (text("NOW(3)"), text("current_timestamp( 3 )"), mysql.DATETIME(fsp=3)),
+    (text("(1 + 2)"), text("1+2"), sa.Integer()),
+    (text("CONCAT('A' , 'b')"), text("concat('A','b')"), sa.String()),
+    ("it's", text("'it''s'"), sa.String()),
+    (text("5"), "5", sa.String()),
+]
+OTHER_DEFAULTS = [
+    ("NULL", None, sa.String()),
+    ("1.10", "1.1", sa.String()),
+    ("007", "7", sa.String()),
+    ("a b", "ab", sa.String()),
+    ("A", "a", sa.String()),
+    (text("concat('A', 'b')"), text("concat('a', 'b')"), sa.String()),
+    (text("concat('a b')"), text("concat('ab')"), sa.String()),
+    (text("concat(')', 'now()')"), text("concat(')', 'current_timestamp')"), sa.String()),
+    ("now()", text("now()"), sa.String()),
+]
+
+
+@pytest.mark.parametrize(("first", "second", "type_"), SAME_DEFAULTS, ids=str)
+def test_defaults_that_are_the_same(first, second, type_):
+    assert spelled(first, type_) == spelled(second, type_)
+
+
+@pytest.mark.parametrize(("first", "second", "type_"), OTHER_DEFAULTS, ids=str)
+def test_defaults_that_are_not(first, second, type_):
+    assert spelled(first, type_) != spelled(second, type_)
+
+
+def index(**options):
+    table = Table("t", MetaData(), Column("v", VECF32(3)), Column("c", sa.String(20)))
+    return Index("ix", table.c.v, table.c.c, **{f"matrixone_{name}": value for name, value in options.items()})
+
+
+IVFFLAT = {"using": "ivfflat", "lists": 2, "op_type": "vector_l2_ops"}
+
+
+@pytest.mark.parametrize(
+    ("declared", "reflected"),
+    [
+        ({"using": "IVFFLAT"}, IVFFLAT),
+        ({**IVFFLAT, "op_type": "VECTOR_L2_OPS"}, IVFFLAT),
+        ({**IVFFLAT, "async": False, "day": 0}, IVFFLAT),
+        ({**IVFFLAT, "force_sync": True, "m": 16}, IVFFLAT),
+        ({**IVFFLAT, "include": ["C", "b"]}, {**IVFFLAT, "include": ["c", "b"]}),
+        ({**IVFFLAT, "include": sa.column("c")}, {**IVFFLAT, "include": ["c"]}),
+        ({"prefix": "FULLTEXT"}, {"using": "fulltext", "with_parser": "ngram"}),
+        ({"using": "btree"}, {}),
+        ({}, {"length": {"c": 5}}),
+        ({"length": 5}, {"length": {"v": 5, "c": 5}}),
+        ({}, {"comment": "said in SQL"}),
+    ],
+)
+def test_indexes_that_are_the_same(declared, reflected):
+    assert list(index_differences(index(**declared), index(**reflected), keeps_prefix_lengths=True)) == []
+
+
+@pytest.mark.parametrize(
+    ("declared", "reflected", "difference"),
+    [
+        ({"using": "hnsw"}, IVFFLAT, "ivfflat to hnsw"),
+        ({"using": "fulltext"}, {}, "btree to fulltext"),
+        ({}, {"using": "fulltext"}, "fulltext to btree"),
+        ({**IVFFLAT, "lists": 3}, IVFFLAT, "lists 2 to 3"),
+        ({**IVFFLAT, "op_type": "vector_cosine_ops"}, IVFFLAT, "op_type vector_l2_ops to vector_cosine_ops"),
+        ({**IVFFLAT, "async": True}, IVFFLAT, "async None to true"),
+        ({**IVFFLAT, "async": False}, {**IVFFLAT, "async": True}, "async true to None"),
+        ({**IVFFLAT, "include": ["c"]}, {**IVFFLAT, "include": ["c", "b"]}, "include ['c', 'b'] to ['c']"),
+        ({"using": "hnsw", "m": 16}, {"using": "hnsw"}, "m None to 16"),
+        (
+            {"using": "hnsw", "quantization": "f16"},
+            {"using": "hnsw", "quantization": "bf16"},
+            "quantization bf16 to f16",
+        ),
+        ({"using": "fulltext", "with_parser": "json"}, {"using": "fulltext"}, "with_parser None to json"),
+        ({"comment": "Near"}, {"comment": "near"}, "comment near to Near"),
+        ({"length": {"c": 10}}, {"length": {"c": 5}}, "length {'c': 5} to {'c': 10}"),
+        ({"length": {"c": 10}}, {}, "length {} to {'c': 10}"),
+    ],
+)
+def test_indexes_that_are_not(declared, reflected, difference):
+    differences = list(index_differences(index(**declared), index(**reflected), keeps_prefix_lengths=True))
+    assert differences == [difference]
+
+
+def test_prefix_lengths_count_where_they_are_kept():
+    assert list(index_differences(index(length=5), index(), keeps_prefix_lengths=False)) == []
+
+
+def keyed(name, of=UniqueConstraint, **options):
+    table = Table("t", MetaData(), Column("a", Integer), Column("b", Integer))
+    return of(table.c.a, name=name, **options) if of is UniqueConstraint else of(name, table.c.a, **options)
+
+
+def test_a_folded_name_is_the_declared_one():
+    uniques, indexes = set(), {keyed("ix_a", Index), keyed("uq_a", Index, unique=True), keyed("ix_b", Index)}
+    as_declared(uniques, indexes, {keyed("UQ_A")}, {keyed("IX_A", Index), keyed("ix_b", Index)})
+    assert [(type(part), part.name) for part in uniques] == [(UniqueConstraint, "UQ_A")]
+    assert sorted(part.name for part in indexes) == ["IX_A", "ix_b"]
+
+
+def test_a_folded_name_of_a_foreign_key_is_the_declared_one():
+    reflected, declared = (sa.ForeignKeyConstraint(["a"], ["t.a"], name=name) for name in ("myfk", "MyFK"))
+    foreign_keys_as_declared({reflected}, {declared})
+    assert reflected.name == "MyFK"
+
+
+@pytest.mark.parametrize("prefix", [None, "my.types."])
+def test_a_type_of_our_own_is_rendered_with_the_module_that_is_imported(prefix):
+    context = MigrationContext.configure(dialect=MATRIXONE, opts={"user_module_prefix": prefix})
+    upgrade = UpgradeOps([AddColumnOp("t", Column("v", VECF32(3)))])
+    source = render_python_code(upgrade, migration_context=context, user_module_prefix=prefix)
+    assert "sa.Column('v', sqlalchemy_matrixone.types.VECF32(dimension=3), nullable=True)" in source

@@ -6,8 +6,9 @@ import subprocess
 import sys
 
 import pytest
-from pymysql.err import OperationalError
+from pymysql.err import IntegrityError, OperationalError
 from sqlalchemy import create_engine, event, exc, pool
+from sqlalchemy.dialects.mysql.base import MySQLDialect
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -75,6 +76,28 @@ def test_the_server_s_words_for_a_lost_connection(text):
     assert dialect.is_disconnect(OperationalError(1105, text), None, None)
     assert dialect.is_disconnect(OperationalError(2013, "Lost connection"), None, None)
     assert not dialect.is_disconnect(OperationalError(20101, "internal error: pitr p does not exist"), None, None)
+
+
+def test_a_value_in_an_error_is_no_lost_connection():
+    dialect = MatrixOneDialect_pymysql(dbapi=MatrixOneDialect_pymysql.import_dbapi())
+    duplicate = IntegrityError(1062, "Duplicate entry 'connection reset by bob' for key 'name'")
+    assert not dialect.is_disconnect(duplicate, None, None)
+
+
+def test_a_failed_first_connection_leaves_the_dialect_able_to_ask(monkeypatch):
+    dialect = MatrixOneDialect_pymysql()
+
+    class Connection:
+        def exec_driver_sql(self, statement):
+            return create_engine("sqlite://").connect().exec_driver_sql("SELECT 'd', 'READ-COMMITTED', '', '1', 'sys'")
+
+    def fail(self, connection):
+        raise OSError
+
+    monkeypatch.setattr(MySQLDialect, "initialize", fail)
+    with pytest.raises(OSError):  # noqa: PT011
+        dialect.initialize(Connection())
+    assert dialect._initializing is False
 
 
 IMPORT_ORDERS = [

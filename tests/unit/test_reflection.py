@@ -1,6 +1,7 @@
 """What reflection makes of the catalog's rows, without a server."""
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
 from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
@@ -12,6 +13,7 @@ from sqlalchemy_matrixone.reflection import (
     _IndexColumn,
     _TableDefinitionParser,
 )
+from sqlalchemy_matrixone.table_ddl import INDEX_OPTIONS
 from sqlalchemy_matrixone.types import GEOMETRY, VECF32
 
 DIALECT = MatrixOneDialect_pymysql()
@@ -81,12 +83,28 @@ def test_a_comment_loses_the_doubling_of_its_quotes():
 
 
 def test_options_of_a_vector_index():
-    row = _IndexColumn("t", "ix", "MULTIPLE", "ivfflat", '{"lists":"2","op_type":"vector_l2_ops"}', "v")
-    assert _index_options(row) == {
+    """Every one that CREATE INDEX can say, and nothing that the server has added for itself."""
+    parameters = (
+        '{"auto_update":"true","async":"true","day":"2","lists":"2","op_type":"vector_l2_ops","quantization":"float16",'
+        '"included_columns":"[\\"c\\",\\"b\\"]","session_vars":{"cfg":{"x":1}},"of_a_later_release":"7"}'
+    )
+    row = _IndexColumn("t", "ix", "MULTIPLE", "ivfflat", parameters, "near", "v")
+    assert dict(_index_options(row)) == {
         "matrixone_using": "ivfflat",
+        "matrixone_comment": "near",
+        "matrixone_auto_update": True,
+        "matrixone_async": True,
+        "matrixone_day": 2,
         "matrixone_lists": 2,
         "matrixone_op_type": "vector_l2_ops",
+        "matrixone_quantization": "float16",
+        "matrixone_include": ["c", "b"],
     }
+
+
+def test_every_option_of_an_index_is_one_that_a_table_takes():
+    options = {f"matrixone_{name}": None for name in INDEX_OPTIONS}
+    assert sa.Index("ix", sa.column("c"), **options).dialect_options["matrixone"]["lists"] is None
 
 
 def test_check_constraints_out_of_a_tables_extra_info():
@@ -121,7 +139,8 @@ CREATE TABLE `t` (
   KEY `ix` (`title`),
  FULLTEXT `ft`(`title`,`body`) WITH PARSER ngram,
  FULLTEXT (`body`),
-  KEY `hn` USING hnsw (`v`) m = 16  op_type 'vector_l2_ops'
+  KEY `hn` USING hnsw (`v`) m = 16  op_type 'vector_l2_ops'  async ,
+  KEY `iv` USING ivfflat (`v`) lists = 2  auto_update = true  day = 2  INCLUDE (`c`, `b`)
 ) CLUSTER BY (`id`)"""
 
 
@@ -131,5 +150,25 @@ def test_indexes_that_mysql_has_not_out_of_show_create_table():
     assert [(index["name"], index["column_names"], index["dialect_options"]) for index in state.own_indexes] == [
         ("ft", ["title", "body"], {"matrixone_using": "fulltext", "matrixone_with_parser": "ngram"}),
         ("body", ["body"], {"matrixone_using": "fulltext"}),
-        ("hn", ["v"], {"matrixone_using": "hnsw", "matrixone_m": 16, "matrixone_op_type": "vector_l2_ops"}),
+        (
+            "hn",
+            ["v"],
+            {
+                "matrixone_using": "hnsw",
+                "matrixone_m": 16,
+                "matrixone_op_type": "vector_l2_ops",
+                "matrixone_async": True,
+            },
+        ),
+        (
+            "iv",
+            ["v"],
+            {
+                "matrixone_using": "ivfflat",
+                "matrixone_lists": 2,
+                "matrixone_auto_update": True,
+                "matrixone_day": 2,
+                "matrixone_include": ["c", "b"],
+            },
+        ),
     ]

@@ -1,5 +1,6 @@
 """MatrixOne's types: how they are spelled, and what goes in and comes back."""
 
+import numpy
 import pytest
 import sqlalchemy as sa
 from sqlalchemy import exc
@@ -55,6 +56,37 @@ def test_a_vector_goes_in_as_what_it_is_given_as(value):
     assert VECF32(2).bind_processor(DIALECT)(value) == "[1.0,2.5]"
 
 
+@pytest.mark.parametrize(
+    ("type_", "array", "text"),
+    [
+        (VECF32(2), numpy.array([1, 2.5], numpy.float32), "[1.0,2.5]"),
+        (VECF64(2), numpy.array([0.1, 1e300], numpy.float64), "[0.1,1e+300]"),
+        (VECF32(2), [numpy.float32(1), numpy.float64(2.5)], "[1.0,2.5]"),
+        (VECINT8(2), numpy.array([1, -128], numpy.int8), "[1,-128]"),
+        (VECINT8(2), [numpy.int8(1), numpy.float32(2)], "[1,2]"),
+        (VECF32(0), numpy.array([], numpy.float32), "[]"),
+    ],
+)
+def test_a_numpy_array_goes_in_as_what_it_holds(type_, array, text):
+    assert type_.bind_processor(DIALECT)(array) == text
+
+
+@pytest.mark.parametrize(
+    ("type_", "value", "message"),
+    [
+        (VECF32(2), numpy.array(1.5, numpy.float32), "a vector is a list of numbers, not array"),
+        (VECF32(2), 1.5, "a vector is a list of numbers, not 1.5"),
+        (VECF32(2), [1.0, float("nan")], "a vector holds no nan"),
+        (VECF64(2), numpy.array([1.0, numpy.inf]), "a vector holds no inf"),
+        (VECINT8(2), [1, float("-inf")], "a vector holds no -inf"),
+        (VECINT8(2), [1.5, 2], r"a vector of integers holds no 1\.5"),
+    ],
+)
+def test_what_is_no_vector_is_refused(type_, value, message):
+    with pytest.raises(ValueError, match=message):
+        type_.bind_processor(DIALECT)(value)
+
+
 def test_a_vector_comes_back_as_a_list():
     process = VECF32(2).result_processor(DIALECT, None)
     assert process("[1, 2.5]") == [1, 2.5]
@@ -107,8 +139,19 @@ def test_a_distance_binds_its_vector_as_one():
     column = sa.column("v", VECF32(2))
     compiled = column.l2_distance([1, 2]).compile(dialect=DIALECT)
     assert str(compiled) == "l2_distance(v, %s)"
-    assert isinstance(compiled.binds["param_1"].type, VECF32)
+    assert isinstance(compiled.binds["v_1"].type, VECF32)
     assert str(column.cosine_distance(sa.column("w")).compile(dialect=DIALECT)) == "cosine_distance(v, w)"
+
+
+def test_a_distance_gives_a_parameter_the_vector_s_type():
+    column = sa.column("v", VECF32(2))
+    compiled = column.cosine_distance(sa.bindparam("q")).compile(dialect=DIALECT)
+    assert isinstance(compiled.binds["q"].type, VECF32)
+    assert compiled.construct_params({"q": [1, 2]}) == {"q": [1, 2]}
+    typed = column.l2_distance(sa.bindparam("q", type_=VECF64(2))).compile(dialect=DIALECT)
+    assert isinstance(typed.binds["q"].type, VECF64)
+    text = column.l2_distance("[1,2]").compile(dialect=DIALECT)
+    assert text.params == {"v_1": "[1,2]"}
 
 
 @pytest.mark.parametrize(("sent", "value"), [(1, True), (0, False), ("true", True), ("false", False), (None, None)])
@@ -142,6 +185,24 @@ def table(**options):
             {"matrixone_using": "fulltext", "matrixone_with_parser": "ngram"},
             "CREATE FULLTEXT INDEX ix ON t (v) WITH PARSER ngram",
         ),
+        (
+            {"matrixone_using": "fulltext", "matrixone_with_parser": "ngram", "matrixone_async": True},
+            "CREATE FULLTEXT INDEX ix ON t (v) WITH PARSER ngram ASYNC",
+        ),
+        (
+            {
+                "matrixone_using": "ivfflat",
+                "matrixone_quantization": "it's",
+                "matrixone_auto_update": False,
+                "matrixone_async": False,
+                "matrixone_include": ["id", "order"],
+                "matrixone_comment": "near",
+            },
+            "CREATE INDEX ix USING ivfflat ON t (v) QUANTIZATION 'it''s' AUTO_UPDATE = FALSE INCLUDE (id, `order`) "
+            "COMMENT 'near'",
+        ),
+        ({"matrixone_include": "id"}, "CREATE INDEX ix ON t (v) INCLUDE (id)"),
+        ({"matrixone_include": [sa.column("id")]}, "CREATE INDEX ix ON t (v) INCLUDE (id)"),
         ({"mysql_prefix": "FULLTEXT"}, "CREATE FULLTEXT INDEX ix ON t (v)"),
         ({}, "CREATE INDEX ix ON t (v)"),
     ],
@@ -181,6 +242,43 @@ def test_returning_names_the_release_that_has_it():
     assert "RETURNING id" in str(statement.compile(dialect=DIALECT))
     with pytest.raises(exc.CompileError, match=r"4\.2\.0"):
         statement.compile(dialect=OLD)
+
+
+class Colour(sa.types.TypeDecorator):
+    impl = sa.Enum("red", "blue")
+    cache_ok = True
+
+
+@pytest.mark.parametrize(
+    ("type_", "returned"),
+    [
+        (None, True),
+        (sa.Integer(), True),
+        (sa.Enum("a", "b"), False),
+        (sa.Enum("a", "b", native_enum=False), True),
+        (mysql.SET("a", "b"), False),
+        (Colour(), False),
+        (sa.String(5).with_variant(mysql.ENUM("a", "b"), "mysql"), False),
+    ],
+)
+def test_returning_goes_by_a_column_s_type(type_, returned):
+    made = sa.Table("t", sa.MetaData(), sa.Column("id", sa.Integer, primary_key=True))
+    made.append_column(sa.Column("c", type_, server_default="a"))
+    for column in (made.c.c, made.c.c.label("x")):
+        statement = made.insert().returning(made.c.id, column)
+        if returned:
+            assert "RETURNING" in str(statement.compile(dialect=DIALECT))
+        else:
+            with pytest.raises(exc.CompileError, match=r"no ENUM or SET: leave (t\.c|x) out"):
+                statement.compile(dialect=DIALECT)
+    defaults = str(made.insert().values(id=1).return_defaults(made.c.c).compile(dialect=DIALECT))
+    assert ("RETURNING t.c" in defaults) is returned
+
+
+def test_returning_beside_an_upsert_is_refused():
+    statement = mysql.insert(table()).values(id=1).on_duplicate_key_update(id=2).returning(sa.column("id"))
+    with pytest.raises(exc.CompileError, match="no RETURNING beside ON DUPLICATE KEY UPDATE"):
+        statement.compile(dialect=DIALECT)
 
 
 def test_upsert_has_no_alias():

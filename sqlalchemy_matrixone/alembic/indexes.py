@@ -1,0 +1,67 @@
+"""Indexes, compared by what the server keeps of them beside their columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sqlalchemy import Index
+
+from ..table_ddl import INDEX_OPTIONS, IndexOption, column_names, index_kind, index_option
+
+# Of each kind of index. Any other option the server reads over, so that its absence says nothing.
+_KEPT = {
+    "fulltext": {"with_parser", "async", "comment"},
+    "hnsw": {"m", "ef_construction", "ef_search", "op_type", "max_index_capacity", "async", "comment"},
+    "ivfflat": {
+        "lists",
+        "op_type",
+        "quantization",
+        "kmeans_train_percent",
+        "kmeans_max_iteration",
+        "async",
+        "auto_update",
+        "day",
+        "hour",
+        "include",
+        "comment",
+    },
+}
+_KEPT_BY_OTHERS = {"comment"}
+
+
+def index_differences(declared: Index, reflected: Index, keeps_prefix_lengths: bool) -> Iterator[str]:
+    """What the model states of an index and the server has otherwise; what it leaves open the server fills in."""
+    kinds = index_kind(reflected), index_kind(declared)
+    if kinds[0] != kinds[1]:
+        yield f"{kinds[0]} to {kinds[1]}"
+        return
+    for name in ("with_parser", *INDEX_OPTIONS):
+        if index_option(declared, name) is None:
+            continue
+        wanted, there = (_comparable(name, index_option(index, name)) for index in (declared, reflected))
+        if wanted != there and (there is not None or name in _KEPT.get(kinds[0], _KEPT_BY_OTHERS)):
+            yield f"{name} {there} to {wanted}"
+    lengths = _lengths(reflected), _lengths(declared)
+    if keeps_prefix_lengths and index_option(declared, "length") is not None and lengths[0] != lengths[1]:
+        yield f"length {lengths[0]} to {lengths[1]}"
+
+
+def _comparable(name: str, value: Any) -> Any:
+    """In lower case, and with nothing for what is off: the server keeps no such option."""
+    if value is not None and INDEX_OPTIONS.get(name) is IndexOption.COLUMNS:
+        return [column.lower() for column in column_names(value)]
+    if not value:
+        return None
+    return value if name == "comment" else str(value).lower()
+
+
+def _lengths(index: Index) -> dict[str, int]:
+    """The prefix length of each column that has one."""
+    length = index_option(index, "length")
+    if length is None:
+        return {}
+    lengths = (
+        length if isinstance(length, Mapping) else dict.fromkeys((column.name for column in index.columns), length)
+    )
+    return {str(name).lower(): int(number) for name, number in lengths.items()}

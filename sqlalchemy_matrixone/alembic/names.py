@@ -1,0 +1,74 @@
+"""Names that the server has folded to lower case, and their declared ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from alembic.util import CommandError, PriorityDispatchResult
+from sqlalchemy import Constraint, ForeignKeyConstraint, Index, Table, UniqueConstraint
+from sqlalchemy.sql.elements import conv
+
+if TYPE_CHECKING:
+    from alembic.autogenerate.api import AutogenContext
+    from alembic.operations.ops import UpgradeOps
+
+
+def as_declared(
+    reflected_uniques: set[UniqueConstraint],
+    reflected_indexes: set[Index],
+    uniques: set[UniqueConstraint],
+    indexes: set[Index],
+) -> None:
+    """Give what is reflected the name that it was declared by, where the two are one to the server.
+
+    A unique key is reflected as a constraint and as an index, of which Alembic keeps the one that was declared,
+    by its name: of one with capitals always the index.
+    """
+    declared = _by_folded_name(uniques)
+    for index in list(reflected_indexes):
+        if (name := declared.get(str(index.name))) and index.unique:
+            reflected_indexes.remove(index)
+            reflected_uniques.add(UniqueConstraint(*index.columns, name=conv(name)))
+    _rename(reflected_indexes, _by_folded_name(indexes))
+
+
+def foreign_keys_as_declared(reflected: set[ForeignKeyConstraint], declared: set[ForeignKeyConstraint]) -> None:
+    _rename(reflected, _by_folded_name(declared))
+
+
+def _by_folded_name(parts: Iterable[Index | Constraint]) -> dict[str, str]:
+    """The names with capitals, by what the server makes of them."""
+    names = [part.name for part in parts if isinstance(part.name, str)]
+    return {name.lower(): name for name in names if name != name.lower()}
+
+
+def _rename(parts: Iterable[Index | Constraint], names: dict[str, str]) -> None:
+    for part in parts:
+        if name := names.get(str(part.name)):
+            part.name = conv(name)
+
+
+def refuse_capitals(
+    context: AutogenContext, upgrade_ops: UpgradeOps, schemas: Iterable[str | None]
+) -> PriorityDispatchResult:
+    """
+    :raises CommandError: where a table is declared under a name with capitals, and there under that in lower case.
+        Alembic takes the two for different tables, and would drop the one with its rows.
+    """
+    for table in context.sorted_tables:
+        if table.fullname != table.fullname.lower() and _is_there(context, table, schemas):
+            raise CommandError(
+                f"The table {table.fullname!r} is called {table.fullname.lower()!r} on the server: MatrixOne folds the "
+                "names of databases and tables to lower case. Declare it under that name; the name of its class may "
+                "stay as it is."
+            )
+    return PriorityDispatchResult.CONTINUE
+
+
+def _is_there(context: AutogenContext, table: Table, schemas: Iterable[str | None]) -> bool:
+    schema = table.schema and table.schema.lower()
+    if schema == context.dialect.default_schema_name:
+        schema = None
+    included = context.run_object_filters(table, table.name, "table", False, None)
+    return schema in schemas and included and table.name.lower() in context.inspector.get_table_names(schema)
