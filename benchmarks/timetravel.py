@@ -1,9 +1,10 @@
 """What it costs to make the SQL of a SELECT from the past, without a server.
 
 ``as_of()`` goes through the statement cache: a statement of the same shape is compiled once, and its moment is a
-bound value, or for a mapped class whose alias is made anew, a part of the key. It is held against the other way that a hint can get into a statement: compile it anew each time, with
-its values in the text, and put the hint after the first FROM by a regular expression. That is what the vendor's SDK
-does; where it is installed (``pip install matrixone-python-sdk``) its own functions are measured in the same run.
+bound value, or for a mapped class whose alias is made anew, a part of the key. It is held against the other way that a
+hint can get into a statement: compile it anew each time, with its values in the text, and put the hint after the first
+FROM by a regular expression. That is what the vendor's SDK does; where it is installed (``pip install
+matrixone-python-sdk``) its own functions are measured in the same run.
 
     python benchmarks/timetravel.py
 """
