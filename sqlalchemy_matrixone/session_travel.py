@@ -15,7 +15,7 @@ from sqlalchemy.orm import (
     SessionTransactionOrigin,
     scoped_session,
 )
-from sqlalchemy.orm.attributes import instance_state
+from sqlalchemy.orm.attributes import flag_dirty, instance_state
 from sqlalchemy.orm.state import InstanceState
 
 from .exc import RecoveryArgumentError
@@ -155,8 +155,12 @@ class _Travel:
         for obj in self._session.deleted:
             self._session.expunge(obj)
         InstanceState._detach_states(there.all_states(), self._session)
-        self._session.identity_map, _ = self._aside
+        self._session.identity_map, held = self._aside
         _belong(self._session.identity_map.all_states(), self._session.hash_key)
+        for state, obj in held:
+            if obj is not None and state.modified:
+                # While it was detached, so that the Session does not hold it yet.
+                flag_dirty(obj)
         if there is not self._past:
             # Within the block the Session was closed, which had to mean the present objects as well.
             self._session.expunge_all()

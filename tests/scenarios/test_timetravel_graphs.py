@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from typing import Any
 
@@ -259,6 +260,7 @@ def test_a_change_to_an_object_that_nobody_holds(session: Session):
     with time_travel(session, snapshot=SNAPSHOT):
         bob.name = "bob soon"
         del bob
+    gc.collect()
     session.commit()
     assert session.scalars(select(Person.name).where(Person.id == 2)).one() == "bob soon"
 
