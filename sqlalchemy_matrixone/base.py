@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, cast
 
-from sqlalchemy import exc, pool, schema, sql
+from sqlalchemy import exc, pool, schema, sql, util
 from sqlalchemy.dialects.mysql.base import MySQLDialect
 
 from . import types as matrixone_types
@@ -19,10 +19,10 @@ from .preparer import MatrixOneIdentifierPreparer
 from .recovery import catalog
 from .recovery.ddl import RecoveryDDL, recovery_statement
 from .reflection import MatrixOneReflection
-from .release import NEWEST, Feature, Release, announced_release, parse_release
+from .release import NEWEST, Feature, Release, announced_release, format_release, parse_release
 from .sql_compiler import MatrixOneCompiler, MatrixOneExecutionContext
 from .table_ddl import INDEX_OPTIONS
-from .transaction import driver_connection, state_of
+from .transaction import driver_connection, makes_temporary_table, state_of
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL, Connection
@@ -247,8 +247,19 @@ class MatrixOneDialect(MatrixOneReflection, MySQLDialect):
             return
         state = state_of(connection)
         word = state.sending(statement)
+        if (state.begun or not state.autocommit) and makes_temporary_table(statement):
+            self._warn_of_lost_writes()
         execute(cursor, statement, parameters, context)
         state.sent(statement, word)
+
+    def _warn_of_lost_writes(self) -> None:
+        feature = Feature.TEMPORARY_TABLE_IN_TRANSACTION
+        if not self.supports(feature):
+            util.warn(
+                f"MatrixOne before {format_release(feature.since)} loses all that a transaction writes in which a "
+                "temporary table is made or written to, with no error at its COMMIT. Use temporary tables on a "
+                "connection in AUTOCOMMIT."
+            )
 
     def refuse_in_transaction(self, connection: Any, statement: RecoveryDDL | type[RecoveryError]) -> None:
         """

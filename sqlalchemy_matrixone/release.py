@@ -43,7 +43,7 @@ class Feature(Enum):
     SNAPSHOT_OF_PUBLICATION = (4, 0, 0), "CREATE SNAPSHOT … FROM … PUBLICATION"
     FOREIGN_KEYS_KEPT_BY_ALTER = (4, 0, 0), "rows of mo_foreign_keys that outlive ALTER TABLE"
     TEMPORARY_TABLE_INDEX = (4, 0, 0), "CREATE INDEX on a temporary table"
-    TEMPORARY_TABLE_IN_TRANSACTION = (4, 0, 0), "temporary tables in a transaction, which loses its writes before"
+    TEMPORARY_TABLE_IN_TRANSACTION = (4, 0, 0), "temporary tables in a transaction, whose writes are lost before"
     INTERNAL_ROWS = (4, 0, 0), "the column kind of mo_snapshots and mo_pitr"
     GENERATED_COLUMN = (4, 0, 0), "columns GENERATED ALWAYS AS"
     PITR_RESTORE_IN_ACCOUNT = (4, 1, 0), "RESTORE ACCOUNT … DATABASE … FROM PITR"

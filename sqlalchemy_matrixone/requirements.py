@@ -48,7 +48,8 @@ class Requirements(SuiteRequirements):
     # Tables, keys and indexes
     table_ddl_if_exists = _yes
     index_ddl_if_exists = _from(Feature.DROP_INDEX_IF_EXISTS)
-    create_table_as = create_temp_table_as = _from(Feature.CREATE_TABLE_AS_IN_TRANSACTION)
+    create_table_as = _from(Feature.CREATE_TABLE_AS_IN_TRANSACTION)
+    create_temp_table_as = _from(Feature.TEMPORARY_TABLE_IN_TRANSACTION)
     views = create_or_replace_view = _yes
     temporary_views = _no("CREATE TEMPORARY VIEW is a syntax error")
     materialized_views = materialized_views_reflect_pk = _no("CREATE MATERIALIZED VIEW is a syntax error")

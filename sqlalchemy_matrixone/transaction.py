@@ -12,8 +12,11 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-_FIRST_WORD = re.compile(r"(?:\s+|/\*.*?\*/|--[^\n]*(?:\n|$)|#[^\n]*(?:\n|$))*(\w+)", re.S)
+# One way to match each text, so that no statement takes long to be refused by them.
+_BLANK = r"(?:\s|/\*(?:[^*]|\*(?!/))*\*/|--[^\n]*(?:\n|$)|#[^\n]*(?:\n|$))"
+_FIRST_WORD = re.compile(_BLANK + r"*(\w+)")
 _SET_AUTOCOMMIT = re.compile(r"\bautocommit\s*:?=\s*(\w+)", re.I)
+_CREATE_TEMPORARY = re.compile(_BLANK + r"*create\b" + _BLANK + r"*temporary\b", re.I)
 _TO_SAVEPOINT = re.compile(r"\bto\b", re.I)
 
 _READS = frozenset(("SELECT", "WITH", "SHOW", "DESCRIBE", "DESC", "EXPLAIN"))
@@ -71,6 +74,10 @@ class TransactionState:
             self.ended()
         elif word == "COMMIT" or (word == "ROLLBACK" and not _TO_SAVEPOINT.search(statement)):
             self.ended()
+
+
+def makes_temporary_table(statement: str) -> bool:
+    return _CREATE_TEMPORARY.match(statement) is not None
 
 
 _states: WeakKeyDictionary[Any, TransactionState] = WeakKeyDictionary()

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Dialect
     from sqlalchemy.types import TypeEngine
 
-_ENUMERATED = re.compile(r"(?:ENUM|SET)\((?:'(?:[^'\\]|''|\\.)*',?)*\)", re.S)
+_ENUMERATED = re.compile(r"(?:ENUM|SET)\((?:'(?:[^'\\]|''|\\.)*'(?:,|(?=\))))*\)", re.S)
 _TYPE = re.compile(r"(?P<name>[A-Z][A-Z0-9_]*(?: PRECISION)?)(?: ?\((?P<size>[\d, ]+)\))?(?P<rest>.*)", re.S)
 # What the server accepts and does not keep.
 _NOT_KEPT = re.compile(r" (?:CHARACTER SET \S+|COLLATE \S+|ASCII|UNICODE|BINARY|ZEROFILL)")

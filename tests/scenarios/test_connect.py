@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 
 import pytest
 from sqlalchemy import exc, select, text
+from sqlalchemy.exc import SAWarning
 from sqlalchemy.orm import Session
 
 from sqlalchemy_matrixone import CreateSnapshot, DropSnapshot, Recovery
@@ -257,3 +258,25 @@ def test_an_application_of_the_orm(server: Server, admin: Admin):
         assert [order.note for order in session.scalars(select(Order).order_by(Order.id))] == ["eins %", "zwei :x"]
     Base.metadata.drop_all(engine)
     admin("DROP DATABASE sc_orm")
+
+
+def test_a_temporary_table_loses_what_a_transaction_writes(server: Server, admin: Admin):
+    """Before 4.0, with no error: so the dialect warns."""
+    admin("DROP DATABASE IF EXISTS co_lost")
+    admin("CREATE DATABASE co_lost")
+    admin("CREATE TABLE co_lost.t (a INT)")
+    engine = server.engine(server.url(database="co_lost"))
+    loses = server.release < (4, 0)
+    with engine.connect() as connection:
+        connection.exec_driver_sql("INSERT INTO t VALUES (1)")
+        with pytest.warns(SAWarning, match="loses all") if loses else nullcontext():
+            connection.exec_driver_sql("CREATE TEMPORARY TABLE co_one (a INT)")
+        connection.commit()
+        assert connection.exec_driver_sql("SELECT a FROM t").all() == ([] if loses else [(1,)])
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("INSERT INTO t VALUES (2)")
+        connection.exec_driver_sql("CREATE TEMPORARY TABLE co_two (a INT)")
+        connection.exec_driver_sql("INSERT INTO co_two VALUES (3)")
+        assert (2,) in connection.exec_driver_sql("SELECT a FROM t").all()
+    engine.dispose()
+    admin("DROP DATABASE co_lost")

@@ -22,7 +22,8 @@ HEAD = """\
 
 SQLAlchemy's own dialect suite (`sqlalchemy.testing.suite`) and Alembic's (`alembic.testing.suite`), run on servers.
 What is skipped is what the suites ask of some databases and MatrixOne, or SQLAlchemy's MySQL family, has not; the
-reasons stand below, and in `sqlalchemy_matrixone/requirements.py` and `tests/suite`.
+reasons stand below, and in `sqlalchemy_matrixone/requirements.py` and `tests/suite`. A test that several reasons close
+counts for one of them, and not always for the same.
 
     pytest tests/suite -n 1 --dburi matrixone+pymysql://dump:111@127.0.0.1:6001/ --junitxml=4.2.0-pymysql.xml
     python tests/suite/report.py *.xml > docs/conformance.md

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sqlalchemy_matrixone.transaction import TransactionState
+from sqlalchemy_matrixone.transaction import TransactionState, makes_temporary_table
 
 
 def run(*statements: str, autocommit: bool = False) -> TransactionState:
@@ -64,3 +64,22 @@ def test_autocommit_set_by_hand_is_seen(value):
     assert run(f"SET autocommit = {value}").autocommit
     assert run(f"set session autocommit={value}").autocommit
     assert not run("SET @@autocommit = 0", autocommit=True).autocommit
+
+
+@pytest.mark.parametrize("blanks", [" " * 200, "/* a */" * 100, "-- a\n" * 100])
+def test_a_statement_without_a_first_word_is_read_at_once(blanks):
+    """A word found by trying every way to part the blanks would take longer than anybody waits."""
+    assert run(blanks + "(SELECT 1)").used
+
+
+@pytest.mark.parametrize(
+    ("statement", "makes"),
+    [
+        ("CREATE TEMPORARY TABLE t (a INT)", True),
+        ("/* fast */ create /* now */ temporary\ntable t (a INT)", True),
+        ("CREATE TABLE t (a INT) COMMENT 'create temporary ones'", False),
+        ("CREATE TABLE temporary (a INT)", False),
+    ],
+)
+def test_temporary_tables(statement, makes):
+    assert makes_temporary_table(statement) is makes
