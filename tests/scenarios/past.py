@@ -6,8 +6,8 @@ import datetime as dt
 import time
 from decimal import Decimal
 
-from sqlalchemy import DECIMAL, ForeignKey, String
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy import DECIMAL, ForeignKey, String, select
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
 
 from .server import Admin, Server
 
@@ -71,3 +71,7 @@ def moment(server: Server, admin: Admin) -> dt.datetime:
     if server.live:
         time.sleep(1.1)
     return now.replace(tzinfo=dt.UTC)
+
+
+def notes(session: Session, entity: type[Order]) -> list[str]:
+    return list(session.scalars(select(entity.note).order_by(entity.id)))

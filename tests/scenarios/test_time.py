@@ -7,10 +7,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import exc
+from sqlalchemy.orm import Session
 
-from sqlalchemy_matrixone import Reason, Recovery, RestoreError, RestorePitr
+from sqlalchemy_matrixone import Reason, Recovery, RestoreError, RestorePitr, as_of, time_travel
 from sqlalchemy_matrixone.recovery.resolve import server_wall_clock
 
+from . import past
 from .client import DRIVERS, Client, clean_up, clock, moment
 from .server import Admin, Server
 
@@ -46,6 +48,24 @@ async def test_a_restore_to_an_instant(server: Server, admin: Admin, driver: str
         await client.restore_pitr("sc_pitr", before + dt.timedelta(microseconds=1), database="sc_shop")
         assert await client.notes("sc_shop") == ["first", "second"]
         await client.drop_pitr("sc_pitr")
+
+
+@pytest.mark.parametrize("session_zone", SESSION_ZONES)
+def test_the_past_is_read_at_an_instant(server: Server, admin: Admin, session_zone: str):
+    past.clean_up(admin)
+    past.run(admin, past.CREATE)
+    before = past.moment(server, admin)
+    past.run(admin, past.CHANGE)
+    after = past.moment(server, admin)
+    with Session(server.engine(server.url(database=past.SHOP))) as session:
+        session.connection().exec_driver_sql(f"SET time_zone = '{session_zone}'")
+        for when, notes in ((before, ["old 1", "old 2"]), (after, ["new 1", "new 3"])):
+            there = when.astimezone(ZoneInfo("Asia/Kolkata"))
+            assert past.notes(session, as_of(past.Order, timestamp=there)) == notes
+            assert past.notes(session, as_of(past.Order, mo_ts=int(when.timestamp()) * 10**9)) == notes
+            with time_travel(session, timestamp=there):
+                assert past.notes(session, past.Order) == notes
+    past.clean_up(admin)
 
 
 @pytest.mark.parametrize("session_zone", SESSION_ZONES)

@@ -15,7 +15,7 @@ from sqlalchemy.orm.exc import DetachedInstanceError
 
 from sqlalchemy_matrixone import RecoveryArgumentError, as_of, time_travel
 
-from .past import CHANGE, CREATE, SHOP, SNAPSHOT, Item, Order, clean_up, moment, run
+from .past import CHANGE, CREATE, SHOP, SNAPSHOT, Item, Order, clean_up, moment, notes, run
 from .server import Admin, Server
 
 ORDERS = Order.__table__
@@ -33,10 +33,6 @@ def shop(admin: Admin) -> Iterator[None]:
 def session(server: Server, shop: None) -> Iterator[Session]:
     with Session(server.engine(server.url(database=SHOP))) as session:
         yield session
-
-
-def notes(session: Session, entity: type[Order]) -> list[str]:
-    return list(session.scalars(select(entity.note).order_by(entity.id)))
 
 
 # -- as_of
