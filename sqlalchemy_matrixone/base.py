@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, cast
 
@@ -18,6 +18,7 @@ from .inspector import MatrixOneInspector
 from .preparer import MatrixOneIdentifierPreparer
 from .recovery import catalog
 from .recovery.ddl import RecoveryDDL, recovery_statement
+from .recovery.what import SYS_ACCOUNT
 from .reflection import MatrixOneReflection
 from .release import NEWEST, Feature, Release, announced_release, format_release, parse_release
 from .sql_compiler import MatrixOneCompiler, MatrixOneExecutionContext
@@ -55,7 +56,7 @@ _LOST = (
 class _ServerFacts(NamedTuple):
     """What the first connection of an engine is asked for, in one statement."""
 
-    database: str | None
+    database: str
     isolation_level: str
     sql_mode: str
     lower_case_table_names: str
@@ -206,50 +207,43 @@ class MatrixOneDialect(MatrixOneReflection, MySQLDialect):
     def do_execute(
         self, cursor: DBAPICursor, statement: str, parameters: Any, context: ExecutionContext | None = None
     ) -> None:
-        self._accounted(super().do_execute, cursor, statement, parameters, context)
+        with self._accounted(statement, context):
+            super().do_execute(cursor, statement, parameters, context)  # type: ignore[no-untyped-call]
 
     def do_executemany(
         self, cursor: DBAPICursor, statement: str, parameters: Any, context: ExecutionContext | None = None
     ) -> None:
-        self._accounted(super().do_executemany, cursor, statement, parameters, context)
+        with self._accounted(statement, context):
+            super().do_executemany(cursor, statement, parameters, context)  # type: ignore[no-untyped-call]
 
     def do_execute_no_params(
         self, cursor: DBAPICursor, statement: str, context: ExecutionContext | None = None
     ) -> None:
-        def execute(cursor: DBAPICursor, statement: str, parameters: Any, context: ExecutionContext | None) -> None:
-            super(MatrixOneDialect, self).do_execute_no_params(cursor, statement, context)  # type: ignore[no-untyped-call]
+        with self._accounted(statement, context):
+            super().do_execute_no_params(cursor, statement, context)  # type: ignore[no-untyped-call]
 
-        self._accounted(execute, cursor, statement, (), context)
-
-    def _accounted(
-        self,
-        execute: Callable[..., None],
-        cursor: DBAPICursor,
-        statement: str,
-        parameters: Any,
-        context: ExecutionContext | None,
-    ) -> None:
+    def _accounted(self, statement: str, context: ExecutionContext | None) -> AbstractContextManager[None]:
+        """What goes around the sending of a statement, so that the account of its connection stays right."""
         if context is None:
-            execute(cursor, statement, parameters, context)
-            return
-        connection = context.root_connection.connection
+            return nullcontext()
         if (branch := branch_statement(context)) is not None:
-            with placed(self, branch, context):
-                execute(cursor, statement, parameters, context)
-            return
+            return placed(self, branch, context)
+        connection = context.root_connection.connection
         unclassified = recovery_statement(context)
         if unclassified is None:
             unclassified = context.execution_options.get(catalog.UNCLASSIFIED)
         if unclassified is not None:
-            self.refuse_in_transaction(connection, unclassified)
-            with self.cleaned_up(connection):
-                execute(cursor, statement, parameters, context)
-            return
+            self.refuse_in_transaction(connection, unclassified, statement)
+            return self.cleaned_up(connection)
+        return self._ordinary(connection, statement)
+
+    @contextmanager
+    def _ordinary(self, connection: Any, statement: str) -> Iterator[None]:
         state = state_of(connection)
         word = state.sending(statement)
         if (state.begun or not state.autocommit) and makes_temporary_table(statement):
             self._warn_of_lost_writes()
-        execute(cursor, statement, parameters, context)
+        yield
         state.sent(statement, word)
 
     def _warn_of_lost_writes(self) -> None:
@@ -261,25 +255,25 @@ class MatrixOneDialect(MatrixOneReflection, MySQLDialect):
                 "connection in AUTOCOMMIT."
             )
 
-    def refuse_in_transaction(self, connection: Any, statement: RecoveryDDL | type[RecoveryError]) -> None:
+    def refuse_in_transaction(
+        self, connection: Any, unclassified: RecoveryDDL | type[RecoveryError], statement: str = ""
+    ) -> None:
         """
-        :param statement: what is about to be sent: a construct, or for a SHOW the error to raise.
+        :param unclassified: the construct that is about to be sent, or for a SHOW the error to raise.
+        :param statement: the SHOW.
         :raises RecoveryError: with reason active_transaction, where the server would refuse it.
         """
         if not state_of(connection).used:
             return
-        name, ways = "SHOW", ""
-        if isinstance(statement, RecoveryDDL):
-            error, name = statement.error, statement.__visit_name__.upper().replace("_", " ")
-            ways = (
-                " Recovery(session, commit_first=True) commits for you; in an Alembic migration, "
-                f"op.{statement.__visit_name__}() does."
-            )
+        name, ways = statement, " Recovery(session, commit_first=True) commits for you"
+        if isinstance(unclassified, RecoveryDDL):
+            error, name = unclassified.error, unclassified.__visit_name__.upper().replace("_", " ")
+            ways += f"; in an Alembic migration, op.{unclassified.__visit_name__}() does"
         else:
-            error = statement
+            error = unclassified
         raise error(
             f"{name} was not sent: something has run on the connection since its last commit or rollback, and "
-            f"MatrixOne refuses it then. Commit or roll back first, or use a connection in AUTOCOMMIT.{ways}",
+            f"MatrixOne refuses it then. Commit or roll back first, or use a connection in AUTOCOMMIT.{ways}.",
             Reason.ACTIVE_TRANSACTION,
         )
 
@@ -399,7 +393,7 @@ def _account_of(username: str | None) -> str | None:
     for separator in ":#":
         if separator in username:
             return username.split(separator)[0]
-    return "sys"
+    return SYS_ACCOUNT
 
 
 @lru_cache(maxsize=256)

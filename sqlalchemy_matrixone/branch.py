@@ -1,6 +1,6 @@
 """Clones and data branches: copies of tables and databases in an instant, their differences, and merging them.
 
-Other than the recovery statements, these go along with the transaction as far as the server lets them:
+Unlike the recovery statements, these go along with the transaction as far as the server lets them:
 a clone or branch that is made or dropped in a transaction is gone, or back, after its rollback. What the server
 commits by itself is refused outside of an AUTOCOMMIT connection. :class:`Place` says which is which.
 """
@@ -87,7 +87,6 @@ class BranchDDL(RecoveryDDL):
     """Base of the constructs."""
 
     error = BranchError
-    feature = Feature.DATA_BRANCH
 
     def place(self, release: Release) -> Place:
         return Place.BEGUN
@@ -134,7 +133,6 @@ class _Clone(BranchDDL):
     with a database).
     """
 
-    feature = Feature.CLONE
     if_not_exists: bool
 
     def _execute_on_connection(
@@ -147,7 +145,7 @@ class _Clone(BranchDDL):
         found = connection.execute(self._existing(translated), execution_options=execution_options)
         if found.first() is not None:
             return found
-        plain = self.having(if_not_exists=False)
+        plain = self.copy_with(if_not_exists=False)
         return plain._execute_on_connection(connection, distilled_params, execution_options)
 
     def _existing(self, translated: Mapping[str | None, str | None]) -> Select[Any]:
@@ -261,7 +259,7 @@ class CloneDatabase(_Clone):
 
 
 class CreateBranch(BranchDDL):
-    """``DATA BRANCH CREATE``: a copy of a table or database whose rows can be held against it and merged back.
+    """``DATA BRANCH CREATE``: a copy of a table or database whose rows can be compared with it and merged back.
 
     In a transaction it is a part of it: a rollback takes the branch back. MatrixOne 3.0.6 on.
 
@@ -392,7 +390,6 @@ class PickBranch(_Join):
     """
 
     __visit_name__ = "pick_branch"
-    feature = Feature.DATA_BRANCH_PICK
 
     def __init__(
         self,
@@ -435,7 +432,7 @@ class DiffBranch(Executable, Generative, ClauseElement):
     Before 4.2 the server takes it only as the first statement of a transaction.
 
     :param branch: the branch: a mapped class, a Table or a name; or ``as_of(…, snapshot=…)`` one.
-    :param against: what it is held against, likewise.
+    :param against: what it is compared with, likewise.
     :param columns: names or Columns: only these. MatrixOne 3.0.10 on.
     :param output: ``"summary"`` for a row for each of INSERTED, DELETED and UPDATED, with the number on either
         side (MatrixOne 3.0.9 on), or ``"count"`` for the number of changes.

@@ -33,7 +33,6 @@ class BranchDDLCompiler(MySQLDDLCompiler):
 
         def _name(self, name: str | None) -> str: ...
         def _text(self, text: str) -> str: ...
-        def _require(self, feature: Feature, release: Release) -> None: ...
         def _release_for(self, element: Any) -> Release: ...
 
     def visit_clone_table(self, clone: CloneTable, **kw: Any) -> str:
@@ -163,7 +162,7 @@ class BranchDDLCompiler(MySQLDDLCompiler):
         return "" if element.to_account is None else f"TO ACCOUNT {self._name(element.to_account)}"
 
     def _need(self, feature: Feature, element: Any) -> None:
-        self._require(feature, self._release_for(element))
+        feature.require(self._release_for(element))
 
 
 class DiffCompiler(MySQLCompiler_mysqldb):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     CompoundSelect,
     FromClause,
@@ -26,7 +27,11 @@ from .timetravel import When, as_of
 
 
 def changes_since(
-    target: Any, *, snapshot: str | None = None, timestamp: When | None = None, mo_ts: int | None = None
+    target: Any,
+    *,
+    snapshot: str | None = None,
+    timestamp: When | None = None,
+    mo_ts: int | BindParameter[Any] | None = None,
 ) -> CompoundSelect[Any]:
     """A query of the rows of a table that are new, changed or gone since a snapshot or a time.
 

@@ -77,7 +77,7 @@ class MatrixOneDDLCompiler(BranchDDLCompiler, MatrixOneTableDDLCompiler):
     def visit_restore_snapshot(self, restore: RestoreSnapshot, **kw: Any) -> str:
         release = self._release_for(restore)
         if restore.to_account is not None:
-            self._check_to_account(restore, release)
+            _check_to_account(restore)
         to_account = f"TO ACCOUNT {self._name(restore.to_account)}" if restore.to_account is not None else ""
         if Feature.RESTORE_BY_BRACES.in_release(release):
             source = f"{{SNAPSHOT = {self._name(restore.name)}}}"
@@ -95,7 +95,7 @@ class MatrixOneDDLCompiler(BranchDDLCompiler, MatrixOneTableDDLCompiler):
             return _words("RESTORE", source)
         foreign = what.account is not None and not self._is_own(what.account)
         if foreign and what.level != "account":
-            self._require(Feature.PITR_RESTORE_IN_ACCOUNT, self._release_for(restore))
+            Feature.PITR_RESTORE_IN_ACCOUNT.require(self._release_for(restore))
         return _words("RESTORE", self._nested(what, with_account=foreign, **kw), source)
 
     def target(self, what: What | None, **kw: Any) -> str:
@@ -136,7 +136,7 @@ class MatrixOneDDLCompiler(BranchDDLCompiler, MatrixOneTableDDLCompiler):
     def _publication(self, create: CreateSnapshot) -> str:
         if create.publication is None:
             return ""
-        self._require(Feature.SNAPSHOT_OF_PUBLICATION, self._release_for(create))
+        Feature.SNAPSHOT_OF_PUBLICATION.require(self._release_for(create))
         return _words("FROM", self._name(create.from_account), "PUBLICATION", self._name(create.publication))
 
     def _range(self, element: CreatePitr | AlterPitr) -> str:
@@ -177,26 +177,6 @@ class MatrixOneDDLCompiler(BranchDDLCompiler, MatrixOneTableDDLCompiler):
     def _release_for(self, element: RecoveryDDL) -> Release:
         return element.release or getattr(self.dialect, "server_release", None) or NEWEST
 
-    def _check_to_account(self, restore: RestoreSnapshot, release: Release) -> None:
-        """Refuse where the server takes ``TO ACCOUNT`` and ignores it: it would replace the original."""
-        level, account = restore.what.level, restore.what.account
-        if level != "account":
-            self._require(Feature.RESTORE_OBJECT_TO_ACCOUNT, release)
-        elif account is None or account.lower() != SYS_ACCOUNT:
-            return
-        what = f"a {level}" if level != "account" else "the account sys"
-        raise exc.CompileError(
-            f"MatrixOne {format_release(release)} takes TO ACCOUNT for {what} and ignores it: what would be replaced "
-            "is the original. Restore a whole account other than sys to_account, or clone instead."
-        )
-
-    def _require(self, feature: Feature, release: Release) -> None:
-        if not feature.in_release(release):
-            raise exc.CompileError(
-                f"{feature.sql} needs MatrixOne {format_release(feature.since)} or later; "
-                f"this is {format_release(release)}"
-            )
-
     def _name(self, name: str | None) -> str:
         assert name is not None
         if name is _UNKNOWN_DATABASE:
@@ -207,18 +187,26 @@ class MatrixOneDDLCompiler(BranchDDLCompiler, MatrixOneTableDDLCompiler):
         return self.sql_compiler.render_literal_value(text, types.String())
 
 
-@compiles(CreateSnapshot, "mysql", "mariadb")
-@compiles(DropSnapshot, "mysql", "mariadb")
-@compiles(CreatePitr, "mysql", "mariadb")
-@compiles(AlterPitr, "mysql", "mariadb")
-@compiles(DropPitr, "mysql", "mariadb")
-@compiles(RestoreSnapshot, "mysql", "mariadb")
-@compiles(RestorePitr, "mysql", "mariadb")
 def _compile_on_mysql(element: RecoveryDDL, compiler: DDLCompiler, **kw: Any) -> str:
     """On a dialect called mysql too, so that an application can adopt the constructs before its URL."""
     own = MatrixOneDDLCompiler.for_dialect(compiler.dialect, schema_translate_map=compiler.schema_translate_map)
     visit = getattr(own, f"visit_{element.__visit_name__}")
     return str(visit(element, **kw))
+
+
+for construct in (CreateSnapshot, DropSnapshot, CreatePitr, AlterPitr, DropPitr, RestoreSnapshot, RestorePitr):
+    compiles(construct, "mysql", "mariadb")(_compile_on_mysql)
+
+
+def _check_to_account(restore: RestoreSnapshot) -> None:
+    level, account = restore.what.level, restore.what.account
+    if level == "account" and (account is None or account.lower() != SYS_ACCOUNT):
+        return
+    what = f"a {level}" if level != "account" else "the account sys"
+    raise exc.CompileError(
+        f"no release of MatrixOne restores {what} to another account: from 4.0 on it takes TO ACCOUNT, ignores it, and "
+        "replaces the original. Restore a whole account other than sys to_account, or clone instead."
+    )
 
 
 def _words(*words: str) -> str:

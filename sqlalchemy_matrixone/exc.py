@@ -1,8 +1,8 @@
 """The errors that this package raises by itself.
 
-Errors of the server reach the caller as SQLAlchemy's own :class:`~sqlalchemy.exc.DBAPIError`, save from
-:class:`~sqlalchemy_matrixone.Recovery` and the Inspector, which raise :class:`RecoveryError` with the
-driver's error chained to it.
+Errors of the server reach the caller as SQLAlchemy's own :class:`~sqlalchemy.exc.DBAPIError`, save for two:
+:class:`~sqlalchemy_matrixone.Recovery` and the Inspector raise a :class:`RecoveryError` with that chained to it, and
+a conflict of ``MergeBranch`` and ``PickBranch`` is a :class:`BranchConflict` with the driver's error chained.
 """
 
 from __future__ import annotations
@@ -24,19 +24,27 @@ class Reason(StrEnum):
     """Why a recovery statement failed. Compares equal to its text: ``error.reason == "exists"``."""
 
     EXISTS = "exists"
+    """The name is taken, or the object has a PITR already."""
     NOT_FOUND = "not_found"
+    """There is no such snapshot, PITR or object, or there was none at that moment."""
     NOT_PERMITTED = "not_permitted"
+    """The user or the account may not."""
     OUT_OF_RANGE = "out_of_range"
+    """The PITR does not cover the moment."""
     ACTIVE_TRANSACTION = "active_transaction"
+    """Something has run since the last commit or rollback."""
     UNSUPPORTED = "unsupported"
+    """The release does not know the statement or cannot do it so, or cannot be told that moment."""
     OTHER = "other"
+    """Anything else: see the message."""
 
 
 class RecoveryError(exc.SQLAlchemyError):
     """A recovery statement was refused, by the server or before it was sent.
 
     :ivar reason: a :class:`Reason`. Where the server refused, ``__cause__`` is SQLAlchemy's
-        :class:`~sqlalchemy.exc.DBAPIError`, and its ``orig`` the driver's error.
+        :class:`~sqlalchemy.exc.DBAPIError`, and its ``orig`` the driver's error; of a :class:`BranchConflict`
+        it is the driver's error itself.
     """
 
     def __init__(self, message: str, reason: Reason = Reason.OTHER) -> None:

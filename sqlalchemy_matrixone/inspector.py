@@ -9,6 +9,7 @@ from sqlalchemy.engine.reflection import Inspector
 if TYPE_CHECKING:
     from .base import MatrixOneDialect
     from .recovery.values import Pitr, RecoveryWindow, Snapshot
+    from .recovery.what import Level
 
 
 class MatrixOneInspector(Inspector):
@@ -20,41 +21,84 @@ class MatrixOneInspector(Inspector):
         inspector.get_pitrs(level="database", database="shop")
         inspector.has_snapshot("before_import")
 
-    The keywords filter: ``level=`` (cluster, account, database or table), ``account=``, ``database=`` and
-    ``table=`` (a mapped class or Table, or a name with ``database=``), each only rows that agree with it.
+    The keywords filter: ``level=`` ("cluster", "account", "database" or "table"), ``cluster=``, ``account=``,
+    ``database=`` and ``table=`` (a mapped class or Table, or a name with ``database=``), and ``name=``, in whatever
+    case; each leaves only rows that agree with it.
     """
 
-    def get_snapshots(self, **what: Any) -> list[Snapshot]:
+    def get_snapshots(
+        self,
+        *,
+        name: str | None = None,
+        level: Level | None = None,
+        cluster: bool = False,
+        account: str | None = None,
+        database: str | None = None,
+        table: Any = None,
+    ) -> list[Snapshot]:
         """The snapshots of the account, newest first; inside a transaction too.
 
         :raises SnapshotError: where the server refuses.
         """
         with self._operation_context() as connection:
-            return self._matrixone.get_snapshots(connection, **what)
+            return self._matrixone.get_snapshots(
+                connection,
+                name=name,
+                level=level,
+                cluster=cluster,
+                account=account,
+                database=database,
+                table=table,
+            )
 
-    def get_pitrs(self, **what: Any) -> list[Pitr]:
+    def get_pitrs(
+        self,
+        *,
+        name: str | None = None,
+        level: Level | None = None,
+        cluster: bool = False,
+        account: str | None = None,
+        database: str | None = None,
+        table: Any = None,
+    ) -> list[Pitr]:
         """The PITRs of the account, newest first; inside a transaction from the sys account alone.
 
         :raises PitrError: where the server refuses, or would.
         """
         with self._operation_context() as connection:
-            return self._matrixone.get_pitrs(connection, **what)
+            return self._matrixone.get_pitrs(
+                connection,
+                name=name,
+                level=level,
+                cluster=cluster,
+                account=account,
+                database=database,
+                table=table,
+            )
 
     def has_snapshot(self, name: str) -> bool:
-        """Whether the account has a snapshot of this name, in whatever case."""
+        """Whether the account has a snapshot of this name, in whatever case.
+
+        :raises SnapshotError: where the server refuses.
+        """
         return bool(self.get_snapshots(name=name))
 
     def has_pitr(self, name: str) -> bool:
-        """Whether the account has a PITR of this name, in whatever case."""
+        """Whether the account has a PITR of this name, in whatever case.
+
+        :raises PitrError: where the server refuses, or would, as for :meth:`get_pitrs`.
+        """
         return bool(self.get_pitrs(name=name))
 
-    def get_recovery_windows(self, **what: Any) -> list[RecoveryWindow]:
+    def get_recovery_windows(
+        self, *, account: str | None = None, database: str | None = None, table: Any = None
+    ) -> list[RecoveryWindow]:
         """The moments that the own account, or an ``account=``, ``database=`` or ``table=``, can be restored to.
 
         :raises RecoveryError: where the server refuses, or would: it does inside a transaction.
         """
         with self._operation_context() as connection:
-            return self._matrixone.get_recovery_windows(connection, **what)
+            return self._matrixone.get_recovery_windows(connection, account=account, database=database, table=table)
 
     @property
     def _matrixone(self) -> MatrixOneDialect:

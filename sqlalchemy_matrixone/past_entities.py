@@ -18,7 +18,7 @@ from sqlalchemy.orm.util import AliasedInsp
 from sqlalchemy.sql import Alias, ClauseElement, Join, Select, TableClause, visitors
 from sqlalchemy.sql.selectable import CompoundSelect, FromGrouping, Subquery
 
-from .timetravel import PastTable, reads_past
+from .timetravel import PastTable
 
 _ADVICE = (
     "name the moment of what is loaded along, as in selectinload(old.items.of_type(as_of(Item, …))), turn it off "
@@ -84,10 +84,10 @@ def detach_past_entities(compile_state: Any) -> None:
     if any(map(_is_past, compile_state.current_path.path)):
         _check_what_is_loaded_afterwards(compile_state)
     for join in getattr(compile_state, "eager_joins", {}).values():
-        if reads_past(_leftmost(join)) and _reads_present(join):
+        if _reads_past(_leftmost(join)) and _reads_present(join):
             raise exc.CompileError(_PRESENT_INTO_PAST)
     for entity in entities:
-        if reads_past(entity.selectable):
+        if _reads_past(entity.selectable):
             _check_past_entity(entity, compile_state)
             # The compiled form alone, which the statement cache keeps, is changed.
             entity.__class__ = _PastEntity
@@ -180,7 +180,7 @@ def _by_a_second_select() -> str:
 
 
 def _is_past(part: Any) -> bool:
-    return isinstance(part, AliasedInsp) and reads_past(part.selectable)
+    return isinstance(part, AliasedInsp) and _reads_past(part.selectable)
 
 
 def _tables(part: AliasedInsp[Any]) -> Iterator[Any]:
@@ -215,3 +215,8 @@ def _reads_present(element: Any) -> bool:
         case Select():
             return _selects_present(element)
     return isinstance(element, TableClause)
+
+
+def _reads_past(element: Any) -> bool:
+    """Whether a table of the past is anywhere in what is selected from."""
+    return any(isinstance(part, PastTable) for part in visitors.iterate(element))

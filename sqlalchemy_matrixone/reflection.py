@@ -10,18 +10,18 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from itertools import filterfalse
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from sqlalchemy import exc, types, util
 from sqlalchemy.dialects import mysql
 from sqlalchemy.dialects.mysql.base import MySQLDialect
-from sqlalchemy.dialects.mysql.reflection import MySQLTableDefinitionParser, ReflectedState
 from sqlalchemy.engine import reflection
 from sqlalchemy.engine.reflection import ObjectKind, ObjectScope, ReflectionDefaults
 
+from .catalog_bytes import check_constraints, foreign_key_columns
 from .release import Feature
+from .show_create import MatrixOneReflectedState, MatrixOneTableDefinitionParser
 from .table_ddl import INDEX_OPTIONS
 from .types import DATALINK, GEOMETRY, UUID, VECTORS
 
@@ -52,6 +52,7 @@ _KIND_OF_VIEW = "v"
 _KIND_OF_SEQUENCE = "S"
 _KINDS = {"r": ObjectKind.TABLE, "e": ObjectKind.TABLE, "cluster": ObjectKind.TABLE, _KIND_OF_VIEW: ObjectKind.VIEW}
 _HIDDEN = ("__mo_", "%!%")
+_PRIMARY, _UNIQUE = "PRIMARY", "UNIQUE"
 
 
 class _Table(NamedTuple):
@@ -60,6 +61,18 @@ class _Table(NamedTuple):
     comment: str
     definition: str | None
     extra: str | None
+
+
+class _Wanted(NamedTuple):
+    """The tables that a caller wants, and where to read more about them: the database, and a table or ""."""
+
+    where: tuple[str, str]
+    tables: dict[str, _Table]
+    kw: dict[str, Any]
+
+
+_OfTable = Callable[[_Table], _T]
+"""A fact of one table, out of what was read of all."""
 
 
 class _Column(NamedTuple):
@@ -169,52 +182,56 @@ class MatrixOneReflection(MySQLDialect):
     # -- many tables
 
     def get_multi_columns(self, connection: Connection, **kw: Any) -> Iterable[tuple[TableKey, list[ReflectedColumn]]]:
-        def columns(wanted: _Wanted, table: _Table) -> list[ReflectedColumn]:
-            rows = self._read_columns(connection, *wanted.where, **wanted.kw).get(table.name, ())
-            return list(map(self._column, rows))
+        def of_catalog(wanted: _Wanted) -> _OfTable[list[ReflectedColumn]]:
+            rows = self._read_columns(connection, *wanted.where, **wanted.kw)
+            return lambda table: list(map(self._column, rows.get(table.name, ())))
 
-        return self._multi(connection, columns, super().get_columns, **kw)
+        return self._multi(connection, of_catalog, super().get_columns, **kw)
 
     def get_multi_pk_constraint(
         self, connection: Connection, **kw: Any
     ) -> Iterable[tuple[TableKey, ReflectedPrimaryKeyConstraint]]:
-        def key(wanted: _Wanted, table: _Table) -> ReflectedPrimaryKeyConstraint:
-            for index in self._indexes(connection, wanted, table):
-                if index.type == _PRIMARY:
-                    return {"constrained_columns": list(index.columns), "name": None}
-            return ReflectionDefaults.pk_constraint()
+        def of_catalog(wanted: _Wanted) -> _OfTable[ReflectedPrimaryKeyConstraint]:
+            indexes = self._read_indexes(connection, *wanted.where, **wanted.kw)
+            return lambda table: _primary_key(indexes.get(table.name, ()))
 
-        return self._multi(connection, key, super().get_pk_constraint, **kw)
+        return self._multi(connection, of_catalog, super().get_pk_constraint, **kw)
 
     def get_multi_indexes(self, connection: Connection, **kw: Any) -> Iterable[tuple[TableKey, list[ReflectedIndex]]]:
-        def indexes(wanted: _Wanted, table: _Table) -> list[ReflectedIndex]:
-            return [_index(index) for index in self._indexes(connection, wanted, table) if index.type != _PRIMARY]
+        def of_catalog(wanted: _Wanted) -> _OfTable[list[ReflectedIndex]]:
+            indexes = self._read_indexes(connection, *wanted.where, **wanted.kw)
+            return lambda table: [_index(index) for index in indexes.get(table.name, ()) if index.type != _PRIMARY]
 
-        return self._multi(connection, indexes, self._shown_indexes, **kw)
+        return self._multi(connection, of_catalog, self._shown_indexes, **kw)
 
     def get_multi_unique_constraints(
         self, connection: Connection, **kw: Any
     ) -> Iterable[tuple[TableKey, list[ReflectedUniqueConstraint]]]:
-        def constraints(wanted: _Wanted, table: _Table) -> list[ReflectedUniqueConstraint]:
-            return [
+        def of_catalog(wanted: _Wanted) -> _OfTable[list[ReflectedUniqueConstraint]]:
+            indexes = self._read_indexes(connection, *wanted.where, **wanted.kw)
+            return lambda table: [
                 {"name": index.name, "column_names": list(index.columns), "duplicates_index": index.name}
-                for index in self._indexes(connection, wanted, table)
+                for index in indexes.get(table.name, ())
                 if index.type == _UNIQUE
             ]
 
-        return self._multi(connection, constraints, super().get_unique_constraints, **kw)
+        return self._multi(connection, of_catalog, super().get_unique_constraints, **kw)
 
     def get_multi_foreign_keys(
         self, connection: Connection, **kw: Any
     ) -> Iterable[tuple[TableKey, list[ReflectedForeignKeyConstraint]]]:
-        def keys(wanted: _Wanted, table: _Table) -> list[ReflectedForeignKeyConstraint]:
-            rows = self._read_foreign_keys(connection, *wanted.where, **wanted.kw).get(table.name, ())
-            found = list(_foreign_keys(rows, kw.get("schema")))
-            if self._is_whole(found) or self._complete_foreign_keys(connection, found, wanted, table):
-                return found
-            return self._shown_foreign_keys(connection, table.name, kw.get("schema"), **wanted.kw)
+        def of_catalog(wanted: _Wanted) -> _OfTable[list[ReflectedForeignKeyConstraint]]:
+            rows = self._read_foreign_keys(connection, *wanted.where, **wanted.kw)
 
-        return self._multi(connection, keys, self._shown_foreign_keys, **kw)
+            def keys(table: _Table) -> list[ReflectedForeignKeyConstraint]:
+                found = list(_foreign_keys(rows.get(table.name, ()), kw.get("schema")))
+                if self._is_whole(found) or self._complete_foreign_keys(connection, found, wanted, table):
+                    return found
+                return self._shown_foreign_keys(connection, table.name, kw.get("schema"), **wanted.kw)
+
+            return keys
+
+        return self._multi(connection, of_catalog, self._shown_foreign_keys, **kw)
 
     def _is_whole(self, keys: list[ReflectedForeignKeyConstraint]) -> bool:
         """Whether the rows of mo_foreign_keys say all about a table's keys.
@@ -230,7 +247,7 @@ class MatrixOneReflection(MySQLDialect):
     ) -> bool:
         """Put the columns of the keys in order by what the table's own entry says; False where keys are lost."""
         constraints = self._read_constraints(connection, *wanted.where, **wanted.kw).get(table.name, "")
-        numbers = _foreign_key_columns(constraints)
+        numbers = foreign_key_columns(constraints)
         if not numbers and not keys:
             return True
         columns = self._read_columns(connection, *wanted.where, **wanted.kw).get(table.name, ())
@@ -242,26 +259,26 @@ class MatrixOneReflection(MySQLDialect):
     def get_multi_check_constraints(
         self, connection: Connection, **kw: Any
     ) -> Iterable[tuple[TableKey, list[ReflectedCheckConstraint]]]:
-        def constraints(wanted: _Wanted, table: _Table) -> list[ReflectedCheckConstraint]:
-            return sorted(_check_constraints(table.extra), key=lambda check: check["name"] or "")
+        def constraints(table: _Table) -> list[ReflectedCheckConstraint]:
+            return sorted(check_constraints(table.extra), key=lambda check: check["name"] or "")
 
-        return self._multi(connection, constraints, super().get_check_constraints, **kw)
+        return self._multi(connection, lambda wanted: constraints, super().get_check_constraints, **kw)
 
     def get_multi_table_comment(
         self, connection: Connection, **kw: Any
     ) -> Iterable[tuple[TableKey, ReflectedTableComment]]:
-        def comment(wanted: _Wanted, table: _Table) -> ReflectedTableComment:
+        def comment(table: _Table) -> ReflectedTableComment:
             return {"text": _comment(table.comment)}
 
-        return self._multi(connection, comment, super().get_table_comment, **kw)
+        return self._multi(connection, lambda wanted: comment, super().get_table_comment, **kw)
 
     def get_multi_table_options(self, connection: Connection, **kw: Any) -> Iterable[tuple[TableKey, dict[str, Any]]]:
         """None: what CREATE TABLE takes of MySQL's options, the server does not keep."""
 
-        def options(wanted: _Wanted, table: _Table) -> dict[str, Any]:
+        def options(table: _Table) -> dict[str, Any]:
             return ReflectionDefaults.table_options()
 
-        return self._multi(connection, options, super().get_table_options, **kw)
+        return self._multi(connection, lambda wanted: options, super().get_table_options, **kw)
 
     # -- one table
 
@@ -320,7 +337,7 @@ class MatrixOneReflection(MySQLDialect):
     def _multi(
         self,
         connection: Connection,
-        of_catalog: Callable[[_Wanted, _Table], _T],
+        of_catalog: Callable[[_Wanted], _OfTable[_T]],
         of_show: Callable[..., _T],
         *,
         schema: str | None = None,
@@ -337,9 +354,10 @@ class MatrixOneReflection(MySQLDialect):
             yield from self._each(connection, of_show, schema, shown, **kw)
             return
         if ObjectScope.DEFAULT in scope:
+            of_table = of_catalog(wanted)
             for table in wanted.tables.values():
                 if _KINDS[table.kind] in kind:
-                    yield (schema, names.get(table.name, table.name)), of_catalog(wanted, table)
+                    yield (schema, names.get(table.name, table.name)), of_table(table)
         if ObjectScope.TEMPORARY in scope and ObjectKind.TABLE in kind:
             # The catalog does not have them, or not under their names; SHOW CREATE TABLE does.
             missing = [name for folded, name in names.items() if folded not in wanted.tables]
@@ -385,13 +403,12 @@ class MatrixOneReflection(MySQLDialect):
             tables = {name: tables[name] for name in names if name in tables}
         return _Wanted(where, tables, {"info_cache": cache})
 
-    def _indexes(self, connection: Connection, wanted: _Wanted, table: _Table) -> Sequence[_Index]:
-        return self._read_indexes(connection, *wanted.where, **wanted.kw).get(table.name, ())
-
     def _folded(self, name: str) -> str:
         return name.lower() if self._casing else name
 
     # -- the four statements, and their rows by table
+    # reflection.cache tells calls apart by their strings alone, and leaves out a None: a name that is not given is
+    # the empty string.
 
     @reflection.cache
     def _read_tables(self, connection: Connection, schema: str, name: str, **kw: Any) -> dict[str, _Table]:
@@ -429,12 +446,11 @@ class MatrixOneReflection(MySQLDialect):
             "i.ordinal_position "
             "FROM mo_catalog.mo_indexes i JOIN mo_catalog.mo_tables t ON t.rel_id = i.table_id "
             "WHERE t.account_id = current_account_id() AND t.reldatabase = COALESCE(NULLIF(%s, ''), DATABASE()) "
-            f"AND LEFT(t.relname, 5) <> '__mo_'{_called('t.relname', name)} "
+            f"AND LEFT(t.relname, 5) <> '__mo_' AND LEFT(i.column_name, 5) <> '__mo_'{_called('t.relname', name)} "
             "ORDER BY t.relname, i.name, i.ordinal_position",
             (schema, *_given(name)),
         )
-        columns = (_IndexColumn(*row[:-1]) for row in rows)
-        grouped = _grouped(column for column in columns if not column.column.startswith("__mo_"))
+        grouped = _grouped(_IndexColumn(*row[:-1]) for row in rows)
         return {table: list(_indexes(group)) for table, group in grouped.items()}
 
     @reflection.cache
@@ -474,13 +490,13 @@ class MatrixOneReflection(MySQLDialect):
         return sorted(keys, key=lambda key: key["name"] or "")
 
     def _shown_indexes(self, connection: Connection, table: str, schema: str | None, **kw: Any) -> list[ReflectedIndex]:
-        state = cast("_ReflectedState", self._parsed_state_or_create(connection, table, schema, **kw))
+        state = cast("MatrixOneReflectedState", self._parsed_state_or_create(connection, table, schema, **kw))
         indexes = [*super().get_indexes(connection, table, schema, **kw), *state.own_indexes]
         return sorted(indexes, key=lambda index: index["name"] or "")
 
     @util.memoized_property
-    def _tabledef_parser(self) -> _TableDefinitionParser:
-        return _TableDefinitionParser(self, self.identifier_preparer)
+    def _tabledef_parser(self) -> MatrixOneTableDefinitionParser:
+        return MatrixOneTableDefinitionParser(self, self.identifier_preparer)
 
     # -- a column
 
@@ -529,54 +545,6 @@ class MatrixOneReflection(MySQLDialect):
     @property
     def _matrixone(self) -> MatrixOneDialect:
         return cast("MatrixOneDialect", self)
-
-
-class _ReflectedState(ReflectedState):
-    own_indexes: list[ReflectedIndex]
-
-
-class _TableDefinitionParser(MySQLTableDefinitionParser):
-    """MySQL's reading of SHOW CREATE TABLE, and the lines that MySQL has not."""
-
-    def parse(self, show_create: str, charset: str | None) -> ReflectedState:
-        lines = show_create.splitlines()
-        state = cast("_ReflectedState", super().parse("\n".join(filterfalse(_OWN_LINE.match, lines)), charset))
-        state.own_indexes = [_own_index(match) for match in map(_OWN_INDEX.match, lines) if match]
-        return state
-
-
-_OWN_LINE = re.compile(r"\s*(FULLTEXT |KEY `.*` USING |.*\) CLUSTER BY )")
-_OWN_INDEX = re.compile(
-    r"\s*(?:FULLTEXT|KEY(?=.* USING )) (?:`(?P<name>.*?)` ?)?(?:USING (?P<using>\w+) )?"
-    r"\(`(?P<columns>.*?)`\)(?P<options>.*)"
-)
-_SAID_PARSER = re.compile(r"WITH PARSER (\w+)")
-# A word by itself, or one with a number, a text or columns.
-_SAID_OPTION = re.compile(r"(\w+)(?: = (\w+)| '((?:[^']|'')*)'| \(([^)]*)\))?")
-
-
-def _own_index(match: re.Match[str]) -> ReflectedIndex:
-    columns = match["columns"].split("`,`")
-    index = _Index(match["name"] or columns[0], "", columns, dict(_own_options(match["using"], match["options"])))
-    return _index(index)
-
-
-def _own_options(using: str | None, said: str) -> Iterator[tuple[str, Any]]:
-    yield "matrixone_using", using or "fulltext"
-    if parser := _SAID_PARSER.search(said):
-        yield "matrixone_with_parser", parser[1]
-    for name, value, text, columns in _SAID_OPTION.findall(_SAID_PARSER.sub("", said)):
-        if option := INDEX_OPTIONS.get(name.lower()):
-            text = text.replace("''", "'") or value or columns.replace("`", "").replace(", ", ",") or "true"
-            yield f"matrixone_{name.lower()}", option.read(text)
-
-
-class _Wanted(NamedTuple):
-    """The tables that a caller wants, and where to read more about them: the database, and a table or ""."""
-
-    where: tuple[str, str]
-    tables: dict[str, _Table]
-    kw: dict[str, Any]
 
 
 class _TypeParts(NamedTuple):
@@ -682,9 +650,6 @@ def _grouped(rows: Iterable[_T]) -> dict[str, list[_T]]:
     return dict(groups)
 
 
-_PRIMARY, _UNIQUE = "PRIMARY", "UNIQUE"
-
-
 def _indexes(rows: Iterable[_IndexColumn]) -> Iterator[_Index]:
     by_name: defaultdict[tuple[str, str], list[_IndexColumn]] = defaultdict(list)
     for row in rows:
@@ -694,6 +659,13 @@ def _indexes(rows: Iterable[_IndexColumn]) -> Iterator[_Index]:
         yield _Index(
             name or columns[0].column, type_, [row.column for row in columns], dict(_index_options(columns[0]))
         )
+
+
+def _primary_key(indexes: Iterable[_Index]) -> ReflectedPrimaryKeyConstraint:
+    for index in indexes:
+        if index.type == _PRIMARY:
+            return {"constrained_columns": list(index.columns), "name": None}
+    return ReflectionDefaults.pk_constraint()
 
 
 def _index(index: _Index) -> ReflectedIndex:
@@ -768,85 +740,6 @@ def _put_in_order(key: ReflectedForeignKeyConstraint, names: list[str]) -> bool:
     return True
 
 
-def _foreign_key_columns(constraints: str) -> dict[str, list[int]]:
-    """The numbers of the columns of each foreign key, in order, out of a table's ``constraint``.
-
-    That has sections of a type, a count, and so many lengths and messages.
-    """
-    data = bytes.fromhex(constraints)
-    keys = {}
-    position = 0
-    while position < len(data):
-        section, count = data[position], int.from_bytes(data[position + 1 : position + 9])
-        position += 9
-        if section == _PRIMARY_KEY:
-            position += count
-        elif section == _REFERRING_TABLES:
-            position += 8 * count
-        else:
-            for _ in range(count):
-                length = int.from_bytes(data[position : position + 8])
-                if section == _FOREIGN_KEYS:
-                    fields = dict(_fields(data[position + 8 : position + 8 + length]))
-                    name, columns = (cast("bytes", fields.get(number, b"")) for number in (1, 2))
-                    keys[name.decode()] = list(_varints(columns))
-                position += 8 + length
-    return keys
-
-
-_REFERRING_TABLES, _FOREIGN_KEYS, _PRIMARY_KEY = 1, 2, 3
-
-
-def _check_constraints(extra: str | None) -> Iterator[ReflectedCheckConstraint]:
-    """The CHECK constraints out of a table's ``extra_info``, the one place in the catalog that has them."""
-    for number, check in _fields(bytes.fromhex(extra or "")):
-        if number == _CHECKS and isinstance(check, bytes):
-            parts = dict(_fields(check))
-            name, text = (cast("bytes", parts.get(part, b"")).decode() for part in (_CHECK_NAME, _CHECK_TEXT))
-            yield {"name": None if name.startswith("__mo_") else name, "sqltext": text}
-
-
-# Numbers of fields in the server's protocol buffers: SchemaExtra.checks, CheckDef.name and .origin_sql.
-_CHECKS, _CHECK_NAME, _CHECK_TEXT = 18, 1, 3
-
-
-def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """The fields of a protocol-buffers message, by number."""
-    position = 0
-    while position < len(message):
-        tag, position = _varint(message, position)
-        number, wire_type = tag >> 3, tag & 7
-        if wire_type == 0:
-            value, position = _varint(message, position)
-            yield number, value
-            continue
-        if wire_type == 2:
-            length, position = _varint(message, position)
-        elif wire_type in (1, 5):
-            length = 8 if wire_type == 1 else 4
-        else:
-            return
-        yield number, message[position : position + length]
-        position += length
-
-
-def _varints(message: bytes) -> Iterator[int]:
-    position = 0
-    while position < len(message):
-        value, position = _varint(message, position)
-        yield value
-
-
-def _varint(message: bytes, position: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = message[position]
-        value |= (byte & 127) << shift
-        position, shift = position + 1, shift + 7
-        if byte < 128:
-            return value, position
-
-
 def _is_refused(error: exc.DBAPIError) -> bool:
     """Whether a statement was refused to the user, and not for what it says."""
     return "do not have privilege" in str(error.orig)
@@ -868,10 +761,6 @@ def _only(
     raise exc.NoSuchTableError(f"{schema}.{table_name}" if schema else table_name)
 
 
-# reflection.cache tells calls apart by their strings alone, and leaves out a None: a name that is not given is
-# the empty string.
-
-
 def _column_of(alias: str, database: str, table: str, column: str) -> str:
     """What joins mo_columns to a column that mo_foreign_keys names."""
     return (
@@ -886,5 +775,6 @@ def _called(column: str, name: str) -> str:
     return f" AND {column} = %s" if name else ""
 
 
-def _given(*names: str | None) -> tuple[str, ...]:
-    return tuple(filter(None, names))
+def _given(name: str) -> tuple[str, ...]:
+    """What fills the place in it."""
+    return (name,) if name else ()

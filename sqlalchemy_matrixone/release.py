@@ -26,12 +26,14 @@ class Feature(Enum):
     """What the server can do from some release on: that release, and the SQL that it is about."""
 
     PITR_TIMES_AS_EPOCH = (3, 0, 0), "mo_pitr.create_time as nanoseconds since 1970"
-    BOOLEAN_AS_NUMBER = (3, 0, 0), "truth values sent as 1 and 0"
     DEFAULTS_WITH_DOUBLED_QUOTES = (3, 0, 0), "a string default as it was written, in mo_columns"
     CREATE_TABLE_AS_IN_TRANSACTION = (3, 0, 0), "CREATE TABLE … AS SELECT inside a transaction"
     JSON_TO_NUMBER = (3, 0, 0), "casts of JSON to numbers"
     NULL_SAFE_EQUAL = (3, 0, 0), "the operator <=>"
     TUPLE_COMPARISON = (3, 0, 0), "(a, b) IN ((1, 2))"
+    YEAR = (3, 0, 0), "YEAR"
+    SET = (3, 0, 0), "SET"
+    GEOMETRY = (3, 0, 0), "GEOMETRY"
     CLONE = (3, 0, 0), "CREATE TABLE or DATABASE … CLONE"
     PRESENT_WITHIN_PAST = (3, 0, 0), "reading the present in a subquery of a SELECT from the past"
     DATA_BRANCH = (3, 0, 6), "DATA BRANCH"
@@ -39,23 +41,27 @@ class Feature(Enum):
     DIFF_COLUMNS = (3, 0, 10), "DATA BRANCH DIFF … COLUMNS"
     DATA_BRANCH_PICK = (3, 0, 12), "DATA BRANCH PICK"
     RESTORE_BY_BRACES = (4, 0, 0), "RESTORE … {SNAPSHOT = …}"
-    RESTORE_OBJECT_TO_ACCOUNT = (4, 0, 0), "RESTORE DATABASE or TABLE … TO ACCOUNT"
     SNAPSHOT_OF_PUBLICATION = (4, 0, 0), "CREATE SNAPSHOT … FROM … PUBLICATION"
     FOREIGN_KEYS_KEPT_BY_ALTER = (4, 0, 0), "rows of mo_foreign_keys that outlive ALTER TABLE"
     TEMPORARY_TABLE_INDEX = (4, 0, 0), "CREATE INDEX on a temporary table"
     TEMPORARY_TABLE_IN_TRANSACTION = (4, 0, 0), "temporary tables in a transaction, whose writes are lost before"
+    INDEX_MAINTENANCE = (4, 0, 0), "ASYNC, FORCE_SYNC and AUTO_UPDATE of an index"
     INTERNAL_ROWS = (4, 0, 0), "the column kind of mo_snapshots and mo_pitr"
     GENERATED_COLUMN = (4, 0, 0), "columns GENERATED ALWAYS AS"
-    PITR_RESTORE_IN_ACCOUNT = (4, 1, 0), "RESTORE ACCOUNT … DATABASE … FROM PITR"
+    INDEX_INCLUDE = (4, 1, 0), "INCLUDE of an index"
+    PITR_RESTORE_IN_ACCOUNT = (
+        (4, 1, 0),
+        "RESTORE ACCOUNT … DATABASE … FROM PITR, refused by 4.2.0 too,",
+    )
     CLONE_COPY_GRANTS = (4, 1, 2), "CLONE … COPY GRANTS"
-    CHECK_CONSTRAINT = (4, 2, 0), "CHECK constraints, read over before"
+    CHECK_CONSTRAINT = (4, 2, 0), "CHECK constraints, ignored before"
     DIFF_IN_TRANSACTION = (4, 2, 0), "DATA BRANCH DIFF within a transaction"
     DIFF_INTO_TABLE = (4, 2, 0), "DATA BRANCH DIFF … OUTPUT AS"
     MERGE_IN_TRANSACTION = (4, 2, 0), "DATA BRANCH MERGE within a transaction"
     DROP_INDEX_IF_EXISTS = (4, 2, 0), "DROP INDEX IF EXISTS, which fails before where there is none"
     FOR_SHARE = (4, 2, 0), "SELECT … FOR SHARE"
-    INDEX_PREFIX_LENGTHS = (4, 2, 0), "the prefix lengths of an index, read over before"
-    LIKE_ESCAPE = (4, 2, 0), "LIKE … ESCAPE, read over before"
+    INDEX_PREFIX_LENGTHS = (4, 2, 0), "the prefix lengths of an index, ignored before"
+    LIKE_ESCAPE = (4, 2, 0), "LIKE … ESCAPE, ignored before"
     NARROW_VECTORS = (4, 2, 0), "VECF16, VECBF16, VECINT8 and VECUINT8"
     RETURNING = (4, 2, 0), "RETURNING"
     JSON_CAST_UNQUOTED = (4, 2, 0), "CAST to CHAR takes the quotes off a JSON string"
@@ -71,6 +77,17 @@ class Feature(Enum):
 
     def in_release(self, release: Release) -> bool:
         return release >= self.since
+
+    def require(self, release: Release, what: str | None = None) -> None:
+        """
+        :param what: what needs it, in SQL; else the feature itself.
+        :raises sqlalchemy.exc.CompileError: where the release does not have it.
+        """
+        if not self.in_release(release):
+            raise exc.CompileError(
+                f"{what or self.sql} needs MatrixOne {format_release(self.since)} or later; "
+                f"this is {format_release(release)}"
+            )
 
 
 def format_release(release: Release) -> str:

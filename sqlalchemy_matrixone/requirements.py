@@ -60,7 +60,7 @@ class Requirements(SuiteRequirements):
     implicit_default_schema = default_schema_name_switch = _yes
     indexes_with_expressions = _no("CREATE INDEX: unsupported index which using expression as keypart")
     reflect_indexes_with_expressions = indexes_with_expressions
-    reflect_indexes_with_ascdesc = _no("DESC in CREATE INDEX is read over")
+    reflect_indexes_with_ascdesc = _no("DESC in CREATE INDEX is ignored")
     reflect_indexes_with_ascdesc_as_expression = reflect_indexes_with_ascdesc
     index_reflects_included_columns = _no(
         "INCLUDE is a syntax error (2.2, 3.0) or kept of vector indexes alone (4.2)", releases=""

@@ -108,7 +108,7 @@ class _Travel:
         }
 
     def begin(self) -> None:
-        if self._session.new or self._session.deleted or any(map(self._session.is_modified, self._session.dirty)):
+        if has_changes(self._session):
             raise exc.InvalidRequestError(
                 "time_travel() was not begun: the Session holds changes that are not flushed, and nothing can be "
                 "written in the past. Call flush() or rollback() first."
@@ -222,3 +222,8 @@ class _Travel:
 def _belong(states: Iterable[InstanceState[Any]], session_id: int | None) -> None:
     for state in states:
         state.session_id = session_id
+
+
+def has_changes(session: Session | scoped_session[Any]) -> bool:
+    """Whether a flush would write something."""
+    return bool(session.new or session.deleted) or any(map(session.is_modified, session.dirty))

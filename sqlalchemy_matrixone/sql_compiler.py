@@ -12,7 +12,7 @@ from sqlalchemy.sql.elements import Label, Tuple
 
 from .branch_compiler import DiffCompiler
 from .past_compiler import PastTablesCompiler, check_bound_moments
-from .release import Feature, format_release
+from .release import Feature
 from .types import UUID, Vector, variant_for
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class MatrixOneCompiler(PastTablesCompiler, DiffCompiler):
         return bool(binary.modifiers.get("escape")) and not self._supports(Feature.LIKE_ESCAPE)
 
     def _reescaped(self, binary: elements.BinaryExpression[Any], **kw: Any) -> str:
-        """The pattern with backslashes for its own escape character, which the server reads over.
+        """The pattern with backslashes for its own escape character, which the server ignores.
 
         A doubled escape character is set aside meanwhile, as a control character that no pattern has.
         """
@@ -146,11 +146,7 @@ class MatrixOneCompiler(PastTablesCompiler, DiffCompiler):
         """
         :raises sqlalchemy.exc.CompileError: before 4.2, beside ON DUPLICATE KEY UPDATE, and for an ENUM or SET.
         """
-        if not self._supports(Feature.RETURNING):
-            raise exc.CompileError(
-                f"RETURNING needs MatrixOne {format_release(Feature.RETURNING.since)} or later; "
-                f"this is {format_release(self._matrixone.server_release)}"
-            )
+        Feature.RETURNING.require(self._matrixone.server_release)
         if getattr(stmt, "_post_values_clause", None) is not None:
             raise exc.CompileError("MatrixOne has no RETURNING beside ON DUPLICATE KEY UPDATE: select the row after it")
         for column in stmt.exported_columns:

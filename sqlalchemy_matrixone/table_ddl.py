@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import exc, types
 from sqlalchemy.dialects.mysql.base import MySQLDDLCompiler
 
+from .release import Feature
+
 if TYPE_CHECKING:
     from sqlalchemy import schema
     from sqlalchemy.sql import ddl
@@ -21,17 +23,26 @@ class IndexOption(Enum):
 
     NUMBER = auto()
     TEXT = auto()
+    COMMENT = auto()
     WORD = auto()
     BOOLEAN = auto()
     COLUMNS = auto()
 
-    def render(self, name: str, value: Any, quote: Callable[[str], str]) -> str:
-        """The option in SQL, or nothing where a word goes without saying."""
+    def render(self, name: str, value: Any, quote: Callable[[str], str], literal: Callable[[str], str]) -> str:
+        """The option in SQL, or nothing where a word goes without saying.
+
+        :param quote: makes a column's name an identifier.
+        :param literal: makes a text a string literal.
+        """
         match self:
             case IndexOption.NUMBER:
                 return f" {name} = {int(value)}"
             case IndexOption.TEXT:
-                return f" {name} {_quoted(str(value))}"
+                return f" {name} {literal(str(value))}"
+            case IndexOption.COMMENT:
+                # The server takes it out of one string literal and puts it into another as it is.
+                twice = str(value).replace("\\", "\\\\").replace("'", "''")
+                return f" {name} {literal(twice)}"
             case IndexOption.BOOLEAN:
                 return f" {name} = {'TRUE' if value else 'FALSE'}"
             case IndexOption.COLUMNS:
@@ -44,7 +55,7 @@ class IndexOption(Enum):
         match self:
             case IndexOption.NUMBER:
                 return int(text) if text.isdigit() else text
-            case IndexOption.TEXT:
+            case IndexOption.TEXT | IndexOption.COMMENT:
                 return text
             case IndexOption.COLUMNS:
                 return json.loads(text) if text.startswith("[") else text.split(",")
@@ -74,9 +85,17 @@ INDEX_OPTIONS = {
     "day": IndexOption.NUMBER,
     "hour": IndexOption.NUMBER,
     "include": IndexOption.COLUMNS,
-    "comment": IndexOption.TEXT,
+    "comment": IndexOption.COMMENT,
 }
-"""What CREATE INDEX takes after the columns and keeps, as ``matrixone_lists`` and so on. 2.2 and 3.0 have fewer."""
+"""What CREATE INDEX takes after the columns and keeps, as ``matrixone_lists`` and so on."""
+
+_OPTIONS_SINCE = {
+    **dict.fromkeys(("async", "force_sync", "auto_update"), Feature.INDEX_MAINTENANCE),
+    "include": Feature.INDEX_INCLUDE,
+}
+
+PITR_OPTION = "matrixone_pitr"
+"""Table option that declares a PITR, for Alembic alone."""
 
 _OPTIONS_OF_MYSQL = ("auto_increment", "partition_by", "partitions")
 # After all others, in this order.
@@ -98,7 +117,7 @@ class MatrixOneTableDDLCompiler(MySQLDDLCompiler):
         """``COMMENT``, ``PARTITION BY``, ``CLUSTER BY``, and what else ``matrixone_*`` says.
 
         ``matrixone_cluster_by`` is a column's name or a list of them, ``matrixone_partition_by`` SQL.
-        ``matrixone_pitr`` belongs to Alembic alone. Of ``mysql_*``, what the server does not just read over.
+        ``matrixone_pitr`` belongs to Alembic alone. Of ``mysql_*``, what the server does not ignore.
         """
         options = {
             name.upper(): table.kwargs[f"mysql_{name}"] for name in _OPTIONS_OF_MYSQL if f"mysql_{name}" in table.kwargs
@@ -106,11 +125,11 @@ class MatrixOneTableDDLCompiler(MySQLDDLCompiler):
         options |= {
             name.removeprefix("matrixone_").upper(): value
             for name, value in table.kwargs.items()
-            if name.startswith("matrixone_") and name != "matrixone_pitr" and value is not None
+            if name.startswith("matrixone_") and name != PITR_OPTION and value is not None
         }
         last = {name: options.pop(name) for name in _LAST_TABLE_OPTIONS if name in options}
         if table.comment is not None:
-            options["COMMENT"] = self.sql_compiler.render_literal_value(table.comment, types.String())
+            options["COMMENT"] = self._text(table.comment)
         words = [f"{name}={value}" for name, value in options.items()]
         for name, value in last.items():
             if name == "CLUSTER_BY":
@@ -137,7 +156,8 @@ class MatrixOneTableDDLCompiler(MySQLDDLCompiler):
         The server wants ``SET experimental_hnsw_index = 1`` before the second on 2.2 and 4.x, and
         ``experimental_ivf_index`` or ``experimental_fulltext_index`` before the others on 2.2.
 
-        :raises sqlalchemy.exc.CompileError: with ``if_not_exists``, which MatrixOne's CREATE INDEX lacks.
+        :raises sqlalchemy.exc.CompileError: with ``if_not_exists``, which MatrixOne's CREATE INDEX lacks, and with an
+            option that the release does not have.
         """
         index = create.element
         if create.if_not_exists:
@@ -156,10 +176,11 @@ class MatrixOneTableDDLCompiler(MySQLDDLCompiler):
 
     def _index_options(self, index: schema.Index) -> str:
         values = index.dialect_options["matrixone"]
+        given = {name: option for name, option in INDEX_OPTIONS.items() if values.get(name) is not None}
+        for name in given.keys() & _OPTIONS_SINCE.keys():
+            _OPTIONS_SINCE[name].require(self.dialect.server_release, f"matrixone_{name}")  # type: ignore[attr-defined]
         return "".join(
-            option.render(name.upper(), values[name], self.preparer.quote)
-            for name, option in INDEX_OPTIONS.items()
-            if values.get(name) is not None
+            option.render(name.upper(), values[name], self.preparer.quote, self._text) for name, option in given.items()
         )
 
     def _index_columns(self, index: schema.Index) -> Iterator[str]:
@@ -169,6 +190,9 @@ class MatrixOneTableDDLCompiler(MySQLDDLCompiler):
             column = self.sql_compiler.process(expression, include_table=False, literal_binds=True)  # type: ignore[arg-type]
             length = lengths.get(getattr(expression, "name", column)) if isinstance(lengths, Mapping) else lengths
             yield column if length is None else f"{column}({int(length)})"
+
+    def _text(self, text: str) -> str:
+        return self.sql_compiler.render_literal_value(text, types.String())
 
     def get_identity_options(self, identity_options: IdentityOptions) -> str:
         """In the only order that the server takes them in; it has no CACHE and no NO MINVALUE."""
@@ -203,7 +227,3 @@ def index_kind(index: schema.Index) -> str:
     if str(index_option(index, "prefix")).upper() == "FULLTEXT":
         return "fulltext"
     return str(index_option(index, "using") or "btree").lower()
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

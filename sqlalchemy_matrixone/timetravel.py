@@ -279,8 +279,3 @@ def _leaves(selectable: Any) -> list[FromClause]:
     if isinstance(selectable, Join):
         return [*_leaves(selectable.left), *_leaves(selectable.right)]
     return [selectable]
-
-
-def reads_past(element: Any) -> bool:
-    """Whether a table of the past is anywhere in what is selected from."""
-    return any(isinstance(part, PastTable) for part in visitors.iterate(element))

@@ -7,13 +7,13 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import exc, func, types
+from sqlalchemy import func, types
 from sqlalchemy.dialects import mysql
 from sqlalchemy.dialects.mysql.base import MySQLTypeCompiler
 from sqlalchemy.sql import coercions, operators, roles
 from sqlalchemy.types import UUID
 
-from .release import Feature, format_release
+from .release import Feature
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
@@ -253,12 +253,8 @@ class MatrixOneTypeCompiler(MySQLTypeCompiler):
         return super().process(variant_for(type_), **kw)
 
     def visit_vector(self, type_: Vector, **kw: Any) -> str:
-        release = getattr(self.dialect, "server_release", None)
-        if type_.feature is not None and release is not None and not type_.feature.in_release(release):
-            raise exc.CompileError(
-                f"{type_.__visit_name__} needs MatrixOne {format_release(type_.feature.since)} or later; "
-                f"this is {format_release(release)}"
-            )
+        if type_.feature is not None:
+            self._require(type_.feature, type_.__visit_name__)
         return type_.__visit_name__ if type_.dimension is None else f"{type_.__visit_name__}({type_.dimension})"
 
     visit_VECF32 = visit_VECF64 = visit_VECF16 = visit_VECBF16 = visit_VECINT8 = visit_VECUINT8 = visit_vector
@@ -266,7 +262,16 @@ class MatrixOneTypeCompiler(MySQLTypeCompiler):
     def visit_DATALINK(self, type_: DATALINK, **kw: Any) -> str:
         return "DATALINK"
 
+    def visit_YEAR(self, type_: mysql.YEAR, **kw: Any) -> str:
+        self._require(Feature.YEAR)
+        return super().visit_YEAR(type_, **kw)
+
+    def visit_SET(self, type_: mysql.SET, **kw: Any) -> str:
+        self._require(Feature.SET)
+        return super().visit_SET(type_, **kw)
+
     def visit_GEOMETRY(self, type_: GEOMETRY, **kw: Any) -> str:
+        self._require(Feature.GEOMETRY, type_.kind)
         return type_.kind if type_.srid is None else f"{type_.kind} SRID {type_.srid}"
 
     def visit_VARCHAR(self, type_: types.VARCHAR, **kw: Any) -> str:  # type: ignore[override]
@@ -283,36 +288,27 @@ class MatrixOneTypeCompiler(MySQLTypeCompiler):
     def visit_NCHAR(self, type_: types.NCHAR, **kw: Any) -> str:
         return "CHAR" if type_.length is None else f"CHAR({type_.length})"
 
-    def visit_TEXT(self, type_: types.TEXT, **kw: Any) -> str:  # type: ignore[override]
+    def visit_TEXT(self, type_: Any, **kw: Any) -> str:
         # TEXT(n) is a syntax error; one TEXT holds up to a gigabyte.
-        return self._extend_string(type_, {}, "TEXT")  # type: ignore[arg-type]
+        return self._extend_string(type_, {}, "TEXT")
 
-    def visit_TINYTEXT(self, type_: Any, **kw: Any) -> str:
-        return self.visit_TEXT(type_, **kw)
+    visit_TINYTEXT = visit_MEDIUMTEXT = visit_LONGTEXT = visit_TEXT
 
-    def visit_MEDIUMTEXT(self, type_: Any, **kw: Any) -> str:
-        return self.visit_TEXT(type_, **kw)
-
-    def visit_LONGTEXT(self, type_: Any, **kw: Any) -> str:
-        return self.visit_TEXT(type_, **kw)
-
-    def visit_BLOB(self, type_: types.LargeBinary, **kw: Any) -> str:
+    def visit_BLOB(self, type_: Any, **kw: Any) -> str:
         return "BLOB"
 
-    def visit_TINYBLOB(self, type_: Any, **kw: Any) -> str:
-        return self.visit_BLOB(type_, **kw)
-
-    def visit_MEDIUMBLOB(self, type_: Any, **kw: Any) -> str:
-        return self.visit_BLOB(type_, **kw)
-
-    def visit_LONGBLOB(self, type_: Any, **kw: Any) -> str:
-        return self.visit_BLOB(type_, **kw)
+    visit_TINYBLOB = visit_MEDIUMBLOB = visit_LONGBLOB = visit_BLOB
 
     def visit_REAL(self, type_: Any, **kw: Any) -> str:
         return self.visit_DOUBLE(type_, **kw)
 
     def visit_DOUBLE_PRECISION(self, type_: types.DOUBLE_PRECISION[Any], **kw: Any) -> str:
         return "DOUBLE"
+
+    def _require(self, feature: Feature, what: str | None = None) -> None:
+        release = getattr(self.dialect, "server_release", None)
+        if release is not None:
+            feature.require(release, what)
 
 
 def _boolean(value: Any) -> bool | None:

@@ -7,7 +7,6 @@ matched by their object, which has one PITR at most, not by name.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -22,19 +21,17 @@ from ..recovery.ddl import CreatePitr
 from ..recovery.period import PitrRange
 from ..recovery.values import Pitr
 from ..recovery.what import What
+from ..table_ddl import PITR_OPTION as TABLE_OPTION
 from .ops import AlterPitrOp, CreatePitrOp, DropPitrOp, implied_name
-from .transaction import outside_transaction
+from .transaction import log, outside_transaction
 
 if TYPE_CHECKING:
     # Half imported while Alembic loads its plugins.
     from alembic.autogenerate.api import AutogenContext
     from alembic.runtime.migration import MigrationContext
 
-log = logging.getLogger("alembic.matrixone")
-
-TABLE_OPTION = "matrixone_pitr"
 DROP_OPTION = "matrixone_drop_pitrs"
-TYPE = "matrixone_pitr"
+TYPE = TABLE_OPTION
 """What ``include_object`` and ``include_name`` are told as the type."""
 
 
@@ -67,17 +64,17 @@ class _Own:
         """The object as one key: as the server folds it, with the own database, without the own account."""
         if what is None:
             return What("account")
-        account = _folded(what.account)
+        account = catalog.folded(what.account)
         return What(
             what.level,
-            None if account == _folded(self.account) or what.level != "account" else account,
-            _folded(what.in_database(self.database, None)),
-            _folded(what.table),
+            None if account == catalog.folded(self.account) or what.level != "account" else account,
+            catalog.folded(what.in_database(self.database, None)),
+            catalog.folded(what.table),
         )
 
     def keywords(self, what: What) -> dict[str, Any]:
         """The object as an operation names it: the own database goes without its name."""
-        own = what.database == _folded(self.database)
+        own = what.database == catalog.folded(self.database)
         match what.level:
             case "table":
                 return {"table": what.table} if own else {"database": what.database, "table": what.table}
@@ -144,7 +141,7 @@ def _database_of(metadata: MetaData, own: _Own) -> What:
         raise CommandError(
             f"MetaData.info[{TABLE_OPTION!r}] is about a database, and neither the MetaData nor the URL names one"
         )
-    return What("database", database=_folded(database))
+    return What("database", database=catalog.folded(database))
 
 
 def _range(declared: Any) -> PitrRange | None:
@@ -179,7 +176,7 @@ def _read(context: MigrationContext) -> list[Pitr]:
 def _name_included(context: AutogenContext, own: _Own, what: What, name: str) -> bool:
     parents: Any = {}
     if what.database is not None:
-        parents["schema_name"] = None if what.database == _folded(own.database) else what.database
+        parents["schema_name"] = None if what.database == catalog.folded(own.database) else what.database
     if what.table is not None:
         parents["table_name"] = what.table
     kind: Any = TYPE
@@ -188,7 +185,7 @@ def _name_included(context: AutogenContext, own: _Own, what: What, name: str) ->
 
 def _undeclared(existing: Policies, databases: set[str | None]) -> Policies:
     """Of the databases that are compared and of their tables, the PITRs, as such that shall not be."""
-    folded = {_folded(database) for database in databases}
+    folded = {catalog.folded(database) for database in databases}
     return {what: replace(policy, range=None) for what, policy in existing.items() if what.database in folded}
 
 
@@ -248,7 +245,3 @@ def _tidy_tables(upgrade_ops: UpgradeOps) -> None:
 def _said(what: What) -> str:
     parts = [part for part in (what.account, what.database, what.table) if part]
     return " ".join([what.level, ".".join(parts)]).strip()
-
-
-def _folded(name: str | None) -> str | None:
-    return None if name is None else name.lower()

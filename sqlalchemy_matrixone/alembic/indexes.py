@@ -9,7 +9,7 @@ from sqlalchemy import Index
 
 from ..table_ddl import INDEX_OPTIONS, IndexOption, column_names, index_kind, index_option
 
-# Of each kind of index. Any other option the server reads over, so that its absence says nothing.
+# Of each kind of index. Any other option the server ignores, so that its absence says nothing.
 _KEPT = {
     "fulltext": {"with_parser", "async", "comment"},
     "hnsw": {"m", "ef_construction", "ef_search", "op_type", "max_index_capacity", "async", "comment"},

@@ -643,14 +643,15 @@ class DropBranchOp(_CopyOp):
         return self.existing
 
     @classmethod
-    def drop_branch(cls, operations: Operations, name: str | None = None, *, database: str | None = None) -> None:
+    def drop_branch(cls, operations: Operations, name: str | None = None, *, database: Database = None) -> None:
         """Drop a branch of a table or a database. As :meth:`clone_table` otherwise. ::
 
             op.drop_branch("orders_dev")
             op.drop_branch(database="shop_dev")
 
         :param name: the table.
-        :param database: without a name, the database that is dropped; with one, the database it is in.
+        :param database: without a name, the database that is dropped; with one, the database it is in. True for the
+            one that the migration runs on.
         :raises CommandError: where something was written before and env.py holds the transaction.
         """
         operations.invoke(cls(name, database=database))

@@ -52,7 +52,7 @@ class _Filter:
         database = named.in_database(connection.dialect.default_schema_name, None)
         if named.level == "cluster":
             return cls("cluster")
-        return cls(level, *map(_folded, (named.account, database, named.table)))
+        return cls(level, *map(folded, (named.account, database, named.table)))
 
     def admits(self, row: Snapshot | Pitr) -> bool:
         return all(
@@ -81,7 +81,7 @@ def get_snapshots(connection: Connection, *, name: str | None = None, **what: An
         for row in rows
         if not row[0].startswith(_RESERVED_PREFIXES)
     ]
-    return [row for row in snapshots if wanted.admits(row) and (name is None or row.name == _folded(name))]
+    return [row for row in snapshots if wanted.admits(row) and (name is None or row.name == folded(name))]
 
 
 def get_pitrs(connection: Connection, *, name: str | None = None, **what: Any) -> list[Pitr]:
@@ -92,16 +92,21 @@ def get_pitrs(connection: Connection, *, name: str | None = None, **what: Any) -
     """
     wanted = _Filter.of(connection, **what)
     with errors_as(PitrError, "reading PITRs"):
-        is_sys = matrixone_dialect(connection).default_account_name == SYS_ACCOUNT
-        pitrs = _pitrs_of_sys(connection) if is_sys else _pitrs_shown(connection)
+        in_transaction = reads_pitrs_in_transaction(connection)
+        pitrs = _pitrs_of_sys(connection) if in_transaction else _pitrs_shown(connection)
     return [
         row
         for row in pitrs
         if wanted.admits(row)
-        and (name is None or row.name == _folded(name))
+        and (name is None or row.name == folded(name))
         and row.name != _RESERVED_PITR
         and not row.name.startswith(_RESERVED_PREFIXES)
     ]
+
+
+def reads_pitrs_in_transaction(connection: Connection) -> bool:
+    """Whether it is one of the sys account, which alone can read the table of them."""
+    return matrixone_dialect(connection).default_account_name == SYS_ACCOUNT
 
 
 def _pitrs_of_sys(connection: Connection) -> list[Pitr]:
@@ -212,7 +217,7 @@ def _part(text: str | None) -> str | None:
     return None if text in (None, "", "*") else text
 
 
-def _folded(name: str | None) -> str | None:
+def folded(name: str | None) -> str | None:
     """The server folds every name to lower case."""
     return None if name is None else name.lower()
 

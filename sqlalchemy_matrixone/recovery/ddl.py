@@ -57,19 +57,14 @@ class RecoveryDDL(ExecutableDDLElement):
     def get_children(self, **kw: Any) -> Iterator[Table]:
         return self.tables()
 
-    def having(self, **attributes: Any) -> Self:
+    def copy_with(self, **attributes: Any) -> Self:
         """A copy with some attributes set."""
         copy = self.__class__.__new__(self.__class__)
         copy.__dict__.update(self.__dict__, **attributes)
         return copy
 
 
-class _Create(RecoveryDDL):
-    what: What | None
-    if_not_exists: bool
-
-
-class CreateSnapshot(_Create):
+class CreateSnapshot(RecoveryDDL):
     """``CREATE SNAPSHOT``: keep the present state of an object under a name, until it is dropped.
 
     ::
@@ -139,7 +134,7 @@ class DropSnapshot(RecoveryDDL):
         self.if_exists = if_exists
 
 
-class CreatePitr(_Create):
+class CreatePitr(RecoveryDDL):
     """``CREATE PITR``: from now on, any moment of the last ``range`` can be restored.
 
     An object has at most one PITR. Moments before its creation cannot be restored.

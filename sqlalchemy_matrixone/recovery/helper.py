@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session, scoped_session
 
 from ..exc import PitrError, Reason, RecoveryArgumentError, RecoveryError, SnapshotError
+from ..session_travel import has_changes
 from ..transaction import state_of
 from . import catalog
 from .ddl import (
@@ -28,7 +29,7 @@ from .ddl import (
 from .period import RangeArgument
 from .resolve import matrixone_dialect
 from .values import Pitr, RecoveryWindow, Snapshot
-from .what import table_of
+from .what import Level, table_of
 
 Bind = Union[Session, "scoped_session[Any]", Connection]
 
@@ -79,7 +80,10 @@ class Recovery:
         table: Any = None,
         if_not_exists: bool = False,
     ) -> Snapshot:
-        """Keep the present state of an object, and say what was kept. See :class:`CreateSnapshot`."""
+        """Keep the present state of an object, and say what was kept. See :class:`CreateSnapshot`.
+
+        With ``if_not_exists=True``, the snapshot that has the name already, of whatever object it is.
+        """
         connection = self._execute(
             CreateSnapshot(
                 name,
@@ -104,13 +108,16 @@ class Recovery:
     def list_snapshots(
         self,
         *,
-        level: str | None = None,
+        level: Level | None = None,
         cluster: bool = False,
         account: str | None = None,
         database: str | None = None,
         table: Any = None,
     ) -> list[Snapshot]:
-        """The account's snapshots that agree with all that is named, newest first; inside a transaction too."""
+        """The account's snapshots that agree with all that is named, newest first; inside a transaction too.
+
+        :param level: "cluster", "account", "database" or "table".
+        """
         what = {"level": level, "cluster": cluster, "account": account, "database": database, "table": table}
         return catalog.get_snapshots(self._connection(table), **what)
 
@@ -148,7 +155,10 @@ class Recovery:
         table: Any = None,
         if_not_exists: bool = False,
     ) -> Pitr:
-        """Let every moment from now on be restorable for ``range``. See :class:`CreatePitr`."""
+        """Let every moment from now on be restorable for ``range``. See :class:`CreatePitr`.
+
+        With ``if_not_exists=True``, the PITR that has the name already, of whatever object and range it is.
+        """
         connection = self._execute(
             CreatePitr(
                 name,
@@ -174,12 +184,12 @@ class Recovery:
 
     def get_pitr(self, name: str) -> Pitr | None:
         """The PITR of this name, in whatever case, or None."""
-        return next(iter(catalog.get_pitrs(self._connection(), name=name)), None)
+        return next(iter(catalog.get_pitrs(self._connection_for_pitrs(), name=name)), None)
 
     def list_pitrs(
         self,
         *,
-        level: str | None = None,
+        level: Level | None = None,
         cluster: bool = False,
         account: str | None = None,
         database: str | None = None,
@@ -187,10 +197,13 @@ class Recovery:
     ) -> list[Pitr]:
         """The PITRs that the account created and that agree with all that is named, newest first.
 
-        Inside a transaction from the sys account alone.
+        Inside a transaction from the sys account alone: for others the server refuses it there, as it does the
+        statements.
+
+        :param level: "cluster", "account", "database" or "table".
         """
         what = {"level": level, "cluster": cluster, "account": account, "database": database, "table": table}
-        return catalog.get_pitrs(self._connection(table), **what)
+        return catalog.get_pitrs(self._connection_for_pitrs(table), **what)
 
     def restore_pitr(
         self,
@@ -238,7 +251,7 @@ class Recovery:
 
     def _make_clean(self, error: type[RecoveryError], table: Any) -> None:
         """Commit what is open, if the caller has said so; refuse where the Session's changes would be passed by."""
-        unflushed = not isinstance(self._bind, Connection) and _has_changes(self._bind)
+        unflushed = not isinstance(self._bind, Connection) and has_changes(self._bind)
         if not unflushed and not (self._commit_first and self._has_run(table)):
             return
         if not self._commit_first:
@@ -264,6 +277,12 @@ class Recovery:
     def _has_run(self, table: Any) -> bool:
         return state_of(self._connection(table).connection).used
 
+    def _connection_for_pitrs(self, table: Any = None) -> Connection:
+        """For other accounts than sys, one on which the server shows PITRs."""
+        if self._commit_first and not catalog.reads_pitrs_in_transaction(self._connection(table)):
+            self._make_clean(PitrError, table)
+        return self._connection(table)
+
     def _connection(self, table: Any = None) -> Connection:
         """The Session's connection; by the table, where the Session has several engines."""
         if isinstance(self._bind, Connection):
@@ -274,10 +293,6 @@ class Recovery:
             connection = self._bind.connection()
         matrixone_dialect(connection)
         return connection
-
-
-def _has_changes(session: Session | scoped_session[Any]) -> bool:
-    return bool(session.new or session.deleted) or any(map(session.is_modified, session.dirty))
 
 
 def _in_context_manager(bind: Bind) -> bool:

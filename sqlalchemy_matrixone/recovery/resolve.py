@@ -33,11 +33,11 @@ def resolved(element: RecoveryDDL, connection: Connection) -> RecoveryDDL:
     Nothing is asked of a connection that the element would be refused on.
     """
     if connection.dialect.name != "matrixone":
-        return element.having(release=_greeted_release(connection))
+        return element.copy_with(release=_greeted_release(connection))
     when = getattr(element, "when", None)
     if isinstance(when, dt.datetime):
         matrixone_dialect(connection).refuse_in_transaction(connection.connection, element)
-        return element.having(when=server_wall_clock(connection, when))
+        return element.copy_with(when=server_wall_clock(connection, when))
     return element
 
 

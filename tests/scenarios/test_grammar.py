@@ -59,7 +59,7 @@ def test_why_a_database_is_not_restored_to_another_account(server: Server, admin
     with server.engine(isolation_level="AUTOCOMMIT").connect() as connection:
         connection.execute(CreateSnapshot("sc_snap", database="sc_shop"))
         admin("DELETE FROM sc_shop.orders")
-        with pytest.raises(exc.CompileError, match="what would be replaced is the original"):
+        with pytest.raises(exc.CompileError, match="ignores it, and replaces the original"):
             connection.execute(RestoreSnapshot("sc_snap", database="sc_shop", to_account=TO))
         assert admin("SELECT COUNT(*) FROM sc_shop.orders") == [(0,)]
         connection.exec_driver_sql(f"RESTORE DATABASE sc_shop {{SNAPSHOT = sc_snap}} TO ACCOUNT {TO}")

@@ -114,7 +114,7 @@ def test_inside_a_transaction_of_another_account(server: Server, admin: Admin):
         connection.exec_driver_sql("SELECT 1")
         assert names(recovery.list_snapshots()) == {"sc_snap"}
         assert inspect(connection).has_snapshot("sc_snap")
-        with pytest.raises(PitrError, match="SHOW was not sent") as refusal:
+        with pytest.raises(PitrError, match="SHOW PITR was not sent") as refusal:
             recovery.list_pitrs()
         assert refusal.value.reason is Reason.ACTIVE_TRANSACTION
         assert inspect(engine).has_pitr("sc_pitr")

@@ -7,7 +7,15 @@ import datetime as dt
 import pytest
 from sqlalchemy import exc
 
-from sqlalchemy_matrixone import PitrError, Reason, Recovery, RecoveryError, RestoreError, SnapshotError
+from sqlalchemy_matrixone import (
+    CreateSnapshot,
+    PitrError,
+    Reason,
+    Recovery,
+    RecoveryError,
+    RestoreError,
+    SnapshotError,
+)
 
 from .client import DRIVERS, Client, clean_up
 from .server import Admin, Server
@@ -97,7 +105,7 @@ def test_what_a_user_without_the_role_may_not(server: Server, admin: Admin):
 def test_what_a_release_has_not_is_refused_before_it_is_sent(server: Server, admin: Admin):
     with server.engine().connect() as connection:
         with pytest.raises(exc.CompileError, match=r"needs MatrixOne 4\.0\.0 or later"):
-            Recovery(connection).restore_snapshot("sc_snap", database="sc_shop", to_account=ACCOUNT)
+            connection.execute(CreateSnapshot("sc_snap", database="sc_shop", from_account=ACCOUNT, publication="p"))
         Recovery(connection).drop_snapshot("sc_snap", if_exists=True)
 
 

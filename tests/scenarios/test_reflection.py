@@ -501,6 +501,18 @@ def test_indexes_come_back_with_their_options(engine, server):
     }
 
 
+def test_a_comment_of_an_index_comes_back(engine, admin):
+    metadata = sa.MetaData()
+    table = sa.Table("commented", metadata, sa.Column("id", sa.Integer), sa.Column("note", sa.String(20)))
+    comment = r"100% of 'a\b'"
+    sa.Index("ix_note", table.c.note, matrixone_comment=comment)
+    metadata.create_all(engine)
+    [index] = sa.inspect(engine).get_indexes("commented")
+    assert index["dialect_options"] == {"matrixone_comment": comment}
+    with engine.connect() as connection:
+        assert differences(connection, metadata) == []
+
+
 def test_the_columns_of_a_key_are_in_order_once_on_disk(engine, admin):
     metadata = sa.MetaData()
     sa.Table("pair", metadata, *(Column(name, sa.Integer, primary_key=True, autoincrement=False) for name in "xy"))

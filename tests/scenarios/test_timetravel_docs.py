@@ -3,31 +3,20 @@
 from __future__ import annotations
 
 import re
-from decimal import Decimal
 from pathlib import Path
 
 import pytest
-import sqlalchemy
-import sqlalchemy.orm
 from sqlalchemy.orm import Session
-
-import sqlalchemy_matrixone
 
 from .past import CHANGE, CREATE, SHOP, Order, clean_up, moment, run
 from .server import Admin, Server
 
 DOCS = Path(__file__).parents[2] / "docs"
-NAMES = {
-    name: getattr(module, name)
-    for module in (sqlalchemy, sqlalchemy.orm, sqlalchemy_matrixone)
-    for name in vars(module)
-    if not name.startswith("_")
-}
 
 
 def run_examples(page: str, **names: object) -> None:
     text = (DOCS / page).read_text()
-    names = NAMES | names | {"print": lambda *_: None, "__name__": __name__}
+    names |= {"print": lambda *_: None, "__name__": __name__}
     for match in re.finditer(r"^```python\n(.*?)^```$", text, re.M | re.S):
         line = text.count("\n", 0, match.start(1))
         exec(compile("\n" * line + match[1], page, "exec", dont_inherit=True), names)
@@ -40,7 +29,7 @@ def test_time_travel(server: Server, admin: Admin) -> None:
     run(admin, CHANGE)
     later = moment(server, admin)
     with Session(server.engine(server.url(database=SHOP))) as session:
-        run_examples("timetravel.md", session=session, earlier=earlier, later=later, Decimal=Decimal)
+        run_examples("timetravel.md", session=session, earlier=earlier, later=later)
         assert session.get(Order, 1).note == "old 1"
     clean_up(admin)
 

@@ -241,6 +241,22 @@ def test_commit_first_on_a_connection(server: Server, admin: Admin, shop: None):
     assert orders(admin) == 3
 
 
+def test_commit_first_for_reading_pitrs(server: Server, admin: Admin):
+    """Another account than sys reads them with a SHOW, which the server refuses inside a transaction."""
+    clean_up(admin, accounts=("sc_acc",))
+    with Session(server.engine(server.url(user="sc_acc:admin", password="111"))) as session:
+        Recovery(session).create_pitr("sc_pitr", range="1d")
+        session.execute(text("SELECT 1"))
+        with pytest.raises(PitrError) as refusal:
+            Recovery(session).list_pitrs()
+        assert refusal.value.reason is Reason.ACTIVE_TRANSACTION
+        recovery = Recovery(session, commit_first=True)
+        assert [pitr.name for pitr in recovery.list_pitrs()] == ["sc_pitr"]
+        session.execute(text("SELECT 1"))
+        assert recovery.get_pitr("sc_pitr") is not None
+    admin("DROP ACCOUNT sc_acc")
+
+
 def test_commit_first_says_where_it_cannot(server: Server, admin: Admin, shop: None):
     engine = server.engine(server.url(database="sc_shop"))
     with Session(engine) as session, session.begin():
@@ -298,7 +314,7 @@ def test_reads_inside_a_transaction(server: Server, admin: Admin, shop: None):
         recovery = Recovery(connection)
         assert recovery.get_snapshot("sc_snap") is not None
         assert recovery.get_pitr("sc_pitr") is not None
-        with pytest.raises(RecoveryError, match="SHOW was not sent") as refusal:
+        with pytest.raises(RecoveryError, match="SHOW RECOVERY_WINDOW.* was not sent") as refusal:
             recovery.recovery_windows(database="sc_shop")
         assert refusal.value.reason is Reason.ACTIVE_TRANSACTION
         connection.commit()

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.dialects import mysql
 
+from sqlalchemy_matrixone.release import Feature
 from sqlalchemy_matrixone.types import DATALINK, UUID, VECBF16, VECF16, VECF32, VECF64, VECINT8, VECUINT8, Vector
 
 from .server import Admin, Server
@@ -83,7 +84,8 @@ VALUES: list[tuple[sa.types.TypeEngine[Any], Any]] = [
 def _lacks(release: tuple[int, ...], type_: Any) -> bool:
     if isinstance(type_, Vector):
         return type_.feature is not None and not type_.feature.in_release(release)
-    return isinstance(type_, (mysql.SET, mysql.YEAR)) and release < (3, 0)
+    features = {mysql.SET: Feature.SET, mysql.YEAR: Feature.YEAR}
+    return type(type_) in features and not features[type(type_)].in_release(release)
 
 
 def _compares(release: tuple[int, ...], type_: Any) -> bool:

@@ -180,7 +180,7 @@ def test_offline_in_the_grammar_of_the_release():
         op.restore_snapshot("s", table="t")
 
     assert offline(restore, "3.0.14") == ["RESTORE ACCOUNT `sys` DATABASE `shop` TABLE `t` FROM SNAPSHOT `s`;"]
-    with pytest.raises(sa.exc.CompileError, match=r"needs MatrixOne 4\.0\.0 or later; this is 2\.2\.2"):
+    with pytest.raises(sa.exc.CompileError, match="no release of MatrixOne restores a table"):
         offline(lambda op: op.restore_snapshot("s", table="t", to_account="b"), "2.2.2")
 
 

@@ -7,11 +7,13 @@ import sys
 
 import pytest
 from pymysql.err import IntegrityError, OperationalError
-from sqlalchemy import create_engine, event, exc, pool
+from sqlalchemy import create_engine, exc
 from sqlalchemy.dialects.mysql.base import MySQLDialect
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.orm import Session
 
+from sqlalchemy_matrixone import time_travel
 from sqlalchemy_matrixone.aiomysql import MatrixOneDialect_aiomysql
 from sqlalchemy_matrixone.asyncmy import MatrixOneDialect_asyncmy
 from sqlalchemy_matrixone.base import MatrixOneDialect
@@ -136,5 +138,14 @@ assert before == after
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_no_listener_is_left_on_classes():
-    assert not event.contains(pool.Pool, "connect", lambda *_: None)
+def test_no_listener_is_left():
+    session = Session(create_engine("matrixone+pymysql://dump@h/shop"))
+
+    def listeners():
+        names = (name for name in dir(session.dispatch) if not name.startswith("_"))
+        return {name: list(getattr(session.dispatch, name)) for name in names if name != "join"}
+
+    before = listeners()
+    with time_travel(session, snapshot="s"):
+        assert listeners() != before
+    assert listeners() == before

@@ -4,15 +4,10 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
+from sqlalchemy_matrixone.catalog_bytes import check_constraints, foreign_key_columns
 from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
-from sqlalchemy_matrixone.reflection import (
-    _check_constraints,
-    _Column,
-    _foreign_key_columns,
-    _index_options,
-    _IndexColumn,
-    _TableDefinitionParser,
-)
+from sqlalchemy_matrixone.reflection import _Column, _index_options, _IndexColumn
+from sqlalchemy_matrixone.show_create import MatrixOneTableDefinitionParser
 from sqlalchemy_matrixone.table_ddl import INDEX_OPTIONS
 from sqlalchemy_matrixone.types import GEOMETRY, VECF32
 
@@ -114,8 +109,8 @@ def test_check_constraints_out_of_a_tables_extra_info():
         "012A02100112470A1108161001202028FFFFFFFFFFFFFFFFFF013A320A0D2080808080D002420463617374120A0A04081710011202280512"
         "150A1108161001202028FFFFFFFFFFFFFFFFFF015A001A07607860203E2035"
     )
-    assert list(_check_constraints(extra)) == [{"name": "ckx", "sqltext": "`x` > 5"}]
-    assert list(_check_constraints(None)) == []
+    assert list(check_constraints(extra)) == [{"name": "ckx", "sqltext": "`x` > 5"}]
+    assert list(check_constraints(None)) == []
 
 
 def test_the_columns_of_foreign_keys_in_order():
@@ -126,8 +121,8 @@ def test_the_columns_of_foreign_keys_in_order():
         "02 0000000000000002 0000000000000010 0A0266311202030218B8FE102202020100000000000000120A"
         "026632120304030218B8FE102203030102"
     ).replace(" ", "")
-    assert _foreign_key_columns(constraints) == {"f1": [3, 2], "f2": [4, 3, 2]}
-    assert _foreign_key_columns("") == {}
+    assert foreign_key_columns(constraints) == {"f1": [3, 2], "f2": [4, 3, 2]}
+    assert foreign_key_columns("") == {}
 
 
 SHOWN = """\
@@ -145,7 +140,7 @@ CREATE TABLE `t` (
 
 
 def test_indexes_that_mysql_has_not_out_of_show_create_table():
-    state = _TableDefinitionParser(DIALECT, DIALECT.identifier_preparer).parse(SHOWN, "utf8mb4")
+    state = MatrixOneTableDefinitionParser(DIALECT, DIALECT.identifier_preparer).parse(SHOWN, "utf8mb4")
     assert [key["name"] for key in state.keys] == [None, "ix"]
     assert [(index["name"], index["column_names"], index["dialect_options"]) for index in state.own_indexes] == [
         ("ft", ["title", "body"], {"matrixone_using": "fulltext", "matrixone_with_parser": "ngram"}),

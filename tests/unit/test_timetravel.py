@@ -25,7 +25,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects import mysql
-from sqlalchemy.exc import ArgumentError, CompileError, UnsupportedCompilationError
+from sqlalchemy.exc import CompileError, UnsupportedCompilationError
 from sqlalchemy.orm import (
     DeclarativeBase,
     Mapped,
@@ -207,7 +207,7 @@ def test_in_statements_that_write():
         "UPDATE orders, orders {SNAPSHOT = `s`} AS orders_1 SET orders.note=orders_1.note WHERE orders.id = orders_1.id"
     )
     for write in (insert(old), update(old).values(note="x"), delete(old), delete(as_of(Order, **S))):
-        with pytest.raises((ArgumentError, CompileError), match=r"past cannot be written|Expected"):
+        with pytest.raises(CompileError, match="past cannot be written"):
             compiled(write)
 
 

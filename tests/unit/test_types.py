@@ -1,5 +1,8 @@
 """MatrixOne's types: how they are spelled, and what goes in and comes back."""
 
+import re
+from pathlib import Path
+
 import numpy
 import pytest
 import sqlalchemy as sa
@@ -210,6 +213,47 @@ def table(**options):
 def test_an_index_is_created_with_its_options(options, spelling):
     index = sa.Index("ix", table().c.v, **options)
     assert " ".join(str(CreateIndex(index).compile(dialect=DIALECT)).split()) == spelling
+
+
+def test_a_comment_of_an_index_is_escaped_twice_as_the_server_reads_it_twice():
+    index = sa.Index("ix", table().c.id, matrixone_comment=r"100% of 'a\b'")
+    created = str(CreateIndex(index).compile(dialect=DIALECT))
+    assert created.endswith(r" COMMENT '100%% of ''''a\\\\b'''''")
+
+
+def test_a_text_option_of_an_index_is_a_literal():
+    index = sa.Index("ix", table().c.v, matrixone_using="ivfflat", matrixone_op_type="'\\")
+    assert str(CreateIndex(index).compile(dialect=DIALECT)).endswith(r" OP_TYPE '''\\'")
+
+
+@pytest.mark.parametrize(
+    ("option", "needs"),
+    [("include", "4.1.0"), ("async", "4.0.0"), ("force_sync", "4.0.0"), ("auto_update", "4.0.0")],
+)
+def test_an_option_that_the_release_has_not(option, needs):
+    index = sa.Index("ix", table().c.v, matrixone_using="ivfflat", **{f"matrixone_{option}": ["id"]})
+    with pytest.raises(exc.CompileError, match=f"matrixone_{option} needs MatrixOne {needs} or later; this is 3.0.14"):
+        CreateIndex(index).compile(dialect=OLD)
+
+
+@pytest.mark.parametrize(
+    ("type_", "name"), [(mysql.YEAR(), "YEAR"), (mysql.SET("a"), "SET"), (GEOMETRY("POINT"), "POINT")]
+)
+def test_a_type_that_the_release_has_not(type_, name):
+    type_.compile(OLD)
+    with pytest.raises(exc.CompileError, match=f"{name} needs MatrixOne 3.0.0 or later; this is 2.2.2"):
+        type_.compile(MatrixOneDialect_pymysql(server_version="2.2.2"))
+
+
+def test_the_examples_of_the_page():
+    page = (Path(__file__).parents[2] / "docs" / "types.md").read_text()
+    names = {}
+    for block in re.findall(r"^```python\n(.*?)^```$", page, re.M | re.S):
+        exec(block, names)
+    indexes = names["Item"].__table__.indexes
+    assert {index.name for index in indexes} == {"ix_near", "ix_alike", "ix_text"}
+    for statement in (names["nearest"], CreateTable(names["Item"].__table__), *map(CreateIndex, indexes)):
+        assert str(statement.compile(dialect=DIALECT))
 
 
 def test_a_named_unique_key_keeps_its_name():

@@ -1,0 +1,59 @@
+"""What SHOW CREATE TABLE prints, for who may not read the catalog, and of temporary tables."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import filterfalse
+from typing import TYPE_CHECKING, Any, cast
+
+from sqlalchemy.dialects.mysql.reflection import MySQLTableDefinitionParser, ReflectedState
+
+from .table_ddl import INDEX_OPTIONS
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine.interfaces import ReflectedIndex
+
+_OWN_LINE = re.compile(r"\s*(FULLTEXT |KEY `.*` USING |.*\) CLUSTER BY )")
+_OWN_INDEX = re.compile(
+    r"\s*(?:FULLTEXT|KEY(?=.* USING )) (?:`(?P<name>.*?)` ?)?(?:USING (?P<using>\w+) )?"
+    r"\(`(?P<columns>.*?)`\)(?P<options>.*)"
+)
+_SAID_PARSER = re.compile(r"WITH PARSER (\w+)")
+# A word by itself, or one with a number, a text or columns.
+_SAID_OPTION = re.compile(r"(\w+)(?: = (\w+)| '((?:[^']|'')*)'| \(([^)]*)\))?")
+
+
+class MatrixOneReflectedState(ReflectedState):
+    own_indexes: list[ReflectedIndex]
+
+
+class MatrixOneTableDefinitionParser(MySQLTableDefinitionParser):
+    """MySQL's reading of SHOW CREATE TABLE, and the lines that MySQL has not."""
+
+    def parse(self, show_create: str, charset: str | None) -> ReflectedState:
+        lines = show_create.splitlines()
+        state = cast("MatrixOneReflectedState", super().parse("\n".join(filterfalse(_OWN_LINE.match, lines)), charset))
+        state.own_indexes = [_own_index(match) for match in map(_OWN_INDEX.match, lines) if match]
+        return state
+
+
+def _own_index(match: re.Match[str]) -> ReflectedIndex:
+    columns = [*match["columns"].split("`,`")]
+    return {
+        # A full-text index may go without a name; MySQL would name it so.
+        "name": match["name"] or columns[0],
+        "column_names": columns,
+        "unique": False,
+        "dialect_options": dict(_own_options(match["using"], match["options"])),
+    }
+
+
+def _own_options(using: str | None, said: str) -> Iterator[tuple[str, Any]]:
+    yield "matrixone_using", using or "fulltext"
+    if parser := _SAID_PARSER.search(said):
+        yield "matrixone_with_parser", parser[1]
+    for name, value, text, columns in _SAID_OPTION.findall(_SAID_PARSER.sub("", said)):
+        if option := INDEX_OPTIONS.get(name.lower()):
+            text = text.replace("''", "'") or value or columns.replace("`", "").replace(", ", ",") or "true"
+            yield f"matrixone_{name.lower()}", option.read(text)
