@@ -16,4 +16,7 @@ def go_back(url: str) -> str:
 
 
 if __name__ == "__main__":
-    print("restored", go_back(os.environ["MATRIXONE_URL"]))
+    url = os.environ.get("MATRIXONE_URL")
+    if url is None:
+        raise SystemExit("MATRIXONE_URL says which database: matrixone+pymysql://dump:111@127.0.0.1:6001/shop")
+    print("restored", go_back(url))

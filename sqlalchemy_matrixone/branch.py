@@ -230,6 +230,8 @@ class CloneDatabase(_Clone):
     :param mo_ts: the same in nanoseconds since 1970.
     :param to_account: make it in this account; from sys alone.
     :param if_not_exists: no error, and nothing done, where a database of that name exists.
+    :raises RecoveryArgumentError: where several moments are given, or ``if_not_exists`` with ``to_account``.
+    :raises BranchError: when executed where the transaction has written something.
     """
 
     __visit_name__ = "clone_database"
@@ -305,7 +307,9 @@ class CreateBranch(BranchDDL):
 
 
 class DropBranch(BranchDDL):
-    """``DATA BRANCH DELETE``: drop a branch of a table or database. In a transaction it is a part of it.
+    """``DATA BRANCH DELETE``: drop a branch of a table or database. MatrixOne 3.0.6 on.
+
+    In a transaction it is a part of it.
 
     ::
 
@@ -349,7 +353,7 @@ class _Join(BranchDDL):
 
 
 class MergeBranch(_Join):
-    """``DATA BRANCH MERGE``: bring what has changed in a branch into another table.
+    """``DATA BRANCH MERGE``: bring what has changed in a branch into another table. MatrixOne 3.0.6 on.
 
     On MatrixOne 4.2, a part of the transaction. Older ones commit it by themselves, so that it
     needs an AUTOCOMMIT connection there::

@@ -124,6 +124,7 @@ class DropSnapshot(RecoveryDDL):
 
     :param name: the snapshot's name.
     :param if_exists: no error where there is none.
+    :raises RecoveryArgumentError: where the name is not one that the server keeps and finds again.
     """
 
     __visit_name__ = "drop_snapshot"
@@ -186,6 +187,7 @@ class AlterPitr(RecoveryDDL):
     :param name: the PITR's name.
     :param range: as for :class:`CreatePitr`.
     :param if_exists: no error where there is none.
+    :raises RecoveryArgumentError: where the name or the range is not one that the server takes as it is.
     """
 
     __visit_name__ = "alter_pitr"
@@ -206,6 +208,7 @@ class DropPitr(RecoveryDDL):
 
     :param name: the PITR's name.
     :param if_exists: no error where there is none.
+    :raises RecoveryArgumentError: where the name is not one that the server keeps and finds again.
     """
 
     __visit_name__ = "drop_pitr"

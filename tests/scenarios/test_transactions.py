@@ -314,7 +314,7 @@ def test_reads_inside_a_transaction(server: Server, admin: Admin, shop: None):
         recovery = Recovery(connection)
         assert recovery.get_snapshot("sc_snap") is not None
         assert recovery.get_pitr("sc_pitr") is not None
-        with pytest.raises(RecoveryError, match="SHOW RECOVERY_WINDOW.* was not sent") as refusal:
+        with pytest.raises(RecoveryError, match=r"SHOW RECOVERY_WINDOW.* was not sent") as refusal:
             recovery.recovery_windows(database="sc_shop")
         assert refusal.value.reason is Reason.ACTIVE_TRANSACTION
         connection.commit()

@@ -65,7 +65,11 @@ def test_in_the_grammar_of_the_release(sql, release, restore):
 
 def test_the_documentation_quotes_the_examples():
     files = [path.read_text() for path in EXAMPLES.rglob("*.py")]
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "alembic.md").read_text(), re.DOTALL)
-    assert len(blocks) > 5
+    page, readme = (
+        re.findall(r"```python\n(.*?)```", (ROOT / name).read_text(), re.DOTALL)
+        for name in ("docs/alembic.md", "README.md")
+    )
+    blocks = [*page, *(block for block in readme if "def upgrade" in block)]
+    assert len(blocks) == len(page) + 1 > 6
     for block in blocks:
         assert any(block in text or textwrap.dedent(block) in text for text in files), block
