@@ -129,7 +129,12 @@ class MatrixOneReflection(MySQLDialect):
     @reflection.cache
     def get_schema_names(self, connection: Connection, **kw: Any) -> list[str]:
         """The account's databases, without those of the server's own."""
-        rows = connection.exec_driver_sql("SHOW DATABASES")
+        try:
+            rows = connection.exec_driver_sql("SHOW DATABASES")
+        except exc.DBAPIError as error:
+            if not _is_refused(error):
+                raise
+            rows = connection.exec_driver_sql("SELECT schema_name FROM information_schema.schemata")
         return sorted(name for (name,) in rows if name not in SYSTEM_DATABASES)
 
     @reflection.cache
@@ -262,7 +267,7 @@ class MatrixOneReflection(MySQLDialect):
         def constraints(table: _Table) -> list[ReflectedCheckConstraint]:
             return sorted(check_constraints(table.extra), key=lambda check: check["name"] or "")
 
-        return self._multi(connection, lambda wanted: constraints, super().get_check_constraints, **kw)
+        return self._multi(connection, lambda wanted: constraints, self._shown_check_constraints, **kw)
 
     def get_multi_table_comment(
         self, connection: Connection, **kw: Any
@@ -278,7 +283,7 @@ class MatrixOneReflection(MySQLDialect):
         def options(table: _Table) -> dict[str, Any]:
             return ReflectionDefaults.table_options()
 
-        return self._multi(connection, lambda wanted: options, super().get_table_options, **kw)
+        return self._multi(connection, lambda wanted: options, self._shown_table_options, **kw)
 
     # -- one table
 
@@ -488,6 +493,19 @@ class MatrixOneReflection(MySQLDialect):
         for key in keys:
             key["options"] = {name: action for name, action in key["options"].items() if action not in _NO_ACTIONS}
         return sorted(keys, key=lambda key: key["name"] or "")
+
+    def _shown_check_constraints(
+        self, connection: Connection, table: str, schema: str | None, **kw: Any
+    ) -> list[ReflectedCheckConstraint]:
+        checks = super().get_check_constraints(connection, table, schema, **kw)
+        for check in checks:
+            if check["name"] is not None and check["name"].startswith(_HIDDEN):
+                check["name"] = None
+        return checks
+
+    def _shown_table_options(self, connection: Connection, table: str, schema: str | None, **kw: Any) -> dict[str, Any]:
+        self._parsed_state_or_create(connection, table, schema, **kw)  # raises where there is no such table
+        return ReflectionDefaults.table_options()
 
     def _shown_indexes(self, connection: Connection, table: str, schema: str | None, **kw: Any) -> list[ReflectedIndex]:
         state = cast("MatrixOneReflectedState", self._parsed_state_or_create(connection, table, schema, **kw))

@@ -34,6 +34,7 @@ class Feature(Enum):
     YEAR = (3, 0, 0), "YEAR"
     SET = (3, 0, 0), "SET"
     GEOMETRY = (3, 0, 0), "GEOMETRY"
+    ENUM_COMMA = (3, 0, 0), "commas in the values of an ENUM, which part them before,"
     CLONE = (3, 0, 0), "CREATE TABLE or DATABASE … CLONE"
     PRESENT_WITHIN_PAST = (3, 0, 0), "reading the present in a subquery of a SELECT from the past"
     DATA_BRANCH = (3, 0, 6), "DATA BRANCH"
@@ -53,8 +54,10 @@ class Feature(Enum):
         (4, 1, 0),
         "RESTORE ACCOUNT … DATABASE … FROM PITR, refused by 4.2.0 too,",
     )
+    ENUM_COMMA_LOST = (4, 0, 0), "commas in the values of an ENUM, which part them"
     CLONE_COPY_GRANTS = (4, 1, 2), "CLONE … COPY GRANTS"
     CHECK_CONSTRAINT = (4, 2, 0), "CHECK constraints, ignored before"
+    DEFAULT_IN_PARENTHESES = (4, 2, 0), "(…) around a default with quotes, which ALTER doubles otherwise"
     DIFF_IN_TRANSACTION = (4, 2, 0), "DATA BRANCH DIFF within a transaction"
     DIFF_INTO_TABLE = (4, 2, 0), "DATA BRANCH DIFF … OUTPUT AS"
     MERGE_IN_TRANSACTION = (4, 2, 0), "DATA BRANCH MERGE within a transaction"

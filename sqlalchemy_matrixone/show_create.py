@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import filterfalse
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,7 +14,7 @@ from .table_ddl import INDEX_OPTIONS
 if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import ReflectedIndex
 
-_OWN_LINE = re.compile(r"\s*(FULLTEXT |KEY `.*` USING |.*\) CLUSTER BY )")
+_OWN_LINE = re.compile(r"\s*(FULLTEXT |KEY `.*` USING )|\).*CLUSTER BY ")
 _OWN_INDEX = re.compile(
     r"\s*(?:FULLTEXT|KEY(?=.* USING )) (?:`(?P<name>.*?)` ?)?(?:USING (?P<using>\w+) )?"
     r"\(`(?P<columns>.*?)`\)(?P<options>.*)"
@@ -30,6 +30,11 @@ class MatrixOneReflectedState(ReflectedState):
 
 class MatrixOneTableDefinitionParser(MySQLTableDefinitionParser):
     """MySQL's reading of SHOW CREATE TABLE, and the lines that MySQL has not."""
+
+    def _describe_to_create(self, table_name: str, columns: Sequence[tuple[str, str, str, str, str, str]]) -> str:
+        """Of a view, with the names of types as SHOW CREATE TABLE has them."""
+        rows = [(name, type_.lower(), *rest) for name, type_, *rest in columns]
+        return super()._describe_to_create(table_name, rows)  # type: ignore[arg-type]
 
     def parse(self, show_create: str, charset: str | None) -> ReflectedState:
         lines = show_create.splitlines()

@@ -12,7 +12,8 @@ from sqlalchemy.sql.elements import Label, Tuple
 
 from .branch_compiler import DiffCompiler
 from .past_compiler import PastTablesCompiler, check_bound_moments
-from .release import Feature
+from .release import Feature, format_release
+from .table_ddl import index_kind
 from .types import UUID, Vector, variant_for
 
 if TYPE_CHECKING:
@@ -43,8 +44,21 @@ class MatrixOneCompiler(PastTablesCompiler, DiffCompiler):
         return " FOR SHARE" if lock.read and self._supports(Feature.FOR_SHARE) else " FOR UPDATE"
 
     def visit_insert(self, insert_stmt: dml.Insert, *args: Any, **kw: Any) -> str:
-        insert_stmt = self._fetching_what_is_not_returned(insert_stmt)
-        return super().visit_insert(insert_stmt, *args, **kw)
+        """
+        :raises sqlalchemy.exc.CompileError: where the server would tell another id than the row's.
+        """
+        insert_stmt = self._fetching_what_is_not_returned(self._returning_id(insert_stmt))
+        text = super().visit_insert(insert_stmt, *args, **kw)
+        key = getattr(insert_stmt.table, "_autoincrement_column", None)
+        is_given = key is None or key.key in self.binds
+        if self.postfetch_lastrowid and not is_given and _has_fulltext_index(insert_stmt.table):
+            raise exc.CompileError(
+                f"MatrixOne tells a wrong id for a row that is inserted into {insert_stmt.table.name!r}, which has a "
+                f"full-text index: that of the index's own table. From {format_release(Feature.RETURNING.since)} on "
+                "RETURNING has the right one, save beside ON DUPLICATE KEY UPDATE. Give the id yourself, or say "
+                "insert(…).inline() where you do not need it."
+            )
+        return text
 
     def visit_update(self, update_stmt: dml.Update, *args: Any, **kw: Any) -> str:
         return super().visit_update(_with_limit_of_mysql(update_stmt), *args, **kw)
@@ -154,7 +168,25 @@ class MatrixOneCompiler(PastTablesCompiler, DiffCompiler):
                 raise exc.CompileError(
                     f"MatrixOne returns no ENUM or SET: leave {column} out of returning() and select it"
                 )
-        return super().returning_clause(stmt, returning_cols, populate_result_map=populate_result_map, **kw)
+        # The server knows the columns by their table's name alone, without its database.
+        include_table = self.preparer.schema_for_object(stmt.table) is None
+        return super().returning_clause(
+            stmt, returning_cols, populate_result_map=populate_result_map, include_table=include_table, **kw
+        )
+
+    def _returning_id(self, statement: dml.Insert) -> dml.Insert:
+        """With its primary key among its ``return_defaults()``, where ``LAST_INSERT_ID()`` is wrong."""
+        asks_for_id = not (
+            self.for_executemany
+            or statement._inline
+            or statement._returning
+            or statement._return_defaults
+            or statement._select_names
+            or statement._post_values_clause is not None
+        )
+        if asks_for_id and self._supports(Feature.RETURNING) and _has_fulltext_index(statement.table):
+            return statement.return_defaults(*statement.table.primary_key)
+        return statement
 
     def _fetching_what_is_not_returned(self, statement: dml.Insert) -> dml.Insert:
         """Without the ENUM and SET columns among its ``return_defaults()``: these are selected when they are asked for.
@@ -219,3 +251,7 @@ class MatrixOneExecutionContext(MySQLExecutionContext):
     def fire_sequence(self, seq: schema.Sequence, type_: types.Integer) -> int:
         compiler = cast("MatrixOneCompiler", self.dialect.statement_compiler(self.dialect, None))
         return self._execute_scalar(f"SELECT {compiler.visit_sequence(seq)}", type_)  # type: ignore[no-any-return]
+
+
+def _has_fulltext_index(table: Any) -> bool:
+    return any(index_kind(index) == "fulltext" for index in getattr(table, "indexes", ()))

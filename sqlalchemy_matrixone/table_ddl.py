@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import exc, types
+from sqlalchemy import exc, schema, types
 from sqlalchemy.dialects.mysql.base import MySQLDDLCompiler
 
 from .release import Feature
 
 if TYPE_CHECKING:
-    from sqlalchemy import schema
     from sqlalchemy.sql import ddl
     from sqlalchemy.sql.schema import IdentityOptions
 
@@ -97,6 +97,8 @@ _OPTIONS_SINCE = {
 PITR_OPTION = "matrixone_pitr"
 """Table option that declares a PITR, for Alembic alone."""
 
+_ESCAPED = re.compile(r"['\\]")
+
 _OPTIONS_OF_MYSQL = ("auto_increment", "partition_by", "partitions")
 # After all others, in this order.
 _LAST_TABLE_OPTIONS = ("PARTITION_BY", "PARTITIONS", "CLUSTER_BY")
@@ -136,6 +138,22 @@ class MatrixOneTableDDLCompiler(MySQLDDLCompiler):
                 value = f"({', '.join(map(self.preparer.quote, column_names(value)))})"
             words.append(f"{name.replace('_', ' ')} {value}")
         return " ".join(words)
+
+    def get_column_default_string(self, column: schema.Column[Any]) -> str | None:
+        """In parentheses where there are quotes or backslashes, which ALTER TABLE would double or lose."""
+        default = super().get_column_default_string(column)
+        if default is None or not default.startswith("'") or not _ESCAPED.search(default[1:-1]):
+            return default
+        dialect: Any = self.dialect
+        return f"({default})" if dialect.supports(Feature.DEFAULT_IN_PARENTHESES) else default
+
+    def visit_drop_constraint(self, drop: ddl.DropConstraint, **kw: Any) -> str:
+        """``DROP INDEX … ON`` for a UNIQUE: what ALTER TABLE drops, it looks for in the connection's own database."""
+        constraint = drop.element
+        if not isinstance(constraint, schema.UniqueConstraint):
+            return super().visit_drop_constraint(drop, **kw)
+        name = self.preparer.format_constraint(constraint)
+        return f"DROP INDEX {name} ON {self.preparer.format_table(constraint.table)}"
 
     def visit_create_index(self, create: ddl.CreateIndex, **kw: Any) -> str:  # type: ignore[override]
         """An ordinary index, or a vector or full-text one by ``matrixone_using``.

@@ -7,13 +7,13 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import func, types
+from sqlalchemy import exc, func, types
 from sqlalchemy.dialects import mysql
 from sqlalchemy.dialects.mysql.base import MySQLTypeCompiler
 from sqlalchemy.sql import coercions, operators, roles
 from sqlalchemy.types import UUID
 
-from .release import Feature
+from .release import Feature, format_release
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
@@ -266,9 +266,17 @@ class MatrixOneTypeCompiler(MySQLTypeCompiler):
         self._require(Feature.YEAR)
         return super().visit_YEAR(type_, **kw)
 
-    def visit_SET(self, type_: mysql.SET, **kw: Any) -> str:
-        self._require(Feature.SET)
-        return super().visit_SET(type_, **kw)
+    def _visit_enumerated_values(self, name: str, type_: Any, enumerated_values: Sequence[str]) -> str:
+        if name == "SET":
+            self._require(Feature.SET)
+        elif any("," in value for value in enumerated_values):
+            self._require(Feature.ENUM_COMMA)
+            release = getattr(self.dialect, "server_release", None)
+            if release is not None and Feature.ENUM_COMMA_LOST.in_release(release):
+                raise exc.CompileError(
+                    f"MatrixOne {format_release(release)} parts the values of an ENUM at their commas: {type_.enums!r}"
+                )
+        return super()._visit_enumerated_values(name, type_, enumerated_values)
 
     def visit_GEOMETRY(self, type_: GEOMETRY, **kw: Any) -> str:
         self._require(Feature.GEOMETRY, type_.kind)

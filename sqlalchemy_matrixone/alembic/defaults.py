@@ -6,7 +6,7 @@ import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import DefaultClause, types
+from sqlalchemy import DefaultClause, TextClause, types
 
 if TYPE_CHECKING:
     from sqlalchemy import Column, Dialect
@@ -16,6 +16,8 @@ _LITERAL = re.compile(r"'((?:[^'\\]|''|\\.)*)'", re.S)
 _LITERALS = re.compile(r"('(?:[^'\\]|''|\\.)*')", re.S)
 _NUMBER = re.compile(r"[-+]?\d+(\.\d*)?")
 _NOW = re.compile(r"\b(?:now|current_timestamp|localtime|localtimestamp)\b(?:\(\))?(?!\()")
+_TODAY = re.compile(r"\b(current_date|current_time)\(\)")
+_BITS = re.compile(r"b'([01]+)'", re.I)
 _NOW_WITH_PRECISION = re.compile(r"\b(?:now|localtime|localtimestamp)(?=\()")
 _NUMERIC = (types.Integer, types.Numeric, types.Boolean)
 _TRUTHS = {"true": "1", "false": "0"}
@@ -28,11 +30,20 @@ def spelling(dialect: Dialect, column: Column[Any], type_: TypeEngine[Any]) -> s
     """
     if not isinstance(column.server_default, DefaultClause):
         return None
-    compiler = dialect.ddl_compiler(dialect, None)  # type: ignore[arg-type]
-    default = compiler.get_column_default_string(column)
+    default = _said(dialect, column)
     # Types of MySQL's own, such as BIT and YEAR, have no affinity: their literals are compared as they stand.
     affinity: Any = type_._type_affinity
     return None if default is None else _spelling(default.strip(), issubclass(affinity, _NUMERIC))
+
+
+def _said(dialect: Dialect, column: Column[Any]) -> str | None:
+    """The default as CREATE TABLE says it, or as it was reflected: a colon in that is no bind parameter."""
+    default: Any = column.server_default
+    if default.reflected and isinstance(default.arg, TextClause):
+        return default.arg.text
+    compiler = dialect.ddl_compiler(dialect, None)  # type: ignore[arg-type]
+    said = compiler.get_column_default_string(column)
+    return None if said is None else said.replace("%%", "%")
 
 
 def _spelling(default: str, numeric: bool) -> str | None:
@@ -40,6 +51,8 @@ def _spelling(default: str, numeric: bool) -> str | None:
         default = default[1:-1].strip()
     if default.lower() == "null":
         return None
+    if bits := _BITS.fullmatch(default):
+        return f"0b{bits[1]}"
     literal = _LITERAL.fullmatch(default)
     value = literal[1].replace("''", "'") if literal else default
     if numeric:
@@ -56,6 +69,7 @@ def _spelling(default: str, numeric: bool) -> str | None:
 def _words(text: str) -> str:
     """SQL without a literal, in lower case and without white space."""
     text = _NOW_WITH_PRECISION.sub("current_timestamp", _NOW.sub("current_timestamp", text.lower()))
+    text = _TODAY.sub(r"\1", text)
     return re.sub(r"\s+", "", text)
 
 

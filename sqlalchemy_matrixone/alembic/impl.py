@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, cast
 
 import alembic.op
@@ -129,10 +130,7 @@ def _no_alter_check(const: CheckConstraint) -> NoReturn:
 
 @compiles(MySQLAlterDefault, "matrixone")
 def _alter_default(element: MySQLAlterDefault, compiler: DDLCompiler, **kw: Any) -> str:
-    if element.default is None:
-        change = "DROP DEFAULT"
-    else:
-        change = f"SET DEFAULT {format_server_default(compiler, element.default)}"
+    change = "DROP DEFAULT" if element.default is None else f"SET DEFAULT {_default(compiler, element.default)}"
     return f"{_alter_table(element, compiler)} ALTER COLUMN {_column(compiler, element.column_name)} {change}"
 
 
@@ -156,6 +154,16 @@ def _column(compiler: DDLCompiler, name: Any) -> str:
     return str(format_column_name(compiler, name))
 
 
+def _default(compiler: DDLCompiler, default: Any) -> str:
+    """As CREATE TABLE says it: an expression in parentheses."""
+    said = str(format_server_default(compiler, default))
+    return f"({said})" if _EXPRESSION.fullmatch(said) else said
+
+
+# A call that is not the present time, which needs none.
+_EXPRESSION = re.compile(r"(?!now\(|current_\w+\(|localtime)\w+\(.*\)", re.I | re.S)
+
+
 def _specification(element: MySQLChangeColumn, compiler: DDLCompiler) -> str:
     """All of the column: MODIFY and CHANGE forget what they are not told."""
     words = [compiler.dialect.type_compiler_instance.process(element.type_)]
@@ -163,7 +171,7 @@ def _specification(element: MySQLChangeColumn, compiler: DDLCompiler) -> str:
     if element.autoincrement:
         words.append("AUTO_INCREMENT")
     if element.default is not None and element.default is not False:
-        words.append(f"DEFAULT {format_server_default(compiler, element.default)}")
+        words.append(f"DEFAULT {_default(compiler, element.default)}")
     if element.comment:
         words.append(f"COMMENT {compiler.sql_compiler.render_literal_value(element.comment, types.String())}")
     return " ".join(words)

@@ -153,3 +153,59 @@ def test_check_constraints_are_for_create_table(project, admin, change):
         project.upgrade()
 
     assert tables(admin) == []
+
+
+def test_defaults_outlive_alters(project, admin, server):
+    """4.2 doubles the quotes of a default at each ALTER that copies the table, unless it is in parentheses."""
+    project.revision(
+        "defaults",
+        """
+        op.create_table(
+            "d",
+            sa.Column("id", sa.Integer, primary_key=True),
+            sa.Column("note", sa.String(20), server_default="it's"),
+            sa.Column("said", sa.String(20), server_default="x"),
+        )
+        op.add_column("d", sa.Column("more", sa.Integer))
+        op.add_column("d", sa.Column("less", sa.Integer))
+        op.drop_column("d", "less")
+        op.alter_column("d", "said", existing_type=sa.String(20), type_=sa.String(30), existing_server_default="x")
+        op.alter_column("d", "said", existing_type=sa.String(30), server_default="that's")
+        op.execute("INSERT INTO d (id) VALUES (1)")
+        """,
+    )
+    project.upgrade()
+    assert admin(f"SELECT note, said FROM {DATABASE}.d") == [("it's", "that's")]
+
+
+@pytest.mark.releases(since=(3, 0))
+def test_an_expression_as_a_new_default(project, admin):
+    """In parentheses, as the server wants it; 2.2 takes none that has a text in it."""
+    project.revision(
+        "defaults",
+        """
+        op.create_table("d", sa.Column("id", sa.Integer, primary_key=True), sa.Column("note", sa.String(20)))
+        op.alter_column("d", "note", existing_type=sa.String(20), server_default=sa.func.concat("a", "b"))
+        op.execute("INSERT INTO d (id) VALUES (1)")
+        """,
+    )
+    project.upgrade()
+    assert admin(f"SELECT note FROM {DATABASE}.d") == [("ab",)]
+
+
+def test_a_unique_key_of_another_database_is_dropped(project, admin):
+    """ALTER TABLE … DROP INDEX looks for the index's own table in the connection's database."""
+    admin("DROP DATABASE IF EXISTS mig_other")
+    admin("CREATE DATABASE mig_other")
+    project.revision(
+        "unique",
+        """
+        columns = sa.Column("id", sa.Integer, primary_key=True), sa.Column("a", sa.Integer)
+        op.create_table("t", *columns, sa.UniqueConstraint("a", name="uq_a"), schema="mig_other")
+        op.drop_constraint("uq_a", "t", type_="unique", schema="mig_other")
+        op.execute("INSERT INTO mig_other.t VALUES (1, 7), (2, 7)")
+        """,
+    )
+    project.upgrade()
+    assert admin("SELECT COUNT(*) FROM mig_other.t") == [(2,)]
+    admin("DROP DATABASE mig_other")

@@ -114,6 +114,10 @@ def declared(release):
         Column("j", sa.Integer, server_default=text("(1 + 2)")),
         Column("k", sa.DateTime, server_default=text("CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP")),
         Column("m", sa.Float, server_default="1.5"),
+        Column("n", sa.String(30), server_default='{"a":1}'),
+        Column("o", sa.String(30), server_default=":x"),
+        Column("p", sa.Date, server_default=func.current_date()),
+        Column("q", mysql.BIT(4), server_default=text("b'101'")),
         comment="a table",
     )
     # By itself, since MODIFY of another column spoils what the server copies of these: quotes and backslashes.
@@ -481,9 +485,21 @@ def test_who_may_not_read_the_catalog(engine, user, server):
     assert inspector.get_table_names() == sorted(metadata.tables)
     assert inspector.get_view_names() == []
     assert inspector.has_table("child")
+    assert DATABASE in inspector.get_schema_names()
     with user.connect() as connection:
         opts = {"compare_type": True, "compare_server_default": True, "include_object": is_shown}
         assert compare_metadata(MigrationContext.configure(connection, opts=opts), metadata) == []
+
+
+def test_a_view_and_a_comment_for_who_may_not_read_the_catalog(engine, user, admin):
+    admin(f"CREATE TABLE {DATABASE}.told (a INT, b INT COMMENT 'a) CLUSTER BY b', c INT)")
+    admin(f"CREATE VIEW {DATABASE}.seen AS SELECT a, c FROM {DATABASE}.told")
+    inspector = sa.inspect(user)
+    assert [column["name"] for column in inspector.get_columns("told")] == ["a", "b", "c"]
+    assert [(column["name"], str(column["type"])) for column in inspector.get_columns("seen")] == [
+        ("a", "INTEGER"),
+        ("c", "INTEGER"),
+    ]
 
 
 def test_indexes_come_back_with_their_options(engine, server):

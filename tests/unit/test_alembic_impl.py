@@ -96,10 +96,31 @@ ALTERS = [
         "ALTER TABLE t CHANGE c d INTEGER NULL;",
     ),
     (lambda op: op.drop_constraint("f", "t", type_="foreignkey"), "ALTER TABLE t DROP FOREIGN KEY f;"),
-    (lambda op: op.drop_constraint("u", "t", type_="unique"), "ALTER TABLE t DROP INDEX u;"),
     (lambda op: op.rename_table("t", "u"), "ALTER TABLE t RENAME TO u;"),
     (lambda op: op.create_table_comment("t", "c"), "ALTER TABLE t COMMENT 'c';"),
 ]
+
+
+def test_a_unique_key_is_dropped_by_the_name_of_its_table():
+    assert printed(lambda op: op.drop_constraint("u", "t", type_="unique", schema="s")) == "DROP INDEX u ON s.t;"
+
+
+@pytest.mark.parametrize(
+    ("default", "said"),
+    [
+        ("it's", "('it''s')"),
+        ("x", "'x'"),
+        (sa.func.concat("a", "b"), "(concat('a', 'b'))"),
+        (sa.func.now(), "now()"),
+        (sa.text("CURRENT_TIMESTAMP(6)"), "CURRENT_TIMESTAMP(6)"),
+        (sa.text("(1 + 2)"), "(1 + 2)"),
+    ],
+)
+def test_a_new_default_is_said_as_the_server_takes_it(default, said):
+    def alter(op):
+        op.alter_column("t", "c", existing_type=sa.String(9), server_default=default)
+
+    assert printed(alter) == f"ALTER TABLE t ALTER COLUMN c SET DEFAULT {said};"
 
 
 @pytest.mark.parametrize(("call", "sql"), ALTERS, ids=[sql for _, sql in ALTERS])

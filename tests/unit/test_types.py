@@ -245,6 +245,24 @@ def test_a_type_that_the_release_has_not(type_, name):
         type_.compile(MatrixOneDialect_pymysql(server_version="2.2.2"))
 
 
+@pytest.mark.parametrize(
+    ("release", "message"),
+    [("2.2.2", "needs MatrixOne 3.0.0"), ("4.2.0", "parts the values of an ENUM at their commas")],
+)
+def test_a_comma_in_an_enum(release, message):
+    type_ = sa.Enum("a", "b,c")
+    assert type_.compile(OLD) == "ENUM('a','b,c')"
+    with pytest.raises(exc.CompileError, match=message):
+        type_.compile(MatrixOneDialect_pymysql(server_version=release))
+
+
+def test_a_default_with_quotes():
+    column = sa.Column("c", sa.String(9), server_default="it's")
+    created = CreateTable(sa.Table("t", sa.MetaData(), column))
+    assert "DEFAULT ('it''s')" in str(created.compile(dialect=DIALECT))
+    assert "DEFAULT 'it''s'" in str(created.compile(dialect=OLD))
+
+
 def test_the_examples_of_the_page():
     page = (Path(__file__).parents[2] / "docs" / "types.md").read_text()
     names = {}
