@@ -63,6 +63,8 @@ class _ServerFacts(NamedTuple):
     account: str
 
 
+_DEADLOCK = 20701
+
 _FACTS = "SELECT DATABASE(), @@transaction_isolation, @@sql_mode, @@lower_case_table_names, current_account_name()"
 
 
@@ -243,8 +245,15 @@ class MatrixOneDialect(MatrixOneReflection, MySQLDialect):
         word = state.sending(statement)
         if (state.begun or not state.autocommit) and makes_temporary_table(statement):
             self._warn_of_lost_writes()
-        yield
+        try:
+            yield
+        except self.loaded_dbapi.Error as error:
+            if error.args[:1] == (_DEADLOCK,):
+                state.broken()
+            raise
         state.sent(statement, word)
+        if word == "LOCK" and self.supports(Feature.LOCK_TABLES_COMMITS):
+            state.broken()
 
     def _warn_of_lost_writes(self) -> None:
         feature = Feature.TEMPORARY_TABLE_IN_TRANSACTION

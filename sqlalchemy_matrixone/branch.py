@@ -13,18 +13,19 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Literal
 
-from sqlalchemy import Column, Select, Table, column, func, inspect, select, table
+from sqlalchemy import Column, Row, Table, column, func, inspect, select, table
 from sqlalchemy.orm import Mapper
 from sqlalchemy.sql import ClauseElement, FromClause, TableClause
 from sqlalchemy.sql.base import Executable, Generative
 from sqlalchemy.sql.selectable import SelectBase
 
-from .exc import BranchError, RecoveryArgumentError
+from .exc import BranchError, Reason, RecoveryArgumentError
 from .recovery.ddl import RecoveryDDL
 from .recovery.resolve import matrixone_dialect
 from .recovery.what import check_is_name, check_name, check_object_name
 from .release import Feature, Release
 from .timetravel import Moment, PastTable
+from .transaction import state_of
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, CursorResult
@@ -126,41 +127,83 @@ def _check_account(to_account: str | None) -> str | None:
     return to_account
 
 
-class _Clone(BranchDDL):
-    """What looks by itself whether its object exists.
+class _Copy(BranchDDL):
+    """What makes a table or database, and looks by itself whether it is there.
 
     The server's own IF NOT EXISTS adds the rows to a table that exists (4.2), or fails all the same (3.0, and
-    with a database).
+    with a database). Inside a transaction 3.0 reports no error of such a statement: it makes nothing, or not what
+    was asked for. And of a database that is not there every release makes an empty copy.
     """
 
-    if_not_exists: bool
+    name: str
+    to_account: str | None
+    if_not_exists: bool = False
 
     def _execute_on_connection(
         self, connection: Connection, distilled_params: Any, execution_options: Any
     ) -> CursorResult[Any]:
-        if not self.if_not_exists:
-            return super()._execute_on_connection(connection, distilled_params, execution_options)
-        options = {**connection.get_execution_options(), **execution_options}
-        translated = options.get("schema_translate_map") or {}
-        found = connection.execute(self._existing(translated), execution_options=execution_options)
-        if found.first() is not None:
-            return found
+        look = _Look(connection, execution_options)
+        is_unsure = self.to_account is None and look.errors_are_lost
+        if self.if_not_exists or is_unsure:
+            found = look.at(*self._copy())
+            if found.first() is not None:
+                if self.if_not_exists:
+                    return found
+                raise BranchError(f"{self.name!r} was not made: there is one already", Reason.EXISTS)
+        source = self._source_database()
+        if source is not None and look.at(source).first() is None:
+            raise BranchError(f"{self.name!r} was not made: there is no database {source!r}", Reason.NOT_FOUND)
         plain = self.copy_with(if_not_exists=False)
-        return plain._execute_on_connection(connection, distilled_params, execution_options)
+        result = super(_Copy, plain)._execute_on_connection(connection, distilled_params, execution_options)
+        if is_unsure and look.at(*self._copy()).first() is None:
+            raise BranchError(
+                f"{self.name!r} was not made, and the server does not say why: see whether its source and the moment "
+                "are there",
+                Reason.NOT_FOUND,
+            )
+        return result
 
-    def _existing(self, translated: Mapping[str | None, str | None]) -> Select[Any]:
-        """A query that has a row where the object exists.
-
-        :param translated: the ``schema_translate_map`` that it would be made with.
-        """
+    def _copy(self) -> tuple[str | None, str | None]:
+        """The database and the table that are made; the table is None for a database, the database for its own."""
         raise NotImplementedError
+
+    def _source_database(self) -> str | None:
+        """The database that is copied as it is now."""
+        return None
+
+
+class _Look:
+    """Whether tables and databases are there, asked in the transaction."""
+
+    def __init__(self, connection: Connection, execution_options: Mapping[str, Any]) -> None:
+        options = {**connection.get_execution_options(), **execution_options}
+        self._connection = connection
+        self._translated: Mapping[str | None, str | None] = options.get("schema_translate_map") or {}
+
+    @property
+    def errors_are_lost(self) -> bool:
+        dialect = matrixone_dialect(self._connection)
+        state = state_of(self._connection.connection)
+        in_transaction = state.begun or not state.autocommit
+        return in_transaction and dialect.supports(Feature.CLONE) and not dialect.supports(Feature.CLONE_IN_TRANSACTION)
+
+    def at(self, database: str | None, table: str | None = None) -> CursorResult[Any]:
+        """A row where it exists."""
+        if table is None:
+            query = select(_SCHEMATA).where(func.lower(_SCHEMATA.c.schema_name) == str(database).lower())
+            return self._connection.execute(query)
+        name = self._translated.get(database, database)
+        own = func.database() if name is None else func.lower(name)
+        in_database = func.lower(_TABLES.c.table_schema) == own
+        query = select(_TABLES.c.table_name).where(in_database, func.lower(_TABLES.c.table_name) == table.lower())
+        return self._connection.execute(query)
 
 
 _TABLES = table("tables", column("table_schema"), column("table_name"), schema="information_schema")
 _SCHEMATA = table("schemata", column("schema_name"), schema="information_schema")
 
 
-class CloneTable(_Clone):
+class CloneTable(_Copy):
     """``CREATE TABLE … CLONE``: a copy of a table, with its rows, that shares their storage until they change.
 
     In a transaction it is a part of it: a rollback takes the clone back. MatrixOne 3.0 on.
@@ -207,14 +250,11 @@ class CloneTable(_Clone):
         self.copy_grants = copy_grants
         _not_there(if_not_exists, to_account)
 
-    def _existing(self, translated: Mapping[str | None, str | None]) -> Select[Any]:
-        name = translated.get(self.new.database, self.new.database)
-        database = func.database() if name is None else func.lower(name)
-        in_database = func.lower(_TABLES.c.table_schema) == database
-        return select(_TABLES.c.table_name).where(in_database, func.lower(_TABLES.c.table_name) == self.name.lower())
+    def _copy(self) -> tuple[str | None, str | None]:
+        return self.new.database, self.name
 
 
-class CloneDatabase(_Clone):
+class CloneDatabase(_Copy):
     """``CREATE DATABASE … CLONE``: a copy of a database, with all its tables. MatrixOne 3.0 on.
 
     In a transaction it is a part of it: a rollback takes the clone back.
@@ -256,11 +296,14 @@ class CloneDatabase(_Clone):
         self.if_not_exists = if_not_exists
         _not_there(if_not_exists, to_account)
 
-    def _existing(self, translated: Mapping[str | None, str | None]) -> Select[Any]:
-        return select(_SCHEMATA).where(func.lower(_SCHEMATA.c.schema_name) == self.name.lower())
+    def _copy(self) -> tuple[str | None, str | None]:
+        return self.name, None
+
+    def _source_database(self) -> str | None:
+        return self.source if self.moment is None else None
 
 
-class CreateBranch(BranchDDL):
+class CreateBranch(_Copy):
     """``DATA BRANCH CREATE``: a copy of a table or database whose rows can be compared with it and merged back.
 
     In a transaction it is a part of it: a rollback takes the branch back. MatrixOne 3.0.6 on.
@@ -305,6 +348,12 @@ class CreateBranch(BranchDDL):
         self.moment = _one_moment(_moment_or_none(snapshot, timestamp, mo_ts), self.source)
         self.to_account = _check_account(to_account)
 
+    def _copy(self) -> tuple[str | None, str | None]:
+        return (self.name, None) if self.source is None else (self.new.database, self.name)
+
+    def _source_database(self) -> str | None:
+        return self.database if self.source is None and self.moment is None else None
+
 
 class DropBranch(BranchDDL):
     """``DATA BRANCH DELETE``: drop a branch of a table or database. MatrixOne 3.0.6 on.
@@ -331,6 +380,21 @@ class DropBranch(BranchDDL):
         self.branch = None if name is None else NamedTable.present("name", name, database)
         self.database = database
         self.name = (database or "") if self.branch is None else self.branch.name
+
+    def _execute_on_connection(
+        self, connection: Connection, distilled_params: Any, execution_options: Any
+    ) -> CursorResult[Any]:
+        look = _Look(connection, execution_options)
+        what = (self.database, None) if self.branch is None else (self.branch.database, self.branch.name)
+        is_unsure = look.errors_are_lost
+        if is_unsure and look.at(*what).first() is None:
+            raise BranchError(f"{self.name!r} was not dropped: there is none", Reason.NOT_FOUND)
+        result = super()._execute_on_connection(connection, distilled_params, execution_options)
+        if is_unsure and look.at(*what).first() is not None:
+            raise BranchError(
+                f"{self.name!r} was not dropped, and the server does not say why: foreign keys may refer to it"
+            )
+        return result
 
 
 class _Join(BranchDDL):
@@ -408,8 +472,8 @@ class PickBranch(_Join):
         super().__init__(branch, into, on_conflict=on_conflict, database=database)
         if keys is None and between is None:
             raise RecoveryArgumentError("say what to pick: keys=…, between=(snapshot, snapshot), or both")
-        chosen = keys if keys is None or isinstance(keys, ClauseElement) else list(keys)
-        if isinstance(keys, str) or chosen == []:
+        chosen = keys if keys is None or isinstance(keys, ClauseElement) else _keys(keys)
+        if chosen == []:
             raise RecoveryArgumentError(f"keys={keys!r} is not a list of keys, or an empty one")
         if between is not None:
             first, last = between
@@ -419,6 +483,14 @@ class PickBranch(_Join):
 
     def place(self, release: Release) -> Place:
         return Place.ALONE
+
+
+def _keys(keys: Any) -> list[Any]:
+    """Keys as values, or as tuples where they have several columns; rows of a Result are either."""
+    if isinstance(keys, str) or not isinstance(keys, Iterable):
+        return []
+    rows = (tuple(key) if isinstance(key, (Row, list)) else key for key in keys)
+    return [key[0] if isinstance(key, tuple) and len(key) == 1 else key for key in rows]
 
 
 class DiffBranch(Executable, Generative, ClauseElement):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .branch import BranchDDL, DiffBranch, Place
 from .exc import Reason, conflict_of
+from .release import Feature
 from .transaction import TransactionState, state_of
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def placed(dialect: MatrixOneDialect, element: BranchDDL | DiffBranch, context: 
     connection = context.root_connection.connection
     state = state_of(connection)
     place = element.place(dialect.server_release)
-    _refuse_elsewhere(element, place, state)
+    _refuse_elsewhere(element, place, state, sees_all=dialect.supports(Feature.CLONE_IN_TRANSACTION))
     if place is Place.FIRST:
         if context._is_server_side:
             raise element.error(
@@ -54,7 +55,9 @@ def placed(dialect: MatrixOneDialect, element: BranchDDL | DiffBranch, context: 
         raise
 
 
-def _refuse_elsewhere(element: BranchDDL | DiffBranch, place: Place, state: TransactionState) -> None:
+def _refuse_elsewhere(
+    element: BranchDDL | DiffBranch, place: Place, state: TransactionState, *, sees_all: bool
+) -> None:
     what = f"{element.__visit_name__.upper().replace('_', ' ')} was not sent"
     reason = ""
     if place is Place.ALONE and (state.begun or not state.autocommit):
@@ -66,6 +69,10 @@ def _refuse_elsewhere(element: BranchDDL | DiffBranch, place: Place, state: Tran
         reason = (
             "this release of MatrixOne refuses it after another statement of a transaction. Commit or roll back "
             "first, or use a connection in AUTOCOMMIT."
+        )
+    elif place is Place.BEGUN and state.begun and state.altered and not sees_all:
+        reason = (
+            "this release of MatrixOne does not see in it what the transaction has changed about tables. Commit first."
         )
     elif place is Place.BEGUN and state.written and not state.begun and not state.autocommit:
         reason = (

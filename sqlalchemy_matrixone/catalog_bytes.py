@@ -14,30 +14,43 @@ _REFERRING_TABLES, _FOREIGN_KEYS, _PRIMARY_KEY = 1, 2, 3
 _CHECKS, _CHECK_NAME, _CHECK_TEXT = 18, 1, 3
 
 
-def foreign_key_columns(constraints: str) -> dict[str, list[int]]:
-    """The numbers of the columns of each foreign key, in order, out of a table's ``constraint``.
+SELF = 0
+"""What :func:`referring_tables` has for the table itself."""
 
-    That has sections of a type, a count, and so many lengths and messages.
-    """
-    data = bytes.fromhex(constraints)
+
+def foreign_key_columns(constraints: str) -> dict[str, list[int]]:
+    """The numbers of the columns of each foreign key, in order, out of a table's ``constraint``."""
     keys = {}
+    for section, message in _sections(constraints):
+        if section == _FOREIGN_KEYS:
+            fields = dict(_fields(message))
+            name, columns = (cast("bytes", fields.get(number, b"")) for number in (1, 2))
+            keys[name.decode()] = list(_varints(columns))
+    return keys
+
+
+def referring_tables(constraints: str) -> list[int]:
+    """The numbers (``rel_id``) of the tables whose foreign keys refer to a table, out of its ``constraint``."""
+    return [int.from_bytes(message) for section, message in _sections(constraints) if section == _REFERRING_TABLES]
+
+
+def _sections(constraints: str) -> Iterator[tuple[int, bytes]]:
+    """What a table's ``constraint`` consists of: sections of a type, a count, and so many messages."""
+    data = bytes.fromhex(constraints)
     position = 0
     while position < len(data):
         section, count = data[position], int.from_bytes(data[position + 1 : position + 9])
         position += 9
         if section == _PRIMARY_KEY:
             position += count
-        elif section == _REFERRING_TABLES:
-            position += 8 * count
-        else:
-            for _ in range(count):
+            continue
+        for _ in range(count):
+            length = 8
+            if section != _REFERRING_TABLES:
                 length = int.from_bytes(data[position : position + 8])
-                if section == _FOREIGN_KEYS:
-                    fields = dict(_fields(data[position + 8 : position + 8 + length]))
-                    name, columns = (cast("bytes", fields.get(number, b"")) for number in (1, 2))
-                    keys[name.decode()] = list(_varints(columns))
-                position += 8 + length
-    return keys
+                position += 8
+            yield section, data[position : position + length]
+            position += length
 
 
 def check_constraints(extra: str | None) -> Iterator[ReflectedCheckConstraint]:

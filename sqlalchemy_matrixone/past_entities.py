@@ -72,15 +72,15 @@ def detach_past_entities(compile_state: Any) -> None:
 
     :raises sqlalchemy.exc.CompileError: where the present would be loaded into the past, or the past into it.
     """
+    statement = getattr(compile_state, "select_statement", None)
+    if isinstance(statement, Select):
+        _check_joins(statement)
     entities = [entity for entity in getattr(compile_state, "_entities", ()) if isinstance(entity, _MapperEntity)]
     if not entities:
         return
     _check_loader_options(compile_state)
-    statement = compile_state.select_statement
     if isinstance(statement, FromStatement):
         _refuse_from_statement(statement)
-    else:
-        _check_joins(statement)
     if any(map(_is_past, compile_state.current_path.path)):
         _check_what_is_loaded_afterwards(compile_state)
     for join in getattr(compile_state, "eager_joins", {}).values():

@@ -13,13 +13,14 @@ from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 # One way to match each text, so that no statement takes long to be refused by them.
-_BLANK = r"(?:\s|/\*(?:[^*]|\*(?!/))*\*/|--[^\n]*(?:\n|$)|#[^\n]*(?:\n|$))"
+_BLANK = r"(?:[\s(]|/\*(?:[^*]|\*(?!/))*\*/|--[^\n]*(?:\n|$)|#[^\n]*(?:\n|$))"
 _FIRST_WORD = re.compile(_BLANK + r"*(\w+)")
 _SET_AUTOCOMMIT = re.compile(r"\bautocommit\s*:?=\s*(\w+)", re.I)
 _CREATE_TEMPORARY = re.compile(_BLANK + r"*create\b" + _BLANK + r"*temporary\b", re.I)
 _TO_SAVEPOINT = re.compile(r"\bto\b", re.I)
 
-_READS = frozenset(("SELECT", "WITH", "SHOW", "DESCRIBE", "DESC", "EXPLAIN"))
+_DDL = frozenset(("CREATE", "ALTER", "DROP", "RENAME", "TRUNCATE"))
+_READS = frozenset(("SELECT", "WITH", "USE", "SHOW", "DESCRIBE", "DESC", "EXPLAIN"))
 # What of a transaction, in a statement that begins like a read, a COMMIT would keep or a lock that it would free.
 _KEEPS = re.compile(r"\b(?:for\s+(?:update|share)|lock\s+in|into|insert|update|delete|nextval|setval|get_lock)\b", re.I)
 
@@ -29,9 +30,17 @@ class _Kind(NamedTuple):
     writes: bool
 
 
-@lru_cache(maxsize=512)
 def _kind_of(statement: str) -> _Kind:
     """The first word of a statement, and whether it may have written or locked something."""
+    # One with its values in it is not kept.
+    return _kept_kind_of(statement) if len(statement) <= _LONGEST_KEPT else _kept_kind_of.__wrapped__(statement)
+
+
+_LONGEST_KEPT = 5000
+
+
+@lru_cache(maxsize=512)
+def _kept_kind_of(statement: str) -> _Kind:
     match = _FIRST_WORD.match(statement)
     word = match[1].upper() if match else ""
     return _Kind(word, word not in _READS or _KEEPS.search(statement) is not None)
@@ -44,9 +53,10 @@ class TransactionState:
     :ivar used: whether the server would refuse a recovery statement now.
     :ivar begun: whether the transaction was begun by a BEGIN.
     :ivar written: whether a BEGIN now would commit something.
+    :ivar altered: whether tables were made, changed or dropped.
     """
 
-    __slots__ = ("autocommit", "begun", "used", "written")
+    __slots__ = ("altered", "autocommit", "begun", "used", "written")
 
     def __init__(self, autocommit: bool = False) -> None:
         self.autocommit = autocommit
@@ -64,6 +74,7 @@ class TransactionState:
             self.used = True
         self.begun = self.begun or begins
         self.written = self.written or (writes and not begins)
+        self.altered = self.altered or word in _DDL
         return word
 
     def sent(self, statement: str, word: str) -> None:
@@ -74,6 +85,10 @@ class TransactionState:
             self.ended()
         elif word == "COMMIT" or (word == "ROLLBACK" and not _TO_SAVEPOINT.search(statement)):
             self.ended()
+
+    def broken(self) -> None:
+        """The server has ended the transaction by itself, and with it what a BEGIN had begun."""
+        self.begun = self.written = self.altered = False
 
 
 def makes_temporary_table(statement: str) -> bool:

@@ -18,7 +18,7 @@ from alembic.util import CommandError
 from sqlalchemy import MetaData, Table
 from sqlalchemy.schema import DropSchema
 
-from ..branch import CloneDatabase, CloneTable, CreateBranch, DropBranch
+from ..branch import BranchDDL, CloneDatabase, CloneTable, CreateBranch, DropBranch
 from ..exc import RecoveryArgumentError
 from ..recovery.ddl import (
     AlterPitr,
@@ -101,6 +101,8 @@ def _run(operations: Operations, op: RecoveryOp) -> None:
             f"matrixone+asyncmy://; this one is of {context.dialect.name}"
         )
     element = op.element(context.dialect.default_schema_name)
+    if isinstance(element, BranchDDL):
+        element.compile(dialect=context.dialect)  # refuses what the release has not before anything is committed
     with op.placed(context, f"op.{op.operation}({element.name!r})"):
         operations.execute(element)
 

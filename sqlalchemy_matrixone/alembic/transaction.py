@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from alembic.util import CommandError
 
+from ..release import Feature
 from ..transaction import TransactionState, state_of
 
 if TYPE_CHECKING:
@@ -53,9 +54,15 @@ def with_nothing_written(context: MigrationContext, what: str) -> Iterator[None]
 
     :raises CommandError: where env.py has begun the transaction, which it alone may end.
     """
-    state = None if context.as_sql else _state(context)
-    # After a BEGIN, which the dialect sends before the first of them, they may follow anything.
-    if state is not None and state.written and not state.begun:
+    dialect: Any = context.dialect
+    sees_all = dialect.supports(Feature.CLONE_IN_TRANSACTION)
+    if context.as_sql:
+        commits = not sees_all
+    else:
+        state = _state(context)
+        # After a BEGIN, which the dialect sends before the first of them, they may follow what the server lets them see.
+        commits = state.written and (not state.begun or (state.altered and not sees_all))
+    if commits:
         with outside_transaction(context, what):
             pass
     yield

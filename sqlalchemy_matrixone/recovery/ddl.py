@@ -45,7 +45,7 @@ class RecoveryDDL(ExecutableDDLElement):
     def _execute_on_connection(
         self, connection: Connection, distilled_params: Any, execution_options: Any
     ) -> CursorResult[Any]:
-        element = resolved(self, connection)
+        element = resolved(self, connection, {**connection.get_execution_options(), **execution_options})
         return connection._execute_ddl(element, distilled_params, execution_options)
 
     def tables(self) -> Iterator[Table]:

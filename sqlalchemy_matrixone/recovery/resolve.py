@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING, cast
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import exc
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from ..base import MatrixOneDialect
     from ..release import Release
     from .ddl import RecoveryDDL
+    from .what import What
 
 _WALL_CLOCK = "%Y-%m-%d %H:%M:%S"
 
@@ -27,18 +29,35 @@ SERVER_ZONE = "'Local'"
 SESSION_ZONE = "REPLACE(@@time_zone, 'SYSTEM', 'Local')"
 
 
-def resolved(element: RecoveryDDL, connection: Connection) -> RecoveryDDL:
+def resolved(element: RecoveryDDL, connection: Connection, options: Mapping[str, Any]) -> RecoveryDDL:
     """The element with what only the connection knows: on a mysql dialect the release, elsewhere the server's clock.
 
     Nothing is asked of a connection that the element would be refused on.
+
+    :raises RestoreError: where the server would restore nothing, or another moment.
     """
     if connection.dialect.name != "matrixone":
         return element.copy_with(release=_greeted_release(connection))
+    if element.error is not RestoreError:
+        return element
+    matrixone_dialect(connection).refuse_in_transaction(connection.connection, element)
+    _refuse_held(element, connection, options)
     when = getattr(element, "when", None)
-    if isinstance(when, dt.datetime):
-        matrixone_dialect(connection).refuse_in_transaction(connection.connection, element)
-        return element.copy_with(when=server_wall_clock(connection, when))
-    return element
+    return element.copy_with(when=server_wall_clock(connection, when)) if isinstance(when, dt.datetime) else element
+
+
+def _refuse_held(element: Any, connection: Connection, options: Mapping[str, Any]) -> None:
+    from .foreign_keys import refuse_what_keys_hold
+
+    what: What = element.what
+    if what.level not in ("database", "table") or element.to_account is not None:
+        return
+    own = matrixone_dialect(connection).default_account_name
+    if what.account is not None and own is not None and what.account.lower() != own.lower():
+        return  # in another account's catalog, which cannot be read
+    database = what.in_database(connection.dialect.default_schema_name, options.get("schema_translate_map"))
+    if database is not None:
+        refuse_what_keys_hold(connection, what, database)
 
 
 def matrixone_dialect(connection: Connection) -> MatrixOneDialect:

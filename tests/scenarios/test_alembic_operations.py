@@ -317,6 +317,19 @@ def test_clones_are_a_part_of_the_transaction_after_what_is_written(cloning, adm
     assert ("op.clone_database('al_copy'): committed what ran before it" in caplog.text) is not separately
 
 
+@pytest.mark.releases(since=(3, 0, 6))
+def test_a_clone_has_what_the_migrations_before_have_made(cloning, admin):
+    """3.0 would clone in the transaction what was there before it, and tell no error where that is nothing."""
+    cloning.revision("three", 'op.clone_table("first", "orders")')
+    cloning.revision(
+        "four", 'op.add_column("orders", sa.Column("more", sa.Integer))\nop.clone_table("second", "orders")'
+    )
+
+    cloning.upgrade()
+
+    assert "more" in {row[0] for row in admin("SHOW COLUMNS FROM al_shop.second")}
+
+
 @pytest.mark.releases(until=(3, 0))
 def test_what_the_release_lacks_is_named(cloning, admin):
     cloning.revision("three", 'op.clone_table("orders_copy", "orders")')

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 from sqlalchemy import Connection, Engine, event, inspect, select, table, text
-from sqlalchemy.exc import CompileError
+from sqlalchemy.exc import CompileError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
@@ -216,6 +216,41 @@ async def test_async_session(engine: Engine, server: Server) -> None:
 # -- differences
 
 
+@has_branches
+@pytest.mark.parametrize(
+    "construct",
+    {
+        "no table": CloneTable("copied", "nowhere"),
+        "no snapshot": CloneTable("copied", Order, snapshot="tt_nowhere"),
+        "exists": CloneTable("items", Order),
+        "no database": CloneDatabase(COPY, "tt_nowhere"),
+        "no database to branch": CreateBranch(COPY, database="tt_nowhere"),
+        "no table to branch": CreateBranch("copied", "nowhere"),
+        "no branch": DropBranch("nowhere"),
+    }.items(),
+    ids=lambda item: item[0],
+)
+def test_an_error_is_one_in_a_transaction_too(engine: Engine, construct) -> None:
+    """3.0 tells none after the BEGIN; and of a database that is not there every release makes an empty copy."""
+    with engine.connect() as connection, pytest.raises((BranchError, DBAPIError)):
+        connection.execute(construct[1])
+    with engine.connect() as connection:
+        assert connection.execute(text(f"SHOW DATABASES LIKE '{COPY}'")).all() == []
+    assert tables(engine) == {"orders", "items"}
+
+
+@pytest.mark.releases(since=(4, 0))
+def test_lock_tables_ends_what_a_begin_began(engine: Engine) -> None:
+    """It commits; a clone after it is in a transaction of its own, which a rollback takes back."""
+    with engine.connect() as connection:
+        connection.execute(CloneTable("before_lock", Order))
+        connection.execute(text("LOCK TABLES items READ"))
+        connection.execute(CloneTable("after_lock", Order))
+        connection.rollback()
+        connection.execute(text("UNLOCK TABLES"))
+    assert tables(engine) == {"orders", "items", "before_lock"}
+
+
 @pytest.fixture
 def branch(engine: Engine) -> str:
     """A branch of the orders, on either side of which something has changed since."""
@@ -374,6 +409,14 @@ def test_pick_between_snapshots(engine: Engine, branch: str, admin: Admin) -> No
         assert notes(engine) == PRESENT | {6: "six"}
         connection.execute(PickBranch(branch, Order, between=between))
         assert notes(engine) == PRESENT | {5: "five", 6: "six"}
+
+
+@has_branches
+def test_keys_out_of_a_result(engine: Engine, branch: str) -> None:
+    with autocommit(engine) as connection:
+        keys = connection.execute(text(f"SELECT id FROM {branch} WHERE id = 4")).all()
+        connection.execute(PickBranch(branch, Order, keys=keys))
+    assert notes(engine) == PRESENT | {4: "branch 4"}
 
 
 @has_branches

@@ -316,3 +316,12 @@ def test_another_databases_session():
     session = Session(create_engine("sqlite://"))
     with time_travel(session, snapshot=SNAPSHOT), pytest.raises(InvalidRequestError, match="matrixone engine"):
         session.scalars(select(Team)).all()
+
+
+def test_a_join_by_an_association_table_of_the_present(staff) -> None:
+    engine, *_ = staff
+    old, team = (as_of(entity, snapshot=SNAPSHOT) for entity in (Person, Team))
+    with Session(engine) as session:
+        for joined in (select(old.id, team.title).join(old.teams.of_type(team)), select(old.id).join(team, old.teams)):
+            with pytest.raises(CompileError, match="goes by a table between"):
+                session.execute(joined)

@@ -301,6 +301,8 @@ def run(*statements: str) -> TransactionState:
         "SHOW TABLES",
         "DESCRIBE t",
         "EXPLAIN SELECT 1",
+        "(SELECT 1) UNION (SELECT 2)",
+        "USE d",
         "BEGIN",
     ],
 )
@@ -319,7 +321,7 @@ def test_what_a_begin_would_not_commit(statement):
         "SELECT nextval('s')",
         "SELECT * FROM t INTO OUTFILE 'x'",
         "WITH c AS (SELECT 1) DELETE FROM t",
-        "(SELECT 1)",
+        "(SELECT 1) INTO OUTFILE 'x'",
         "CALL p()",
     ],
 )

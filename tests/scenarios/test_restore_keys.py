@@ -1,0 +1,91 @@
+"""What foreign keys refer to, the servers do not restore by itself, and report that they did: it is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from sqlalchemy_matrixone import Reason, Recovery, RestoreError, RestoreSnapshot
+
+from .client import clean_up
+from .server import Admin, Server
+
+SHOP, OTHER = "sc_shop", "sc_other"
+CREATE = (
+    f"CREATE TABLE {SHOP}.items (id INT PRIMARY KEY, v INT, o INT, FOREIGN KEY (o) REFERENCES {SHOP}.orders (id))",
+    f"INSERT INTO {SHOP}.items VALUES (1, 1, 1)",
+)
+TREE = f"CREATE TABLE {SHOP}.tree (id INT PRIMARY KEY, up INT, FOREIGN KEY (up) REFERENCES {SHOP}.tree (id))"
+REFER = f"CREATE TABLE {OTHER}.bills (id INT PRIMARY KEY, o INT, FOREIGN KEY (o) REFERENCES {SHOP}.orders (id))"
+
+
+@pytest.fixture
+def recovery(server: Server, admin: Admin) -> Iterator[Recovery]:
+    admin(f"DROP DATABASE IF EXISTS {OTHER}")
+    clean_up(admin, SHOP)
+    for statement in (f"CREATE DATABASE {OTHER}", *CREATE):
+        admin(statement)
+    with server.engine(server.url(database=SHOP)).connect() as connection:
+        yield Recovery(connection)
+    for statement in (f"DROP DATABASE {OTHER}", f"DROP DATABASE {SHOP}"):
+        admin(statement)
+
+
+def test_a_database_is_restored_with_the_keys_in_it(recovery: Recovery, admin: Admin) -> None:
+    recovery.create_snapshot("sc_snap", database=SHOP)
+    admin(f"UPDATE {SHOP}.items SET v = 2")
+    admin(f"UPDATE {SHOP}.orders SET note = 'changed'")
+    recovery.restore_snapshot("sc_snap", table="items", database=SHOP)
+    assert admin(f"SELECT v FROM {SHOP}.items") == [(1,)]
+    recovery.restore_snapshot("sc_snap", database=SHOP)
+    assert admin(f"SELECT note FROM {SHOP}.orders ORDER BY id") == [("first",), ("second",)]
+    recovery.drop_snapshot("sc_snap")
+
+
+def test_a_table_that_another_refers_to(recovery: Recovery, admin: Admin, server: Server) -> None:
+    recovery.create_pitr("sc_pitr", range="1d", database=SHOP)
+    snapshot = recovery.create_snapshot("sc_snap", table="orders", database=SHOP)
+    admin(f"UPDATE {SHOP}.orders SET note = 'changed'")
+    with pytest.raises(RestoreError, match="foreign keys refer to orders of 'sc_shop'") as refusal:
+        recovery.restore_snapshot("sc_snap", table="orders", database=SHOP)
+    assert refusal.value.reason is Reason.UNSUPPORTED
+    with pytest.raises(RestoreError, match="foreign keys refer to orders"):
+        recovery.restore_pitr("sc_pitr", snapshot.created_at, table="orders", database=SHOP)
+    with server.engine().connect() as connection, pytest.raises(RestoreError, match="foreign keys refer to orders"):
+        connection.execute(RestoreSnapshot("sc_snap", table="orders", database=SHOP))
+    # The reason: so it ends when it is sent.
+    form = "RESTORE TABLE {0}.orders {{SNAPSHOT = sc_snap}}"
+    if server.release < (4, 0):
+        form = "RESTORE ACCOUNT sys DATABASE {0} TABLE orders FROM SNAPSHOT sc_snap"
+    admin(form.format(SHOP))
+    assert admin(f"SELECT DISTINCT note FROM {SHOP}.orders") == [("changed",)]
+    admin(f"DROP TABLE {SHOP}.items")
+    recovery.restore_snapshot("sc_snap", table="orders", database=SHOP)
+    assert admin(f"SELECT note FROM {SHOP}.orders ORDER BY id") == [("first",), ("second",)]
+    recovery.drop_pitr("sc_pitr")
+    recovery.drop_snapshot("sc_snap")
+
+
+def test_a_database_that_another_refers_to(recovery: Recovery, admin: Admin) -> None:
+    admin(REFER)
+    recovery.create_snapshot("sc_snap", database=SHOP)
+    with pytest.raises(RestoreError, match="foreign keys refer to orders"):
+        recovery.restore_snapshot("sc_snap", database=SHOP)
+    recovery.drop_snapshot("sc_snap")
+
+
+def test_a_table_that_refers_to_itself(recovery: Recovery, admin: Admin, server: Server) -> None:
+    admin(TREE)
+    admin(f"INSERT INTO {SHOP}.tree VALUES (1, NULL)")
+    recovery.create_snapshot("sc_snap", database=SHOP)
+    admin(f"DELETE FROM {SHOP}.tree")
+    with pytest.raises(RestoreError, match="foreign keys refer to tree"):
+        recovery.restore_snapshot("sc_snap", table="tree", database=SHOP)
+    if server.release < (4, 2):
+        with pytest.raises(RestoreError, match="foreign keys refer to tree"):
+            recovery.restore_snapshot("sc_snap", database=SHOP)
+    else:
+        recovery.restore_snapshot("sc_snap", database=SHOP)
+        assert admin(f"SELECT id FROM {SHOP}.tree") == [(1,)]
+    recovery.drop_snapshot("sc_snap")
