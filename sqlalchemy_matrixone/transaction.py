@@ -60,11 +60,12 @@ class TransactionState:
 
     def __init__(self, autocommit: bool = False) -> None:
         self.autocommit = autocommit
-        self.ended()
+        self.used = self.begun = self.written = self.altered = False
 
     def ended(self) -> None:
         """A COMMIT or ROLLBACK was carried out."""
-        self.used = self.begun = self.written = False
+        self.used = False
+        self.broken()
 
     def sending(self, statement: str) -> str:
         """A statement is on its way, whatever may become of it. Gives its first word, for :meth:`sent`."""

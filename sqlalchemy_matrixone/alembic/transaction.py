@@ -60,7 +60,7 @@ def with_nothing_written(context: MigrationContext, what: str) -> Iterator[None]
         commits = not sees_all
     else:
         state = _state(context)
-        # After a BEGIN, which the dialect sends before the first of them, they may follow what the server lets them see.
+        # After a BEGIN, which the dialect sends before the first of them, they may follow what they can see.
         commits = state.written and (not state.begun or (state.altered and not sees_all))
     if commits:
         with outside_transaction(context, what):
