@@ -86,6 +86,7 @@ def detach_past_entities(compile_state: Any) -> None:
     for join in getattr(compile_state, "eager_joins", {}).values():
         if _reads_past(_leftmost(join)) and _reads_present(join):
             raise exc.CompileError(_PRESENT_INTO_PAST)
+    _check_column_properties(compile_state)
     for entity in entities:
         if _reads_past(entity.selectable):
             _check_past_entity(entity, compile_state)
@@ -99,10 +100,16 @@ def detach_past_entities(compile_state: Any) -> None:
 def _check_past_entity(entity: Any, compile_state: Any) -> None:
     if any(mapper.polymorphic_load == "selectin" for mapper in _subclasses(entity.mapper)):
         raise exc.CompileError(f"columns of subclasses of {entity.mapper.class_.__name__} are {_by_a_second_select()}")
-    for expression in entity.path.get(compile_state.attributes, "memoized_setups", {}).values():
-        # A column_property() of a SELECT, which has tables of its own.
-        if isinstance(expression, ClauseElement) and any(map(_selects_present, visitors.iterate(expression))):
-            raise exc.CompileError(_PRESENT_INTO_PAST)
+
+
+def _check_column_properties(compile_state: Any) -> None:
+    """Of what is loaded from the past, joined eager loads included, that no ``column_property()`` reads the present."""
+    for key, expressions in compile_state.attributes.items():
+        if key[0] != "memoized_setups" or not any(map(_is_past, key[1])):
+            continue
+        for expression in expressions.values():
+            if isinstance(expression, ClauseElement) and any(map(_selects_present, visitors.iterate(expression))):
+                raise exc.CompileError(_PRESENT_INTO_PAST)
 
 
 def _check_what_is_loaded_afterwards(compile_state: Any) -> None:
@@ -217,6 +224,7 @@ def _reads_present(element: Any) -> bool:
     return isinstance(element, TableClause)
 
 
-def _reads_past(element: Any) -> bool:
-    """Whether a table of the past is anywhere in what is selected from."""
-    return any(isinstance(part, PastTable) for part in visitors.iterate(element))
+def _reads_past(selectable: Any) -> bool:
+    """Whether a column of it is out of a table of the past. One that is only filtered by the past is not."""
+    sources = (source for column in selectable.c for source in column.proxy_set)
+    return any(isinstance(getattr(source, "table", None), PastTable) for source in sources)

@@ -325,3 +325,14 @@ def test_a_join_by_an_association_table_of_the_present(staff) -> None:
         for joined in (select(old.id, team.title).join(old.teams.of_type(team)), select(old.id).join(team, old.teams)):
             with pytest.raises(CompileError, match="goes by a table between"):
                 session.execute(joined)
+
+
+def test_rows_that_are_only_filtered_by_the_past_are_of_the_present(staff) -> None:
+    engine, *_ = staff
+    old = as_of(Team, snapshot=SNAPSHOT)
+    filtered = select(Team).join(old, old.id == Team.id).where(old.title == "red then").subquery()
+    with Session(engine) as session:
+        team = session.scalars(select(aliased(Team, filtered))).one()
+        team.title = "edited"
+        session.commit()
+        assert session.scalars(select(Team.title).where(Team.id == 1)).all() == ["edited"]

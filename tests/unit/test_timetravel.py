@@ -32,6 +32,7 @@ from sqlalchemy.orm import (
     Session,
     aliased,
     column_property,
+    contains_eager,
     joinedload,
     mapped_column,
     relationship,
@@ -347,3 +348,26 @@ def test_changes_since():
         changes_since(BILLING, **S)
     with pytest.raises(RecoveryArgumentError, match="shares its rows"):
         changes_since(Manager, **S)
+
+
+def test_a_column_property_that_is_joined_reads_no_present():
+    class Own(DeclarativeBase):
+        pass
+
+    class Basket(Own):
+        __tablename__ = "baskets"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        fruits = relationship("Fruit")
+
+    class Fruit(Own):
+        __tablename__ = "fruits"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        basket_id: Mapped[int] = mapped_column(ForeignKey("baskets.id"))
+
+    prices = Table("prices", MetaData(), Column("id", Integer), Column("price", Integer))
+    Fruit.price = column_property(select(prices.c.price).where(prices.c.id == Fruit.id).scalar_subquery())
+    old, fruit = as_of(Basket, **S), as_of(Fruit, **S)
+    for option in (joinedload(old.fruits.of_type(fruit)), contains_eager(old.fruits.of_type(fruit))):
+        statement = select(old).join(old.fruits.of_type(fruit)).options(option)
+        with pytest.raises(CompileError, match="present"):
+            compiled(statement)
