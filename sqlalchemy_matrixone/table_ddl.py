@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import exc, schema, types
+from sqlalchemy import TextClause, exc, schema, types
 from sqlalchemy.dialects.mysql.base import MySQLDDLCompiler
 
 from .release import Feature
@@ -141,11 +141,18 @@ class MatrixOneTableDDLCompiler(MySQLDDLCompiler):
 
     def get_column_default_string(self, column: schema.Column[Any]) -> str | None:
         """In parentheses where there are quotes or backslashes, which ALTER TABLE would double or lose."""
-        default = super().get_column_default_string(column)
+        default = self._reflected_default(column) or super().get_column_default_string(column)
         if default is None or not default.startswith("'") or not _ESCAPED.search(default[1:-1]):
             return default
         dialect: Any = self.dialect
         return f"({default})" if dialect.supports(Feature.DEFAULT_IN_PARENTHESES) else default
+
+    def _reflected_default(self, column: schema.Column[Any]) -> str | None:
+        """As it was reflected: a colon in it begins no bind parameter."""
+        default: Any = column.server_default
+        if default is None or not default.reflected or not isinstance(default.arg, TextClause):
+            return None
+        return str(self.sql_compiler.post_process_text(default.arg.text))  # type: ignore[no-untyped-call]
 
     def visit_drop_constraint(self, drop: ddl.DropConstraint, **kw: Any) -> str:
         """``DROP INDEX … ON`` for a UNIQUE: what ALTER TABLE drops, it looks for in the connection's own database."""

@@ -6,7 +6,7 @@ import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import DefaultClause, TextClause, types
+from sqlalchemy import DefaultClause, types
 
 if TYPE_CHECKING:
     from sqlalchemy import Column, Dialect
@@ -30,20 +30,11 @@ def spelling(dialect: Dialect, column: Column[Any], type_: TypeEngine[Any]) -> s
     """
     if not isinstance(column.server_default, DefaultClause):
         return None
-    default = _said(dialect, column)
+    compiler = dialect.ddl_compiler(dialect, None)  # type: ignore[arg-type]
+    default = compiler.get_column_default_string(column)
     # Types of MySQL's own, such as BIT and YEAR, have no affinity: their literals are compared as they stand.
     affinity: Any = type_._type_affinity
     return None if default is None else _spelling(default.strip(), issubclass(affinity, _NUMERIC))
-
-
-def _said(dialect: Dialect, column: Column[Any]) -> str | None:
-    """The default as CREATE TABLE says it, or as it was reflected: a colon in that is no bind parameter."""
-    default: Any = column.server_default
-    if default.reflected and isinstance(default.arg, TextClause):
-        return default.arg.text
-    compiler = dialect.ddl_compiler(dialect, None)  # type: ignore[arg-type]
-    said = compiler.get_column_default_string(column)
-    return None if said is None else said.replace("%%", "%")
 
 
 def _spelling(default: str, numeric: bool) -> str | None:

@@ -10,7 +10,7 @@ from alembic.ddl._autogen import ComparisonResult
 from alembic.ddl.base import alter_table, format_column_name, format_server_default
 from alembic.ddl.mysql import MySQLAlterDefault, MySQLChangeColumn, MySQLImpl, MySQLModifyColumn
 from alembic.util import CommandError
-from sqlalchemy import CheckConstraint, types
+from sqlalchemy import CheckConstraint, TextClause, types
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import Constraint
 from sqlalchemy.sql.compiler import DDLCompiler
@@ -104,7 +104,12 @@ class MatrixOneImpl(MySQLImpl):
     def render_ddl_sql_expr(
         self, expr: ClauseElement, is_server_default: bool = False, is_index: bool = False, **kw: Any
     ) -> str:
-        """As Alembic renders it, less the doubling of percent signs, which is for drivers and not for migrations."""
+        """As Alembic renders it, less the doubling of percent signs, which is for drivers and not for migrations.
+
+        A colon in a server default begins no bind parameter.
+        """
+        if is_server_default and isinstance(expr, TextClause):
+            return _BIND.sub(r"\\:", expr.text)
         return super().render_ddl_sql_expr(expr, is_server_default, is_index, **kw).replace("%%", "%")
 
     def add_constraint(self, const: Any, **kw: Any) -> None:
@@ -160,6 +165,7 @@ def _default(compiler: DDLCompiler, default: Any) -> str:
     return f"({said})" if _EXPRESSION.fullmatch(said) else said
 
 
+_BIND = re.compile(r"(?<![:\\]):(?=\w)")
 # A call that is not the present time, which needs none.
 _EXPRESSION = re.compile(r"(?!now\(|current_\w+\(|localtime)\w+\(.*\)", re.I | re.S)
 
