@@ -100,6 +100,7 @@ def test_an_id_beside_a_full_text_index_is_refused(session: Session) -> None:
         session.flush()
     session.rollback()
     session.add(Article(id=7, body="one two three"))
+    session.flush()  # which SQLAlchemy 2.0 does not do by itself before the statement
     session.execute(insert(Article.__table__).inline().values(body="four"))
     session.commit()
     assert session.scalars(select(Article.id).order_by(Article.id)).all() == [7, 8]
