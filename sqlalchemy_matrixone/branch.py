@@ -368,6 +368,8 @@ class DropBranch(BranchDDL):
     :param name: the table: a name, a mapped class or a Table.
     :param database: without a name, the database that is dropped; with one, the database it is in.
     :raises RecoveryArgumentError: where neither is named.
+    :raises BranchError: when executed where the transaction has written something, or inside a transaction before 4.2
+        where nothing was dropped.
     """
 
     __visit_name__ = "drop_branch"

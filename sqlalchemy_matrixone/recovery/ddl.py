@@ -260,6 +260,7 @@ class RestoreSnapshot(_Restore):
         a table or the account sys the server would ignore it and replace the original.
     :raises RecoveryArgumentError: where nothing is named, or what doesn't belong together.
     :raises sqlalchemy.exc.CompileError: when compiled, where ``to_account`` would be ignored.
+    :raises RestoreError: when executed, where foreign keys would have the server leave a table as it is.
     """
 
     __visit_name__ = "restore_snapshot"
@@ -302,6 +303,7 @@ class RestorePitr(_Restore):
     :param table: a mapped class or Table, or a name with ``database=``.
     :param to_account: restore the account into this one, from a PITR of the cluster.
     :raises RecoveryArgumentError: where nothing is named, or ``when`` is a naive datetime.
+    :raises RestoreError: when executed, where foreign keys would have the server leave a table as it is.
     """
 
     __visit_name__ = "restore_pitr"

@@ -9,11 +9,11 @@ from sqlalchemy import exc
 from ..catalog_bytes import SELF, referring_tables
 from ..exc import Reason, RestoreError, reason_of
 from ..release import Feature
-from .resolve import matrixone_dialect
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
+    from ..base import MatrixOneDialect
     from .what import What
 
 _TABLES = (
@@ -22,20 +22,20 @@ _TABLES = (
 )
 
 
-def refuse_what_keys_hold(connection: Connection, what: What, database: str) -> None:
+def refuse_what_keys_hold(dialect: MatrixOneDialect, connection: Connection, what: What, database: str) -> None:
     """
     :raises RestoreError: where the server would leave a table as it is, and report that it was restored: with a table
         alone, where a foreign key refers to it, its own included; with a database, where one out of another database
         does, and before 4.2 the table's own.
     """
-    with matrixone_dialect(connection).left_as_found(connection):
+    with dialect.left_as_found(connection):
         try:
             rows = connection.exec_driver_sql(_TABLES, (database.lower(),)).all()
         except exc.DBAPIError as error:
             if reason_of(error) is Reason.NOT_PERMITTED:
                 return  # nor is the restore, likely
             raise
-    restored = {SELF} if matrixone_dialect(connection).supports(Feature.RESTORE_OF_TREES) else set()
+    restored = {SELF} if dialect.supports(Feature.RESTORE_OF_TREES) else set()
     restored.update(number for number, _, _ in rows)
     if what.level == "table":
         assert what.table is not None

@@ -11,6 +11,7 @@ from sqlalchemy import exc
 from ..exc import Reason, RecoveryArgumentError, RestoreError
 from ..release import announced_release
 from ..transaction import driver_connection
+from .foreign_keys import refuse_what_keys_hold
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -40,24 +41,23 @@ def resolved(element: RecoveryDDL, connection: Connection, options: Mapping[str,
         return element.copy_with(release=_greeted_release(connection))
     if element.error is not RestoreError:
         return element
-    matrixone_dialect(connection).refuse_in_transaction(connection.connection, element)
-    _refuse_held(element, connection, options)
+    dialect = matrixone_dialect(connection)
+    dialect.refuse_in_transaction(connection.connection, element)
+    _refuse_held(element, dialect, connection, options)
     when = getattr(element, "when", None)
     return element.copy_with(when=server_wall_clock(connection, when)) if isinstance(when, dt.datetime) else element
 
 
-def _refuse_held(element: Any, connection: Connection, options: Mapping[str, Any]) -> None:
-    from .foreign_keys import refuse_what_keys_hold
-
+def _refuse_held(element: Any, dialect: MatrixOneDialect, connection: Connection, options: Mapping[str, Any]) -> None:
     what: What = element.what
     if what.level not in ("database", "table") or element.to_account is not None:
         return
-    own = matrixone_dialect(connection).default_account_name
+    own = dialect.default_account_name
     if what.account is not None and own is not None and what.account.lower() != own.lower():
         return  # in another account's catalog, which cannot be read
-    database = what.in_database(connection.dialect.default_schema_name, options.get("schema_translate_map"))
+    database = what.in_database(dialect.default_schema_name, options.get("schema_translate_map"))
     if database is not None:
-        refuse_what_keys_hold(connection, what, database)
+        refuse_what_keys_hold(dialect, connection, what, database)
 
 
 def matrixone_dialect(connection: Connection) -> MatrixOneDialect:
