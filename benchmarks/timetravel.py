@@ -22,7 +22,7 @@ from sqlalchemy.util import LRUCache
 
 from sqlalchemy_matrixone import as_of
 from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
-from sqlalchemy_matrixone.timetravel import Moment, MomentOption
+from sqlalchemy_matrixone.timetravel.moment import Moment, MomentOption
 
 REPEATS, STATEMENTS = 5, 200
 GOAL = 5

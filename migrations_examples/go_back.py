@@ -4,7 +4,7 @@ import os
 
 from sqlalchemy import create_engine
 
-from sqlalchemy_matrixone.alembic import restore_newest
+from sqlalchemy_matrixone.alembic.snapshots import restore_newest
 
 
 def go_back(url: str) -> str:

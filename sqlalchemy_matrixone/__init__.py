@@ -4,9 +4,15 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.dialects import registry as _registry
 
-from . import compiler as _compiler  # noqa: F401  teaches the constructs to the mysql dialects too
-from .branch import CloneDatabase, CloneTable, CreateBranch, DiffBranch, DropBranch, MergeBranch, PickBranch
-from .changes import changes_since
+from .branches.constructs import (
+    CloneDatabase,
+    CloneTable,
+    CreateBranch,
+    DiffBranch,
+    DropBranch,
+    MergeBranch,
+    PickBranch,
+)
 from .exc import (
     BranchConflict,
     BranchError,
@@ -17,8 +23,7 @@ from .exc import (
     RestoreError,
     SnapshotError,
 )
-from .inspector import MatrixOneInspector
-from .recovery.ddl import (
+from .recovery.constructs import (
     AlterPitr,
     CreatePitr,
     CreateSnapshot,
@@ -27,13 +32,16 @@ from .recovery.ddl import (
     RestorePitr,
     RestoreSnapshot,
 )
-from .recovery.helper import Recovery
+from .recovery.inspector import MatrixOneInspector
+from .recovery.session import Recovery
 from .recovery.values import Pitr, RecoveryWindow, Snapshot
-from .session_travel import time_travel
-from .timetravel import as_of
+from .sql import ddl_compiler as _compiler  # noqa: F401  teaches the constructs to the mysql dialects too
+from .timetravel.changes import changes_since
+from .timetravel.session import time_travel
+from .timetravel.tables import as_of
 
 if TYPE_CHECKING:
-    from .recovery.async_helper import AsyncRecovery
+    from .recovery.asyncio import AsyncRecovery
 
 __version__ = "0.1.0"
 
@@ -76,7 +84,7 @@ def __getattr__(name: str) -> Any:
     """AsyncRecovery when it is asked for: SQLAlchemy's asyncio extension needs greenlet, which not everybody has."""
     if name != "AsyncRecovery":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from .recovery.async_helper import AsyncRecovery
+    from .recovery.asyncio import AsyncRecovery
 
     return AsyncRecovery
 

@@ -11,19 +11,16 @@ from sqlalchemy import exc, pool, schema, sql, util
 from sqlalchemy.dialects.mysql.base import MySQLDialect
 
 from . import types as matrixone_types
-from .branch_run import branch_statement, placed
-from .compiler import MatrixOneDDLCompiler
-from .exc import Reason, RecoveryError, reason_of
-from .inspector import MatrixOneInspector
-from .preparer import MatrixOneIdentifierPreparer
-from .recovery import catalog
-from .recovery.ddl import RecoveryDDL, recovery_statement
-from .recovery.what import SYS_ACCOUNT
-from .reflection import MatrixOneReflection
-from .release import NEWEST, Feature, Release, announced_release, format_release, parse_release
-from .sql_compiler import MatrixOneCompiler, MatrixOneExecutionContext
-from .table_ddl import INDEX_OPTIONS
-from .transaction import driver_connection, makes_temporary_table, state_of
+from .core.connection import driver_connection, makes_temporary_table, state_of
+from .core.options import INDEX_OPTIONS
+from .core.release import NEWEST, Feature, Release, announced_release, format_release, parse_release
+from .core.server import SYS_ACCOUNT, UNCLASSIFIED
+from .core.statement import ServerStatement
+from .recovery.inspector import MatrixOneInspector
+from .reflection.dialect import MatrixOneReflection
+from .sql.compiler import MatrixOneCompiler, MatrixOneExecutionContext
+from .sql.ddl_compiler import MatrixOneDDLCompiler
+from .sql.preparer import MatrixOneIdentifierPreparer
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL, Connection
@@ -35,8 +32,6 @@ if TYPE_CHECKING:
         IsolationLevel,
     )
     from sqlalchemy.types import TypeEngine
-
-    from .recovery.values import Pitr, RecoveryWindow, Snapshot
 
 # The numbers of most of the server's errors, those of lost connections among them: these are told by text.
 _GENERIC = frozenset((1105, 20101))
@@ -68,7 +63,7 @@ _DEADLOCK = 20701
 _FACTS = "SELECT DATABASE(), @@transaction_isolation, @@sql_mode, @@lower_case_table_names, current_account_name()"
 
 
-class MatrixOneDialect(MatrixOneReflection, MySQLDialect):
+class MatrixOneDialect(MatrixOneReflection):
     """What MatrixOne does otherwise than MySQL; a mixin before one of SQLAlchemy's MySQL driver dialects.
 
     :param server_version: the release to compile for, such as ``"3.0.14"``, where it cannot be learned from
@@ -80,14 +75,13 @@ class MatrixOneDialect(MatrixOneReflection, MySQLDialect):
     :ivar default_account_name: the account that the engine is connected to.
     """
 
-    name = "matrixone"
     supports_statement_cache = True
 
     statement_compiler = MatrixOneCompiler
     ddl_compiler = MatrixOneDDLCompiler
     type_compiler_cls = matrixone_types.MatrixOneTypeCompiler
     execution_ctx_cls = MatrixOneExecutionContext
-    preparer = MatrixOneIdentifierPreparer
+    preparer = MatrixOneIdentifierPreparer  # type: ignore[assignment]
     inspector = MatrixOneInspector
 
     colspecs = {**MySQLDialect.colspecs, **matrixone_types.colspecs}  # noqa: RUF012
@@ -104,8 +98,6 @@ class MatrixOneDialect(MatrixOneReflection, MySQLDialect):
     supports_sequences = True
     sequences_optional = True
 
-    server_release: Release = NEWEST
-    default_account_name: str | None = None
     _stated_release: Release | None = None
     _initializing = False
 
@@ -132,9 +124,6 @@ class MatrixOneDialect(MatrixOneReflection, MySQLDialect):
         if (variant := matrixone_types.variant_for(typeobj)) is not typeobj:
             return variant.dialect_impl(self)
         return cast("TypeEngine[Any]", super().type_descriptor(typeobj))  # type: ignore[no-untyped-call]
-
-    def supports(self, feature: Feature) -> bool:
-        return feature.in_release(self.server_release)
 
     # -- the URL
 
@@ -228,14 +217,12 @@ class MatrixOneDialect(MatrixOneReflection, MySQLDialect):
         """What goes around the sending of a statement, so that the account of its connection stays right."""
         if context is None:
             return nullcontext()
-        if (branch := branch_statement(context)) is not None:
-            return placed(self, branch, context)
+        element = getattr(context.compiled, "statement", None)
+        if isinstance(element, ServerStatement):
+            return element.sending(self, context)
         connection = context.root_connection.connection
-        unclassified = recovery_statement(context)
-        if unclassified is None:
-            unclassified = context.execution_options.get(catalog.UNCLASSIFIED)
-        if unclassified is not None:
-            self.refuse_in_transaction(connection, unclassified, statement)
+        if (error := context.execution_options.get(UNCLASSIFIED)) is not None:
+            self.refuse_in_transaction(connection, error, statement)
             return self.cleaned_up(connection)
         return self._ordinary(connection, statement)
 
@@ -263,54 +250,6 @@ class MatrixOneDialect(MatrixOneReflection, MySQLDialect):
                 "temporary table is made or written to, with no error at its COMMIT. Use temporary tables on a "
                 "connection in AUTOCOMMIT."
             )
-
-    def refuse_in_transaction(
-        self, connection: Any, unclassified: RecoveryDDL | type[RecoveryError], statement: str = ""
-    ) -> None:
-        """
-        :param unclassified: the construct that is about to be sent, or for a SHOW the error to raise.
-        :param statement: the SHOW.
-        :raises RecoveryError: with reason active_transaction, where the server would refuse it.
-        """
-        if not state_of(connection).used:
-            return
-        name, ways = statement, " Recovery(session, commit_first=True) commits for you"
-        if isinstance(unclassified, RecoveryDDL):
-            error, name = unclassified.error, unclassified.__visit_name__.upper().replace("_", " ")
-            ways += f"; in an Alembic migration, op.{unclassified.__visit_name__}() does"
-        else:
-            error = unclassified
-        raise error(
-            f"{name} was not sent: something has run on the connection since its last commit or rollback, and "
-            f"MatrixOne refuses it then. Commit or roll back first, or use a connection in AUTOCOMMIT.{ways}.",
-            Reason.ACTIVE_TRANSACTION,
-        )
-
-    @contextmanager
-    def cleaned_up(self, connection: Any) -> Iterator[None]:
-        """End the transaction that the server counts a recovery statement as, whether it succeeded or not."""
-        state = state_of(connection)
-        try:
-            yield
-        except self.loaded_dbapi.Error as error:
-            if reason_of(error) is Reason.ACTIVE_TRANSACTION:
-                # Something has run that the dialect did not see; it stays untouched.
-                state.used = True
-            elif not state.autocommit and not self.is_disconnect(error, connection, None):
-                self.do_rollback(connection)
-            raise
-        if not state.autocommit:
-            self.do_rollback(connection)
-
-    @contextmanager
-    def left_as_found(self, connection: Connection) -> Iterator[None]:
-        """For queries of our own: where nothing has run on the connection, nothing will have."""
-        was_clean = not state_of(connection.connection).used
-        try:
-            yield
-        finally:
-            if was_clean and not connection.invalidated and state_of(connection.connection).used:
-                self.do_rollback(connection.connection)
 
     def do_commit(self, dbapi_connection: Any) -> None:
         super().do_commit(dbapi_connection)  # type: ignore[no-untyped-call]
@@ -378,17 +317,6 @@ class MatrixOneDialect(MatrixOneReflection, MySQLDialect):
             return False
         text = str(e).lower()
         return any(lost in text for lost in _LOST)
-
-    # -- reading back
-
-    def get_snapshots(self, connection: Connection, **what: Any) -> list[Snapshot]:
-        return catalog.get_snapshots(connection, **what)
-
-    def get_pitrs(self, connection: Connection, **what: Any) -> list[Pitr]:
-        return catalog.get_pitrs(connection, **what)
-
-    def get_recovery_windows(self, connection: Connection, **what: Any) -> list[RecoveryWindow]:
-        return catalog.get_recovery_windows(connection, **what)
 
 
 def _isolation_level(variable: str) -> IsolationLevel:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy.testing import exclusions
 from sqlalchemy.testing.requirements import SuiteRequirements
 
-from .release import Feature, format_release
+from .core.release import Feature, format_release
 
 # Properties, for a test that has several requirements adds them up in the first one's object.
 _yes = property(lambda self: exclusions.open())  # type: ignore[no-untyped-call]

@@ -13,13 +13,13 @@ from sqlalchemy.dialects.mysql.base import MySQLTypeCompiler
 from sqlalchemy.sql import coercions, operators, roles
 from sqlalchemy.types import UUID
 
-from .release import Feature, format_release
+from .core.release import Feature, format_release
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
     from sqlalchemy.sql.elements import ColumnElement
 
-    from .base import MatrixOneDialect
+    from .core.server import MatrixOneServer
 
 __all__ = [
     "DATALINK",
@@ -207,7 +207,7 @@ class MatrixOneSet(mysql.SET):
             if value is None or isinstance(value, int):
                 return value
             names = set(filter(None, value.split(",")) if isinstance(value, str) else value)
-            if names <= set(self.values) and not cast("MatrixOneDialect", dialect).supports(Feature.SET_AS_TEXT):
+            if names <= set(self.values) and not cast("MatrixOneServer", dialect).supports(Feature.SET_AS_TEXT):
                 return sum(1 << bit for bit, name in enumerate(self.values) if name in names)
             # In the order declared, the only one that compares equal. What is no value the server refuses.
             return ",".join(sorted(names, key=(*self.values, *names).index))

@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, cast
 
 import alembic.op
-from alembic.ddl._autogen import ComparisonResult
 from alembic.ddl.base import alter_table, format_column_name, format_server_default
+from alembic.ddl.impl import ComparisonResult
 from alembic.ddl.mysql import MySQLAlterDefault, MySQLChangeColumn, MySQLImpl, MySQLModifyColumn
 from alembic.util import CommandError
 from sqlalchemy import CheckConstraint, TextClause, types
@@ -16,11 +16,12 @@ from sqlalchemy.schema import Constraint
 from sqlalchemy.sql.compiler import DDLCompiler
 
 from .. import types as matrixone_types
-from ..release import Feature
-from . import names, net
-from .defaults import spelling
-from .indexes import index_differences
-from .spelling import type_spelling
+from ..core.release import Feature
+from . import snapshots as net
+from .compare import names
+from .compare.defaults import spelling
+from .compare.indexes import index_differences
+from .compare.types import type_spelling
 
 if TYPE_CHECKING:
     from alembic.autogenerate.api import AutogenContext

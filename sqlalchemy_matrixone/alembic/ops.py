@@ -18,20 +18,20 @@ from alembic.util import CommandError
 from sqlalchemy import MetaData, Table
 from sqlalchemy.schema import DropSchema
 
-from ..branch import BranchDDL, CloneDatabase, CloneTable, CreateBranch, DropBranch
+from ..branches.constructs import BranchDDL, CloneDatabase, CloneTable, CreateBranch, DropBranch
+from ..core.arguments import table_of
+from ..core.statement import MatrixOneDDL
 from ..exc import RecoveryArgumentError
-from ..recovery.ddl import (
+from ..recovery.constructs import (
     AlterPitr,
     CreatePitr,
     CreateSnapshot,
     DropPitr,
     DropSnapshot,
-    RecoveryDDL,
     RestorePitr,
     RestoreSnapshot,
 )
-from ..recovery.period import PitrRange, RangeArgument
-from ..recovery.what import table_of
+from ..recovery.pitr_range import PitrRange, RangeArgument
 from .transaction import outside_transaction, with_nothing_written
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class RecoveryOp(MigrateOperation):
         several names.
     """
 
-    construct: ClassVar[type[RecoveryDDL]]
+    construct: ClassVar[type[MatrixOneDDL]]
 
     def __init__(self, name: str | None = None, **arguments: Any) -> None:
         self.name = name
@@ -65,7 +65,7 @@ class RecoveryOp(MigrateOperation):
     def to_diff_tuple(self) -> tuple[Any, ...]:
         return (self.operation, self.name, self.arguments)
 
-    def element(self, own_database: str | None) -> RecoveryDDL:
+    def element(self, own_database: str | None) -> MatrixOneDDL:
         """The construct, for a connection to this database."""
         arguments = dict(self.arguments)
         name = self.name or self._implied_name(own_database)
@@ -306,7 +306,7 @@ class _OfPitrOp(RecoveryOp):
                 f"op.{self.operation}({name!r}) names the PITR: its database and table go without saying"
             )
 
-    def element(self, own_database: str | None) -> RecoveryDDL:
+    def element(self, own_database: str | None) -> MatrixOneDDL:
         name = self.name or self._implied_name(own_database)
         rest = {key: value for key, value in self.arguments.items() if key not in ("database", "table")}
         return self.construct(name, **rest)  # type: ignore[call-arg]
@@ -451,7 +451,7 @@ class _CopyOp(RecoveryOp):
                 raise RecoveryArgumentError(f"op.{self.operation}() takes a table by its name: {keyword}={value!r}")
         super().__init__(name, **arguments)
 
-    def element(self, own_database: str | None) -> RecoveryDDL:
+    def element(self, own_database: str | None) -> MatrixOneDDL:
         arguments = dict(self.arguments)
         if arguments.get("database") is True:
             arguments["database"] = _known(own_database)

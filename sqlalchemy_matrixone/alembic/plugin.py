@@ -19,10 +19,11 @@ def setup(plugin: Plugin) -> None:
     """
     from alembic.util import DispatchPriority
 
-    from . import compare, impl, names, ops, render  # noqa: F401  they register themselves
+    from . import impl, ops, pitrs, render  # noqa: F401  they register themselves
+    from .compare import names
 
     plugin.add_autogenerate_comparator(
-        compare.compare_pitrs,
+        pitrs.compare_pitrs,
         "schema",
         "matrixone_pitrs",
         qualifier="matrixone",

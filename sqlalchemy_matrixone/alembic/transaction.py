@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from alembic.util import CommandError
 
-from ..release import Feature
-from ..transaction import TransactionState, state_of
+from ..core.connection import TransactionState, state_of
+from ..core.release import Feature
 
 if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext

@@ -11,20 +11,23 @@ from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import exc
 
+from ..core.release import Feature
+from ..core.server import (
+    SERVER_ZONE,
+    SESSION_ZONE,
+    SYS_ACCOUNT,
+    UNCLASSIFIED,
+    UTC_ZONE,
+    convert_zone,
+    matrixone_dialect,
+)
 from ..exc import PitrError, RecoveryArgumentError, RecoveryError, SnapshotError, reason_of
-from ..release import Feature
-from .resolve import SERVER_ZONE, SESSION_ZONE, UTC_ZONE, convert_zone, matrixone_dialect
+from .target import LEVELS, Level, What
 from .values import Pitr, RecoveryWindow, Snapshot
-from .what import LEVELS, SYS_ACCOUNT, Level, What
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-UNCLASSIFIED = "matrixone_unclassified"
-"""Execution option of the SHOW statements that the server refuses inside a transaction, as it does the DDL.
-
-Its value is the error to raise for it.
-"""
 
 # Rows that the server keeps for itself.
 _RESERVED_PITR = "sys_mo_catalog_pitr"
@@ -150,7 +153,8 @@ def get_recovery_windows(connection: Connection, **what: Any) -> list[RecoveryWi
     named = What.of(**what)
     if named is not None and named.level == "cluster":
         raise RecoveryArgumentError("MatrixOne shows the recovery windows of an account, a database or a table")
-    compiler = matrixone_dialect(connection).ddl_compiler.for_dialect(connection.dialect)
+    ddl_compiler: Any = connection.dialect.ddl_compiler
+    compiler = ddl_compiler.for_dialect(matrixone_dialect(connection))
     with errors_as(RecoveryError, "reading recovery windows"):
         rows = _show(connection, f"SHOW RECOVERY_WINDOW FOR {compiler.target(named)}", RecoveryError)
         # The list of windows is JSON-like text, in quotes and brackets that differ between releases.

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import exc
 
-from ..catalog_bytes import SELF, referring_tables
+from ..core.catalog_bytes import SELF, referring_tables
+from ..core.release import Feature
 from ..exc import Reason, RestoreError, reason_of
-from ..release import Feature
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-    from ..base import MatrixOneDialect
-    from .what import What
+    from ..core.server import MatrixOneServer
+    from .target import What
 
 _TABLES = (
     "SELECT rel_id, relname, HEX(`constraint`) FROM mo_catalog.mo_tables "
@@ -22,7 +22,7 @@ _TABLES = (
 )
 
 
-def refuse_what_keys_hold(dialect: MatrixOneDialect, connection: Connection, what: What, database: str) -> None:
+def refuse_what_keys_hold(dialect: MatrixOneServer, connection: Connection, what: What, database: str) -> None:
     """
     :raises RestoreError: where the server would leave a table as it is, and report that it was restored: with a table
         alone, where a foreign key refers to it, its own included; with a database, where one out of another database

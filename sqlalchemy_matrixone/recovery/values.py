@@ -6,8 +6,8 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Literal
 
-from .period import PitrRange, Unit
-from .what import Level
+from .pitr_range import PitrRange, Unit
+from .target import Level
 
 
 @dataclass(frozen=True, slots=True)

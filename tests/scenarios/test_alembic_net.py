@@ -8,7 +8,7 @@ from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
 from sqlalchemy_matrixone import SnapshotError
-from sqlalchemy_matrixone.alembic import restore_newest
+from sqlalchemy_matrixone.alembic.snapshots import restore_newest
 
 from .alembic_project import (
     DATABASE,

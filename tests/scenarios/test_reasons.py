@@ -7,15 +7,7 @@ import datetime as dt
 import pytest
 from sqlalchemy import exc
 
-from sqlalchemy_matrixone import (
-    CreateSnapshot,
-    PitrError,
-    Reason,
-    Recovery,
-    RecoveryError,
-    RestoreError,
-    SnapshotError,
-)
+from sqlalchemy_matrixone import CreateSnapshot, PitrError, Reason, Recovery, RecoveryError, RestoreError, SnapshotError
 
 from .client import DRIVERS, Client, clean_up
 from .server import Admin, Server

@@ -10,7 +10,7 @@ from sqlalchemy import Column, event, func, text
 from sqlalchemy.dialects import mysql
 
 import sqlalchemy_matrixone.types
-from sqlalchemy_matrixone.release import Feature
+from sqlalchemy_matrixone.core.release import Feature
 from sqlalchemy_matrixone.types import DATALINK, UUID, VECBF16, VECF16, VECF32, VECF64, VECINT8, VECUINT8
 
 from .client import clean_up

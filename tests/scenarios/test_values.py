@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.dialects import mysql
 
-from sqlalchemy_matrixone.release import Feature
+from sqlalchemy_matrixone.core.release import Feature
 from sqlalchemy_matrixone.types import DATALINK, UUID, VECBF16, VECF16, VECF32, VECF64, VECINT8, VECUINT8, Vector
 
 from .server import Admin, Server

@@ -15,10 +15,10 @@ from sqlalchemy import Column, Index, Integer, MetaData, Table, UniqueConstraint
 from sqlalchemy.dialects import mysql, registry
 from sqlalchemy.schema import CreateTable
 
-from sqlalchemy_matrixone.alembic.defaults import spelling
-from sqlalchemy_matrixone.alembic.indexes import index_differences
-from sqlalchemy_matrixone.alembic.names import as_declared, foreign_keys_as_declared
-from sqlalchemy_matrixone.alembic.spelling import type_spelling
+from sqlalchemy_matrixone.alembic.compare.defaults import spelling
+from sqlalchemy_matrixone.alembic.compare.indexes import index_differences
+from sqlalchemy_matrixone.alembic.compare.names import as_declared, foreign_keys_as_declared
+from sqlalchemy_matrixone.alembic.compare.types import type_spelling
 from sqlalchemy_matrixone.types import GEOMETRY, VECF32
 
 FOUND = """
@@ -42,7 +42,7 @@ Plugin.populate_autogenerate_priority_dispatch(PriorityDispatcher(), ["sqlalchem
         "import alembic",
         "import sqlalchemy_matrixone, alembic",
         "import sqlalchemy_matrixone.alembic.op",
-        "import sqlalchemy_matrixone.alembic.compare",
+        "import sqlalchemy_matrixone.alembic.pitrs",
         "from alembic.autogenerate import renderers",
     ],
 )

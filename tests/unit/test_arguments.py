@@ -18,7 +18,7 @@ from sqlalchemy_matrixone import (
     RestorePitr,
     RestoreSnapshot,
 )
-from sqlalchemy_matrixone.recovery.period import PitrRange
+from sqlalchemy_matrixone.recovery.pitr_range import PitrRange
 
 NOON = dt.datetime(2026, 11, 22, 12, tzinfo=dt.UTC)
 

@@ -34,11 +34,11 @@ from sqlalchemy_matrixone import (
     RecoveryArgumentError,
     as_of,
 )
-from sqlalchemy_matrixone.branch import Place
+from sqlalchemy_matrixone.branches.execution import Place
+from sqlalchemy_matrixone.core.connection import TransactionState
+from sqlalchemy_matrixone.core.release import parse_release
 from sqlalchemy_matrixone.exc import conflict_of
 from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
-from sqlalchemy_matrixone.release import parse_release
-from sqlalchemy_matrixone.transaction import TransactionState
 
 
 class Base(DeclarativeBase):

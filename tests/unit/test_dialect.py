@@ -107,7 +107,7 @@ IMPORT_ORDERS = [
     "import sqlalchemy; sqlalchemy.create_engine('matrixone+pymysql://dump@localhost')",
     "import sqlalchemy_matrixone.aiomysql, sqlalchemy_matrixone.asyncmy",
     "import sqlalchemy_matrixone.recovery.catalog",
-    "import sqlalchemy_matrixone.compiler",
+    "import sqlalchemy_matrixone.sql.ddl_compiler",
 ]
 
 

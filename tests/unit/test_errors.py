@@ -6,14 +6,7 @@ import pytest
 from pymysql.err import OperationalError, ProgrammingError
 from sqlalchemy import exc
 
-from sqlalchemy_matrixone import (
-    PitrError,
-    Reason,
-    RecoveryArgumentError,
-    RecoveryError,
-    RestoreError,
-    SnapshotError,
-)
+from sqlalchemy_matrixone import PitrError, Reason, RecoveryArgumentError, RecoveryError, RestoreError, SnapshotError
 from sqlalchemy_matrixone.exc import reason_of
 
 ANSWERS = [

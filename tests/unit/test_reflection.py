@@ -4,11 +4,11 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
-from sqlalchemy_matrixone.catalog_bytes import check_constraints, foreign_key_columns
+from sqlalchemy_matrixone.core.catalog_bytes import check_constraints, foreign_key_columns
+from sqlalchemy_matrixone.core.options import INDEX_OPTIONS
 from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
-from sqlalchemy_matrixone.reflection import _Column, _index_options, _IndexColumn
-from sqlalchemy_matrixone.show_create import MatrixOneTableDefinitionParser
-from sqlalchemy_matrixone.table_ddl import INDEX_OPTIONS
+from sqlalchemy_matrixone.reflection.dialect import _Column, _index_options, _IndexColumn
+from sqlalchemy_matrixone.reflection.show_create import MatrixOneTableDefinitionParser
 from sqlalchemy_matrixone.types import GEOMETRY, VECF32
 
 DIALECT = MatrixOneDialect_pymysql()

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import exc
 
 import sqlalchemy_matrixone
-from sqlalchemy_matrixone.release import NEWEST, Feature, announced_release, format_release, parse_release
+from sqlalchemy_matrixone.core.release import NEWEST, Feature, announced_release, format_release, parse_release
 
 
 @pytest.mark.parametrize(

@@ -40,9 +40,9 @@ from sqlalchemy.orm import (
 )
 
 from sqlalchemy_matrixone import RecoveryArgumentError, as_of, changes_since, time_travel
-from sqlalchemy_matrixone.past_compiler import check_bound_moments
 from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
-from sqlalchemy_matrixone.timetravel import Moment, MomentOption
+from sqlalchemy_matrixone.timetravel.compiler import check_bound_moments
+from sqlalchemy_matrixone.timetravel.moment import Moment, MomentOption
 
 
 class Base(DeclarativeBase):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sqlalchemy_matrixone.transaction import TransactionState, makes_temporary_table
+from sqlalchemy_matrixone.core.connection import TransactionState, makes_temporary_table
 
 
 def run(*statements: str, autocommit: bool = False) -> TransactionState:

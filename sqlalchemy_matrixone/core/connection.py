@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session, scoped_session
 
 # One way to match each text, so that no statement takes long to be refused by them.
 _BLANK = r"(?:[\s(]|/\*(?:[^*]|\*(?!/))*\*/|--[^\n]*(?:\n|$)|#[^\n]*(?:\n|$))"
@@ -112,3 +115,8 @@ def state_of(connection: Any) -> TransactionState:
         # An autocommit_mode of None leaves the server's default, which is on.
         state = _states[driver] = TransactionState(autocommit=getattr(driver, "autocommit_mode", False) is not False)
     return state
+
+
+def has_changes(session: Session | scoped_session[Any]) -> bool:
+    """Whether a flush would write something."""
+    return bool(session.new or session.deleted) or any(map(session.is_modified, session.dirty))

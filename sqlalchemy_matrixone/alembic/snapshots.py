@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from alembic.util import CommandError
 from sqlalchemy.engine import Connection
 
+from ..core.server import matrixone_dialect
 from ..exc import Reason, SnapshotError
-from ..recovery.helper import Recovery
-from ..recovery.resolve import matrixone_dialect
+from ..recovery.session import Recovery
 from ..recovery.values import Snapshot
 from .transaction import log, outside_transaction
 

@@ -10,10 +10,11 @@ from sqlalchemy.dialects.mysql.mysqldb import MySQLCompiler_mysqldb
 from sqlalchemy.sql.base import Executable
 from sqlalchemy.util import memoized_property
 
-from .exc import RecoveryArgumentError
-from .past_entities import detach_past_entities
-from .release import Feature, format_release
-from .timetravel import Moment, MomentOption, PastTable
+from ..core.release import Feature, format_release
+from ..exc import RecoveryArgumentError
+from .entities import detach_past_entities
+from .moment import Moment, MomentOption
+from .tables import PastTable
 
 if TYPE_CHECKING:
     from sqlalchemy import TextClause, TextualSelect

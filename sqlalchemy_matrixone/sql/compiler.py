@@ -10,16 +10,16 @@ from sqlalchemy.dialects.mysql.base import MySQLExecutionContext
 from sqlalchemy.sql import dml
 from sqlalchemy.sql.elements import Label, Tuple
 
-from .branch_compiler import DiffCompiler
-from .past_compiler import PastTablesCompiler, check_bound_moments
-from .release import Feature, format_release
-from .table_ddl import index_kind
-from .types import UUID, Vector, variant_for
+from ..branches.compiler import DiffCompiler
+from ..core.options import index_kind
+from ..core.release import Feature, format_release
+from ..timetravel.compiler import PastTablesCompiler, check_bound_moments
+from ..types import UUID, Vector, variant_for
 
 if TYPE_CHECKING:
     from sqlalchemy.sql import elements, selectable
 
-    from .base import MatrixOneDialect
+    from ..core.server import MatrixOneServer
 
 _Limited = TypeVar("_Limited", dml.Update, dml.Delete)
 
@@ -221,8 +221,8 @@ class MatrixOneCompiler(PastTablesCompiler, DiffCompiler):
         return self.render_literal_value(text, types.String())
 
     @property
-    def _matrixone(self) -> MatrixOneDialect:
-        return cast("MatrixOneDialect", self.dialect)
+    def _matrixone(self) -> MatrixOneServer:
+        return cast("MatrixOneServer", self.dialect)
 
 
 def _with_limit_of_mysql(statement: _Limited) -> _Limited:

@@ -15,13 +15,13 @@ from alembic.operations.ops import CreateTableOp, MigrateOperation, UpgradeOps
 from alembic.util import CommandError, PriorityDispatchResult, to_list
 from sqlalchemy import MetaData
 
+from ..core.options import PITR_OPTION as TABLE_OPTION
 from ..exc import Reason, RecoveryError
 from ..recovery import catalog
-from ..recovery.ddl import CreatePitr
-from ..recovery.period import PitrRange
+from ..recovery.constructs import CreatePitr
+from ..recovery.pitr_range import PitrRange
+from ..recovery.target import What
 from ..recovery.values import Pitr
-from ..recovery.what import What
-from ..table_ddl import PITR_OPTION as TABLE_OPTION
 from .ops import AlterPitrOp, CreatePitrOp, DropPitrOp, implied_name
 from .transaction import log, outside_transaction
 

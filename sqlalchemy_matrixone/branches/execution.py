@@ -3,26 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import AbstractContextManager, contextmanager
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from .branch import BranchDDL, DiffBranch, Place
-from .exc import Reason, conflict_of
-from .release import Feature
-from .transaction import TransactionState, state_of
+from ..core.connection import TransactionState, state_of
+from ..core.release import Feature
+from ..core.statement import ServerStatement
+from ..exc import Reason, conflict_of
 
 if TYPE_CHECKING:
-    from .base import MatrixOneDialect
+    from ..core.release import Release
+    from ..core.server import MatrixOneServer
+    from ..exc import BranchError
 
 
-def branch_statement(context: Any) -> BranchDDL | DiffBranch | None:
-    """The construct that an execution context is about to send, if it is one."""
-    statement = getattr(context.compiled, "statement", None)
-    return statement if isinstance(statement, (BranchDDL, DiffBranch)) else None
+class Place(Enum):
+    """Where in a transaction the server carries a statement out as its user would expect."""
+
+    BEGUN = auto()  # after an explicit BEGIN: it is a part of the transaction; else it commits at once
+    FIRST = auto()  # as the first statement of a transaction
+    ALONE = auto()  # outside of transactions, where each statement is committed
+    ANYWHERE = auto()
+
+
+class BranchStatement(ServerStatement):
+    """A statement that goes along with the transaction as far as the server lets it."""
+
+    __visit_name__: str
+    error: ClassVar[type[BranchError]]
+
+    def place(self, release: Release) -> Place:
+        return Place.BEGUN
+
+    def sending(self, dialect: MatrixOneServer, context: Any) -> AbstractContextManager[None]:
+        return placed(dialect, self, context)
 
 
 @contextmanager
-def placed(dialect: MatrixOneDialect, element: BranchDDL | DiffBranch, context: Any) -> Iterator[None]:
+def placed(dialect: MatrixOneServer, element: BranchStatement, context: Any) -> Iterator[None]:
     """Have a statement run where it becomes a part of the transaction, or alone.
 
     :raises BranchError: with reason active_transaction, where it would be committed in silence.
@@ -55,9 +74,7 @@ def placed(dialect: MatrixOneDialect, element: BranchDDL | DiffBranch, context: 
         raise
 
 
-def _refuse_elsewhere(
-    element: BranchDDL | DiffBranch, place: Place, state: TransactionState, *, sees_all: bool
-) -> None:
+def _refuse_elsewhere(element: BranchStatement, place: Place, state: TransactionState, *, sees_all: bool) -> None:
     what = f"{element.__visit_name__.upper().replace('_', ' ')} was not sent"
     reason = ""
     if place is Place.ALONE and (state.begun or not state.autocommit):

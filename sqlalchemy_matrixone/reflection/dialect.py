@@ -14,16 +14,15 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from sqlalchemy import exc, types, util
-from sqlalchemy.dialects import mysql
-from sqlalchemy.dialects.mysql.base import MySQLDialect
 from sqlalchemy.engine import reflection
 from sqlalchemy.engine.reflection import ObjectKind, ObjectScope, ReflectionDefaults
 
-from .catalog_bytes import check_constraints, foreign_key_columns
-from .release import Feature
+from ..core.catalog_bytes import check_constraints, foreign_key_columns
+from ..core.options import INDEX_OPTIONS
+from ..core.release import Feature
+from ..core.server import MatrixOneServer
 from .show_create import MatrixOneReflectedState, MatrixOneTableDefinitionParser
-from .table_ddl import INDEX_OPTIONS
-from .types import DATALINK, GEOMETRY, UUID, VECTORS
+from .types import column_type
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -37,8 +36,6 @@ if TYPE_CHECKING:
         ReflectedUniqueConstraint,
         TableKey,
     )
-
-    from .base import MatrixOneDialect
 
 _T = TypeVar("_T")
 
@@ -121,7 +118,7 @@ class _ForeignKeyColumn(NamedTuple):
     on_update: str
 
 
-class MatrixOneReflection(MySQLDialect):
+class MatrixOneReflection(MatrixOneServer):
     """The part of the dialect that an Inspector asks."""
 
     # -- names
@@ -245,7 +242,7 @@ class MatrixOneReflection(MySQLDialect):
         loses them.
         """
         composite = any(len(key["constrained_columns"]) > 1 for key in keys)
-        return not composite and self._matrixone.supports(Feature.FOREIGN_KEYS_KEPT_BY_ALTER)
+        return not composite and self.supports(Feature.FOREIGN_KEYS_KEPT_BY_ALTER)
 
     def _complete_foreign_keys(
         self, connection: Connection, keys: list[ReflectedForeignKeyConstraint], wanted: _Wanted, table: _Table
@@ -417,7 +414,7 @@ class MatrixOneReflection(MySQLDialect):
 
     @reflection.cache
     def _read_tables(self, connection: Connection, schema: str, name: str, **kw: Any) -> dict[str, _Table]:
-        extra = "HEX(extra_info)" if self._matrixone.supports(Feature.CHECK_CONSTRAINT) else "NULL"
+        extra = "HEX(extra_info)" if self.supports(Feature.CHECK_CONSTRAINT) else "NULL"
         kinds = ", ".join(f"'{kind}'" for kind in _KINDS)
         rows = connection.exec_driver_sql(
             f"SELECT relname, relkind, rel_comment, viewdef, {extra} FROM mo_catalog.mo_tables "
@@ -430,7 +427,7 @@ class MatrixOneReflection(MySQLDialect):
     @reflection.cache
     def _read_columns(self, connection: Connection, schema: str, name: str, **kw: Any) -> dict[str, list[_Column]]:
         generated = "NULL, NULL"
-        if self._matrixone.supports(Feature.GENERATED_COLUMN):
+        if self.supports(Feature.GENERATED_COLUMN):
             generated = "mo_show_visible_bin(attr_generated, 5), mo_show_visible_bin(attr_generated, 6)"
         rows = connection.exec_driver_sql(
             "SELECT att_relname, attname, mo_show_visible_bin(atttyp, 3), HEX(atttyp), attr_enum, "
@@ -519,7 +516,7 @@ class MatrixOneReflection(MySQLDialect):
     # -- a column
 
     def _column(self, row: _Column) -> ReflectedColumn:
-        type_ = self._type(row)
+        type_ = column_type(row.name, row.type, row.encoded_type, row.values)
         column: dict[str, Any] = {
             "name": row.name,
             "type": type_,
@@ -541,7 +538,7 @@ class MatrixOneReflection(MySQLDialect):
         if default is not None and default.lower() == "null":
             default = None
         if default is not None and default.startswith("'") and default.endswith("'"):
-            if not self._matrixone.supports(Feature.DEFAULTS_WITH_DOUBLED_QUOTES):
+            if not self.supports(Feature.DEFAULTS_WITH_DOUBLED_QUOTES):
                 default = "'" + default[1:-1].replace("'", "''") + "'"
         elif default is not None and (match := _NUMBER_IN_PARENTHESES.fullmatch(default)):
             default = match[1]
@@ -549,110 +546,8 @@ class MatrixOneReflection(MySQLDialect):
             return f"{default or 'NULL'} ON UPDATE {row.on_update}"
         return default or None
 
-    def _type(self, row: _Column) -> types.TypeEngine[Any]:
-        match = _TYPE.fullmatch(row.type)
-        name = match["name"].upper() if match else row.type
-        if match is None or name not in _TYPES:
-            if name.split(" SRID ")[0] in _GEOMETRIES:
-                return _geometry(name)
-            util.warn(f"Did not recognize type {row.type!r} of column {row.name!r}")
-            return types.NULLTYPE
-        width, unsigned = int(match["width"] or 0), bool(match["unsigned"])
-        return _TYPES[name](_TypeParts(width, _scale(row.encoded_type), unsigned, row.values or ""))
 
-    @property
-    def _matrixone(self) -> MatrixOneDialect:
-        return cast("MatrixOneDialect", self)
-
-
-class _TypeParts(NamedTuple):
-    width: int
-    scale: int
-    unsigned: bool
-    values: str
-
-
-_TYPE = re.compile(r"(?P<name>[A-Z][A-Z0-9]*)(?P<unsigned> UNSIGNED)?(?:\((?P<width>\d+)(?:,\s*\d+)?\))?", re.I)
 _NUMBER_IN_PARENTHESES = re.compile(r"\((-?\d+(?:\.\d+)?)\)")
-_GEOMETRIES = frozenset(
-    (
-        "GEOMETRY",
-        "POINT",
-        "LINESTRING",
-        "POLYGON",
-        "MULTIPOINT",
-        "MULTILINESTRING",
-        "MULTIPOLYGON",
-        "GEOMETRYCOLLECTION",
-    )
-)
-
-
-def _int(parts: _TypeParts) -> types.TypeEngine[Any]:
-    return (mysql.MEDIUMINT if parts.width == 24 else mysql.INTEGER)(unsigned=parts.unsigned or None)
-
-
-def _bigint(parts: _TypeParts) -> types.TypeEngine[Any]:
-    # A SET is kept as a number, with its values beside it.
-    return mysql.SET(*_values(parts.values)) if parts.values else mysql.BIGINT(unsigned=parts.unsigned or None)
-
-
-def _float(type_: Callable[..., types.TypeEngine[Any]]) -> Callable[[_TypeParts], types.TypeEngine[Any]]:
-    def of(parts: _TypeParts) -> types.TypeEngine[Any]:
-        size = (parts.width, parts.scale) if parts.width and parts.scale >= 0 else ()
-        return type_(*size, unsigned=parts.unsigned or None)
-
-    return of
-
-
-def _geometry(text: str) -> types.TypeEngine[Any]:
-    kind, _, srid = text.partition(" SRID ")
-    return GEOMETRY(kind, int(srid) if srid else None)
-
-
-_TYPES: dict[str, Callable[[_TypeParts], types.TypeEngine[Any]]] = {
-    "BOOL": lambda parts: mysql.BOOLEAN(),
-    "TINYINT": lambda parts: mysql.TINYINT(unsigned=parts.unsigned or None),
-    "SMALLINT": lambda parts: mysql.SMALLINT(unsigned=parts.unsigned or None),
-    "INT": _int,
-    "BIGINT": _bigint,
-    "FLOAT": _float(mysql.FLOAT),
-    "DOUBLE": _float(mysql.DOUBLE),
-    "DECIMAL": lambda parts: mysql.DECIMAL(parts.width, parts.scale),
-    "CHAR": lambda parts: mysql.CHAR(parts.width),
-    "VARCHAR": lambda parts: mysql.VARCHAR(parts.width),
-    "TEXT": lambda parts: mysql.TEXT(),
-    "BINARY": lambda parts: types.BINARY(parts.width),
-    "VARBINARY": lambda parts: types.VARBINARY(parts.width),
-    "BLOB": lambda parts: types.BLOB(),
-    "JSON": lambda parts: mysql.JSON(),
-    "DATE": lambda parts: types.DATE(),
-    "DATETIME": lambda parts: mysql.DATETIME(fsp=parts.width or None),
-    "TIMESTAMP": lambda parts: mysql.TIMESTAMP(fsp=parts.width or None),
-    "TIME": lambda parts: mysql.TIME(fsp=parts.width or None),
-    "YEAR": lambda parts: mysql.YEAR(),
-    "BIT": lambda parts: mysql.BIT(parts.width),
-    "ENUM": lambda parts: mysql.ENUM(*_values(parts.values)),
-    "UUID": lambda parts: UUID(),
-    "DATALINK": lambda parts: DATALINK(),
-    "GEOMETRY": lambda parts: GEOMETRY(parts.values or "GEOMETRY"),
-    **{
-        vector.__visit_name__: (lambda parts, vector=vector: vector(parts.width))  # type: ignore[misc]
-        for vector in VECTORS
-    },
-}
-
-
-def _scale(encoded_type: str) -> int:
-    """The last four bytes of a type, where the sign is the lowest bit; -1 where none was given."""
-    number = int(encoded_type[-8:], 16)
-    return (number >> 1) ^ -(number & 1)
-
-
-def _values(text: str) -> list[str]:
-    """The values of an ENUM or SET: parted by commas, or JSON where one of them has a comma."""
-    _, json_mark, values = text.partition(":") if text.startswith("\0") else ("", "", "")
-    return list(json.loads(values)) if json_mark else text.split(",")
 
 
 def _comment(text: str | None) -> str | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Index
 
-from ..table_ddl import INDEX_OPTIONS, IndexOption, column_names, index_kind, index_option
+from ...core.options import INDEX_OPTIONS, IndexOption, column_names, index_kind, index_option
 
 # Of each kind of index. Any other option the server ignores, so that its absence says nothing.
 _KEPT = {

@@ -18,7 +18,7 @@ from sqlalchemy.orm.util import AliasedInsp
 from sqlalchemy.sql import Alias, ClauseElement, Join, Select, TableClause, visitors
 from sqlalchemy.sql.selectable import CompoundSelect, FromGrouping, Subquery
 
-from .timetravel import PastTable
+from .tables import PastTable
 
 _ADVICE = (
     "name the moment of what is loaded along, as in selectinload(old.items.of_type(as_of(Item, …))), turn it off "

@@ -12,11 +12,12 @@ from typing import Any, TypeVar, Union
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session, scoped_session
 
+from ..core.arguments import table_of
+from ..core.connection import has_changes, state_of
+from ..core.server import matrixone_dialect
 from ..exc import PitrError, Reason, RecoveryArgumentError, RecoveryError, SnapshotError
-from ..session_travel import has_changes
-from ..transaction import state_of
 from . import catalog
-from .ddl import (
+from .constructs import (
     AlterPitr,
     CreatePitr,
     CreateSnapshot,
@@ -26,10 +27,9 @@ from .ddl import (
     RestorePitr,
     RestoreSnapshot,
 )
-from .period import RangeArgument
-from .resolve import matrixone_dialect
+from .pitr_range import RangeArgument
+from .target import Level
 from .values import Pitr, RecoveryWindow, Snapshot
-from .what import Level, table_of
 
 Bind = Union[Session, "scoped_session[Any]", Connection]
 

@@ -21,9 +21,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapper
 
-from .exc import RecoveryArgumentError
-from .recovery.what import table_of
-from .timetravel import When, as_of
+from ..core.arguments import table_of
+from ..exc import RecoveryArgumentError
+from .moment import When
+from .tables import as_of
 
 
 def changes_since(

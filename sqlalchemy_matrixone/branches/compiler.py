@@ -9,10 +9,12 @@ from sqlalchemy.dialects.mysql.base import MySQLDDLCompiler
 from sqlalchemy.dialects.mysql.mysqldb import MySQLCompiler_mysqldb
 from sqlalchemy.sql import ClauseElement
 
-from .release import Feature
+from ..core.release import Feature
 
 if TYPE_CHECKING:
-    from .branch import (
+    from ..core.release import Release
+    from ..timetravel.moment import Moment
+    from .constructs import (
         CloneDatabase,
         CloneTable,
         CreateBranch,
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
         NamedTable,
         PickBranch,
     )
-    from .release import Release
-    from .timetravel import Moment
 
 
 class BranchDDLCompiler(MySQLDDLCompiler):

@@ -18,8 +18,9 @@ from sqlalchemy.orm import (
 from sqlalchemy.orm.attributes import flag_dirty, instance_state
 from sqlalchemy.orm.state import InstanceState
 
-from .exc import RecoveryArgumentError
-from .timetravel import Moment, MomentOption
+from ..core.connection import has_changes
+from ..exc import RecoveryArgumentError
+from .moment import Moment, MomentOption
 
 if TYPE_CHECKING:
     # Needs greenlet when it runs, which who is not async need not have.
@@ -222,8 +223,3 @@ class _Travel:
 def _belong(states: Iterable[InstanceState[Any]], session_id: int | None) -> None:
     for state in states:
         state.session_id = session_id
-
-
-def has_changes(session: Session | scoped_session[Any]) -> bool:
-    """Whether a flush would write something."""
-    return bool(session.new or session.deleted) or any(map(session.is_modified, session.dirty))

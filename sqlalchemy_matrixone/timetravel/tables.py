@@ -5,119 +5,20 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Callable
-from typing import Any, TypeVar, cast, overload
+from typing import Any, TypeVar, overload
 
-from sqlalchemy import BigInteger, BindParameter, Dialect, String, TypeDecorator, bindparam, inspect, type_coerce
+from sqlalchemy import BindParameter, inspect
 from sqlalchemy.orm import Mapper, aliased, with_polymorphic
-from sqlalchemy.orm.interfaces import ORMOption
 from sqlalchemy.orm.util import AliasedClass, AliasedInsp
-from sqlalchemy.sql import ClauseElement, FromClause, Join, TableClause, visitors
-from sqlalchemy.sql.cache_key import HasCacheKey
+from sqlalchemy.sql import FromClause, Join, TableClause, visitors
 from sqlalchemy.sql.expression import Alias, ColumnClause
 from sqlalchemy.sql.selectable import FromClauseAlias, FromGrouping
 from sqlalchemy.sql.visitors import InternalTraversal
 
-from .exc import RecoveryArgumentError
-from .recovery.ddl import check_moment
-from .recovery.what import check_name
+from ..exc import RecoveryArgumentError
+from .moment import Moment, When
 
 _T = TypeVar("_T")
-
-When = dt.datetime | str | BindParameter[Any]
-"""A moment: an aware datetime, the server's own text of it in UTC, or a bind parameter of either."""
-
-
-class UtcMoment(TypeDecorator[dt.datetime]):
-    """An instant as the server reads it in a time-travel hint: in UTC, whatever its zone or the session's."""
-
-    impl = String
-    cache_ok = True
-
-    def process_bind_param(self, value: Any, dialect: Dialect) -> str:
-        return _utc_text(value)
-
-
-class Moment(ClauseElement):
-    """``{SNAPSHOT = name}``, ``{TIMESTAMP = …}`` or ``{MO_TS = …}``.
-
-    A time is a bound value, so that statements that differ in it share a compiled form. A snapshot's name is
-    an identifier, which the server folds to lower case as it did when the snapshot was made; as a
-    string it would not. So the name is a part of the cache key. So is the time of a mapped class: a loader option
-    such as ``selectinload()`` goes by the alias in the compiled form, whose bound value would be that of the first.
-    """
-
-    __visit_name__ = "moment"
-    stringify_dialect = "matrixone+pymysql"
-    _traverse_internals: Any = (
-        ("kind", InternalTraversal.dp_string),
-        ("fixed", InternalTraversal.dp_string),
-        ("value", InternalTraversal.dp_clauseelement),
-    )
-
-    def __init__(self, kind: str, fixed: str | None = None, value: BindParameter[Any] | None = None) -> None:
-        self.kind = kind
-        self.fixed = fixed
-        self.value = value
-
-    @classmethod
-    def of(
-        cls,
-        *,
-        snapshot: str | None,
-        timestamp: When | None,
-        mo_ts: int | BindParameter[Any] | None,
-        bound: bool = True,
-    ) -> Moment:
-        """
-        :param bound: whether a time becomes a bound value, as a bind parameter always is.
-        :raises RecoveryArgumentError: where not exactly one of them is given, or it is not one.
-        """
-        if sum(given is not None for given in (snapshot, timestamp, mo_ts)) != 1:
-            raise RecoveryArgumentError("say when with one of snapshot=…, timestamp=… and mo_ts=…")
-        if snapshot is not None:
-            return cls("SNAPSHOT", fixed=check_name("snapshot", snapshot))
-        if timestamp is not None:
-            return cls._of_time("TIMESTAMP", timestamp, _utc_text, UtcMoment(), bound)
-        return cls._of_time("MO_TS", mo_ts, _nanoseconds, BigInteger(), bound)
-
-    @classmethod
-    def _of_time(cls, kind: str, value: Any, checked: Callable[[Any], str | int], type_: Any, bound: bool) -> Moment:
-        if isinstance(value, BindParameter):
-            return cls(kind, value=cast("BindParameter[Any]", type_coerce(value, type_).typed_expression))
-        time = checked(value)
-        return cls(kind, value=bindparam(None, time, type_, unique=True)) if bound else cls(kind, fixed=str(time))
-
-    def may_be(self, other: Moment) -> bool:
-        """Whether the other one can be the same, as far as that is known without the bound values."""
-        known = self.fixed is not None and other.fixed is not None
-        return self.kind == other.kind and (not known or self.text(self.fixed) == self.text(other.fixed))
-
-    def text(self, value: Any) -> str:
-        """A value in a form that is the same for the same moment."""
-        return _utc_text(value) if self.kind == "TIMESTAMP" else str(value).lower()
-
-
-def _utc_text(value: Any) -> str:
-    when = check_moment(value)
-    return when if isinstance(when, str) else f"{when.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S.%f}"
-
-
-def _nanoseconds(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
-        raise RecoveryArgumentError(f"mo_ts={value!r} is not a number of nanoseconds since 1970")
-    return value
-
-
-class MomentOption(HasCacheKey, ORMOption):
-    """Option of a whole statement: every table in it that says no moment of its own is read at this one."""
-
-    _is_has_cache_key = True
-    _traverse_internals: Any = (("moment", InternalTraversal.dp_clauseelement),)
-
-    def __init__(self, moment: Moment) -> None:
-        self.moment = moment
 
 
 class PastTable(Alias):
@@ -228,7 +129,7 @@ def as_of(
     is_mapped = isinstance(inspected, (Mapper, AliasedInsp))
     moment = Moment.of(snapshot=snapshot, timestamp=timestamp, mo_ts=mo_ts, bound=not is_mapped)
     if isinstance(inspected, Mapper):
-        return aliased(target, _past(inspected._with_polymorphic_selectable, moment, name), name=name)
+        return aliased(target, _past(inspected.selectable, moment, name), name=name)
     if isinstance(inspected, AliasedInsp):
         return _aliased_again(inspected, moment, name)
     if isinstance(target, FromClause):

@@ -8,60 +8,61 @@ since its last commit or rollback, carries it out at once, and does not undo it 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, Self
 
-from sqlalchemy.engine import URL
-from sqlalchemy.sql.ddl import ExecutableDDLElement
-
-from ..exc import PitrError, RecoveryArgumentError, RecoveryError, RestoreError, SnapshotError
-from .period import PitrRange, RangeArgument
-from .resolve import resolved
-from .what import What, check_name, check_object_name
+from ..core.arguments import check_moment, check_name, check_object_name
+from ..core.server import matrixone_dialect
+from ..core.statement import MatrixOneDDL
+from ..exc import PitrError, RecoveryArgumentError, RestoreError, SnapshotError
+from .pitr_range import PitrRange, RangeArgument
+from .resolve import greeted_release, refuse_held, server_wall_clock
+from .target import What
 
 if TYPE_CHECKING:
     from sqlalchemy import Table
     from sqlalchemy.engine import Connection, CursorResult
 
-    from ..release import Release
+    from ..core.server import MatrixOneServer
 
 
-class RecoveryDDL(ExecutableDDLElement):
+class RecoveryDDL(MatrixOneDDL):
     """Base of the constructs: an executable DDL element about one named snapshot or PITR."""
 
-    error: ClassVar[type[RecoveryError]]
-    name: str
-
-    #: The release to compile for where the dialect does not know it: on a plain ``mysql`` dialect.
-    release: Release | None = None
-
-    def __str__(self) -> str:
-        """The SQL for the newest release; for what a connection alone knows, a word in angle brackets."""
-        # Under another paramstyle than the driver's, a % is not doubled.
-        dialect_class: Any = URL.create("matrixone+pymysql").get_dialect()
-        dialect = dialect_class(paramstyle="named")
-        return str(self.compile(dialect=dialect, compile_kwargs={"to_read": True}))
-
-    def _execute_on_connection(
-        self, connection: Connection, distilled_params: Any, execution_options: Any
-    ) -> CursorResult[Any]:
-        element = resolved(self, connection, {**connection.get_execution_options(), **execution_options})
-        return connection._execute_ddl(element, distilled_params, execution_options)
-
     def tables(self) -> Iterator[Table]:
-        """The Tables that it was given, by which a Session with several engines finds its own."""
         what: What | None = getattr(self, "what", None)
         if what is not None and what.named is not None:
             yield what.named
 
-    def get_children(self, **kw: Any) -> Iterator[Table]:
-        return self.tables()
+    def sending(self, dialect: MatrixOneServer, context: Any) -> AbstractContextManager[None]:
+        connection = context.root_connection.connection
+        self._refuse_in_transaction(dialect, connection)
+        return dialect.cleaned_up(connection)
 
-    def copy_with(self, **attributes: Any) -> Self:
-        """A copy with some attributes set."""
-        copy = self.__class__.__new__(self.__class__)
-        copy.__dict__.update(self.__dict__, **attributes)
-        return copy
+    def _refuse_in_transaction(self, dialect: MatrixOneServer, connection: Any) -> None:
+        operation = self.__visit_name__
+        hint = f"; in an Alembic migration, op.{operation}() does"
+        dialect.refuse_in_transaction(connection, self.error, operation.upper().replace("_", " "), hint)
+
+    def _execute_on_connection(
+        self, connection: Connection, distilled_params: Any, execution_options: Any
+    ) -> CursorResult[Any]:
+        if connection.dialect.name == "matrixone":
+            options = {**connection.get_execution_options(), **execution_options}
+            element = self._resolved(connection, options)
+        else:
+            element = self.copy_with(release=greeted_release(connection))
+        return super(RecoveryDDL, element)._execute_on_connection(  # type: ignore[no-any-return, no-untyped-call]
+            connection, distilled_params, execution_options
+        )
+
+    def _resolved(self, connection: Connection, options: Mapping[str, Any]) -> Self:
+        """Itself with what only the connection knows.
+
+        :raises RestoreError: where the server would restore nothing, or another moment.
+        """
+        return self
 
 
 class CreateSnapshot(RecoveryDDL):
@@ -239,6 +240,13 @@ class _Restore(RecoveryDDL):
         self.what = what
         self.to_account = to_account
 
+    def _resolved(self, connection: Connection, options: Mapping[str, Any]) -> Self:
+        dialect = matrixone_dialect(connection)
+        self._refuse_in_transaction(dialect, connection.connection)
+        if self.to_account is None:
+            refuse_held(dialect, connection, self.what, options.get("schema_translate_map"))
+        return self
+
 
 class RestoreSnapshot(_Restore):
     """``RESTORE … SNAPSHOT``: put an object back to the state that a snapshot kept.
@@ -325,22 +333,11 @@ class RestorePitr(_Restore):
         if to_account is not None and self.what.level != "account":
             raise RecoveryArgumentError("from a PITR, a whole account alone can be restored to_account")
 
-
-def check_moment(when: Any) -> dt.datetime | str:
-    """An aware datetime or a text, never a naive datetime.
-
-    :raises RecoveryArgumentError: says why.
-    """
-    if isinstance(when, str):
-        return when
-    if not isinstance(when, dt.datetime):
-        raise RecoveryArgumentError(f"{when!r} is not a moment: give an aware datetime, or the server's own text of it")
-    if when.utcoffset() is None:
-        raise RecoveryArgumentError(
-            f"{when!r} is naive, and the server would read it in its own zone, hours away from yours perhaps: "
-            "give it a timezone, as in datetime.now(timezone.utc)"
-        )
-    return when
+    def _resolved(self, connection: Connection, options: Mapping[str, Any]) -> Self:
+        element = super()._resolved(connection, options)
+        if not isinstance(self.when, dt.datetime):
+            return element
+        return element.copy_with(when=server_wall_clock(connection, self.when))
 
 
 def _no_account_of_objects(what: What | None) -> None:
@@ -349,9 +346,3 @@ def _no_account_of_objects(what: What | None) -> None:
             f"account={what.account!r}: MatrixOne creates for a {what.level} of the own account alone; "
             f"connect to that account, or leave out the {what.level}"
         )
-
-
-def recovery_statement(context: Any) -> RecoveryDDL | None:
-    """The construct that an execution context is about to send, if it is one."""
-    statement = getattr(context.compiled, "statement", None)
-    return statement if isinstance(statement, RecoveryDDL) else None

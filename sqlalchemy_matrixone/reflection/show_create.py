@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy.dialects.mysql.reflection import MySQLTableDefinitionParser, ReflectedState
 
-from .table_ddl import INDEX_OPTIONS
+from ..core.options import INDEX_OPTIONS
 
 if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import ReflectedIndex

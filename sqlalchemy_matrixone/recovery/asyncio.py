@@ -9,7 +9,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_scoped_session
 
 from ..exc import RecoveryArgumentError
-from .helper import Recovery
+from .session import Recovery
 
 AsyncBind = AsyncSession | async_scoped_session[Any] | AsyncConnection
 

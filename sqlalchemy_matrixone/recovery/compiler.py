@@ -1,48 +1,29 @@
-"""SQL for the constructs of :mod:`sqlalchemy_matrixone.recovery`, in the grammar of the server's release."""
+"""SQL for the recovery constructs, in the grammar of the server's release."""
 
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 from sqlalchemy import exc, types
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.compiler import DDLCompiler
+from sqlalchemy.dialects.mysql.base import MySQLDDLCompiler
 from sqlalchemy.sql.elements import quoted_name
 
-from .branch_compiler import BranchDDLCompiler
-from .exc import RecoveryArgumentError
-from .recovery.ddl import (
-    AlterPitr,
-    CreatePitr,
-    CreateSnapshot,
-    DropPitr,
-    DropSnapshot,
-    RecoveryDDL,
-    RestorePitr,
-    RestoreSnapshot,
-)
-from .recovery.what import SYS_ACCOUNT, What
-from .release import NEWEST, Feature, Release, format_release
-from .table_ddl import MatrixOneTableDDLCompiler
-
-if TYPE_CHECKING:
-    from sqlalchemy.engine import Dialect
+from ..core.release import NEWEST, Feature, Release, format_release
+from ..core.server import SYS_ACCOUNT
+from ..exc import RecoveryArgumentError
+from .constructs import AlterPitr, CreatePitr, CreateSnapshot, DropPitr, DropSnapshot, RestorePitr, RestoreSnapshot
+from .target import What
 
 # How str() shows what only a connection knows.
 _UNKNOWN_DATABASE = quoted_name("<database>", quote=False)
 
 
-class MatrixOneDDLCompiler(BranchDDLCompiler, MatrixOneTableDDLCompiler):
-    """MatrixOne's DDL, and its recovery statements.
+class RecoveryDDLCompiler(MySQLDDLCompiler):
+    """Part of the DDL compiler: recovery statements.
 
-    Names of the recovery statements are always quoted: which words are reserved differs between releases.
+    Names are always quoted: which words are reserved differs between releases.
     """
-
-    @classmethod
-    def for_dialect(cls, dialect: Dialect, **kw: Any) -> MatrixOneDDLCompiler:
-        """A compiler that has no statement of its own, for parts of one."""
-        return cls(dialect, cast(Any, None), **kw)
 
     def visit_create_snapshot(self, create: CreateSnapshot, **kw: Any) -> str:
         return _words(
@@ -174,7 +155,7 @@ class MatrixOneDDLCompiler(BranchDDLCompiler, MatrixOneTableDDLCompiler):
             )
         return own
 
-    def _release_for(self, element: RecoveryDDL) -> Release:
+    def _release_for(self, element: Any) -> Release:
         return element.release or getattr(self.dialect, "server_release", None) or NEWEST
 
     def _name(self, name: str | None) -> str:
@@ -185,17 +166,6 @@ class MatrixOneDDLCompiler(BranchDDLCompiler, MatrixOneTableDDLCompiler):
 
     def _text(self, text: str) -> str:
         return self.sql_compiler.render_literal_value(text, types.String())
-
-
-def _compile_on_mysql(element: RecoveryDDL, compiler: DDLCompiler, **kw: Any) -> str:
-    """On a dialect called mysql too, so that an application can adopt the constructs before its URL."""
-    own = MatrixOneDDLCompiler.for_dialect(compiler.dialect, schema_translate_map=compiler.schema_translate_map)
-    visit = getattr(own, f"visit_{element.__visit_name__}")
-    return str(visit(element, **kw))
-
-
-for construct in (CreateSnapshot, DropSnapshot, CreatePitr, AlterPitr, DropPitr, RestoreSnapshot, RestorePitr):
-    compiles(construct, "mysql", "mariadb")(_compile_on_mysql)
 
 
 def _check_to_account(restore: RestoreSnapshot) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.engine.reflection import Inspector
 
+from . import catalog
+
 if TYPE_CHECKING:
-    from .base import MatrixOneDialect
-    from .recovery.values import Pitr, RecoveryWindow, Snapshot
-    from .recovery.what import Level
+    from .target import Level
+    from .values import Pitr, RecoveryWindow, Snapshot
 
 
 class MatrixOneInspector(Inspector):
@@ -41,7 +42,7 @@ class MatrixOneInspector(Inspector):
         :raises SnapshotError: where the server refuses.
         """
         with self._operation_context() as connection:
-            return self._matrixone.get_snapshots(
+            return catalog.get_snapshots(
                 connection,
                 name=name,
                 level=level,
@@ -66,7 +67,7 @@ class MatrixOneInspector(Inspector):
         :raises PitrError: where the server refuses, or would.
         """
         with self._operation_context() as connection:
-            return self._matrixone.get_pitrs(
+            return catalog.get_pitrs(
                 connection,
                 name=name,
                 level=level,
@@ -98,8 +99,4 @@ class MatrixOneInspector(Inspector):
         :raises RecoveryError: where the server refuses, or would: it does inside a transaction.
         """
         with self._operation_context() as connection:
-            return self._matrixone.get_recovery_windows(connection, account=account, database=database, table=table)
-
-    @property
-    def _matrixone(self) -> MatrixOneDialect:
-        return cast("MatrixOneDialect", self.dialect)
+            return catalog.get_recovery_windows(connection, account=account, database=database, table=table)

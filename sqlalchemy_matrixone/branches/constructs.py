@@ -10,7 +10,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import Column, Row, Table, column, func, inspect, select, table
@@ -19,13 +18,15 @@ from sqlalchemy.sql import ClauseElement, FromClause, TableClause
 from sqlalchemy.sql.base import Executable, Generative
 from sqlalchemy.sql.selectable import SelectBase
 
-from .exc import BranchError, Reason, RecoveryArgumentError
-from .recovery.ddl import RecoveryDDL
-from .recovery.resolve import matrixone_dialect
-from .recovery.what import check_is_name, check_name, check_object_name
-from .release import Feature, Release
-from .timetravel import Moment, PastTable
-from .transaction import state_of
+from ..core.arguments import check_is_name, check_name, check_object_name
+from ..core.connection import state_of
+from ..core.release import Feature, Release
+from ..core.server import matrixone_dialect
+from ..core.statement import MatrixOneDDL
+from ..exc import BranchError, Reason, RecoveryArgumentError
+from ..timetravel.moment import Moment
+from ..timetravel.tables import PastTable
+from .execution import BranchStatement, Place
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, CursorResult
@@ -34,15 +35,6 @@ OnConflict = Literal["fail", "skip", "accept"]
 
 TableArgument = type[Any] | FromClause | str
 """A mapped class, a Table, ``as_of()`` one, or a table's name."""
-
-
-class Place(Enum):
-    """Where in a transaction the server carries a statement out as its user would expect."""
-
-    BEGUN = auto()  # after an explicit BEGIN: it is a part of the transaction; else it commits at once
-    FIRST = auto()  # as the first statement of a transaction
-    ALONE = auto()  # outside of transactions, where each statement is committed
-    ANYWHERE = auto()
 
 
 @dataclass(frozen=True)
@@ -84,13 +76,10 @@ class NamedTable:
         return named
 
 
-class BranchDDL(RecoveryDDL):
+class BranchDDL(BranchStatement, MatrixOneDDL):
     """Base of the constructs."""
 
     error = BranchError
-
-    def place(self, release: Release) -> Place:
-        return Place.BEGUN
 
     def tables(self) -> Iterator[Table]:
         return _tables_in(self)
@@ -99,7 +88,9 @@ class BranchDDL(RecoveryDDL):
         self, connection: Connection, distilled_params: Any, execution_options: Any
     ) -> CursorResult[Any]:
         matrixone_dialect(connection)  # another one would not send the BEGIN
-        return connection._execute_ddl(self, distilled_params, execution_options)
+        return super()._execute_on_connection(  # type: ignore[no-any-return, no-untyped-call]
+            connection, distilled_params, execution_options
+        )
 
 
 def _tables_in(element: Any) -> Iterator[Table]:
@@ -495,7 +486,7 @@ def _keys(keys: Any) -> list[Any]:
     return [key[0] if isinstance(key, tuple) and len(key) == 1 else key for key in rows]
 
 
-class DiffBranch(Executable, Generative, ClauseElement):
+class DiffBranch(BranchStatement, Executable, Generative, ClauseElement):
     """``DATA BRANCH DIFF``: the rows in which a branch and a table differ. MatrixOne 3.0.6 on.
 
     The Result has a row for each change that was made on one side: ``source``, the name of the table it was

@@ -6,20 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from sqlalchemy import Table, inspect
-from sqlalchemy.orm import Mapper
+from sqlalchemy import Table
 
+from ..core.arguments import check_object_name, table_of
 from ..exc import RecoveryArgumentError
 
 Level = Literal["cluster", "account", "database", "table"]
 LEVELS: tuple[Level, ...] = ("cluster", "account", "database", "table")
-
-SYS_ACCOUNT = "sys"
-
-SNAPSHOT_NAME_LENGTH = 64
-# The server refuses spaces and quotes. It takes a backslash or a control character, and then cannot find the
-# snapshot again: it writes the name into SQL of its own as it is.
-_NOT_IN_NAMES = " \t`\"'\\\0\r\n"
 
 
 @dataclass(frozen=True)
@@ -84,53 +77,3 @@ class What:
         if database is not None:
             check_object_name("database", database)
         return database
-
-
-def table_of(target: Any) -> Table:
-    """The Table of a mapped class, or the Table itself."""
-    if isinstance(target, Table):
-        return target
-    mapper = inspect(target, raiseerr=False)
-    if isinstance(mapper, Mapper) and isinstance(mapper.local_table, Table):
-        return mapper.local_table
-    raise RecoveryArgumentError(f"table={target!r} is neither a mapped class, a Table nor a name")
-
-
-def check_is_name(keyword: str, name: Any) -> None:
-    """Names are quoted whatever they contain, but are not empty."""
-    if not isinstance(name, str) or not name.strip():
-        raise RecoveryArgumentError(f"{keyword}={name!r} is not a name")
-
-
-def check_object_name(keyword: str, name: Any) -> None:
-    """Names of accounts, databases and tables in recovery statements.
-
-    One with a backslash the server takes there for another: it writes the name into SQL of its own as it is.
-    """
-    check_is_name(keyword, name)
-    if "\\" in name:
-        raise RecoveryArgumentError(
-            f"{keyword}={name!r}: MatrixOne cannot keep or restore what has a backslash in its name"
-        )
-
-
-def check_name(kind: str, name: Any) -> str:
-    """A name of a snapshot or PITR, if the server would take it whole.
-
-    The server cuts a snapshot's name at 64 characters without a word (not so a PITR's), and refuses
-    spaces and quotes.
-    """
-    if not isinstance(name, str) or not name:
-        raise RecoveryArgumentError(f"{name!r} is not a name for a {kind}")
-    if kind == "snapshot" and len(name) > SNAPSHOT_NAME_LENGTH:
-        raise RecoveryArgumentError(
-            f"snapshot name {name!r} has {len(name)} characters, of which MatrixOne would keep "
-            f"{SNAPSHOT_NAME_LENGTH}: shorten it"
-        )
-    for character in _NOT_IN_NAMES:
-        if character in name:
-            raise RecoveryArgumentError(
-                f"{kind} name {name!r} contains {character!r}, which MatrixOne refuses or cannot find again: "
-                "leave out spaces, quotes and backslashes"
-            )
-    return name

@@ -1,0 +1,1 @@
+"""Comparing what is declared with what is reflected."""

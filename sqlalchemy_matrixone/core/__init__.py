@@ -1,0 +1,1 @@
+"""What all features stand on; it knows none of them."""

@@ -1,0 +1,117 @@
+"""The dialect as its own parts see it: which release, which account, and what may be sent on a connection now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, cast
+
+from sqlalchemy import exc
+from sqlalchemy.dialects.mysql.base import MySQLDialect
+
+from ..exc import Reason, RecoveryArgumentError, RecoveryError, reason_of
+from .connection import state_of
+from .release import NEWEST, Feature, Release
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+SYS_ACCOUNT = "sys"
+
+UNCLASSIFIED = "matrixone_unclassified"
+"""Execution option of the SHOW statements that the server refuses inside a transaction, as it does the DDL.
+
+Its value is the error to raise for it.
+"""
+
+
+class MatrixOneServer(MySQLDialect):
+    """Part of the dialect: what its other parts ask of it."""
+
+    name = "matrixone"
+    supports_statement_cache = True
+
+    server_release: Release = NEWEST
+    default_account_name: str | None = None
+
+    def supports(self, feature: Feature) -> bool:
+        return feature.in_release(self.server_release)
+
+    def refuse_in_transaction(
+        self, connection: Any, error: type[RecoveryError], statement: str, hint: str = ""
+    ) -> None:
+        """
+        :param statement: what is about to be sent, as the message has it.
+        :raises RecoveryError: of the given kind, with reason active_transaction, where the server would refuse it.
+        """
+        if not state_of(connection).used:
+            return
+        raise error(
+            f"{statement} was not sent: something has run on the connection since its last commit or rollback, and "
+            "MatrixOne refuses it then. Commit or roll back first, or use a connection in AUTOCOMMIT. "
+            f"Recovery(session, commit_first=True) commits for you{hint}.",
+            Reason.ACTIVE_TRANSACTION,
+        )
+
+    @contextmanager
+    def cleaned_up(self, connection: Any) -> Iterator[None]:
+        """End the transaction that the server counts a recovery statement as, whether it succeeded or not."""
+        state = state_of(connection)
+        try:
+            yield
+        except self.loaded_dbapi.Error as error:
+            if reason_of(error) is Reason.ACTIVE_TRANSACTION:
+                # Something has run that the dialect did not see; it stays untouched.
+                state.used = True
+            elif not state.autocommit and not self.is_disconnect(error, connection, None):
+                self.do_rollback(connection)  # type: ignore[no-untyped-call]
+            raise
+        if not state.autocommit:
+            self.do_rollback(connection)  # type: ignore[no-untyped-call]
+
+    @contextmanager
+    def left_as_found(self, connection: Connection) -> Iterator[None]:
+        """For queries of our own: where nothing has run on the connection, nothing will have."""
+        was_clean = not state_of(connection.connection).used
+        try:
+            yield
+        finally:
+            if was_clean and not connection.invalidated and state_of(connection.connection).used:
+                self.do_rollback(connection.connection)  # type: ignore[no-untyped-call]
+
+
+# Zones as arguments of CONVERT_TZ. The server's process has one of its own, daylight saving included, in
+# which it reads the time of a restore, whatever time_zone the session is in.
+UTC_ZONE = "'+00:00'"
+
+
+SERVER_ZONE = "'Local'"
+
+
+SESSION_ZONE = "REPLACE(@@time_zone, 'SYSTEM', 'Local')"
+
+
+def matrixone_dialect(connection: Connection) -> MatrixOneServer:
+    """
+    :raises RecoveryArgumentError: where the connection is one of another dialect.
+    """
+    dialect = connection.dialect
+    if dialect.name != "matrixone":
+        raise RecoveryArgumentError(
+            "this needs an engine of matrixone+pymysql://, matrixone+aiomysql:// or matrixone+asyncmy://, "
+            f"not of {dialect.name}+{dialect.driver}://"
+        )
+    return cast("MatrixOneServer", dialect)
+
+
+def convert_zone(connection: Connection, times: list[str], source: str, target: str) -> list[str]:
+    """Wall clock times of one zone in another, to the second, leaving the connection as clean as it is."""
+    if not times:
+        return []
+    columns = ", ".join(f"CONVERT_TZ('{time}', {source}, {target})" for time in times)
+    with matrixone_dialect(connection).left_as_found(connection):
+        row = connection.exec_driver_sql(f"SELECT {columns}").one()
+    converted = [str(value) for value in row]
+    if None in row:
+        raise exc.InvalidRequestError(f"the server could not convert {times} from {source} to {target}")
+    return converted

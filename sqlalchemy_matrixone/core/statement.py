@@ -1,0 +1,55 @@
+"""The base of all constructs that this package adds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from sqlalchemy.engine import URL
+from sqlalchemy.sql.ddl import ExecutableDDLElement
+
+if TYPE_CHECKING:
+    from sqlalchemy import Table
+
+    from ..exc import RecoveryError
+    from .release import Release
+    from .server import MatrixOneServer
+
+
+class ServerStatement:
+    """A statement that says by itself how it is sent; the dialect asks it."""
+
+    def sending(self, dialect: MatrixOneServer, context: Any) -> AbstractContextManager[None]:
+        """What goes around the sending of it."""
+        raise NotImplementedError
+
+
+class MatrixOneDDL(ServerStatement, ExecutableDDLElement):
+    """An executable DDL element of MatrixOne's own."""
+
+    error: ClassVar[type[RecoveryError]]
+    name: str
+
+    #: The release to compile for where the dialect does not know it: on a plain ``mysql`` dialect.
+    release: Release | None = None
+
+    def __str__(self) -> str:
+        """The SQL for the newest release; for what a connection alone knows, a word in angle brackets."""
+        # Under another paramstyle than the driver's, a % is not doubled.
+        dialect_class: Any = URL.create("matrixone+pymysql").get_dialect()
+        dialect = dialect_class(paramstyle="named")
+        return str(self.compile(dialect=dialect, compile_kwargs={"to_read": True}))
+
+    def tables(self) -> Iterator[Table]:
+        """The Tables that it was given, by which a Session with several engines finds its own."""
+        return iter(())
+
+    def get_children(self, **kw: Any) -> Iterator[Table]:
+        return self.tables()
+
+    def copy_with(self, **attributes: Any) -> Self:
+        """A copy with some attributes set."""
+        copy = self.__class__.__new__(self.__class__)
+        copy.__dict__.update(self.__dict__, **attributes)
+        return copy

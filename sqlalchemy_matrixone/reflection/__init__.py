@@ -1,0 +1,1 @@
+"""Reflection out of the catalog."""

@@ -1,0 +1,1 @@
+"""The compilers, composed of the parts that the features have."""

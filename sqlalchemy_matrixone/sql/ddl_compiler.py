@@ -1,0 +1,45 @@
+"""The DDL compiler, out of the parts that each feature has, and its use on plain MySQL dialects."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import DDLCompiler
+
+from ..branches.compiler import BranchDDLCompiler
+from ..recovery.compiler import RecoveryDDLCompiler
+from ..recovery.constructs import (
+    AlterPitr,
+    CreatePitr,
+    CreateSnapshot,
+    DropPitr,
+    DropSnapshot,
+    RecoveryDDL,
+    RestorePitr,
+    RestoreSnapshot,
+)
+from .table_ddl import MatrixOneTableDDLCompiler
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Dialect
+
+
+class MatrixOneDDLCompiler(RecoveryDDLCompiler, BranchDDLCompiler, MatrixOneTableDDLCompiler):
+    """MatrixOne's DDL, and its own statements."""
+
+    @classmethod
+    def for_dialect(cls, dialect: Dialect, **kw: Any) -> MatrixOneDDLCompiler:
+        """A compiler that has no statement of its own, for parts of one."""
+        return cls(dialect, cast(Any, None), **kw)
+
+
+def _compile_on_mysql(element: RecoveryDDL, compiler: DDLCompiler, **kw: Any) -> str:
+    """On a dialect called mysql too, so that an application can adopt the constructs before its URL."""
+    own = MatrixOneDDLCompiler.for_dialect(compiler.dialect, schema_translate_map=compiler.schema_translate_map)
+    visit = getattr(own, f"visit_{element.__visit_name__}")
+    return str(visit(element, **kw))
+
+
+for construct in (CreateSnapshot, DropSnapshot, CreatePitr, AlterPitr, DropPitr, RestoreSnapshot, RestorePitr):
+    compiles(construct, "mysql", "mariadb")(_compile_on_mysql)
