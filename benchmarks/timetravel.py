@@ -22,7 +22,7 @@ from sqlalchemy.util import LRUCache
 
 from sqlalchemy_matrixone import as_of
 from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
-from sqlalchemy_matrixone.timetravel.moment import Moment, MomentOption
+from sqlalchemy_matrixone.timetravel.point_in_time import AsOfOption, PointInTime
 
 REPEATS, STATEMENTS = 5, 200
 GOAL = 5
@@ -74,7 +74,7 @@ AT_SNAPSHOT = select_from(as_of(Order, snapshot="nightly"))
 AT_ANY_TIME = select_from(as_of(Order, timestamp=bindparam("when")))
 
 
-OPTION = MomentOption(Moment.of(snapshot="nightly", timestamp=None, mo_ts=None))
+OPTION = AsOfOption(PointInTime.of(snapshot="nightly", timestamp=None, mo_ts=None))
 
 
 def microseconds(run) -> float:

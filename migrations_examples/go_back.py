@@ -4,13 +4,13 @@ import os
 
 from sqlalchemy import create_engine
 
-from sqlalchemy_matrixone.alembic.snapshots import restore_newest
+from sqlalchemy_matrixone.alembic.snapshots import restore_latest_snapshot
 
 
 def go_back(url: str) -> str:
     engine = create_engine(url)
     with engine.connect() as connection:
-        snapshot = restore_newest(connection)
+        snapshot = restore_latest_snapshot(connection)
     engine.dispose()
     return snapshot.name
 

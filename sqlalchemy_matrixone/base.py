@@ -13,8 +13,8 @@ from sqlalchemy.dialects.mysql.base import MySQLDialect
 from . import types as matrixone_types
 from .core.connection import driver_connection, makes_temporary_table, state_of
 from .core.options import INDEX_OPTIONS
-from .core.release import NEWEST, Feature, Release, announced_release, format_release, parse_release
-from .core.server import SYS_ACCOUNT, UNCLASSIFIED
+from .core.release import NEWEST, Feature, Release, format_release, parse_greeting, parse_release
+from .core.server import OUTSIDE_TRANSACTION, SYS_ACCOUNT
 from .core.statement import ServerStatement
 from .recovery.inspector import MatrixOneInspector
 from .reflection.dialect import MatrixOneReflection
@@ -98,18 +98,18 @@ class MatrixOneDialect(MatrixOneReflection):
     supports_sequences = True
     sequences_optional = True
 
-    _stated_release: Release | None = None
+    _configured_release: Release | None = None
     _initializing = False
 
     def __init__(self, server_version: str | None = None, **kw: Any) -> None:
         super().__init__(**kw)
         if server_version is not None:
-            self._stated_release = parse_release(server_version)
-        if self._stated_release is not None:
-            self.server_release = self._stated_release
-        self._follow_release()
+            self._configured_release = parse_release(server_version)
+        if self._configured_release is not None:
+            self.server_release = self._configured_release
+        self._apply_release_flags()
 
-    def _follow_release(self) -> None:
+    def _apply_release_flags(self) -> None:
         """SQLAlchemy's own flags for what the release has, over those that MySQL's dialect sets for MySQL's."""
         self._requires_alias_for_on_duplicate_key = False  # it is VALUES(column) on every release
         self._needs_correct_for_88718_96365 = False
@@ -161,10 +161,10 @@ class MatrixOneDialect(MatrixOneReflection):
             super().initialize(connection)
         finally:
             self._initializing = False
-        self._follow_release()
+        self._apply_release_flags()
 
     def _get_server_version_info(self, connection: Connection) -> tuple[int, ...]:
-        self.server_release = self._stated_release or self._ask_release(connection)
+        self.server_release = self._configured_release or self._ask_release(connection)
         # The MySQL that MatrixOne says it is compatible with; MySQL's code paths go by it.
         return self._parse_server_version("8.0.30")
 
@@ -172,8 +172,8 @@ class MatrixOneDialect(MatrixOneReflection):
         greeting = driver_connection(connection.connection).get_server_info()
         # version() is asked second: on 2.2.2 it says 2.2.0.
         return (
-            announced_release(greeting)
-            or announced_release(connection.exec_driver_sql("SELECT version()").scalar())
+            parse_greeting(greeting)
+            or parse_greeting(connection.exec_driver_sql("SELECT version()").scalar())
             or NEWEST
         )
 
@@ -198,22 +198,22 @@ class MatrixOneDialect(MatrixOneReflection):
     def do_execute(
         self, cursor: DBAPICursor, statement: str, parameters: Any, context: ExecutionContext | None = None
     ) -> None:
-        with self._accounted(statement, context):
+        with self._guarding(statement, context):
             super().do_execute(cursor, statement, parameters, context)  # type: ignore[no-untyped-call]
 
     def do_executemany(
         self, cursor: DBAPICursor, statement: str, parameters: Any, context: ExecutionContext | None = None
     ) -> None:
-        with self._accounted(statement, context):
+        with self._guarding(statement, context):
             super().do_executemany(cursor, statement, parameters, context)  # type: ignore[no-untyped-call]
 
     def do_execute_no_params(
         self, cursor: DBAPICursor, statement: str, context: ExecutionContext | None = None
     ) -> None:
-        with self._accounted(statement, context):
+        with self._guarding(statement, context):
             super().do_execute_no_params(cursor, statement, context)  # type: ignore[no-untyped-call]
 
-    def _accounted(self, statement: str, context: ExecutionContext | None) -> AbstractContextManager[None]:
+    def _guarding(self, statement: str, context: ExecutionContext | None) -> AbstractContextManager[None]:
         """What goes around the sending of a statement, so that the account of its connection stays right."""
         if context is None:
             return nullcontext()
@@ -221,26 +221,26 @@ class MatrixOneDialect(MatrixOneReflection):
         if isinstance(element, ServerStatement):
             return element.sending(self, context)
         connection = context.root_connection.connection
-        if (error := context.execution_options.get(UNCLASSIFIED)) is not None:
+        if (error := context.execution_options.get(OUTSIDE_TRANSACTION)) is not None:
             self.refuse_in_transaction(connection, error, statement)
-            return self.cleaned_up(connection)
-        return self._ordinary(connection, statement)
+            return self.rolling_back_after(connection)
+        return self._tracking(connection, statement)
 
     @contextmanager
-    def _ordinary(self, connection: Any, statement: str) -> Iterator[None]:
+    def _tracking(self, connection: Any, statement: str) -> Iterator[None]:
         state = state_of(connection)
         word = state.sending(statement)
-        if (state.begun or not state.autocommit) and makes_temporary_table(statement):
+        if (state.explicit_begin or not state.autocommit) and makes_temporary_table(statement):
             self._warn_of_lost_writes()
         try:
             yield
         except self.loaded_dbapi.Error as error:
             if error.args[:1] == (_DEADLOCK,):
-                state.broken()
+                state.transaction_aborted()
             raise
         state.sent(statement, word)
         if word == "LOCK" and self.supports(Feature.LOCK_TABLES_COMMITS):
-            state.broken()
+            state.transaction_aborted()
 
     def _warn_of_lost_writes(self) -> None:
         feature = Feature.TEMPORARY_TABLE_IN_TRANSACTION
@@ -253,11 +253,11 @@ class MatrixOneDialect(MatrixOneReflection):
 
     def do_commit(self, dbapi_connection: Any) -> None:
         super().do_commit(dbapi_connection)  # type: ignore[no-untyped-call]
-        state_of(dbapi_connection).ended()
+        state_of(dbapi_connection).transaction_ended()
 
     def do_rollback(self, dbapi_connection: Any) -> None:
         super().do_rollback(dbapi_connection)  # type: ignore[no-untyped-call]
-        state_of(dbapi_connection).ended()
+        state_of(dbapi_connection).transaction_ended()
 
     # -- autocommit and isolation levels
 
@@ -279,7 +279,7 @@ class MatrixOneDialect(MatrixOneReflection):
         cursor.close()
         state = state_of(dbapi_connection)
         state.autocommit = autocommit
-        state.ended()
+        state.transaction_ended()
 
     def get_isolation_level(self, dbapi_connection: DBAPIConnection) -> IsolationLevel:
         state = state_of(dbapi_connection)
@@ -287,7 +287,7 @@ class MatrixOneDialect(MatrixOneReflection):
         cursor.execute("SELECT @@transaction_isolation")
         [level] = cursor.fetchone() or [""]
         cursor.close()
-        if not state.used and not state.autocommit:
+        if not state.has_statements and not state.autocommit:
             self.do_rollback(dbapi_connection)
         return _isolation_level(level)
 
@@ -341,7 +341,7 @@ def _class_of_url(
         "__module__": cls.__module__,
         "__qualname__": cls.__qualname__,
         "supports_statement_cache": True,
-        "_stated_release": release,
+        "_configured_release": release,
         "default_schema_name": database,
         "default_account_name": account,
     }

@@ -13,7 +13,7 @@ from enum import StrEnum
 from sqlalchemy import exc
 
 
-class RecoveryArgumentError(exc.ArgumentError):
+class MatrixOneArgumentError(exc.ArgumentError):
     """A recovery construct or call was given something that the server would refuse, cut or misread.
 
     Raised before anything is sent.

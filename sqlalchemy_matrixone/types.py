@@ -313,10 +313,10 @@ class MatrixOneTypeCompiler(MySQLTypeCompiler):
     def visit_DOUBLE_PRECISION(self, type_: types.DOUBLE_PRECISION[Any], **kw: Any) -> str:
         return "DOUBLE"
 
-    def _require(self, feature: Feature, what: str | None = None) -> None:
+    def _require(self, feature: Feature, subject: str | None = None) -> None:
         release = getattr(self.dialect, "server_release", None)
         if release is not None:
-            feature.require(release, what)
+            feature.require(release, subject)
 
 
 def _boolean(value: Any) -> bool | None:

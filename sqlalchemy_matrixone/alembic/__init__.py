@@ -7,6 +7,6 @@ Alembic finds all of this by itself, through the entry point ``sqlalchemy_matrix
 # let it begin with that, or it finds us half imported.
 import alembic as _alembic  # noqa: F401
 
-from .snapshots import restore_newest
+from .snapshots import restore_latest_snapshot
 
-__all__ = ["restore_newest"]
+__all__ = ["restore_latest_snapshot"]

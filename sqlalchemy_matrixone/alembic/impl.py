@@ -19,9 +19,9 @@ from .. import types as matrixone_types
 from ..core.release import Feature
 from . import snapshots as net
 from .compare import names
-from .compare.defaults import spelling
+from .compare.defaults import canonical_default
 from .compare.indexes import index_differences
-from .compare.types import type_spelling
+from .compare.types import canonical_type
 
 if TYPE_CHECKING:
     from alembic.autogenerate.api import AutogenContext
@@ -55,13 +55,14 @@ class MatrixOneImpl(MySQLImpl):
         rendered_inspector_default: str | None,
     ) -> bool:
         there, wanted = (
-            spelling(self.dialect, column, metadata_column.type) for column in (inspector_column, metadata_column)
+            canonical_default(self.dialect, column, metadata_column.type)
+            for column in (inspector_column, metadata_column)
         )
         return there != wanted
 
     def compare_type(self, inspector_column: Column[Any], metadata_column: Column[Any]) -> bool:
         """Whether CREATE TABLE says the two otherwise, what the server fills in included."""
-        there, wanted = (type_spelling(self.dialect, column.type) for column in (inspector_column, metadata_column))
+        there, wanted = (canonical_type(self.dialect, column.type) for column in (inspector_column, metadata_column))
         return there != wanted
 
     def compare_indexes(self, metadata_index: Index, reflected_index: Index) -> ComparisonResult:

@@ -21,7 +21,7 @@ from sqlalchemy.schema import DropSchema
 from ..branches.constructs import BranchDDL, CloneDatabase, CloneTable, CreateBranch, DropBranch
 from ..core.arguments import table_of
 from ..core.statement import MatrixOneDDL
-from ..exc import RecoveryArgumentError
+from ..exc import MatrixOneArgumentError
 from ..recovery.constructs import (
     AlterPitr,
     CreatePitr,
@@ -76,14 +76,14 @@ class RecoveryOp(MigrateOperation):
             arguments["database"] = _known(own_database)
         return self.construct(name, **arguments)  # type: ignore[call-arg]
 
-    def placed(self, context: MigrationContext, what: str) -> AbstractContextManager[None]:
+    def executing(self, context: MigrationContext, operation: str) -> AbstractContextManager[None]:
         """Where in the migration's transaction the construct runs."""
-        return outside_transaction(context, what)
+        return outside_transaction(context, operation)
 
     def _implied_name(self, own_database: str | None) -> str:
         table, database = self.arguments.get("table"), self.arguments.get("database")
         if issubclass(self.construct, (CreateSnapshot, DropSnapshot)) or (table is None and database is None):
-            raise RecoveryArgumentError(f"op.{self.operation}() needs a name")
+            raise MatrixOneArgumentError(f"op.{self.operation}() needs a name")
         return implied_name(database if isinstance(database, str) else _known(own_database), table)
 
 
@@ -103,7 +103,7 @@ def _run(operations: Operations, op: RecoveryOp) -> None:
     element = op.element(context.dialect.default_schema_name)
     if isinstance(element, BranchDDL):
         element.compile(dialect=context.dialect)  # refuses what the release has not before anything is committed
-    with op.placed(context, f"op.{op.operation}({element.name!r})"):
+    with op.executing(context, f"op.{op.operation}({element.name!r})"):
         operations.execute(element)
 
 
@@ -224,7 +224,8 @@ class RestoreSnapshotOp(_RestoreOp):
 
         The object is replaced, after the server has waited, without end, for every open transaction that
         has written to it. With the whole database goes ``alembic_version``: to undo a migration so, call
-        :func:`sqlalchemy_matrixone.alembic.restore_newest` or execute RestoreSnapshot outside of migrations. ::
+        :func:`sqlalchemy_matrixone.alembic.restore_latest_snapshot` or execute RestoreSnapshot outside of
+        migrations. ::
 
             op.restore_snapshot("before_import", table="orders")
 
@@ -251,8 +252,8 @@ class CreatePitrOp(RecoveryOp):
     def reverse(self) -> DropPitrOp:
         if self.name is not None:
             return DropPitrOp(self.name, existing=self)
-        what = {key: self.arguments[key] for key in ("database", "table") if key in self.arguments}
-        return DropPitrOp(existing=self, **what)
+        target = {key: self.arguments[key] for key in ("database", "table") if key in self.arguments}
+        return DropPitrOp(existing=self, **target)
 
     @classmethod
     def create_pitr(
@@ -302,7 +303,7 @@ class _OfPitrOp(RecoveryOp):
     def __init__(self, name: str | None = None, *, database: Database = None, table: Any = None, **kw: Any) -> None:
         super().__init__(name, database=database, table=table, **kw)
         if name is not None and (database is not None or table is not None):
-            raise RecoveryArgumentError(
+            raise MatrixOneArgumentError(
                 f"op.{self.operation}({name!r}) names the PITR: its database and table go without saying"
             )
 
@@ -448,7 +449,7 @@ class _CopyOp(RecoveryOp):
     def __init__(self, name: str | None = None, **arguments: Any) -> None:
         for keyword, value in (("name", name), ("source", arguments.get("source"))):
             if value is not None and not isinstance(value, str):
-                raise RecoveryArgumentError(f"op.{self.operation}() takes a table by its name: {keyword}={value!r}")
+                raise MatrixOneArgumentError(f"op.{self.operation}() takes a table by its name: {keyword}={value!r}")
         super().__init__(name, **arguments)
 
     def element(self, own_database: str | None) -> MatrixOneDDL:
@@ -457,8 +458,8 @@ class _CopyOp(RecoveryOp):
             arguments["database"] = _known(own_database)
         return self.construct(self.name, **arguments)  # type: ignore[call-arg]
 
-    def placed(self, context: MigrationContext, what: str) -> AbstractContextManager[None]:
-        return with_nothing_written(context, what)
+    def executing(self, context: MigrationContext, operation: str) -> AbstractContextManager[None]:
+        return with_nothing_written(context, operation)
 
     def _refuse_to_reverse_elsewhere(self) -> None:
         if "to_account" in self.arguments:
@@ -669,7 +670,7 @@ def _plain(arguments: dict[str, Any]) -> dict[str, Any]:
         plain["range"] = str(PitrRange.of(plain["range"]))
     if not isinstance(plain.get("table", ""), str):
         if "database" in plain:
-            raise RecoveryArgumentError("a Table knows its own database: name no database= with it")
+            raise MatrixOneArgumentError("a Table knows its own database: name no database= with it")
         table = table_of(plain["table"])
         plain["table"] = str(table.name)
         if table.schema is not None:
@@ -679,5 +680,5 @@ def _plain(arguments: dict[str, Any]) -> dict[str, Any]:
 
 def _known(own_database: str | None) -> str:
     if own_database is None:
-        raise RecoveryArgumentError("the connection has no database of its own: name one, or put one in the URL")
+        raise MatrixOneArgumentError("the connection has no database of its own: name one, or put one in the URL")
     return own_database

@@ -20,7 +20,7 @@ from ..exc import Reason, RecoveryError
 from ..recovery import catalog
 from ..recovery.constructs import CreatePitr
 from ..recovery.pitr_range import PitrRange
-from ..recovery.target import What
+from ..recovery.target import RecoveryTarget
 from ..recovery.values import Pitr
 from .ops import AlterPitrOp, CreatePitrOp, DropPitrOp, implied_name
 from .transaction import log, outside_transaction
@@ -39,54 +39,54 @@ TYPE = TABLE_OPTION
 class Policy:
     """A PITR as declared, or as the server has it; what ``include_object`` is given.
 
-    :ivar what: the object, in lower case and with its database; without an account for one of the own.
+    :ivar target: the object, in lower case and with its database; without an account for one of the own.
     :ivar range: how far back; None where it is declared that there shall be none.
     :ivar name: the PITR's name; None where it is implied.
     """
 
-    what: What
+    target: RecoveryTarget
     range: PitrRange | None
     name: str | None = None
 
     @property
     def full_name(self) -> str:
-        return self.name or implied_name(self.what.database or "", self.what.table)
+        return self.name or implied_name(self.target.database or "", self.target.table)
 
 
 @dataclass(frozen=True)
-class _Own:
+class _CurrentNames:
     """What the connection's own account and database are called."""
 
     account: str | None
     database: str | None
 
-    def canonical(self, what: What | None) -> What:
+    def canonical(self, target: RecoveryTarget | None) -> RecoveryTarget:
         """The object as one key: as the server folds it, with the own database, without the own account."""
-        if what is None:
-            return What("account")
-        account = catalog.folded(what.account)
-        return What(
-            what.level,
-            None if account == catalog.folded(self.account) or what.level != "account" else account,
-            catalog.folded(what.in_database(self.database, None)),
-            catalog.folded(what.table),
+        if target is None:
+            return RecoveryTarget("account")
+        account = catalog.folded(target.account)
+        return RecoveryTarget(
+            target.level,
+            None if account == catalog.folded(self.account) or target.level != "account" else account,
+            catalog.folded(target.in_database(self.database, None)),
+            catalog.folded(target.table),
         )
 
-    def keywords(self, what: What) -> dict[str, Any]:
+    def keywords(self, target: RecoveryTarget) -> dict[str, Any]:
         """The object as an operation names it: the own database goes without its name."""
-        own = what.database == catalog.folded(self.database)
-        match what.level:
+        own = target.database == catalog.folded(self.database)
+        match target.level:
             case "table":
-                return {"table": what.table} if own else {"database": what.database, "table": what.table}
+                return {"table": target.table} if own else {"database": target.database, "table": target.table}
             case "database":
-                return {"database": True if own else what.database}
+                return {"database": True if own else target.database}
             case "account":
-                return {} if what.account is None else {"account": what.account}
+                return {} if target.account is None else {"account": target.account}
             case _:
                 return {"cluster": True}
 
 
-Policies = dict[What, Policy]
+Policies = dict[RecoveryTarget, Policy]
 
 
 def compare_pitrs(
@@ -98,7 +98,7 @@ def compare_pitrs(
     table is.
     """
     _tidy_tables(upgrade_ops)
-    own = _Own(getattr(context.dialect, "default_account_name", None), context.dialect.default_schema_name)
+    own = _CurrentNames(getattr(context.dialect, "default_account_name", None), context.dialect.default_schema_name)
     wanted = _declared(context, own)
     drop_others = bool(context.opts.get(DROP_OPTION))
     if wanted or drop_others:
@@ -114,34 +114,36 @@ def compare_pitrs(
 # -- what is declared
 
 
-def _declared(context: AutogenContext, own: _Own) -> Policies:
+def _declared(context: AutogenContext, own: _CurrentNames) -> Policies:
     policies: Policies = {}
     for metadata in to_list(context.metadata, default=[]):
         for policy in _policies_of(context, own, metadata):
-            if policies.setdefault(policy.what, policy) != policy:
-                raise CommandError(f"two different PITRs are declared for {_said(policy.what)}, which can have one")
+            if policies.setdefault(policy.target, policy) != policy:
+                raise CommandError(
+                    f"two different PITRs are declared for {_describe(policy.target)}, which can have one"
+                )
     return policies
 
 
-def _policies_of(context: AutogenContext, own: _Own, metadata: MetaData) -> Iterator[Policy]:
+def _policies_of(context: AutogenContext, own: _CurrentNames, metadata: MetaData) -> Iterator[Policy]:
     for table in metadata.tables.values():
         if TABLE_OPTION in table.kwargs and context.run_object_filters(table, table.name, "table", False, None):
-            yield Policy(own.canonical(What.of(table=table)), _range(table.kwargs[TABLE_OPTION]))
+            yield Policy(own.canonical(RecoveryTarget.of(table=table)), _range(table.kwargs[TABLE_OPTION]))
     if TABLE_OPTION in metadata.info:
         yield Policy(_database_of(metadata, own), _range(metadata.info[TABLE_OPTION]))
     for pitr in metadata.info.get("matrixone_pitrs", ()):
         if not isinstance(pitr, CreatePitr):
             raise CommandError(f"MetaData.info['matrixone_pitrs'] holds CreatePitr(...) constructs, not {pitr!r}")
-        yield Policy(own.canonical(pitr.what), pitr.range, pitr.name.lower())
+        yield Policy(own.canonical(pitr.recovery_target), pitr.range, pitr.name.lower())
 
 
-def _database_of(metadata: MetaData, own: _Own) -> What:
+def _database_of(metadata: MetaData, own: _CurrentNames) -> RecoveryTarget:
     database = metadata.schema or own.database
     if database is None:
         raise CommandError(
             f"MetaData.info[{TABLE_OPTION!r}] is about a database, and neither the MetaData nor the URL names one"
         )
-    return What("database", database=catalog.folded(database))
+    return RecoveryTarget("database", database=catalog.folded(database))
 
 
 def _range(declared: Any) -> PitrRange | None:
@@ -151,13 +153,13 @@ def _range(declared: Any) -> PitrRange | None:
 # -- what the server has
 
 
-def _existing(context: AutogenContext, own: _Own) -> Policies:
+def _existing(context: AutogenContext, own: _CurrentNames) -> Policies:
     policies: Policies = {}
     for pitr in _read(context.migration_context):
-        what = own.canonical(What(pitr.level, pitr.account, pitr.database, pitr.table))
-        if _name_included(context, own, what, pitr.name):
+        target = own.canonical(RecoveryTarget(pitr.level, pitr.account, pitr.database, pitr.table))
+        if _name_included(context, own, target, pitr.name):
             # The newest comes first. Older ones of a table that was made anew cover what was there before it.
-            policies.setdefault(what, Policy(what, PitrRange(pitr.length, pitr.unit), pitr.name))
+            policies.setdefault(target, Policy(target, PitrRange(pitr.length, pitr.unit), pitr.name))
     return policies
 
 
@@ -173,12 +175,12 @@ def _read(context: MigrationContext) -> list[Pitr]:
         return catalog.get_pitrs(context.connection)
 
 
-def _name_included(context: AutogenContext, own: _Own, what: What, name: str) -> bool:
+def _name_included(context: AutogenContext, own: _CurrentNames, target: RecoveryTarget, name: str) -> bool:
     parents: Any = {}
-    if what.database is not None:
-        parents["schema_name"] = None if what.database == catalog.folded(own.database) else what.database
-    if what.table is not None:
-        parents["table_name"] = what.table
+    if target.database is not None:
+        parents["schema_name"] = None if target.database == catalog.folded(own.database) else target.database
+    if target.table is not None:
+        parents["table_name"] = target.table
     kind: Any = TYPE
     return context.run_name_filters(name, kind, parents)
 
@@ -186,29 +188,31 @@ def _name_included(context: AutogenContext, own: _Own, what: What, name: str) ->
 def _undeclared(existing: Policies, databases: set[str | None]) -> Policies:
     """Of the databases that are compared and of their tables, the PITRs, as such that shall not be."""
     folded = {catalog.folded(database) for database in databases}
-    return {what: replace(policy, range=None) for what, policy in existing.items() if what.database in folded}
+    return {target: replace(policy, range=None) for target, policy in existing.items() if target.database in folded}
 
 
 # -- the difference
 
 
 def _operations(
-    context: AutogenContext, own: _Own, wanted: Policies, existing: Policies
+    context: AutogenContext, own: _CurrentNames, wanted: Policies, existing: Policies
 ) -> tuple[list[MigrateOperation], list[MigrateOperation]]:
     drops: list[MigrateOperation] = []
     others: list[MigrateOperation] = []
-    for what, policy in wanted.items():
-        there = existing.get(what)
+    for target, policy in wanted.items():
+        there = existing.get(target)
         if there is None or policy.range is None:
             if there is not None and _included(context, there, reflected=True):
-                log.info("Detected PITR %r of %s that shall not be", there.name, _said(what))
-                drops.append(DropPitrOp(**_called(there, own), existing=_create(there, own)))
+                log.info("Detected PITR %r of %s that shall not be", there.name, _describe(target))
+                drops.append(DropPitrOp(**_name_filter(there, own), existing=_create(there, own)))
             elif there is None and policy.range is not None and _included(context, policy):
-                log.info("Detected missing PITR of %s", _said(what))
+                log.info("Detected missing PITR of %s", _describe(target))
                 others.append(_create(policy, own))
         elif there.range != policy.range and _included(context, policy, compare_to=there):
-            log.info("Detected other range %s of the PITR of %s", there.range, _said(what))
-            others.append(AlterPitrOp(**_called(there, own), range=str(policy.range), existing_range=str(there.range)))
+            log.info("Detected other range %s of the PITR of %s", there.range, _describe(target))
+            others.append(
+                AlterPitrOp(**_name_filter(there, own), range=str(policy.range), existing_range=str(there.range))
+            )
     return drops, others
 
 
@@ -219,19 +223,19 @@ def _included(
     return bool(run_filters(policy, policy.full_name, TYPE, reflected, compare_to))
 
 
-def _create(policy: Policy, own: _Own) -> CreatePitrOp:
-    return CreatePitrOp(_explicit_name(policy), range=str(policy.range), **own.keywords(policy.what))
+def _create(policy: Policy, own: _CurrentNames) -> CreatePitrOp:
+    return CreatePitrOp(_explicit_name(policy), range=str(policy.range), **own.keywords(policy.target))
 
 
-def _called(policy: Policy, own: _Own) -> dict[str, Any]:
+def _name_filter(policy: Policy, own: _CurrentNames) -> dict[str, Any]:
     """An existing PITR: by its object where its name follows from that, and else by its name."""
     name = _explicit_name(policy)
-    return own.keywords(policy.what) if name is None else {"name": name}
+    return own.keywords(policy.target) if name is None else {"name": name}
 
 
 def _explicit_name(policy: Policy) -> str | None:
-    what = policy.what
-    implied = what.database is not None and policy.name in (None, implied_name(what.database, what.table))
+    target = policy.target
+    implied = target.database is not None and policy.name in (None, implied_name(target.database, target.table))
     return None if implied else policy.name
 
 
@@ -242,6 +246,6 @@ def _tidy_tables(upgrade_ops: UpgradeOps) -> None:
             op.kw.pop(TABLE_OPTION, None)
 
 
-def _said(what: What) -> str:
-    parts = [part for part in (what.account, what.database, what.table) if part]
-    return " ".join([what.level, ".".join(parts)]).strip()
+def _describe(target: RecoveryTarget) -> str:
+    parts = [part for part in (target.account, target.database, target.table) if part]
+    return " ".join([target.level, ".".join(parts)]).strip()

@@ -38,7 +38,7 @@ def snapshot_before_migrations(context: MigrationContext, keep: int) -> None:
     database = dialect.default_schema_name
     if database is None:
         raise CommandError(f"{OPTION} needs a URL with the database that is to be kept")
-    with dialect.left_as_found(context.connection):
+    with dialect.preserving_clean_state(context.connection):
         revisions = _revisions(context)
     if revisions is None:
         return
@@ -49,7 +49,7 @@ def snapshot_before_migrations(context: MigrationContext, keep: int) -> None:
         recovery.create_snapshot(name, database=database)
         log.info(
             "snapshot %s keeps database %s as it is before this migration; to go back, call "
-            "sqlalchemy_matrixone.alembic.restore_newest(connection)",
+            "sqlalchemy_matrixone.alembic.restore_latest_snapshot(connection)",
             name,
             database,
         )
@@ -58,7 +58,7 @@ def snapshot_before_migrations(context: MigrationContext, keep: int) -> None:
             log.info("dropped snapshot %s", old.name)
 
 
-def restore_newest(connection: Connection) -> Snapshot:
+def restore_latest_snapshot(connection: Connection) -> Snapshot:
     """Put the connection's database back to what it was before its last migration.
 
     For databases that are migrated with ``matrixone_keep_snapshots``. All of it goes back, the version that
@@ -66,7 +66,7 @@ def restore_newest(connection: Connection) -> Snapshot:
     without end, for open transactions that have written to the database. ::
 
         with engine.connect() as connection:
-            restore_newest(connection)
+            restore_latest_snapshot(connection)
 
     :param connection: a Connection of a matrixone engine, on which nothing has run since its last commit or
         rollback.
@@ -98,7 +98,7 @@ def _version(revisions: Iterable[str]) -> str:
 
 def _ours(recovery: Recovery, database: str) -> list[Snapshot]:
     """The snapshots of this database that were taken here, newest first."""
-    ours = re.compile(rf"{_NUMBER.pattern}{_tame(database[:20])}_")
+    ours = re.compile(rf"{_NUMBER.pattern}{_sanitize(database[:20])}_")
     snapshots = recovery.list_snapshots(level="database", database=database)
     return [snapshot for snapshot in snapshots if ours.match(snapshot.name)]
 
@@ -107,9 +107,11 @@ def _name(recovery: Recovery, database: str, before: str, after: str) -> str:
     """A name that the account does not have yet, in the 64 characters that the server keeps."""
     # Counted over all databases: of two that begin alike the same would be left in the names.
     taken = [int(match[1]) for snapshot in recovery.list_snapshots() if (match := _NUMBER.match(snapshot.name))]
-    return "_".join([f"alembic_{max(taken, default=0) + 1:04}", *map(_tame, (database[:20], before[:14], after[:14]))])
+    return "_".join(
+        [f"alembic_{max(taken, default=0) + 1:04}", *map(_sanitize, (database[:20], before[:14], after[:14]))]
+    )
 
 
-def _tame(part: str) -> str:
+def _sanitize(part: str) -> str:
     """Without what the server refuses in a name, and in lower case, as it keeps them."""
     return re.sub(r"[^\w-]", "_", part.lower())

@@ -20,17 +20,17 @@ log = logging.getLogger("alembic.matrixone")
 
 
 @contextmanager
-def outside_transaction(context: MigrationContext, what: str, *, reading: bool = False) -> Iterator[None]:
+def outside_transaction(context: MigrationContext, operation: str, *, reading: bool = False) -> Iterator[None]:
     """Commit what the migrations have done so far, run the block in AUTOCOMMIT, and begin anew.
 
     Where nothing has run on the connection since its last commit or rollback, nothing is committed.
     Offline, ``COMMIT`` and ``BEGIN`` are printed around the block.
 
-    :param what: what is to be run, for the log.
+    :param operation: what is to be run, for the log.
     :param reading: whether autogenerate alone has run so far, so that the commit changes nothing and is not logged.
     :raises CommandError: where env.py has begun the transaction, which it alone may end.
     """
-    if not context.as_sql and not _state(context).used:
+    if not context.as_sql and not _state(context).has_statements:
         yield
         return
     with ExitStack() as stack:
@@ -38,18 +38,18 @@ def outside_transaction(context: MigrationContext, what: str, *, reading: bool =
             stack.enter_context(context.autocommit_block())
         except (AssertionError, AttributeError) as not_ours:  # the latter under python -O
             raise CommandError(
-                f"{what} was not run: MatrixOne refuses it inside a transaction, and this one was begun outside of "
-                "Alembic, which must not commit it. In env.py, give context.configure() a connection without a "
+                f"{operation} was not run: MatrixOne refuses it inside a transaction, and this one was begun outside "
+                "of Alembic, which must not commit it. In env.py, give context.configure() a connection without a "
                 "transaction (engine.connect(), not engine.begin(); commit what was run on it before), and "
                 "run_migrations() inside of context.begin_transaction()."
             ) from not_ours
         if not context.as_sql and not reading:
-            log.info("%s: committed what ran before it; a later failure will not undo that", what)
+            log.info("%s: committed what ran before it; a later failure will not undo that", operation)
         yield
 
 
 @contextmanager
-def with_nothing_written(context: MigrationContext, what: str) -> Iterator[None]:
+def with_nothing_written(context: MigrationContext, operation: str) -> Iterator[None]:
     """Commit what the migrations have written so far, if anything, and run the block in the transaction then begun.
 
     :raises CommandError: where env.py has begun the transaction, which it alone may end.
@@ -61,9 +61,9 @@ def with_nothing_written(context: MigrationContext, what: str) -> Iterator[None]
     else:
         state = _state(context)
         # After a BEGIN, which the dialect sends before the first of them, they may follow what they can see.
-        commits = state.written and (not state.begun or (state.altered and not sees_all))
+        commits = state.has_writes and (not state.explicit_begin or (state.has_ddl and not sees_all))
     if commits:
-        with outside_transaction(context, what):
+        with outside_transaction(context, operation):
             pass
     yield
 

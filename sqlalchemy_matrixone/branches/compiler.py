@@ -13,7 +13,7 @@ from ..core.release import Feature
 
 if TYPE_CHECKING:
     from ..core.release import Release
-    from ..timetravel.moment import Moment
+    from ..timetravel.point_in_time import PointInTime
     from .constructs import (
         CloneDatabase,
         CloneTable,
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
         DiffBranch,
         DropBranch,
         MergeBranch,
-        NamedTable,
         PickBranch,
+        TableReference,
     )
 
 
@@ -148,14 +148,14 @@ class BranchDDLCompiler(MySQLDDLCompiler):
         ]
         return f"({', '.join(literals)})" if len(literals) > 1 else literals[0]
 
-    def _table(self, named: NamedTable) -> str:
+    def _table(self, named: TableReference) -> str:
         database = (self.schema_translate_map or {}).get(named.database, named.database)
         return self._name(named.name) if database is None else f"{self._name(database)}.{self._name(named.name)}"
 
-    def _moment_after(self, named: NamedTable) -> str:
+    def _moment_after(self, named: TableReference) -> str:
         return _words(self._table(named), self._moment_of(named.moment))
 
-    def _moment_of(self, moment: Moment | None) -> str:
+    def _moment_of(self, moment: PointInTime | None) -> str:
         return "" if moment is None else self.sql_compiler.process(moment, literal_binds=True)
 
     def _to_account(self, element: CloneTable | CloneDatabase | CreateBranch) -> str:

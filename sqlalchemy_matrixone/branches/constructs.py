@@ -23,10 +23,10 @@ from ..core.connection import state_of
 from ..core.release import Feature, Release
 from ..core.server import matrixone_dialect
 from ..core.statement import MatrixOneDDL
-from ..exc import BranchError, Reason, RecoveryArgumentError
-from ..timetravel.moment import Moment
-from ..timetravel.tables import PastTable
-from .execution import BranchStatement, Place
+from ..exc import BranchError, MatrixOneArgumentError, Reason
+from ..timetravel.point_in_time import PointInTime
+from ..timetravel.tables import AsOfTable
+from .execution import BranchStatement, TransactionScope
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, CursorResult
@@ -38,18 +38,18 @@ TableArgument = type[Any] | FromClause | str
 
 
 @dataclass(frozen=True)
-class NamedTable:
+class TableReference:
     """A table that a statement names, and the moment of it that is meant."""
 
     name: str
     database: str | None = None
-    moment: Moment | None = None
+    moment: PointInTime | None = None
     table: Table | None = None
 
     @classmethod
-    def of(cls, keyword: str, given: Any, database: str | None) -> NamedTable:
+    def of(cls, keyword: str, given: Any, database: str | None) -> TableReference:
         """
-        :raises RecoveryArgumentError: where it is neither a mapped class, a Table, ``as_of()`` one, nor a name.
+        :raises MatrixOneArgumentError: where it is neither a mapped class, a Table, ``as_of()`` one, nor a name.
         """
         if database is not None:
             check_is_name("database", database)
@@ -58,21 +58,21 @@ class NamedTable:
             return cls(given, database)
         inspected = inspect(given, raiseerr=False)
         selectable = inspected.local_table if isinstance(inspected, Mapper) else getattr(inspected, "selectable", given)
-        moment = selectable.moment if isinstance(selectable, PastTable) else None
-        named = selectable.element if isinstance(selectable, PastTable) else selectable
+        moment = selectable.moment if isinstance(selectable, AsOfTable) else None
+        named = selectable.element if isinstance(selectable, AsOfTable) else selectable
         if not isinstance(named, TableClause):
-            raise RecoveryArgumentError(f"{keyword}={given!r} is neither a mapped class, a Table nor a name")
+            raise MatrixOneArgumentError(f"{keyword}={given!r} is neither a mapped class, a Table nor a name")
         return cls(named.name, named.schema, moment, named if isinstance(named, Table) else None)
 
     @classmethod
-    def present(cls, keyword: str, given: Any, database: str | None) -> NamedTable:
+    def present(cls, keyword: str, given: Any, database: str | None) -> TableReference:
         """One that is written to.
 
-        :raises RecoveryArgumentError: also where it is one of the past.
+        :raises MatrixOneArgumentError: also where it is one of the past.
         """
         named = cls.of(keyword, given, database)
         if named.moment is not None:
-            raise RecoveryArgumentError(f"{keyword}= is written to, and the past cannot be: give the table itself")
+            raise MatrixOneArgumentError(f"{keyword}= is written to, and the past cannot be: give the table itself")
         return named
 
 
@@ -95,19 +95,19 @@ class BranchDDL(BranchStatement, MatrixOneDDL):
 
 def _tables_in(element: Any) -> Iterator[Table]:
     for value in vars(element).values():
-        if isinstance(value, NamedTable) and value.table is not None:
+        if isinstance(value, TableReference) and value.table is not None:
             yield value.table
 
 
-def _moment_or_none(snapshot: str | None, timestamp: dt.datetime | str | None, mo_ts: int | None) -> Moment | None:
+def _moment_or_none(snapshot: str | None, timestamp: dt.datetime | str | None, mo_ts: int | None) -> PointInTime | None:
     if snapshot is None and timestamp is None and mo_ts is None:
         return None
-    return Moment.of(snapshot=snapshot, timestamp=timestamp, mo_ts=mo_ts)
+    return PointInTime.of(snapshot=snapshot, timestamp=timestamp, mo_ts=mo_ts)
 
 
-def _not_there(if_not_exists: bool, to_account: str | None) -> None:
+def _check_if_not_exists(if_not_exists: bool, to_account: str | None) -> None:
     if if_not_exists and to_account is not None:
-        raise RecoveryArgumentError(
+        raise MatrixOneArgumentError(
             "if_not_exists=True cannot be said of another account, where one cannot look: leave it out with to_account"
         )
 
@@ -133,7 +133,7 @@ class _Copy(BranchDDL):
     def _execute_on_connection(
         self, connection: Connection, distilled_params: Any, execution_options: Any
     ) -> CursorResult[Any]:
-        look = _Look(connection, execution_options)
+        look = _Existence(connection, execution_options)
         is_unsure = self.to_account is None and look.errors_are_lost
         if self.if_not_exists or is_unsure:
             found = look.at(*self._copy())
@@ -163,7 +163,7 @@ class _Copy(BranchDDL):
         return None
 
 
-class _Look:
+class _Existence:
     """Whether tables and databases are there, asked in the transaction."""
 
     def __init__(self, connection: Connection, execution_options: Mapping[str, Any]) -> None:
@@ -175,7 +175,7 @@ class _Look:
     def errors_are_lost(self) -> bool:
         dialect = matrixone_dialect(self._connection)
         state = state_of(self._connection.connection)
-        in_transaction = state.begun or not state.autocommit
+        in_transaction = state.explicit_begin or not state.autocommit
         return in_transaction and dialect.supports(Feature.CLONE) and not dialect.supports(Feature.CLONE_IN_TRANSACTION)
 
     def at(self, database: str | None, table: str | None = None) -> CursorResult[Any]:
@@ -214,7 +214,7 @@ class CloneTable(_Copy):
     :param if_not_exists: no error, and nothing done, where a table of that name exists. When executed, this is
         looked up first, since the server's own IF NOT EXISTS adds the rows to that table (4.2).
     :param copy_grants: copy the privileges that are granted on the table. MatrixOne 4.1.2 on.
-    :raises RecoveryArgumentError: where the server would refuse what is given.
+    :raises MatrixOneArgumentError: where the server would refuse what is given.
     """
 
     __visit_name__ = "clone_table"
@@ -232,14 +232,14 @@ class CloneTable(_Copy):
         if_not_exists: bool = False,
         copy_grants: bool = False,
     ) -> None:
-        self.new = NamedTable.present("name", name, database)
-        self.source = NamedTable.of("source", source, database)
+        self.new = TableReference.present("name", name, database)
+        self.source = TableReference.of("source", source, database)
         self.name = self.new.name
-        self.moment = _one_moment(_moment_or_none(snapshot, timestamp, mo_ts), self.source)
+        self.moment = _resolve_point_in_time(_moment_or_none(snapshot, timestamp, mo_ts), self.source)
         self.to_account = _check_account(to_account)
         self.if_not_exists = if_not_exists
         self.copy_grants = copy_grants
-        _not_there(if_not_exists, to_account)
+        _check_if_not_exists(if_not_exists, to_account)
 
     def _copy(self) -> tuple[str | None, str | None]:
         return self.new.database, self.name
@@ -261,7 +261,7 @@ class CloneDatabase(_Copy):
     :param mo_ts: the same in nanoseconds since 1970.
     :param to_account: make it in this account; from sys alone.
     :param if_not_exists: no error, and nothing done, where a database of that name exists.
-    :raises RecoveryArgumentError: where several moments are given, or ``if_not_exists`` with ``to_account``.
+    :raises MatrixOneArgumentError: where several moments are given, or ``if_not_exists`` with ``to_account``.
     :raises BranchError: when executed where the transaction has written something.
     """
 
@@ -285,7 +285,7 @@ class CloneDatabase(_Copy):
         self.moment = _moment_or_none(snapshot, timestamp, mo_ts)
         self.to_account = _check_account(to_account)
         self.if_not_exists = if_not_exists
-        _not_there(if_not_exists, to_account)
+        _check_if_not_exists(if_not_exists, to_account)
 
     def _copy(self) -> tuple[str | None, str | None]:
         return self.name, None
@@ -312,7 +312,7 @@ class CreateBranch(_Copy):
     :param timestamp: as it was at this moment: an aware datetime, or a str in UTC.
     :param mo_ts: the same in nanoseconds since 1970.
     :param to_account: make it in this account; from sys alone.
-    :raises RecoveryArgumentError: where neither a table nor a database is named.
+    :raises MatrixOneArgumentError: where neither a table nor a database is named.
     """
 
     __visit_name__ = "create_branch"
@@ -329,14 +329,14 @@ class CreateBranch(_Copy):
         to_account: str | None = None,
     ) -> None:
         if source is None and database is None:
-            raise RecoveryArgumentError("say what to branch: a table, or database=…")
-        self.new = NamedTable.present("name", name, None if source is None else database)
+            raise MatrixOneArgumentError("say what to branch: a table, or database=…")
+        self.new = TableReference.present("name", name, None if source is None else database)
         if source is None and self.new.database is not None:
-            raise RecoveryArgumentError(f"name={name!r}: the branch of a database is one, and has a name alone")
-        self.source = None if source is None else NamedTable.of("source", source, database)
+            raise MatrixOneArgumentError(f"name={name!r}: the branch of a database is one, and has a name alone")
+        self.source = None if source is None else TableReference.of("source", source, database)
         self.name = self.new.name
         self.database = database
-        self.moment = _one_moment(_moment_or_none(snapshot, timestamp, mo_ts), self.source)
+        self.moment = _resolve_point_in_time(_moment_or_none(snapshot, timestamp, mo_ts), self.source)
         self.to_account = _check_account(to_account)
 
     def _copy(self) -> tuple[str | None, str | None]:
@@ -358,7 +358,7 @@ class DropBranch(BranchDDL):
 
     :param name: the table: a name, a mapped class or a Table.
     :param database: without a name, the database that is dropped; with one, the database it is in.
-    :raises RecoveryArgumentError: where neither is named.
+    :raises MatrixOneArgumentError: where neither is named.
     :raises BranchError: when executed where the transaction has written something, or inside a transaction before 4.2
         where nothing was dropped.
     """
@@ -367,17 +367,17 @@ class DropBranch(BranchDDL):
 
     def __init__(self, name: TableArgument | None = None, *, database: str | None = None) -> None:
         if name is None and database is None:
-            raise RecoveryArgumentError("say which branch to drop: a table, or database=…")
+            raise MatrixOneArgumentError("say which branch to drop: a table, or database=…")
         if database is not None:
             check_is_name("database", database)
-        self.branch = None if name is None else NamedTable.present("name", name, database)
+        self.branch = None if name is None else TableReference.present("name", name, database)
         self.database = database
         self.name = (database or "") if self.branch is None else self.branch.name
 
     def _execute_on_connection(
         self, connection: Connection, distilled_params: Any, execution_options: Any
     ) -> CursorResult[Any]:
-        look = _Look(connection, execution_options)
+        look = _Existence(connection, execution_options)
         what = (self.database, None) if self.branch is None else (self.branch.database, self.branch.name)
         is_unsure = look.errors_are_lost
         if is_unsure and look.at(*what).first() is None:
@@ -390,7 +390,7 @@ class DropBranch(BranchDDL):
         return result
 
 
-class _Join(BranchDDL):
+class _MergeStatement(BranchDDL):
     """From one table into another."""
 
     def __init__(
@@ -402,14 +402,14 @@ class _Join(BranchDDL):
         database: str | None = None,
     ) -> None:
         if on_conflict not in (None, "fail", "skip", "accept"):
-            raise RecoveryArgumentError(f"on_conflict={on_conflict!r} is none of fail, skip and accept")
-        self.branch = NamedTable.of("branch", branch, database)
-        self.into = NamedTable.present("into", into, database)
+            raise MatrixOneArgumentError(f"on_conflict={on_conflict!r} is none of fail, skip and accept")
+        self.branch = TableReference.of("branch", branch, database)
+        self.into = TableReference.present("into", into, database)
         self.name = self.branch.name
         self.on_conflict = on_conflict
 
 
-class MergeBranch(_Join):
+class MergeBranch(_MergeStatement):
     """``DATA BRANCH MERGE``: bring what has changed in a branch into another table. MatrixOne 3.0.6 on.
 
     On MatrixOne 4.2, a part of the transaction. Older ones commit it by themselves, so that it
@@ -428,11 +428,15 @@ class MergeBranch(_Join):
 
     __visit_name__ = "merge_branch"
 
-    def place(self, release: Release) -> Place:
-        return Place.BEGUN if Feature.MERGE_IN_TRANSACTION.in_release(release) else Place.ALONE
+    def transaction_scope(self, release: Release) -> TransactionScope:
+        return (
+            TransactionScope.IN_TRANSACTION
+            if Feature.MERGE_IN_TRANSACTION.in_release(release)
+            else TransactionScope.AUTOCOMMIT
+        )
 
 
-class PickBranch(_Join):
+class PickBranch(_MergeStatement):
     """``DATA BRANCH PICK``: bring chosen rows of a branch into another table. MatrixOne 3.0.12 on.
 
     It commits by itself, so that it needs an AUTOCOMMIT connection::
@@ -446,7 +450,7 @@ class PickBranch(_Join):
     :param between: only what has changed between two snapshots.
     :param on_conflict: as for :class:`MergeBranch`.
     :param database: the database of those that are given as plain names; else the connection's own.
-    :raises RecoveryArgumentError: where neither keys nor snapshots are given.
+    :raises MatrixOneArgumentError: where neither keys nor snapshots are given.
     :raises BranchConflict: when executed, with the key of the row, where rows conflict.
     """
 
@@ -464,18 +468,18 @@ class PickBranch(_Join):
     ) -> None:
         super().__init__(branch, into, on_conflict=on_conflict, database=database)
         if keys is None and between is None:
-            raise RecoveryArgumentError("say what to pick: keys=…, between=(snapshot, snapshot), or both")
+            raise MatrixOneArgumentError("say what to pick: keys=…, between=(snapshot, snapshot), or both")
         chosen = keys if keys is None or isinstance(keys, ClauseElement) else _keys(keys)
         if chosen == []:
-            raise RecoveryArgumentError(f"keys={keys!r} is not a list of keys, or an empty one")
+            raise MatrixOneArgumentError(f"keys={keys!r} is not a list of keys, or an empty one")
         if between is not None:
             first, last = between
             between = (check_name("snapshot", first), check_name("snapshot", last))
         self.keys: SelectBase | ClauseElement | list[Any] | None = chosen
         self.between = between
 
-    def place(self, release: Release) -> Place:
-        return Place.ALONE
+    def transaction_scope(self, release: Release) -> TransactionScope:
+        return TransactionScope.AUTOCOMMIT
 
 
 def _keys(keys: Any) -> list[Any]:
@@ -509,7 +513,7 @@ class DiffBranch(BranchStatement, Executable, Generative, ClauseElement):
     :param as_table: a new table to write the changes to, in place of a Result of them. MatrixOne 4.2 on.
     :param file: a directory, of the server or a stage, to write them to as SQL; the Result tells the file.
     :param database: the database of those that are given as plain names; else the connection's own.
-    :raises RecoveryArgumentError: where more than one output is asked for.
+    :raises MatrixOneArgumentError: where more than one output is asked for.
     """
 
     __visit_name__ = "diff_branch"
@@ -531,26 +535,26 @@ class DiffBranch(BranchStatement, Executable, Generative, ClauseElement):
         database: str | None = None,
     ) -> None:
         if sum(given is not None for given in (output, limit, as_table, file)) > 1:
-            raise RecoveryArgumentError("one of output=, limit=, as_table= and file= can be asked for")
+            raise MatrixOneArgumentError("one of output=, limit=, as_table= and file= can be asked for")
         if output not in (None, "summary", "count"):
-            raise RecoveryArgumentError(f"output={output!r} is neither summary nor count")
+            raise MatrixOneArgumentError(f"output={output!r} is neither summary nor count")
         if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
-            raise RecoveryArgumentError(f"limit={limit!r} is not a number of rows")
-        self.branch = NamedTable.of("branch", branch, database)
-        self.against = NamedTable.of("against", against, database)
+            raise MatrixOneArgumentError(f"limit={limit!r} is not a number of rows")
+        self.branch = TableReference.of("branch", branch, database)
+        self.against = TableReference.of("against", against, database)
         self.columns = None if columns is None else list(map(_column_name, columns))
         self.output = output
         self.limit = limit
-        self.as_table = None if as_table is None else NamedTable.present("as_table", as_table, database)
+        self.as_table = None if as_table is None else TableReference.present("as_table", as_table, database)
         self.file = file
 
     def get_children(self, **kw: Any) -> Iterator[Table]:
         return _tables_in(self)
 
-    def place(self, release: Release) -> Place:
+    def transaction_scope(self, release: Release) -> TransactionScope:
         if not Feature.DIFF_IN_TRANSACTION.in_release(release):
-            return Place.FIRST
-        return Place.ANYWHERE if self.as_table is None else Place.BEGUN
+            return TransactionScope.FIRST_STATEMENT
+        return TransactionScope.ANY if self.as_table is None else TransactionScope.IN_TRANSACTION
 
     @property
     def result_columns(self) -> list[Column[Any]] | None:
@@ -567,12 +571,12 @@ class DiffBranch(BranchStatement, Executable, Generative, ClauseElement):
 def _column_name(given: Any) -> str:
     name = given if isinstance(given, str) else getattr(given, "name", None)
     if not isinstance(name, str):
-        raise RecoveryArgumentError(f"columns: {given!r} is neither a column nor a name of one")
+        raise MatrixOneArgumentError(f"columns: {given!r} is neither a column nor a name of one")
     return name
 
 
-def _one_moment(moment: Moment | None, source: NamedTable | None) -> Moment | None:
+def _resolve_point_in_time(moment: PointInTime | None, source: TableReference | None) -> PointInTime | None:
     past = None if source is None else source.moment
     if moment is not None and past is not None:
-        raise RecoveryArgumentError("the source says a moment, as_of() it is: name no other one")
+        raise MatrixOneArgumentError("the source says a moment, as_of() it is: name no other one")
     return past if moment is None else moment

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Table, inspect
 from sqlalchemy.orm import Mapper
 
-from ..exc import RecoveryArgumentError
+from ..exc import MatrixOneArgumentError
 
 SNAPSHOT_NAME_LENGTH = 64
 
@@ -25,13 +25,13 @@ def table_of(target: Any) -> Table:
     mapper = inspect(target, raiseerr=False)
     if isinstance(mapper, Mapper) and isinstance(mapper.local_table, Table):
         return mapper.local_table
-    raise RecoveryArgumentError(f"table={target!r} is neither a mapped class, a Table nor a name")
+    raise MatrixOneArgumentError(f"table={target!r} is neither a mapped class, a Table nor a name")
 
 
 def check_is_name(keyword: str, name: Any) -> None:
     """Names are quoted whatever they contain, but are not empty."""
     if not isinstance(name, str) or not name.strip():
-        raise RecoveryArgumentError(f"{keyword}={name!r} is not a name")
+        raise MatrixOneArgumentError(f"{keyword}={name!r} is not a name")
 
 
 def check_object_name(keyword: str, name: Any) -> None:
@@ -41,7 +41,7 @@ def check_object_name(keyword: str, name: Any) -> None:
     """
     check_is_name(keyword, name)
     if "\\" in name:
-        raise RecoveryArgumentError(
+        raise MatrixOneArgumentError(
             f"{keyword}={name!r}: MatrixOne cannot keep or restore what has a backslash in its name"
         )
 
@@ -53,15 +53,15 @@ def check_name(kind: str, name: Any) -> str:
     spaces and quotes.
     """
     if not isinstance(name, str) or not name:
-        raise RecoveryArgumentError(f"{name!r} is not a name for a {kind}")
+        raise MatrixOneArgumentError(f"{name!r} is not a name for a {kind}")
     if kind == "snapshot" and len(name) > SNAPSHOT_NAME_LENGTH:
-        raise RecoveryArgumentError(
+        raise MatrixOneArgumentError(
             f"snapshot name {name!r} has {len(name)} characters, of which MatrixOne would keep "
             f"{SNAPSHOT_NAME_LENGTH}: shorten it"
         )
     for character in _NOT_IN_NAMES:
         if character in name:
-            raise RecoveryArgumentError(
+            raise MatrixOneArgumentError(
                 f"{kind} name {name!r} contains {character!r}, which MatrixOne refuses or cannot find again: "
                 "leave out spaces, quotes and backslashes"
             )
@@ -71,14 +71,16 @@ def check_name(kind: str, name: Any) -> str:
 def check_moment(when: Any) -> dt.datetime | str:
     """An aware datetime or a text, never a naive datetime.
 
-    :raises RecoveryArgumentError: says why.
+    :raises MatrixOneArgumentError: says why.
     """
     if isinstance(when, str):
         return when
     if not isinstance(when, dt.datetime):
-        raise RecoveryArgumentError(f"{when!r} is not a moment: give an aware datetime, or the server's own text of it")
+        raise MatrixOneArgumentError(
+            f"{when!r} is not a moment: give an aware datetime, or the server's own text of it"
+        )
     if when.utcoffset() is None:
-        raise RecoveryArgumentError(
+        raise MatrixOneArgumentError(
             f"{when!r} is naive, and the server would read it in its own zone, hours away from yours perhaps: "
             "give it a timezone, as in datetime.now(timezone.utc)"
         )

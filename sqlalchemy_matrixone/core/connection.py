@@ -36,14 +36,14 @@ class _Kind(NamedTuple):
 def _kind_of(statement: str) -> _Kind:
     """The first word of a statement, and whether it may have written or locked something."""
     # One with its values in it is not kept.
-    return _kept_kind_of(statement) if len(statement) <= _LONGEST_KEPT else _kept_kind_of.__wrapped__(statement)
+    return _cached_kind_of(statement) if len(statement) <= _LONGEST_CACHED else _cached_kind_of.__wrapped__(statement)
 
 
-_LONGEST_KEPT = 5000
+_LONGEST_CACHED = 5000
 
 
 @lru_cache(maxsize=512)
-def _kept_kind_of(statement: str) -> _Kind:
+def _cached_kind_of(statement: str) -> _Kind:
     match = _FIRST_WORD.match(statement)
     word = match[1].upper() if match else ""
     return _Kind(word, word not in _READS or _KEEPS.search(statement) is not None)
@@ -53,32 +53,32 @@ class TransactionState:
     """The account of one DBAPI connection.
 
     :ivar autocommit: whether the server commits each statement by itself.
-    :ivar used: whether the server would refuse a recovery statement now.
-    :ivar begun: whether the transaction was begun by a BEGIN.
-    :ivar written: whether a BEGIN now would commit something.
-    :ivar altered: whether tables were made, changed or dropped.
+    :ivar has_statements: whether the server would refuse a recovery statement now.
+    :ivar explicit_begin: whether the transaction was begun by a BEGIN.
+    :ivar has_writes: whether a BEGIN now would commit something.
+    :ivar has_ddl: whether tables were made, changed or dropped.
     """
 
-    __slots__ = ("altered", "autocommit", "begun", "used", "written")
+    __slots__ = ("autocommit", "explicit_begin", "has_ddl", "has_statements", "has_writes")
 
     def __init__(self, autocommit: bool = False) -> None:
         self.autocommit = autocommit
-        self.used = self.begun = self.written = self.altered = False
+        self.has_statements = self.explicit_begin = self.has_writes = self.has_ddl = False
 
-    def ended(self) -> None:
+    def transaction_ended(self) -> None:
         """A COMMIT or ROLLBACK was carried out."""
-        self.used = False
-        self.broken()
+        self.has_statements = False
+        self.transaction_aborted()
 
     def sending(self, statement: str) -> str:
         """A statement is on its way, whatever may become of it. Gives its first word, for :meth:`sent`."""
         word, writes = _kind_of(statement)
         begins = word in ("BEGIN", "START")
         if not self.autocommit or begins:
-            self.used = True
-        self.begun = self.begun or begins
-        self.written = self.written or (writes and not begins)
-        self.altered = self.altered or word in _DDL
+            self.has_statements = True
+        self.explicit_begin = self.explicit_begin or begins
+        self.has_writes = self.has_writes or (writes and not begins)
+        self.has_ddl = self.has_ddl or word in _DDL
         return word
 
     def sent(self, statement: str, word: str) -> None:
@@ -86,13 +86,13 @@ class TransactionState:
         if word == "SET":
             if match := _SET_AUTOCOMMIT.search(statement):
                 self.autocommit = match[1].upper() in ("1", "ON", "TRUE")
-            self.ended()
+            self.transaction_ended()
         elif word == "COMMIT" or (word == "ROLLBACK" and not _TO_SAVEPOINT.search(statement)):
-            self.ended()
+            self.transaction_ended()
 
-    def broken(self) -> None:
+    def transaction_aborted(self) -> None:
         """The server has ended the transaction by itself, and with it what a BEGIN had begun."""
-        self.begun = self.written = self.altered = False
+        self.explicit_begin = self.has_writes = self.has_ddl = False
 
 
 def makes_temporary_table(statement: str) -> bool:

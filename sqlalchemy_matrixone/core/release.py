@@ -84,14 +84,14 @@ class Feature(Enum):
     def in_release(self, release: Release) -> bool:
         return release >= self.since
 
-    def require(self, release: Release, what: str | None = None) -> None:
+    def require(self, release: Release, subject: str | None = None) -> None:
         """
-        :param what: what needs it, in SQL; else the feature itself.
+        :param subject: what needs it, in SQL; else the feature itself.
         :raises sqlalchemy.exc.CompileError: where the release does not have it.
         """
         if not self.in_release(release):
             raise exc.CompileError(
-                f"{what or self.sql} needs MatrixOne {format_release(self.since)} or later; "
+                f"{subject or self.sql} needs MatrixOne {format_release(self.since)} or later; "
                 f"this is {format_release(release)}"
             )
 
@@ -100,7 +100,7 @@ def format_release(release: Release) -> str:
     return ".".join(map(str, release))
 
 
-def announced_release(server_version: str | None) -> Release | None:
+def parse_greeting(server_version: str | None) -> Release | None:
     """The release that a server's greeting or ``version()`` tells, or None where it tells none.
 
     A greeting reads ``8.0.30-MatrixOne-v4.2.0``. Builds between releases end in ``-v`` or ``-v20260826``

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from sqlalchemy import exc
 from sqlalchemy.dialects.mysql.base import MySQLDialect
 
-from ..exc import Reason, RecoveryArgumentError, RecoveryError, reason_of
+from ..exc import MatrixOneArgumentError, Reason, RecoveryError, reason_of
 from .connection import state_of
 from .release import NEWEST, Feature, Release
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 SYS_ACCOUNT = "sys"
 
-UNCLASSIFIED = "matrixone_unclassified"
+OUTSIDE_TRANSACTION = "matrixone_outside_transaction"
 """Execution option of the SHOW statements that the server refuses inside a transaction, as it does the DDL.
 
 Its value is the error to raise for it.
@@ -44,7 +44,7 @@ class MatrixOneServer(MySQLDialect):
         :param statement: what is about to be sent, as the message has it.
         :raises RecoveryError: of the given kind, with reason active_transaction, where the server would refuse it.
         """
-        if not state_of(connection).used:
+        if not state_of(connection).has_statements:
             return
         raise error(
             f"{statement} was not sent: something has run on the connection since its last commit or rollback, and "
@@ -54,7 +54,7 @@ class MatrixOneServer(MySQLDialect):
         )
 
     @contextmanager
-    def cleaned_up(self, connection: Any) -> Iterator[None]:
+    def rolling_back_after(self, connection: Any) -> Iterator[None]:
         """End the transaction that the server counts a recovery statement as, whether it succeeded or not."""
         state = state_of(connection)
         try:
@@ -62,7 +62,7 @@ class MatrixOneServer(MySQLDialect):
         except self.loaded_dbapi.Error as error:
             if reason_of(error) is Reason.ACTIVE_TRANSACTION:
                 # Something has run that the dialect did not see; it stays untouched.
-                state.used = True
+                state.has_statements = True
             elif not state.autocommit and not self.is_disconnect(error, connection, None):
                 self.do_rollback(connection)  # type: ignore[no-untyped-call]
             raise
@@ -70,13 +70,13 @@ class MatrixOneServer(MySQLDialect):
             self.do_rollback(connection)  # type: ignore[no-untyped-call]
 
     @contextmanager
-    def left_as_found(self, connection: Connection) -> Iterator[None]:
+    def preserving_clean_state(self, connection: Connection) -> Iterator[None]:
         """For queries of our own: where nothing has run on the connection, nothing will have."""
-        was_clean = not state_of(connection.connection).used
+        was_clean = not state_of(connection.connection).has_statements
         try:
             yield
         finally:
-            if was_clean and not connection.invalidated and state_of(connection.connection).used:
+            if was_clean and not connection.invalidated and state_of(connection.connection).has_statements:
                 self.do_rollback(connection.connection)  # type: ignore[no-untyped-call]
 
 
@@ -93,11 +93,11 @@ SESSION_ZONE = "REPLACE(@@time_zone, 'SYSTEM', 'Local')"
 
 def matrixone_dialect(connection: Connection) -> MatrixOneServer:
     """
-    :raises RecoveryArgumentError: where the connection is one of another dialect.
+    :raises MatrixOneArgumentError: where the connection is one of another dialect.
     """
     dialect = connection.dialect
     if dialect.name != "matrixone":
-        raise RecoveryArgumentError(
+        raise MatrixOneArgumentError(
             "this needs an engine of matrixone+pymysql://, matrixone+aiomysql:// or matrixone+asyncmy://, "
             f"not of {dialect.name}+{dialect.driver}://"
         )
@@ -109,7 +109,7 @@ def convert_zone(connection: Connection, times: list[str], source: str, target: 
     if not times:
         return []
     columns = ", ".join(f"CONVERT_TZ('{time}', {source}, {target})" for time in times)
-    with matrixone_dialect(connection).left_as_found(connection):
+    with matrixone_dialect(connection).preserving_clean_state(connection):
         row = connection.exec_driver_sql(f"SELECT {columns}").one()
     converted = [str(value) for value in row]
     if None in row:

@@ -8,7 +8,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_scoped_session
 
-from ..exc import RecoveryArgumentError
+from ..exc import MatrixOneArgumentError
 from .session import Recovery
 
 AsyncBind = AsyncSession | async_scoped_session[Any] | AsyncConnection
@@ -41,7 +41,7 @@ class AsyncRecovery:
 
     def __init__(self, bind: AsyncBind, *, commit_first: bool = False) -> None:
         if not isinstance(bind, (AsyncSession, async_scoped_session, AsyncConnection)):
-            raise RecoveryArgumentError(
+            raise MatrixOneArgumentError(
                 f"AsyncRecovery works on an AsyncSession, async_scoped_session or AsyncConnection, not on {bind!r}"
             )
         self._bind = bind

@@ -13,16 +13,16 @@ from sqlalchemy import exc
 
 from ..core.release import Feature
 from ..core.server import (
+    OUTSIDE_TRANSACTION,
     SERVER_ZONE,
     SESSION_ZONE,
     SYS_ACCOUNT,
-    UNCLASSIFIED,
     UTC_ZONE,
     convert_zone,
     matrixone_dialect,
 )
-from ..exc import PitrError, RecoveryArgumentError, RecoveryError, SnapshotError, reason_of
-from .target import LEVELS, Level, What
+from ..exc import MatrixOneArgumentError, PitrError, RecoveryError, SnapshotError, reason_of
+from .target import LEVELS, Level, RecoveryTarget
 from .values import Pitr, RecoveryWindow, Snapshot
 
 if TYPE_CHECKING:
@@ -46,10 +46,10 @@ class _Filter:
     table: str | None = None
 
     @classmethod
-    def of(cls, connection: Connection, level: str | None = None, **what: Any) -> _Filter:
+    def of(cls, connection: Connection, level: str | None = None, **target: Any) -> _Filter:
         if level is not None and level not in LEVELS:
-            raise RecoveryArgumentError(f"level={level!r} is none of {', '.join(LEVELS)}")
-        named = What.of(**what)
+            raise MatrixOneArgumentError(f"level={level!r} is none of {', '.join(LEVELS)}")
+        named = RecoveryTarget.of(**target)
         if named is None:
             return cls(level)
         database = named.in_database(connection.dialect.default_schema_name, None)
@@ -69,12 +69,12 @@ class _Filter:
         )
 
 
-def get_snapshots(connection: Connection, *, name: str | None = None, **what: Any) -> list[Snapshot]:
+def get_snapshots(connection: Connection, *, name: str | None = None, **target: Any) -> list[Snapshot]:
     """The account's snapshots, newest first. Allowed inside a transaction."""
-    wanted = _Filter.of(connection, **what)
+    wanted = _Filter.of(connection, **target)
     dialect = matrixone_dialect(connection)
     own_rows = "WHERE kind <> 'branch' " if dialect.supports(Feature.INTERNAL_ROWS) else ""
-    with errors_as(SnapshotError, "reading snapshots"), dialect.left_as_found(connection):
+    with errors_as(SnapshotError, "reading snapshots"), dialect.preserving_clean_state(connection):
         rows = connection.exec_driver_sql(
             "SELECT sname, level, account_name, database_name, table_name, ts "
             f"FROM mo_catalog.mo_snapshots {own_rows}ORDER BY ts DESC, sname"
@@ -87,13 +87,13 @@ def get_snapshots(connection: Connection, *, name: str | None = None, **what: An
     return [row for row in snapshots if wanted.admits(row) and (name is None or row.name == folded(name))]
 
 
-def get_pitrs(connection: Connection, *, name: str | None = None, **what: Any) -> list[Pitr]:
+def get_pitrs(connection: Connection, *, name: str | None = None, **target: Any) -> list[Pitr]:
     """The PITRs that the account has created, newest first.
 
     Inside a transaction from the sys account alone: the others have SHOW PITR for it, which the server
     refuses there.
     """
-    wanted = _Filter.of(connection, **what)
+    wanted = _Filter.of(connection, **target)
     with errors_as(PitrError, "reading PITRs"):
         in_transaction = reads_pitrs_in_transaction(connection)
         pitrs = _pitrs_of_sys(connection) if in_transaction else _pitrs_shown(connection)
@@ -121,7 +121,7 @@ def _pitrs_of_sys(connection: Connection) -> list[Pitr]:
         time if as_epoch else f"CONVERT_TZ({time}, {SESSION_ZONE}, {SERVER_ZONE})"
         for time in ("create_time", "modified_time")
     ]
-    with dialect.left_as_found(connection):
+    with dialect.preserving_clean_state(connection):
         rows = connection.exec_driver_sql(
             "SELECT pitr_name, level, account_name, database_name, table_name, pitr_length, pitr_unit, "
             f"{', '.join(times)} FROM mo_catalog.mo_pitr "
@@ -148,11 +148,11 @@ _SAYS_UTC = " +0000 UTC"
 _ENTRY = re.compile(r"""(?P<q>['"])(?P<key>\w+)(?P=q)\s*:\s*(?P<v>['"])(?P<value>.*?)(?P=v)""")
 
 
-def get_recovery_windows(connection: Connection, **what: Any) -> list[RecoveryWindow]:
+def get_recovery_windows(connection: Connection, **target: Any) -> list[RecoveryWindow]:
     """The moments that a table, database or account can be restored to. Refused inside a transaction."""
-    named = What.of(**what)
+    named = RecoveryTarget.of(**target)
     if named is not None and named.level == "cluster":
-        raise RecoveryArgumentError("MatrixOne shows the recovery windows of an account, a database or a table")
+        raise MatrixOneArgumentError("MatrixOne shows the recovery windows of an account, a database or a table")
     ddl_compiler: Any = connection.dialect.ddl_compiler
     compiler = ddl_compiler.for_dialect(matrixone_dialect(connection))
     with errors_as(RecoveryError, "reading recovery windows"):
@@ -192,7 +192,9 @@ def _recovery_window(row: Any, window: dict[str, str], times: dict[str, dt.datet
 
 
 def _show(connection: Connection, statement: str, error: type[RecoveryError]) -> list[Any]:
-    result = connection.exec_driver_sql(statement, execution_options={UNCLASSIFIED: error, "stream_results": False})
+    result = connection.exec_driver_sql(
+        statement, execution_options={OUTSIDE_TRANSACTION: error, "stream_results": False}
+    )
     return list(result.all())
 
 

@@ -11,9 +11,9 @@ from sqlalchemy.sql.elements import quoted_name
 
 from ..core.release import NEWEST, Feature, Release, format_release
 from ..core.server import SYS_ACCOUNT
-from ..exc import RecoveryArgumentError
+from ..exc import MatrixOneArgumentError
 from .constructs import AlterPitr, CreatePitr, CreateSnapshot, DropPitr, DropSnapshot, RestorePitr, RestoreSnapshot
-from .target import What
+from .target import RecoveryTarget
 
 # How str() shows what only a connection knows.
 _UNKNOWN_DATABASE = quoted_name("<database>", quote=False)
@@ -31,7 +31,7 @@ class RecoveryDDLCompiler(MySQLDDLCompiler):
             "IF NOT EXISTS" if create.if_not_exists else "",
             self._name(create.name),
             "FOR",
-            self.target(create.what, **kw),
+            self.target(create.recovery_target, **kw),
             self._publication(create),
         )
 
@@ -44,7 +44,7 @@ class RecoveryDDLCompiler(MySQLDDLCompiler):
             "IF NOT EXISTS" if create.if_not_exists else "",
             self._name(create.name),
             "FOR",
-            self.target(create.what, **kw),
+            self.target(create.recovery_target, **kw),
             self._range(create),
         )
 
@@ -62,56 +62,58 @@ class RecoveryDDLCompiler(MySQLDDLCompiler):
         to_account = f"TO ACCOUNT {self._name(restore.to_account)}" if restore.to_account is not None else ""
         if Feature.RESTORE_BY_BRACES.in_release(release):
             source = f"{{SNAPSHOT = {self._name(restore.name)}}}"
-            return _words("RESTORE", self._dotted(restore.what, **kw), source, to_account)
+            return _words("RESTORE", self._dotted(restore.recovery_target, **kw), source, to_account)
         source = f"FROM SNAPSHOT {self._name(restore.name)}"
-        return _words("RESTORE", self._nested(restore.what, with_account=True, **kw), source, to_account)
+        return _words("RESTORE", self._nested(restore.recovery_target, with_account=True, **kw), source, to_account)
 
     def visit_restore_pitr(self, restore: RestorePitr, **kw: Any) -> str:
         source = _words("FROM PITR", self._name(restore.name), self._moment(restore.when, **kw))
-        what = restore.what
+        target = restore.recovery_target
         if restore.to_account is not None:
             # The server's order is into, from.
-            return _words("RESTORE ACCOUNT", self._name(restore.to_account), source, self._name(what.account))
-        if what.level == "account" and self._is_own(what.account):
+            return _words("RESTORE ACCOUNT", self._name(restore.to_account), source, self._name(target.account))
+        if target.level == "account" and self._is_own(target.account):
             return _words("RESTORE", source)
-        foreign = what.account is not None and not self._is_own(what.account)
-        if foreign and what.level != "account":
+        foreign = target.account is not None and not self._is_own(target.account)
+        if foreign and target.level != "account":
             Feature.PITR_RESTORE_IN_ACCOUNT.require(self._release_for(restore))
-        return _words("RESTORE", self._nested(what, with_account=foreign, **kw), source)
+        return _words("RESTORE", self._nested(target, with_account=foreign, **kw), source)
 
-    def target(self, what: What | None, **kw: Any) -> str:
+    def target(self, target: RecoveryTarget | None, **kw: Any) -> str:
         """``CLUSTER``, ``ACCOUNT [a]``, ``DATABASE d`` or ``TABLE d t``, as CREATE and SHOW have it."""
-        if what is None or (what.level == "account" and self._is_own(what.account)):
+        if target is None or (target.level == "account" and self._is_own(target.account)):
             # For its own account another one than sys must not even say its name.
             return "ACCOUNT"
-        if what.level == "cluster":
+        if target.level == "cluster":
             return "CLUSTER"
-        if what.level == "account":
-            return _words("ACCOUNT", self._name(what.account))
-        database = self._name(self._database(what, **kw))
+        if target.level == "account":
+            return _words("ACCOUNT", self._name(target.account))
+        database = self._name(self._database(target, **kw))
         return (
-            _words("DATABASE", database) if what.level == "database" else f"TABLE {database} {self._name(what.table)}"
+            _words("DATABASE", database)
+            if target.level == "database"
+            else f"TABLE {database} {self._name(target.table)}"
         )
 
-    def _dotted(self, what: What, **kw: Any) -> str:
+    def _dotted(self, target: RecoveryTarget, **kw: Any) -> str:
         """``TABLE [a.]d.t``, as RESTORE of a snapshot has it from 4.0 on."""
-        if what.level == "cluster":
+        if target.level == "cluster":
             return "CLUSTER"
-        parts = [] if what.account is None else [self._name(what.account)]
-        if what.level != "account":
-            parts.append(self._name(self._database(what, **kw)))
-        if what.level == "table":
-            parts.append(self._name(what.table))
-        return f"{what.level.upper()} {'.'.join(parts)}"
+        parts = [] if target.account is None else [self._name(target.account)]
+        if target.level != "account":
+            parts.append(self._name(self._database(target, **kw)))
+        if target.level == "table":
+            parts.append(self._name(target.table))
+        return f"{target.level.upper()} {'.'.join(parts)}"
 
-    def _nested(self, what: What, *, with_account: bool, **kw: Any) -> str:
+    def _nested(self, target: RecoveryTarget, *, with_account: bool, **kw: Any) -> str:
         """``[ACCOUNT a] [DATABASE d [TABLE t]]``, as the other restores have it."""
-        if what.level == "cluster":
+        if target.level == "cluster":
             return "CLUSTER"
         return _words(
-            f"ACCOUNT {self._name(what.account or self._own_account())}" if with_account else "",
-            f"DATABASE {self._name(self._database(what, **kw))}" if what.level != "account" else "",
-            f"TABLE {self._name(what.table)}" if what.level == "table" else "",
+            f"ACCOUNT {self._name(target.account or self._own_account())}" if with_account else "",
+            f"DATABASE {self._name(self._database(target, **kw))}" if target.level != "account" else "",
+            f"TABLE {self._name(target.table)}" if target.level == "table" else "",
         )
 
     def _publication(self, create: CreateSnapshot) -> str:
@@ -133,14 +135,14 @@ class RecoveryDDLCompiler(MySQLDDLCompiler):
             "it reads the time in: execute the construct there, or give the time as a str in the server's zone"
         )
 
-    def _database(self, what: What, *, to_read: bool = False, **kw: Any) -> str:
+    def _database(self, target: RecoveryTarget, *, to_read: bool = False, **kw: Any) -> str:
         default = getattr(self.dialect, "default_schema_name", None)
-        database = what.in_database(default, self.schema_translate_map)
+        database = target.in_database(default, self.schema_translate_map)
         if database is not None:
             return database
         if to_read:
             return _UNKNOWN_DATABASE
-        raise _no_database(what)
+        raise _no_database(target)
 
     def _is_own(self, account: str | None) -> bool:
         own: str | None = getattr(self.dialect, "default_account_name", None)
@@ -169,13 +171,13 @@ class RecoveryDDLCompiler(MySQLDDLCompiler):
 
 
 def _check_to_account(restore: RestoreSnapshot) -> None:
-    level, account = restore.what.level, restore.what.account
+    level, account = restore.recovery_target.level, restore.recovery_target.account
     if level == "account" and (account is None or account.lower() != SYS_ACCOUNT):
         return
-    what = f"a {level}" if level != "account" else "the account sys"
+    subject = f"a {level}" if level != "account" else "the account sys"
     raise exc.CompileError(
-        f"no release of MatrixOne restores {what} to another account: from 4.0 on it takes TO ACCOUNT, ignores it, and "
-        "replaces the original. Restore a whole account other than sys to_account, or clone instead."
+        f"no release of MatrixOne restores {subject} to another account: from 4.0 on it takes TO ACCOUNT, ignores "
+        "it, and replaces the original. Restore a whole account other than sys to_account, or clone instead."
     )
 
 
@@ -183,8 +185,8 @@ def _words(*words: str) -> str:
     return " ".join(filter(None, words))
 
 
-def _no_database(what: What) -> RecoveryArgumentError:
-    return RecoveryArgumentError(
-        f"the Table {what.table!r} names no database and the connection has none: "
+def _no_database(target: RecoveryTarget) -> MatrixOneArgumentError:
+    return MatrixOneArgumentError(
+        f"the Table {target.table!r} names no database and the connection has none: "
         "give the Table a schema, or the URL a database"
     )

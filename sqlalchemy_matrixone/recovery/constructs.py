@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, Self
 from ..core.arguments import check_moment, check_name, check_object_name
 from ..core.server import matrixone_dialect
 from ..core.statement import MatrixOneDDL
-from ..exc import PitrError, RecoveryArgumentError, RestoreError, SnapshotError
+from ..exc import MatrixOneArgumentError, PitrError, RestoreError, SnapshotError
 from .pitr_range import PitrRange, RangeArgument
-from .resolve import greeted_release, refuse_held, server_wall_clock
-from .target import What
+from .resolve import check_foreign_keys, greeted_release, server_wall_clock
+from .target import RecoveryTarget
 
 if TYPE_CHECKING:
     from sqlalchemy import Table
@@ -31,14 +31,14 @@ class RecoveryDDL(MatrixOneDDL):
     """Base of the constructs: an executable DDL element about one named snapshot or PITR."""
 
     def tables(self) -> Iterator[Table]:
-        what: What | None = getattr(self, "what", None)
-        if what is not None and what.named is not None:
-            yield what.named
+        target: RecoveryTarget | None = getattr(self, "recovery_target", None)
+        if target is not None and target.named is not None:
+            yield target.named
 
     def sending(self, dialect: MatrixOneServer, context: Any) -> AbstractContextManager[None]:
         connection = context.root_connection.connection
         self._refuse_in_transaction(dialect, connection)
-        return dialect.cleaned_up(connection)
+        return dialect.rolling_back_after(connection)
 
     def _refuse_in_transaction(self, dialect: MatrixOneServer, connection: Any) -> None:
         operation = self.__visit_name__
@@ -83,7 +83,7 @@ class CreateSnapshot(RecoveryDDL):
     :param publication: the publication to take the object from. Such a snapshot is the publisher's: it is
         read back and dropped there.
     :param if_not_exists: no error where a snapshot of that name exists.
-    :raises RecoveryArgumentError: where the server would refuse or cut what is given.
+    :raises MatrixOneArgumentError: where the server would refuse or cut what is given.
     """
 
     __visit_name__ = "create_snapshot"
@@ -102,12 +102,16 @@ class CreateSnapshot(RecoveryDDL):
         if_not_exists: bool = False,
     ) -> None:
         self.name = check_name("snapshot", name)
-        self.what = What.of(cluster=cluster, account=account, database=database, table=table)
-        _no_account_of_objects(self.what)
+        self.recovery_target = RecoveryTarget.of(cluster=cluster, account=account, database=database, table=table)
+        _no_account_of_objects(self.recovery_target)
         if (from_account is None) != (publication is None):
-            raise RecoveryArgumentError("from_account= and publication= go together")
-        if from_account is not None and self.what is not None and self.what.level in ("cluster", "account"):
-            raise RecoveryArgumentError("a publication holds databases and tables: name one of these, or nothing")
+            raise MatrixOneArgumentError("from_account= and publication= go together")
+        if (
+            from_account is not None
+            and self.recovery_target is not None
+            and self.recovery_target.level in ("cluster", "account")
+        ):
+            raise MatrixOneArgumentError("a publication holds databases and tables: name one of these, or nothing")
         for keyword, value in (("from_account", from_account), ("publication", publication)):
             if value is not None:
                 check_object_name(keyword, value)
@@ -125,7 +129,7 @@ class DropSnapshot(RecoveryDDL):
 
     :param name: the snapshot's name.
     :param if_exists: no error where there is none.
-    :raises RecoveryArgumentError: where the name is not one that the server keeps and finds again.
+    :raises MatrixOneArgumentError: where the name is not one that the server keeps and finds again.
     """
 
     __visit_name__ = "drop_snapshot"
@@ -154,7 +158,7 @@ class CreatePitr(RecoveryDDL):
     :param table: a mapped class or Table, or a name with ``database=``. Nothing named at all means the
         account one is connected to.
     :param if_not_exists: no error where a PITR of that name exists.
-    :raises RecoveryArgumentError: where the server would refuse what is given.
+    :raises MatrixOneArgumentError: where the server would refuse what is given.
     """
 
     __visit_name__ = "create_pitr"
@@ -173,8 +177,8 @@ class CreatePitr(RecoveryDDL):
     ) -> None:
         self.name = check_name("PITR", name)
         self.range = PitrRange.of(range)
-        self.what = What.of(cluster=cluster, account=account, database=database, table=table)
-        _no_account_of_objects(self.what)
+        self.recovery_target = RecoveryTarget.of(cluster=cluster, account=account, database=database, table=table)
+        _no_account_of_objects(self.recovery_target)
         self.if_not_exists = if_not_exists
 
 
@@ -188,7 +192,7 @@ class AlterPitr(RecoveryDDL):
     :param name: the PITR's name.
     :param range: as for :class:`CreatePitr`.
     :param if_exists: no error where there is none.
-    :raises RecoveryArgumentError: where the name or the range is not one that the server takes as it is.
+    :raises MatrixOneArgumentError: where the name or the range is not one that the server takes as it is.
     """
 
     __visit_name__ = "alter_pitr"
@@ -209,7 +213,7 @@ class DropPitr(RecoveryDDL):
 
     :param name: the PITR's name.
     :param if_exists: no error where there is none.
-    :raises RecoveryArgumentError: where the name is not one that the server keeps and finds again.
+    :raises MatrixOneArgumentError: where the name is not one that the server keeps and finds again.
     """
 
     __visit_name__ = "drop_pitr"
@@ -222,29 +226,29 @@ class DropPitr(RecoveryDDL):
 
 class _Restore(RecoveryDDL):
     error = RestoreError
-    what: What
+    recovery_target: RecoveryTarget
     to_account: str | None
 
     def _restore(
         self, *, cluster: bool, account: str | None, database: str | None, table: Any, to_account: str | None
     ) -> None:
-        what = What.of(cluster=cluster, account=account, database=database, table=table)
-        if what is None:
-            raise RecoveryArgumentError(
+        target = RecoveryTarget.of(cluster=cluster, account=account, database=database, table=table)
+        if target is None:
+            raise MatrixOneArgumentError(
                 "a restore replaces what it restores: say what, with cluster=True, account=…, database=… or table=…"
             )
         if to_account is not None:
             check_object_name("to_account", to_account)
-            if what.level == "cluster":
-                raise RecoveryArgumentError("the cluster cannot be restored to_account: name the account to restore")
-        self.what = what
+            if target.level == "cluster":
+                raise MatrixOneArgumentError("the cluster cannot be restored to_account: name the account to restore")
+        self.recovery_target = target
         self.to_account = to_account
 
     def _resolved(self, connection: Connection, options: Mapping[str, Any]) -> Self:
         dialect = matrixone_dialect(connection)
         self._refuse_in_transaction(dialect, connection.connection)
         if self.to_account is None:
-            refuse_held(dialect, connection, self.what, options.get("schema_translate_map"))
+            check_foreign_keys(dialect, connection, self.recovery_target, options.get("schema_translate_map"))
         return self
 
 
@@ -266,7 +270,7 @@ class RestoreSnapshot(_Restore):
     :param table: a mapped class or Table, or a name with ``database=``.
     :param to_account: restore a whole account into this one, which must exist; from sys alone. For a database,
         a table or the account sys the server would ignore it and replace the original.
-    :raises RecoveryArgumentError: where nothing is named, or what doesn't belong together.
+    :raises MatrixOneArgumentError: where nothing is named, or what doesn't belong together.
     :raises sqlalchemy.exc.CompileError: when compiled, where ``to_account`` would be ignored.
     :raises RestoreError: when executed, where foreign keys would have the server leave a table as it is.
     """
@@ -310,7 +314,7 @@ class RestorePitr(_Restore):
     :param database: the database to restore.
     :param table: a mapped class or Table, or a name with ``database=``.
     :param to_account: restore the account into this one, from a PITR of the cluster.
-    :raises RecoveryArgumentError: where nothing is named, or ``when`` is a naive datetime.
+    :raises MatrixOneArgumentError: where nothing is named, or ``when`` is a naive datetime.
     :raises RestoreError: when executed, where foreign keys would have the server leave a table as it is.
     """
 
@@ -330,8 +334,8 @@ class RestorePitr(_Restore):
         self.name = check_name("PITR", name)
         self.when = check_moment(when)
         self._restore(cluster=cluster, account=account, database=database, table=table, to_account=to_account)
-        if to_account is not None and self.what.level != "account":
-            raise RecoveryArgumentError("from a PITR, a whole account alone can be restored to_account")
+        if to_account is not None and self.recovery_target.level != "account":
+            raise MatrixOneArgumentError("from a PITR, a whole account alone can be restored to_account")
 
     def _resolved(self, connection: Connection, options: Mapping[str, Any]) -> Self:
         element = super()._resolved(connection, options)
@@ -340,9 +344,9 @@ class RestorePitr(_Restore):
         return element.copy_with(when=server_wall_clock(connection, self.when))
 
 
-def _no_account_of_objects(what: What | None) -> None:
-    if what is not None and what.account is not None and what.level != "account":
-        raise RecoveryArgumentError(
-            f"account={what.account!r}: MatrixOne creates for a {what.level} of the own account alone; "
-            f"connect to that account, or leave out the {what.level}"
+def _no_account_of_objects(target: RecoveryTarget | None) -> None:
+    if target is not None and target.account is not None and target.level != "account":
+        raise MatrixOneArgumentError(
+            f"account={target.account!r}: MatrixOne creates for a {target.level} of the own account alone; "
+            f"connect to that account, or leave out the {target.level}"
         )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from ..core.server import MatrixOneServer
-    from .target import What
+    from .target import RecoveryTarget
 
 _TABLES = (
     "SELECT rel_id, relname, HEX(`constraint`) FROM mo_catalog.mo_tables "
@@ -22,13 +22,13 @@ _TABLES = (
 )
 
 
-def refuse_what_keys_hold(dialect: MatrixOneServer, connection: Connection, what: What, database: str) -> None:
+def check_restorable(dialect: MatrixOneServer, connection: Connection, target: RecoveryTarget, database: str) -> None:
     """
     :raises RestoreError: where the server would leave a table as it is, and report that it was restored: with a table
         alone, where a foreign key refers to it, its own included; with a database, where one out of another database
         does, and before 4.2 the table's own.
     """
-    with dialect.left_as_found(connection):
+    with dialect.preserving_clean_state(connection):
         try:
             rows = connection.exec_driver_sql(_TABLES, (database.lower(),)).all()
         except exc.DBAPIError as error:
@@ -37,9 +37,9 @@ def refuse_what_keys_hold(dialect: MatrixOneServer, connection: Connection, what
             raise
     restored = {SELF} if dialect.supports(Feature.RESTORE_OF_TREES) else set()
     restored.update(number for number, _, _ in rows)
-    if what.level == "table":
-        assert what.table is not None
-        restored, rows = set(), [row for row in rows if row[1] == what.table.lower()]
+    if target.level == "table":
+        assert target.table is not None
+        restored, rows = set(), [row for row in rows if row[1] == target.table.lower()]
     held = [name for _, name, constraints in rows if not restored.issuperset(referring_tables(constraints or ""))]
     if held:
         raise RestoreError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Literal, NamedTuple
 
-from ..exc import RecoveryArgumentError
+from ..exc import MatrixOneArgumentError
 
 Unit = Literal["h", "d", "mo", "y"]
 UNITS: tuple[Unit, ...] = ("h", "d", "mo", "y")
@@ -27,7 +27,7 @@ class PitrRange(NamedTuple):
     @classmethod
     def of(cls, value: RangeArgument) -> PitrRange:
         """
-        :raises RecoveryArgumentError: where the server would refuse the range.
+        :raises MatrixOneArgumentError: where the server would refuse the range.
         """
         if isinstance(value, timedelta):
             return cls._of_timedelta(value)
@@ -42,7 +42,7 @@ class PitrRange(NamedTuple):
     def _of_timedelta(cls, value: timedelta) -> PitrRange:
         hours, rest = divmod(value, timedelta(hours=1))
         if rest:
-            raise RecoveryArgumentError(f"range={value!r} is not a whole number of hours or days")
+            raise MatrixOneArgumentError(f"range={value!r} is not a whole number of hours or days")
         if hours % 24 == 0:
             return cls._checked(value, hours // 24, "d")
         return cls._checked(value, hours, "h")
@@ -56,13 +56,13 @@ class PitrRange(NamedTuple):
         if isinstance(length, bool) or not isinstance(length, int) or unit not in UNITS:
             raise cls._wrong(value)
         if not 1 <= length <= LONGEST:
-            raise RecoveryArgumentError(
+            raise MatrixOneArgumentError(
                 f"range={value!r}: MatrixOne takes 1 to {LONGEST} of a unit; choose a larger or smaller unit"
             )
         return cls(length, unit)
 
     @staticmethod
-    def _wrong(value: object) -> RecoveryArgumentError:
-        return RecoveryArgumentError(
+    def _wrong(value: object) -> MatrixOneArgumentError:
+        return MatrixOneArgumentError(
             f'range={value!r} is not a range: write "7d", (7, "d") or timedelta(days=7), in h, d, mo or y'
         )

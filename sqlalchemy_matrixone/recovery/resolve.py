@@ -7,35 +7,35 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ..core.connection import driver_connection
-from ..core.release import announced_release
+from ..core.release import parse_greeting
 from ..core.server import SERVER_ZONE, UTC_ZONE, convert_zone
 from ..exc import Reason, RestoreError
-from .foreign_keys import refuse_what_keys_hold
+from .foreign_keys import check_restorable
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from ..core.release import Release
     from ..core.server import MatrixOneServer
-    from .target import What
+    from .target import RecoveryTarget
 
 _WALL_CLOCK = "%Y-%m-%d %H:%M:%S"
 
 
-def refuse_held(
+def check_foreign_keys(
     dialect: MatrixOneServer,
     connection: Connection,
-    what: What,
+    target: RecoveryTarget,
     translate: Mapping[str | None, str | None] | None,
 ) -> None:
-    if what.level not in ("database", "table"):
+    if target.level not in ("database", "table"):
         return
     own = dialect.default_account_name
-    if what.account is not None and own is not None and what.account.lower() != own.lower():
+    if target.account is not None and own is not None and target.account.lower() != own.lower():
         return  # in another account's catalog, which cannot be read
-    database = what.in_database(dialect.default_schema_name, translate)
+    database = target.in_database(dialect.default_schema_name, translate)
     if database is not None:
-        refuse_what_keys_hold(dialect, connection, what, database)
+        check_restorable(dialect, connection, target, database)
 
 
 def server_wall_clock(connection: Connection, when: dt.datetime) -> str:
@@ -58,4 +58,4 @@ def server_wall_clock(connection: Connection, when: dt.datetime) -> str:
 
 def greeted_release(connection: Connection) -> Release | None:
     greeting = getattr(driver_connection(connection.connection), "server_version", None)
-    return announced_release(greeting if isinstance(greeting, str) else None)
+    return parse_greeting(greeting if isinstance(greeting, str) else None)

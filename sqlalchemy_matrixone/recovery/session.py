@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session, scoped_session
 from ..core.arguments import table_of
 from ..core.connection import has_changes, state_of
 from ..core.server import matrixone_dialect
-from ..exc import PitrError, Reason, RecoveryArgumentError, RecoveryError, SnapshotError
+from ..exc import MatrixOneArgumentError, PitrError, Reason, RecoveryError, SnapshotError
 from . import catalog
 from .constructs import (
     AlterPitr,
@@ -61,7 +61,7 @@ class Recovery:
 
     def __init__(self, bind: Bind, *, commit_first: bool = False) -> None:
         if not isinstance(bind, (Session, scoped_session, Connection)):
-            raise RecoveryArgumentError(
+            raise MatrixOneArgumentError(
                 f"Recovery works on a Session, scoped_session or Connection, not on {bind!r}"
                 + ("; use AsyncRecovery" if hasattr(bind, "run_sync") else "")
             )
@@ -118,8 +118,8 @@ class Recovery:
 
         :param level: "cluster", "account", "database" or "table".
         """
-        what = {"level": level, "cluster": cluster, "account": account, "database": database, "table": table}
-        return catalog.get_snapshots(self._connection(table), **what)
+        target = {"level": level, "cluster": cluster, "account": account, "database": database, "table": table}
+        return catalog.get_snapshots(self._connection(table), **target)
 
     def restore_snapshot(
         self,
@@ -202,8 +202,8 @@ class Recovery:
 
         :param level: "cluster", "account", "database" or "table".
         """
-        what = {"level": level, "cluster": cluster, "account": account, "database": database, "table": table}
-        return catalog.get_pitrs(self._connection_for_pitrs(table), **what)
+        target = {"level": level, "cluster": cluster, "account": account, "database": database, "table": table}
+        return catalog.get_pitrs(self._connection_for_pitrs(table), **target)
 
     def restore_pitr(
         self,
@@ -275,7 +275,7 @@ class Recovery:
             )
 
     def _has_run(self, table: Any) -> bool:
-        return state_of(self._connection(table).connection).used
+        return state_of(self._connection(table).connection).has_statements
 
     def _connection_for_pitrs(self, table: Any = None) -> Connection:
         """For other accounts than sys, one on which the server shows PITRs."""
@@ -305,7 +305,7 @@ def _mapped(table: Any) -> Any:
     return table if isinstance(table, type) else None
 
 
-def _created(found: list[_R], error: type[RecoveryError], what: str) -> _R:
+def _created(found: list[_R], error: type[RecoveryError], target: str) -> _R:
     if not found:
-        raise error(f"{what} was made, but somebody has dropped it since", Reason.NOT_FOUND)
+        raise error(f"{target} was made, but somebody has dropped it since", Reason.NOT_FOUND)
     return found[0]

@@ -9,14 +9,14 @@ from typing import Any, Literal
 from sqlalchemy import Table
 
 from ..core.arguments import check_object_name, table_of
-from ..exc import RecoveryArgumentError
+from ..exc import MatrixOneArgumentError
 
 Level = Literal["cluster", "account", "database", "table"]
 LEVELS: tuple[Level, ...] = ("cluster", "account", "database", "table")
 
 
 @dataclass(frozen=True)
-class What:
+class RecoveryTarget:
     """An object at one of the four levels, as the caller named it.
 
     ``database`` of a table may be None: the connection's own, known when the statement is compiled.
@@ -33,16 +33,18 @@ class What:
     @classmethod
     def of(
         cls, *, cluster: bool = False, account: str | None = None, database: str | None = None, table: Any = None
-    ) -> What | None:
+    ) -> RecoveryTarget | None:
         """The object that the four keywords of the vocabulary name, or None where they name nothing.
 
-        :raises RecoveryArgumentError: where they don't belong together.
+        :raises MatrixOneArgumentError: where they don't belong together.
         """
         for keyword, name in (("account", account), ("database", database)):
             if name is not None:
                 check_object_name(keyword, name)
         if cluster and (account is not None or database is not None or table is not None):
-            raise RecoveryArgumentError("cluster=True is the whole cluster: name no account, database or table with it")
+            raise MatrixOneArgumentError(
+                "cluster=True is the whole cluster: name no account, database or table with it"
+            )
         if cluster:
             return cls("cluster")
         if table is not None:
@@ -52,18 +54,18 @@ class What:
         return None if account is None else cls("account", account)
 
     @classmethod
-    def _of_table(cls, account: str | None, database: str | None, table: Any) -> What:
+    def _of_table(cls, account: str | None, database: str | None, table: Any) -> RecoveryTarget:
         if isinstance(table, str):
             check_object_name("table", table)
             if database is None:
-                raise RecoveryArgumentError(
+                raise MatrixOneArgumentError(
                     f"table={table!r} is a name alone: say which database it is in, database=…, or give the Table"
                 )
             return cls("table", account, database, str(table))
         named = table_of(table)
         check_object_name("table", named.name)
         if database is not None:
-            raise RecoveryArgumentError(
+            raise MatrixOneArgumentError(
                 f"table={named.name!r} knows its own database: name no database={database!r} with it"
             )
         return cls("table", account, named.schema, named.name, named)

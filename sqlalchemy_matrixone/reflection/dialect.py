@@ -419,8 +419,8 @@ class MatrixOneReflection(MatrixOneServer):
         rows = connection.exec_driver_sql(
             f"SELECT relname, relkind, rel_comment, viewdef, {extra} FROM mo_catalog.mo_tables "
             "WHERE account_id = current_account_id() AND reldatabase = COALESCE(NULLIF(%s, ''), DATABASE()) "
-            f"AND relkind IN ({kinds}){_called('relname', name)}",
-            (schema, *_given(name)),
+            f"AND relkind IN ({kinds}){_name_filter('relname', name)}",
+            (schema, *_name_parameters(name)),
         )
         return {row[0]: _Table(*row) for row in rows if not row[0].startswith(_HIDDEN)}
 
@@ -434,9 +434,9 @@ class MatrixOneReflection(MatrixOneServer):
             "attnotnull, mo_show_visible_bin(att_default, 1), mo_show_visible_bin(attr_update, 0), "
             f"att_is_auto_increment, att_comment, {generated} FROM mo_catalog.mo_columns "
             "WHERE account_id = current_account_id() AND att_database = COALESCE(NULLIF(%s, ''), DATABASE()) "
-            f"AND att_is_hidden = 0 AND LEFT(att_relname, 5) <> '__mo_'{_called('att_relname', name)} "
+            f"AND att_is_hidden = 0 AND LEFT(att_relname, 5) <> '__mo_'{_name_filter('att_relname', name)} "
             "ORDER BY att_relname, attnum",
-            (schema, *_given(name)),
+            (schema, *_name_parameters(name)),
         )
         return _grouped(_Column(*row) for row in rows)
 
@@ -448,9 +448,9 @@ class MatrixOneReflection(MatrixOneServer):
             "i.ordinal_position "
             "FROM mo_catalog.mo_indexes i JOIN mo_catalog.mo_tables t ON t.rel_id = i.table_id "
             "WHERE t.account_id = current_account_id() AND t.reldatabase = COALESCE(NULLIF(%s, ''), DATABASE()) "
-            f"AND LEFT(t.relname, 5) <> '__mo_' AND LEFT(i.column_name, 5) <> '__mo_'{_called('t.relname', name)} "
+            f"AND LEFT(t.relname, 5) <> '__mo_' AND LEFT(i.column_name, 5) <> '__mo_'{_name_filter('t.relname', name)} "
             "ORDER BY t.relname, i.name, i.ordinal_position",
-            (schema, *_given(name)),
+            (schema, *_name_parameters(name)),
         )
         grouped = _grouped(_IndexColumn(*row[:-1]) for row in rows)
         return {table: list(_indexes(group)) for table, group in grouped.items()}
@@ -466,8 +466,8 @@ class MatrixOneReflection(MatrixOneServer):
             "COALESCE(r.attname, f.refer_column_name), f.on_delete, f.on_update FROM mo_catalog.mo_foreign_keys f "
             f"JOIN {_column_of('c', 'db_name', 'table_name', 'column_name')} "
             f"LEFT JOIN {_column_of('r', 'refer_db_name', 'refer_table_name', 'refer_column_name')} "
-            f"WHERE f.db_name = COALESCE(NULLIF(%s, ''), DATABASE()){_called('f.table_name', name)}",
-            (schema, *_given(name)),
+            f"WHERE f.db_name = COALESCE(NULLIF(%s, ''), DATABASE()){_name_filter('f.table_name', name)}",
+            (schema, *_name_parameters(name)),
         )
         return _grouped(_ForeignKeyColumn(*row) for row in rows)
 
@@ -476,8 +476,8 @@ class MatrixOneReflection(MatrixOneServer):
         rows = connection.exec_driver_sql(
             "SELECT relname, HEX(`constraint`) FROM mo_catalog.mo_tables "
             "WHERE account_id = current_account_id() AND reldatabase = COALESCE(NULLIF(%s, ''), DATABASE()) "
-            f"AND relkind = 'r'{_called('relname', name)}",
-            (schema, *_given(name)),
+            f"AND relkind = 'r'{_name_filter('relname', name)}",
+            (schema, *_name_parameters(name)),
         )
         return {table: constraints or "" for table, constraints in rows}
 
@@ -683,11 +683,11 @@ def _column_of(alias: str, database: str, table: str, column: str) -> str:
     )
 
 
-def _called(column: str, name: str) -> str:
+def _name_filter(column: str, name: str) -> str:
     """A condition for one table. IN with several names loses rows of mo_tables, on every release."""
     return f" AND {column} = %s" if name else ""
 
 
-def _given(name: str) -> tuple[str, ...]:
+def _name_parameters(name: str) -> tuple[str, ...]:
     """What fills the place in it."""
     return (name,) if name else ()

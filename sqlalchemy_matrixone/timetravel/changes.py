@@ -22,8 +22,8 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapper
 
 from ..core.arguments import table_of
-from ..exc import RecoveryArgumentError
-from .moment import When
+from ..exc import MatrixOneArgumentError
+from .point_in_time import When
 from .tables import as_of
 
 
@@ -50,12 +50,12 @@ def changes_since(
     :param snapshot: as for :func:`as_of`.
     :param timestamp: as for :func:`as_of`.
     :param mo_ts: as for :func:`as_of`.
-    :raises RecoveryArgumentError: where the table has no primary key, or the moment is not one, or a class shares
+    :raises MatrixOneArgumentError: where the table has no primary key, or the moment is not one, or a class shares
         its rows with others: give its Table, with the columns and rows that it has.
     """
     new = _whole_table(target)
     if not new.primary_key:
-        raise RecoveryArgumentError(f"{new.name!r} has no primary key, by which old and new rows could be told")
+        raise MatrixOneArgumentError(f"{new.name!r} has no primary key, by which old and new rows could be told")
     old = as_of(new, snapshot=snapshot, timestamp=timestamp, mo_ts=mo_ts)
     keys = [column.key for column in new.primary_key]
     same = and_(*(old.c[key] == new.c[key] for key in keys))
@@ -80,7 +80,7 @@ def _whole_table(target: Any) -> Table:
     """The Table of a class that is all of it and no more."""
     mapper = inspect(target, raiseerr=False)
     if isinstance(mapper, Mapper) and mapper.inherits is not None:
-        raise RecoveryArgumentError(
+        raise MatrixOneArgumentError(
             f"{mapper.class_.__name__} shares its rows with {mapper.inherits.class_.__name__}: give one Table of theirs"
         )
     return table_of(target)

@@ -11,10 +11,10 @@ from sqlalchemy.sql.base import Executable
 from sqlalchemy.util import memoized_property
 
 from ..core.release import Feature, format_release
-from ..exc import RecoveryArgumentError
+from ..exc import MatrixOneArgumentError
 from .entities import detach_past_entities
-from .moment import Moment, MomentOption
-from .tables import PastTable
+from .point_in_time import AsOfOption, PointInTime
+from .tables import AsOfTable
 
 if TYPE_CHECKING:
     from sqlalchemy import TextClause, TextualSelect
@@ -36,7 +36,7 @@ class PastTablesCompiler(MySQLCompiler_mysqldb):
     """
 
     def __init__(self, *args: Any, **kw: Any) -> None:
-        self.past_moments: list[Moment] = []
+        self.past_moments: list[PointInTime] = []
         super().__init__(*args, **kw)
         if self.compile_state is not None:
             detach_past_entities(self.compile_state)
@@ -53,7 +53,7 @@ class PastTablesCompiler(MySQLCompiler_mysqldb):
         _refuse_writing(delete_stmt)
         return super().visit_delete(delete_stmt, *args, **kw)  # type: ignore[no-any-return, no-untyped-call]
 
-    def visit_moment(self, moment: Moment, *, literal_binds: bool = False, **kw: Any) -> str:
+    def visit_moment(self, moment: PointInTime, *, literal_binds: bool = False, **kw: Any) -> str:
         if moment.value is not None:
             when = self.process(moment.value, literal_binds=literal_binds)
         elif moment.kind == "SNAPSHOT":
@@ -62,7 +62,7 @@ class PastTablesCompiler(MySQLCompiler_mysqldb):
             when = self.render_literal_value(moment.fixed, String() if moment.kind == "TIMESTAMP" else BigInteger())
         return f"{{{moment.kind} = {when}}}"
 
-    def visit_past_table(self, past: PastTable, **kw: Any) -> str:
+    def visit_past_table(self, past: AsOfTable, **kw: Any) -> str:
         return self.visit_alias(past, **kw)  # type: ignore[no-any-return, no-untyped-call]
 
     def visit_table(  # type: ignore[override]
@@ -78,7 +78,7 @@ class PastTablesCompiler(MySQLCompiler_mysqldb):
         kw |= {"asfrom": asfrom, "iscrud": iscrud, "enclosing_alias": enclosing_alias}
         is_aliased = enclosing_alias is not None and enclosing_alias.element is table
         moment = self._moment_of_all
-        if is_aliased and isinstance(enclosing_alias, PastTable):
+        if is_aliased and isinstance(enclosing_alias, AsOfTable):
             moment = enclosing_alias.moment
         if moment is None or not asfrom:
             if asfrom:
@@ -95,8 +95,8 @@ class PastTablesCompiler(MySQLCompiler_mysqldb):
             text = self.format_from_hint_text(text, table, fromhints[table], iscrud)  # type: ignore[no-untyped-call]
         return text
 
-    def _add_moment(self, moment: Moment) -> None:
-        if self.past_moments and not self.past_moments[0].may_be(moment):
+    def _add_moment(self, moment: PointInTime) -> None:
+        if self.past_moments and not self.past_moments[0].could_equal(moment):
             raise exc.CompileError(SEVERAL_MOMENTS)
         self.past_moments.append(moment)
 
@@ -105,7 +105,7 @@ class PastTablesCompiler(MySQLCompiler_mysqldb):
         feature = Feature.PRESENT_WITHIN_PAST
         if feature.in_release(self.dialect.server_release):  # type: ignore[attr-defined]
             return
-        if any(isinstance(outer, PastTable) for level in self.stack[:-1] for outer in level["asfrom_froms"]):
+        if any(isinstance(outer, AsOfTable) for level in self.stack[:-1] for outer in level["asfrom_froms"]):
             raise exc.CompileError(
                 f"{feature.sql} needs MatrixOne {format_release(feature.since)} or later: an older one reads "
                 f"{table.name!r} in the past as well. Join it instead."
@@ -128,26 +128,26 @@ class PastTablesCompiler(MySQLCompiler_mysqldb):
         return super().visit_textual_select(taf, *args, **kw)  # type: ignore[no-any-return, no-untyped-call]
 
     @memoized_property
-    def _moment_of_all(self) -> Moment | None:
+    def _moment_of_all(self) -> PointInTime | None:
         """The moment that the whole statement reads, save what says another with ``as_of()``."""
         # By its type, for SQLAlchemy's test suite puts a statement there that has no attribute to look at.
         has_options = issubclass(type(self.statement), Executable)
         options = getattr(self.statement, "_with_options", ()) if has_options else ()
-        return next((option.moment for option in reversed(options) if isinstance(option, MomentOption)), None)
+        return next((option.moment for option in reversed(options) if isinstance(option, AsOfOption)), None)
 
 
 def _refuse_writing(statement: dml.Insert | dml.Update | dml.Delete) -> None:
-    if isinstance(statement.table, PastTable):
+    if isinstance(statement.table, AsOfTable):
         raise exc.CompileError(f"the past cannot be written to: give {statement.table.element.name!r} itself")
 
 
 def check_bound_moments(context: Any) -> None:
     """That a statement which is about to be sent, with moments that are bound values, reads one alone.
 
-    :raises RecoveryArgumentError: where it would read several.
+    :raises MatrixOneArgumentError: where it would read several.
     """
     compiled = context.compiled
-    moments: Sequence[Moment] = getattr(compiled, "past_moments", ())
+    moments: Sequence[PointInTime] = getattr(compiled, "past_moments", ())
     if len(moments) < 2:
         return
     for values in context.compiled_parameters:
@@ -156,4 +156,4 @@ def check_bound_moments(context: Any) -> None:
             for moment in moments
         }
         if len(texts) > 1:
-            raise RecoveryArgumentError(SEVERAL_MOMENTS)
+            raise MatrixOneArgumentError(SEVERAL_MOMENTS)

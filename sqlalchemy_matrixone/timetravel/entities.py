@@ -18,7 +18,7 @@ from sqlalchemy.orm.util import AliasedInsp
 from sqlalchemy.sql import Alias, ClauseElement, Join, Select, TableClause, visitors
 from sqlalchemy.sql.selectable import CompoundSelect, FromGrouping, Subquery
 
-from .tables import PastTable
+from .tables import AsOfTable
 
 _ADVICE = (
     "name the moment of what is loaded along, as in selectinload(old.items.of_type(as_of(Item, …))), turn it off "
@@ -57,7 +57,7 @@ class _PastContext:
         setattr(self._context, name, value)
 
 
-class _PastEntity(_MapperEntity):
+class _AsOfEntity(_MapperEntity):
     """An entity of a compiled SELECT whose objects are loaded into no Session."""
 
     __slots__ = ()
@@ -91,7 +91,7 @@ def detach_past_entities(compile_state: Any) -> None:
         if _reads_past(entity.selectable):
             _check_past_entity(entity, compile_state)
             # The compiled form alone, which the statement cache keeps, is changed.
-            entity.__class__ = _PastEntity
+            entity.__class__ = _AsOfEntity
 
 
 # -- what a SELECT loads
@@ -119,7 +119,7 @@ def _check_what_is_loaded_afterwards(compile_state: Any) -> None:
 
 
 def _refuse_from_statement(statement: Any) -> None:
-    if any(isinstance(part, PastTable) for part in visitors.iterate(statement.element)):
+    if any(isinstance(part, AsOfTable) for part in visitors.iterate(statement.element)):
         raise exc.CompileError(
             "from_statement() of rows of the past would make them objects of the present: "
             "select from aliased(…, statement.subquery()) instead"
@@ -171,7 +171,7 @@ def _loader_options(compile_state: Any) -> Iterator[tuple[Any, tuple[Any, ...]]]
 def _check_between(relationship: RelationshipProperty[Any], target: AliasedInsp[Any], strategy: str) -> None:
     _refuse_association(relationship)
     if strategy in _LATER and any(
-        isinstance(part, PastTable) and part.moment.value is not None for part in _tables(target)
+        isinstance(part, AsOfTable) and part.moment.value is not None for part in _tables(target)
     ):
         raise exc.CompileError(
             f"{relationship} is loaded by a SELECT of its own, which a bindparam() does not reach: "
@@ -211,7 +211,7 @@ def _selects_present(element: Any) -> bool:
 def _reads_present(element: Any) -> bool:
     """Whether a table that is selected from is read without a moment."""
     match element:
-        case PastTable():
+        case AsOfTable():
             return False
         case Join():
             return _reads_present(element.left) or _reads_present(element.right)
@@ -227,4 +227,4 @@ def _reads_present(element: Any) -> bool:
 def _reads_past(selectable: Any) -> bool:
     """Whether a column of it is out of a table of the past. One that is only filtered by the past is not."""
     sources = (source for column in selectable.c for source in column.proxy_set)
-    return any(isinstance(getattr(source, "table", None), PastTable) for source in sources)
+    return any(isinstance(getattr(source, "table", None), AsOfTable) for source in sources)

@@ -19,8 +19,8 @@ from sqlalchemy.orm.attributes import flag_dirty, instance_state
 from sqlalchemy.orm.state import InstanceState
 
 from ..core.connection import has_changes
-from ..exc import RecoveryArgumentError
-from .moment import Moment, MomentOption
+from ..exc import MatrixOneArgumentError
+from .point_in_time import AsOfOption, PointInTime
 
 if TYPE_CHECKING:
     # Needs greenlet when it runs, which who is not async need not have.
@@ -68,12 +68,12 @@ def time_travel(
     :param snapshot: as for :func:`as_of`.
     :param timestamp: as for :func:`as_of`, but no bind parameter.
     :param mo_ts: as for :func:`as_of`, but no bind parameter.
-    :raises RecoveryArgumentError: where the moment is not one, or naive.
+    :raises MatrixOneArgumentError: where the moment is not one, or naive.
     :raises sqlalchemy.exc.InvalidRequestError: where the Session holds changes.
     """
     if isinstance(timestamp, BindParameter) or isinstance(mo_ts, BindParameter):
-        raise RecoveryArgumentError("time_travel() goes to a moment, not to a bind parameter")
-    moment = Moment.of(snapshot=snapshot, timestamp=timestamp, mo_ts=mo_ts)
+        raise MatrixOneArgumentError("time_travel() goes to a moment, not to a bind parameter")
+    moment = PointInTime.of(snapshot=snapshot, timestamp=timestamp, mo_ts=mo_ts)
     travel = _Travel(_sync_session(session), moment)
     travel.begin()
     try:
@@ -87,16 +87,16 @@ def _sync_session(session: Any) -> Session:
         session = session()
     session = getattr(session, "sync_session", session)
     if not isinstance(session, Session):
-        raise RecoveryArgumentError(f"time_travel() takes a Session, scoped_session or AsyncSession, not {session!r}")
+        raise MatrixOneArgumentError(f"time_travel() takes a Session, scoped_session or AsyncSession, not {session!r}")
     return session
 
 
 class _Travel:
     """One block of ``time_travel()``: an identity map of its own, and listeners on its Session alone."""
 
-    def __init__(self, session: Session, moment: Moment) -> None:
+    def __init__(self, session: Session, moment: PointInTime) -> None:
         self._session = session
-        self._option = MomentOption(moment)
+        self._option = AsOfOption(moment)
         self._outer: _Travel | None = session.info.get(_CURRENT)
         self._listeners: dict[str, Callable[..., Any]] = {
             "do_orm_execute": self._read_past,

@@ -15,13 +15,13 @@ from sqlalchemy.sql.expression import Alias, ColumnClause
 from sqlalchemy.sql.selectable import FromClauseAlias, FromGrouping
 from sqlalchemy.sql.visitors import InternalTraversal
 
-from ..exc import RecoveryArgumentError
-from .moment import Moment, When
+from ..exc import MatrixOneArgumentError
+from .point_in_time import PointInTime, When
 
 _T = TypeVar("_T")
 
 
-class PastTable(Alias):
+class AsOfTable(Alias):
     """An alias of a table, which reads it as it was at a moment. Made by :func:`as_of`.
 
     As an Alias, so that SQLAlchemy does not put another table in its place where it adapts an expression.
@@ -35,9 +35,9 @@ class PastTable(Alias):
     )
 
     element: TableClause
-    moment: Moment
+    moment: PointInTime
 
-    def _init(self, selectable: Any, *, name: str | None = None, moment: Moment) -> None:  # type: ignore[override]
+    def _init(self, selectable: Any, *, name: str | None = None, moment: PointInTime) -> None:  # type: ignore[override]
         super()._init(selectable, name=name)
         self.moment = moment
 
@@ -120,24 +120,24 @@ def as_of(
     :param mo_ts: the same as nanoseconds since 1970, or a ``bindparam()``.
     :param name: a name for the alias.
     :return: an aliased class for a mapped class, an alias for a table.
-    :raises RecoveryArgumentError: where the moment is not one, or naive, or the target is no table. That a
+    :raises MatrixOneArgumentError: where the moment is not one, or naive, or the target is no table. That a
         snapshot does not exist or a table was not there then is the server's to say.
     :raises sqlalchemy.exc.CompileError: when compiled, where the statement reads the past at two moments: the server
         would read all of its past tables at one of them, without a word.
     """
     inspected = inspect(target, raiseerr=False)
     is_mapped = isinstance(inspected, (Mapper, AliasedInsp))
-    moment = Moment.of(snapshot=snapshot, timestamp=timestamp, mo_ts=mo_ts, bound=not is_mapped)
+    moment = PointInTime.of(snapshot=snapshot, timestamp=timestamp, mo_ts=mo_ts, bound=not is_mapped)
     if isinstance(inspected, Mapper):
         return aliased(target, _past(inspected.selectable, moment, name), name=name)
     if isinstance(inspected, AliasedInsp):
         return _aliased_again(inspected, moment, name)
     if isinstance(target, FromClause):
         return _past(target, moment, name)
-    raise RecoveryArgumentError(f"as_of({target!r}): give a mapped class, a Table, or an alias of one")
+    raise MatrixOneArgumentError(f"as_of({target!r}): give a mapped class, a Table, or an alias of one")
 
 
-def _aliased_again(inspected: AliasedInsp[Any], moment: Moment, name: str | None) -> Any:
+def _aliased_again(inspected: AliasedInsp[Any], moment: PointInTime, name: str | None) -> Any:
     past = _past(inspected.selectable, moment, name)
     if inspected.with_polymorphic_mappers:
         base: Any = inspected.mapper
@@ -145,22 +145,22 @@ def _aliased_again(inspected: AliasedInsp[Any], moment: Moment, name: str | None
     return aliased(inspected.mapper.class_, past, name=name)
 
 
-def _past(selectable: FromClause, moment: Moment, name: str | None) -> FromClause:
+def _past(selectable: FromClause, moment: PointInTime, name: str | None) -> FromClause:
     if isinstance(selectable, FromGrouping):
         return _past(selectable.element, moment, name)
     if isinstance(selectable, Join):
         return _past_join(selectable, moment)
-    if isinstance(selectable, (Alias, PastTable)) and isinstance(selectable.element, TableClause):
+    if isinstance(selectable, (Alias, AsOfTable)) and isinstance(selectable.element, TableClause):
         named = name or (None if selectable._orig_name is None else selectable.name)
-        return PastTable._construct(selectable.element, name=named, moment=moment)
+        return AsOfTable._construct(selectable.element, name=named, moment=moment)
     if isinstance(selectable, TableClause):
-        return PastTable._construct(selectable, name=name, moment=moment)
-    raise RecoveryArgumentError(
+        return AsOfTable._construct(selectable, name=name, moment=moment)
+    raise MatrixOneArgumentError(
         f"as_of() reads tables in the past, not a {type(selectable).__name__}: make this one of as_of() tables"
     )
 
 
-def _past_join(join: Join, moment: Moment) -> Join:
+def _past_join(join: Join, moment: PointInTime) -> Join:
     """The join of both sides' past, as of a mapped class that inherits from another's table."""
     left, right = _past(join.left, moment, None), _past(join.right, moment, None)
     past = dict(zip(_leaves(join), [*_leaves(left), *_leaves(right)], strict=True))

@@ -8,7 +8,7 @@ from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
 from sqlalchemy_matrixone import SnapshotError
-from sqlalchemy_matrixone.alembic.snapshots import restore_newest
+from sqlalchemy_matrixone.alembic.snapshots import restore_latest_snapshot
 
 from .alembic_project import (
     DATABASE,
@@ -25,7 +25,7 @@ USERS = 'users = op.create_table("users", sa.Column("id", sa.Integer, primary_ke
 
 def restore(project):
     with project.engine.connect() as connection:
-        return restore_newest(connection)
+        return restore_latest_snapshot(connection)
 
 
 def test_a_failed_migration_with_committed_changes_is_undone_by_one_restore(project, admin, caplog):
@@ -47,7 +47,7 @@ def test_a_failed_migration_with_committed_changes_is_undone_by_one_restore(proj
         project.upgrade()
     assert admin(f"SELECT * FROM {DATABASE}.users") == [(7, None)]
     assert "snapshot alembic_0002_al_shop_one_two keeps database al_shop" in caplog.text
-    assert "restore_newest(connection)" in caplog.text
+    assert "restore_latest_snapshot(connection)" in caplog.text
 
     assert restore(project).name == "alembic_0002_al_shop_one_two"
 

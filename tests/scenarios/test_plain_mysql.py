@@ -13,8 +13,8 @@ from sqlalchemy_matrixone import (
     CreateSnapshot,
     DropPitr,
     DropSnapshot,
+    MatrixOneArgumentError,
     Recovery,
-    RecoveryArgumentError,
     RestorePitr,
     RestoreSnapshot,
 )
@@ -55,9 +55,9 @@ def test_what_needs_the_dialect_says_so(server: Server, admin: Admin):
     with engine.connect() as connection:
         with pytest.raises(exc.CompileError, match="connected matrixone engine"):
             connection.execute(RestorePitr("p", dt.datetime(2026, 1, 1, tzinfo=dt.UTC), database="d"))
-        with pytest.raises(RecoveryArgumentError, match=r"needs an engine of matrixone\+pymysql://"):
+        with pytest.raises(MatrixOneArgumentError, match=r"needs an engine of matrixone\+pymysql://"):
             Recovery(connection).list_pitrs()
-        with pytest.raises(RecoveryArgumentError, match=r"needs an engine of matrixone\+pymysql://"):
+        with pytest.raises(MatrixOneArgumentError, match=r"needs an engine of matrixone\+pymysql://"):
             Recovery(connection).drop_pitr("sc_pitr")
         assert not hasattr(inspect(connection), "get_pitrs")
 

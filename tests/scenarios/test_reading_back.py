@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import inspect
 
-from sqlalchemy_matrixone import MatrixOneInspector, PitrError, Reason, Recovery, RecoveryArgumentError
+from sqlalchemy_matrixone import MatrixOneArgumentError, MatrixOneInspector, PitrError, Reason, Recovery
 
 from .client import PREFIX, Order, clean_up
 from .server import Admin, Server
@@ -60,7 +60,7 @@ def test_filters(server: Server, admin: Admin, shop: None):
             assert names(recovery.list_snapshots(**what)) == names(inspector.get_snapshots(**what)) == expected, what
             of_pitrs = expected - {"sc_cl", "sc_ac"}
             assert names(recovery.list_pitrs(**what)) == names(inspector.get_pitrs(**what)) == of_pitrs, what
-        with pytest.raises(RecoveryArgumentError, match="none of cluster, account"):
+        with pytest.raises(MatrixOneArgumentError, match="none of cluster, account"):
             recovery.list_pitrs(level="schema")
     clean_up(admin)
 

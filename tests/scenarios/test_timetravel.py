@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session, aliased, contains_eager, joinedload, lazyload, selectinload
 from sqlalchemy.orm.exc import DetachedInstanceError
 
-from sqlalchemy_matrixone import RecoveryArgumentError, as_of, time_travel
+from sqlalchemy_matrixone import MatrixOneArgumentError, as_of, time_travel
 
 from .past import CHANGE, CREATE, SHOP, SNAPSHOT, Item, Order, clean_up, moment, notes, run
 from .server import Admin, Server
@@ -93,7 +93,7 @@ def test_two_moments_in_a_statement(session: Session, admin: Admin) -> None:
     noon = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
     for _ in range(2):  # compiled anew, and out of the cache
         first, second = (as_of(ORDERS, timestamp=noon + dt.timedelta(hour)) for hour in range(2))
-        with pytest.raises(RecoveryArgumentError, match="two moments"):
+        with pytest.raises(MatrixOneArgumentError, match="two moments"):
             session.execute(select(first.c.id).join(second, second.c.id == first.c.id))
     present = select(old.note, Order.note).join(Order, Order.id == old.id)
     assert session.execute(present).all() == [("old 1", "new 1")]

@@ -15,10 +15,10 @@ from sqlalchemy import Column, Index, Integer, MetaData, Table, UniqueConstraint
 from sqlalchemy.dialects import mysql, registry
 from sqlalchemy.schema import CreateTable
 
-from sqlalchemy_matrixone.alembic.compare.defaults import spelling
+from sqlalchemy_matrixone.alembic.compare.defaults import canonical_default
 from sqlalchemy_matrixone.alembic.compare.indexes import index_differences
 from sqlalchemy_matrixone.alembic.compare.names import as_declared, foreign_keys_as_declared
-from sqlalchemy_matrixone.alembic.compare.types import type_spelling
+from sqlalchemy_matrixone.alembic.compare.types import canonical_type
 from sqlalchemy_matrixone.types import GEOMETRY, VECF32
 
 FOUND = """
@@ -188,18 +188,18 @@ OTHER_TYPES = [
 
 @pytest.mark.parametrize("types", SAME_TYPES, ids=repr)
 def test_types_that_the_server_makes_one(types):
-    first, second = (type_spelling(MATRIXONE, type_) for type_ in types)
+    first, second = (canonical_type(MATRIXONE, type_) for type_ in types)
     assert first == second
 
 
 @pytest.mark.parametrize("types", OTHER_TYPES, ids=repr)
 def test_types_that_it_does_not(types):
-    first, second = (type_spelling(MATRIXONE, type_) for type_ in types)
+    first, second = (canonical_type(MATRIXONE, type_) for type_ in types)
     assert first != second
 
 
 def spelled(default, type_):
-    return spelling(MATRIXONE, Column("c", type_, server_default=default), type_)
+    return canonical_default(MATRIXONE, Column("c", type_, server_default=default), type_)
 
 
 SAME_DEFAULTS = [

@@ -12,7 +12,7 @@ from alembic.operations.ops import UpgradeOps
 from alembic.util import CommandError
 from sqlalchemy import Column, Integer, MetaData, Table
 
-from sqlalchemy_matrixone import RecoveryArgumentError
+from sqlalchemy_matrixone import MatrixOneArgumentError
 from sqlalchemy_matrixone.alembic.ops import (
     AlterPitrOp,
     CloneDatabaseOp,
@@ -98,12 +98,12 @@ def test_a_table_is_written_as_its_names():
     assert rendered(CreatePitrOp(range="1d", table=shop)) == [
         "op.create_pitr(range='1d', table='orders', database='shop')"
     ]
-    with pytest.raises(RecoveryArgumentError, match="knows its own database"):
+    with pytest.raises(MatrixOneArgumentError, match="knows its own database"):
         CreatePitrOp(range="1d", table=shop, database="other")
 
 
 def test_clones_and_branches_take_names():
-    with pytest.raises(RecoveryArgumentError, match="by its name"):
+    with pytest.raises(MatrixOneArgumentError, match="by its name"):
         CloneTableOp("c", source=Table("t", MetaData()))
 
 
@@ -198,7 +198,7 @@ def test_offline_the_zone_of_the_server_is_unknown():
     ],
 )
 def test_without_a_database_in_the_url(call):
-    with pytest.raises(RecoveryArgumentError, match="the connection has no database of its own"):
+    with pytest.raises(MatrixOneArgumentError, match="the connection has no database of its own"):
         offline(call, database="")
 
 
@@ -213,12 +213,12 @@ def test_without_a_database_in_the_url(call):
     ],
 )
 def test_a_name_is_needed_where_none_is_implied(call):
-    with pytest.raises(RecoveryArgumentError, match="needs a name"):
+    with pytest.raises(MatrixOneArgumentError, match="needs a name"):
         offline(call)
 
 
 def test_a_pitr_is_named_or_its_object():
-    with pytest.raises(RecoveryArgumentError, match="go without saying"):
+    with pytest.raises(MatrixOneArgumentError, match="go without saying"):
         offline(lambda op: op.drop_pitr("p", table="t"))
 
 

@@ -13,8 +13,8 @@ from sqlalchemy_matrixone import (
     CreatePitr,
     CreateSnapshot,
     DropSnapshot,
+    MatrixOneArgumentError,
     Recovery,
-    RecoveryArgumentError,
     RestorePitr,
     RestoreSnapshot,
 )
@@ -53,7 +53,7 @@ REFUSED = [
 
 @pytest.mark.parametrize(("make", "why"), REFUSED, ids=[why for _, why in REFUSED])
 def test_refused(make, why):
-    with pytest.raises(RecoveryArgumentError, match=why) as refusal:
+    with pytest.raises(MatrixOneArgumentError, match=why) as refusal:
         make()
     assert isinstance(refusal.value, exc.ArgumentError)
 
@@ -90,5 +90,5 @@ def test_ranges(written, meant):
     ],
 )  # fmt: skip
 def test_wrong_ranges(wrong):
-    with pytest.raises(RecoveryArgumentError, match="range="):
+    with pytest.raises(MatrixOneArgumentError, match="range="):
         CreatePitr("p", range=wrong)

@@ -29,12 +29,12 @@ from sqlalchemy_matrixone import (
     CreatePitr,
     DiffBranch,
     DropBranch,
+    MatrixOneArgumentError,
     MergeBranch,
     PickBranch,
-    RecoveryArgumentError,
     as_of,
 )
-from sqlalchemy_matrixone.branches.execution import Place
+from sqlalchemy_matrixone.branches.execution import TransactionScope
 from sqlalchemy_matrixone.core.connection import TransactionState
 from sqlalchemy_matrixone.core.release import parse_release
 from sqlalchemy_matrixone.exc import conflict_of
@@ -235,7 +235,7 @@ def test_schema_translate_map():
     ],
 )
 def test_refused_when_made(make):
-    with pytest.raises(RecoveryArgumentError):
+    with pytest.raises(MatrixOneArgumentError):
         make()
 
 
@@ -272,18 +272,18 @@ def test_mock_engine():
 @pytest.mark.parametrize(
     ("construct", "place_on_3", "place_on_4"),
     [
-        (CloneTable("c", Order), Place.BEGUN, Place.BEGUN),
-        (CreateBranch("b", Order), Place.BEGUN, Place.BEGUN),
-        (DropBranch("b"), Place.BEGUN, Place.BEGUN),
-        (MergeBranch("b", Order), Place.ALONE, Place.BEGUN),
-        (PickBranch("b", Order, keys=[1]), Place.ALONE, Place.ALONE),
-        (DiffBranch("b", Order), Place.FIRST, Place.ANYWHERE),
-        (DiffBranch("b", Order, as_table="x"), Place.FIRST, Place.BEGUN),
+        (CloneTable("c", Order), TransactionScope.IN_TRANSACTION, TransactionScope.IN_TRANSACTION),
+        (CreateBranch("b", Order), TransactionScope.IN_TRANSACTION, TransactionScope.IN_TRANSACTION),
+        (DropBranch("b"), TransactionScope.IN_TRANSACTION, TransactionScope.IN_TRANSACTION),
+        (MergeBranch("b", Order), TransactionScope.AUTOCOMMIT, TransactionScope.IN_TRANSACTION),
+        (PickBranch("b", Order, keys=[1]), TransactionScope.AUTOCOMMIT, TransactionScope.AUTOCOMMIT),
+        (DiffBranch("b", Order), TransactionScope.FIRST_STATEMENT, TransactionScope.ANY),
+        (DiffBranch("b", Order, as_table="x"), TransactionScope.FIRST_STATEMENT, TransactionScope.IN_TRANSACTION),
     ],
 )
 def test_place(construct, place_on_3, place_on_4):
-    assert construct.place(parse_release("3.0.14")) is place_on_3
-    assert construct.place(parse_release("4.2.0")) is place_on_4
+    assert construct.transaction_scope(parse_release("3.0.14")) is place_on_3
+    assert construct.transaction_scope(parse_release("4.2.0")) is place_on_4
 
 
 def run(*statements: str) -> TransactionState:
@@ -307,7 +307,7 @@ def run(*statements: str) -> TransactionState:
     ],
 )
 def test_what_a_begin_would_not_commit(statement):
-    assert not run(statement).written
+    assert not run(statement).has_writes
 
 
 @pytest.mark.parametrize(
@@ -326,15 +326,15 @@ def test_what_a_begin_would_not_commit(statement):
     ],
 )
 def test_what_a_begin_would_commit(statement):
-    assert run(statement).written
-    assert not run(statement, "COMMIT").written
+    assert run(statement).has_writes
+    assert not run(statement, "COMMIT").has_writes
 
 
 def test_begun():
-    assert run("BEGIN").begun
-    assert run("start transaction", "INSERT INTO t VALUES (1)").begun
-    assert not run("BEGIN", "ROLLBACK").begun
-    assert not run("SELECT 1").begun
+    assert run("BEGIN").explicit_begin
+    assert run("start transaction", "INSERT INTO t VALUES (1)").explicit_begin
+    assert not run("BEGIN", "ROLLBACK").explicit_begin
+    assert not run("SELECT 1").explicit_begin
 
 
 def test_conflicts_carry_the_key():

@@ -16,7 +16,7 @@ from sqlalchemy_matrixone import (
     CreateSnapshot,
     DropPitr,
     DropSnapshot,
-    RecoveryArgumentError,
+    MatrixOneArgumentError,
     RestorePitr,
     RestoreSnapshot,
 )
@@ -192,7 +192,7 @@ def test_before_4_a_restore_needs_the_account():
 
 
 def test_a_table_without_a_database_is_refused_where_none_can_be_found():
-    with pytest.raises(RecoveryArgumentError, match="the connection has none"):
+    with pytest.raises(MatrixOneArgumentError, match="the connection has none"):
         sql(CreateSnapshot("s", table=Order), database=None)
 
 

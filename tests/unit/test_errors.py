@@ -6,7 +6,7 @@ import pytest
 from pymysql.err import OperationalError, ProgrammingError
 from sqlalchemy import exc
 
-from sqlalchemy_matrixone import PitrError, Reason, RecoveryArgumentError, RecoveryError, RestoreError, SnapshotError
+from sqlalchemy_matrixone import MatrixOneArgumentError, PitrError, Reason, RecoveryError, RestoreError, SnapshotError
 from sqlalchemy_matrixone.exc import reason_of
 
 ANSWERS = [
@@ -64,4 +64,4 @@ def test_the_family():
         assert issubclass(error, RecoveryError)
         assert error("text").reason is Reason.OTHER
     assert issubclass(RecoveryError, exc.SQLAlchemyError)
-    assert issubclass(RecoveryArgumentError, exc.ArgumentError)
+    assert issubclass(MatrixOneArgumentError, exc.ArgumentError)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sqlalchemy_matrixone import CreatePitr, CreateSnapshot, RecoveryArgumentError, RestorePitr, RestoreSnapshot
+from sqlalchemy_matrixone import CreatePitr, CreateSnapshot, MatrixOneArgumentError, RestorePitr, RestoreSnapshot
 from sqlalchemy_matrixone.aiomysql import MatrixOneDialect_aiomysql
 from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
 
@@ -49,7 +49,7 @@ def tokens(statement: str) -> list[str]:
 def test_names_of_objects_arrive_as_they_are(database, table):
     try:
         statement = sent(CreateSnapshot("s", database=database, table=table))
-    except RecoveryArgumentError:
+    except MatrixOneArgumentError:
         assert not (database.strip() and table.strip()) or "\\" in database + table
         return
     assert skeleton(statement) == "CREATE SNAPSHOT ? FOR TABLE ? ?"
@@ -63,7 +63,7 @@ def test_names_of_objects_arrive_as_they_are(database, table):
 def test_names_of_snapshots_arrive_whole_or_are_refused(name):
     try:
         made = RestoreSnapshot(name, database="d")
-    except RecoveryArgumentError:
+    except MatrixOneArgumentError:
         assert len(name) > 64 or set(name) & set(" \t`\"'\\\0\r\n")
         return
     assert skeleton(sent(made)) == "RESTORE DATABASE ? {SNAPSHOT = ?}"

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import exc
 
 import sqlalchemy_matrixone
-from sqlalchemy_matrixone.core.release import NEWEST, Feature, announced_release, format_release, parse_release
+from sqlalchemy_matrixone.core.release import NEWEST, Feature, format_release, parse_greeting, parse_release
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ from sqlalchemy_matrixone.core.release import NEWEST, Feature, announced_release
     ],
 )
 def test_announced(greeting, release):
-    assert announced_release(greeting) == release
+    assert parse_greeting(greeting) == release
 
 
 @pytest.mark.parametrize(

@@ -39,10 +39,10 @@ from sqlalchemy.orm import (
     with_polymorphic,
 )
 
-from sqlalchemy_matrixone import RecoveryArgumentError, as_of, changes_since, time_travel
+from sqlalchemy_matrixone import MatrixOneArgumentError, as_of, changes_since, time_travel
 from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
 from sqlalchemy_matrixone.timetravel.compiler import check_bound_moments
-from sqlalchemy_matrixone.timetravel.moment import Moment, MomentOption
+from sqlalchemy_matrixone.timetravel.point_in_time import AsOfOption, PointInTime
 
 
 class Base(DeclarativeBase):
@@ -103,7 +103,7 @@ def sql(statement, **kw) -> str:
 
 def of_all(statement, **moment):
     given = {"snapshot": None, "timestamp": None, "mo_ts": None} | moment
-    return statement.options(MomentOption(Moment.of(**given)))
+    return statement.options(AsOfOption(PointInTime.of(**given)))
 
 
 HINTED = [
@@ -195,7 +195,7 @@ def test_two_bound_moments_are_told_apart_when_executed():
     mixed = select(as_of(Order, mo_ts=1).id, as_of(ORDERS, mo_ts=bindparam("b")).c.id)
     sent(mixed, b=1)
     for refused, values in ((statement, {"a": NOON, "b": NOON + dt.timedelta(1)}), (mixed, {"b": 2})):
-        with pytest.raises(RecoveryArgumentError, match="at two moments was not sent"):
+        with pytest.raises(MatrixOneArgumentError, match="at two moments was not sent"):
             sent(refused, **values)
 
 
@@ -238,7 +238,7 @@ def test_moments_are_bound_in_utc():
     late = compiled(select(as_of(ORDERS, timestamp=bindparam("when")).c.id))
     assert late.construct_params({"when": NOON}) == {"when": NOON}
     assert late._bind_processors["when"](NOON) == "2026-11-22 12:00:00.000000"
-    with pytest.raises(RecoveryArgumentError, match="naive"):
+    with pytest.raises(MatrixOneArgumentError, match="naive"):
         late._bind_processors["when"](dt.datetime(2026, 11, 22))
 
 
@@ -258,19 +258,19 @@ def test_moments_are_bound_in_utc():
     ],
 )
 def test_what_is_no_moment(moment):
-    with pytest.raises(RecoveryArgumentError):
+    with pytest.raises(MatrixOneArgumentError):
         as_of(ORDERS, **moment)
-    with pytest.raises(RecoveryArgumentError), time_travel(Session(), **moment):
+    with pytest.raises(MatrixOneArgumentError), time_travel(Session(), **moment):
         pass
 
 
 def test_what_is_no_table():
     for target in ("orders", select(ORDERS).subquery(), select(ORDERS).cte(), Order.id, None):
-        with pytest.raises(RecoveryArgumentError, match="as_of"):
+        with pytest.raises(MatrixOneArgumentError, match="as_of"):
             as_of(target, **S)
-    with pytest.raises(RecoveryArgumentError, match="bind parameter"), time_travel(Session(), mo_ts=bindparam("x")):
+    with pytest.raises(MatrixOneArgumentError, match="bind parameter"), time_travel(Session(), mo_ts=bindparam("x")):
         pass
-    with pytest.raises(RecoveryArgumentError, match="takes a Session"), time_travel(object(), **S):
+    with pytest.raises(MatrixOneArgumentError, match="takes a Session"), time_travel(object(), **S):
         pass
 
 
@@ -344,9 +344,9 @@ def test_changes_since():
     assert new.endswith("FROM k LEFT OUTER JOIN k {SNAPSHOT = `s`} AS k_1 ON k_1.a = k.a WHERE k_1.a IS NULL")
     assert gone.endswith("FROM k {SNAPSHOT = `s`} AS k_1 LEFT OUTER JOIN k ON k_1.a = k.a WHERE k.a IS NULL")
     assert "WHERE NOT (orders_1.note <=> orders.note)" in sql(changes_since(Order, **S))
-    with pytest.raises(RecoveryArgumentError, match="no primary key"):
+    with pytest.raises(MatrixOneArgumentError, match="no primary key"):
         changes_since(BILLING, **S)
-    with pytest.raises(RecoveryArgumentError, match="shares its rows"):
+    with pytest.raises(MatrixOneArgumentError, match="shares its rows"):
         changes_since(Manager, **S)
 
 

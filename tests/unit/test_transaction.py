@@ -27,7 +27,7 @@ def run(*statements: str, autocommit: bool = False) -> TransactionState:
     ],
 )
 def test_clean(statements):
-    assert not run(*statements).used
+    assert not run(*statements).has_statements
 
 
 @pytest.mark.parametrize(
@@ -44,19 +44,19 @@ def test_clean(statements):
     ],
 )
 def test_used(statements):
-    assert run(*statements).used
+    assert run(*statements).has_statements
 
 
 def test_what_failed_counts_as_run():
     state = TransactionState()
     state.sending("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE")
-    assert state.used
+    assert state.has_statements
 
 
 def test_autocommit_is_used_by_an_explicit_transaction_alone():
-    assert not run("SELECT 1", autocommit=True).used
-    assert run("SELECT 1", "BEGIN", autocommit=True).used
-    assert not run("BEGIN", "SELECT 1", "COMMIT", "SELECT 1", autocommit=True).used
+    assert not run("SELECT 1", autocommit=True).has_statements
+    assert run("SELECT 1", "BEGIN", autocommit=True).has_statements
+    assert not run("BEGIN", "SELECT 1", "COMMIT", "SELECT 1", autocommit=True).has_statements
 
 
 @pytest.mark.parametrize("value", ["1", "ON", "true"])
@@ -69,7 +69,7 @@ def test_autocommit_set_by_hand_is_seen(value):
 @pytest.mark.parametrize("blanks", [" " * 200, "/* a */" * 100, "-- a\n" * 100])
 def test_a_statement_without_a_first_word_is_read_at_once(blanks):
     """A word found by trying every way to part the blanks would take longer than anybody waits."""
-    assert run(blanks + "(SELECT 1)").used
+    assert run(blanks + "(SELECT 1)").has_statements
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ _NUMERIC = (types.Integer, types.Numeric, types.Boolean)
 _TRUTHS = {"true": "1", "false": "0"}
 
 
-def spelling(dialect: Dialect, column: Column[Any], type_: TypeEngine[Any]) -> str | None:
+def canonical_default(dialect: Dialect, column: Column[Any], type_: TypeEngine[Any]) -> str | None:
     """The server default of a column, in a form that is the same for all ways to write it; None without one.
 
     :param type_: what the column is to hold: ``'007'`` and ``7`` are the same number, and two texts.
@@ -34,10 +34,10 @@ def spelling(dialect: Dialect, column: Column[Any], type_: TypeEngine[Any]) -> s
     default = compiler.get_column_default_string(column)
     # Types of MySQL's own, such as BIT and YEAR, have no affinity: their literals are compared as they stand.
     affinity: Any = type_._type_affinity
-    return None if default is None else _spelling(default.strip(), issubclass(affinity, _NUMERIC))
+    return None if default is None else _canonical(default.strip(), issubclass(affinity, _NUMERIC))
 
 
-def _spelling(default: str, numeric: bool) -> str | None:
+def _canonical(default: str, numeric: bool) -> str | None:
     while _is_in_parentheses(default):
         default = default[1:-1].strip()
     if default.lower() == "null":

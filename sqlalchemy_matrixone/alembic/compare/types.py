@@ -32,7 +32,7 @@ _DEFAULT_DIMENSION = "65535"
 _BITS_OF_FLOAT = 23
 
 
-def type_spelling(dialect: Dialect, type_: TypeEngine[Any]) -> str:
+def canonical_type(dialect: Dialect, type_: TypeEngine[Any]) -> str:
     """A type as CREATE TABLE says it, with what the server fills in, and without what it does not keep."""
     said = dialect.type_compiler_instance.process(type_)
     if enumerated := _ENUMERATED.match(said):

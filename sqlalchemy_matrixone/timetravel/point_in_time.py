@@ -13,7 +13,7 @@ from sqlalchemy.sql.cache_key import HasCacheKey
 from sqlalchemy.sql.visitors import InternalTraversal
 
 from ..core.arguments import check_moment, check_name
-from ..exc import RecoveryArgumentError
+from ..exc import MatrixOneArgumentError
 
 When = dt.datetime | str | BindParameter[Any]
 """A moment: an aware datetime, the server's own text of it in UTC, or a bind parameter of either."""
@@ -29,7 +29,7 @@ class UtcMoment(TypeDecorator[dt.datetime]):
         return _utc_text(value)
 
 
-class Moment(ClauseElement):
+class PointInTime(ClauseElement):
     """``{SNAPSHOT = name}``, ``{TIMESTAMP = …}`` or ``{MO_TS = …}``.
 
     A time is a bound value, so that statements that differ in it share a compiled form. A snapshot's name is
@@ -59,13 +59,13 @@ class Moment(ClauseElement):
         timestamp: When | None,
         mo_ts: int | BindParameter[Any] | None,
         bound: bool = True,
-    ) -> Moment:
+    ) -> PointInTime:
         """
         :param bound: whether a time becomes a bound value, as a bind parameter always is.
-        :raises RecoveryArgumentError: where not exactly one of them is given, or it is not one.
+        :raises MatrixOneArgumentError: where not exactly one of them is given, or it is not one.
         """
         if sum(given is not None for given in (snapshot, timestamp, mo_ts)) != 1:
-            raise RecoveryArgumentError("say when with one of snapshot=…, timestamp=… and mo_ts=…")
+            raise MatrixOneArgumentError("say when with one of snapshot=…, timestamp=… and mo_ts=…")
         if snapshot is not None:
             return cls("SNAPSHOT", fixed=check_name("snapshot", snapshot))
         if timestamp is not None:
@@ -73,13 +73,15 @@ class Moment(ClauseElement):
         return cls._of_time("MO_TS", mo_ts, _nanoseconds, BigInteger(), bound)
 
     @classmethod
-    def _of_time(cls, kind: str, value: Any, checked: Callable[[Any], str | int], type_: Any, bound: bool) -> Moment:
+    def _of_time(
+        cls, kind: str, value: Any, checked: Callable[[Any], str | int], type_: Any, bound: bool
+    ) -> PointInTime:
         if isinstance(value, BindParameter):
             return cls(kind, value=cast("BindParameter[Any]", type_coerce(value, type_).typed_expression))
         time = checked(value)
         return cls(kind, value=bindparam(None, time, type_, unique=True)) if bound else cls(kind, fixed=str(time))
 
-    def may_be(self, other: Moment) -> bool:
+    def could_equal(self, other: PointInTime) -> bool:
         """Whether the other one can be the same, as far as that is known without the bound values."""
         known = self.fixed is not None and other.fixed is not None
         return self.kind == other.kind and (not known or self.text(self.fixed) == self.text(other.fixed))
@@ -96,15 +98,15 @@ def _utc_text(value: Any) -> str:
 
 def _nanoseconds(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
-        raise RecoveryArgumentError(f"mo_ts={value!r} is not a number of nanoseconds since 1970")
+        raise MatrixOneArgumentError(f"mo_ts={value!r} is not a number of nanoseconds since 1970")
     return value
 
 
-class MomentOption(HasCacheKey, ORMOption):
+class AsOfOption(HasCacheKey, ORMOption):
     """Option of a whole statement: every table in it that says no moment of its own is read at this one."""
 
     _is_has_cache_key = True
     _traverse_internals: Any = (("moment", InternalTraversal.dp_clauseelement),)
 
-    def __init__(self, moment: Moment) -> None:
+    def __init__(self, moment: PointInTime) -> None:
         self.moment = moment
