@@ -76,7 +76,7 @@ def main(url: URL) -> None:
         session.execute(update(Order).values(cents=0))
         session.commit()
         say("An UPDATE without WHERE, committed:", engine)
-        recovery.restore_pitr("quickstart_day", before, table=Order)
+        recovery.restore_pitr("quickstart_day", timestamp=before, table=Order)
         say("Restored the table to the moment before it:", engine)
 
         recovery.drop_snapshot("quickstart_before_import")

@@ -8,7 +8,6 @@ revision, and set ``transaction_per_migration=True`` in env.py: then what they c
 
 from __future__ import annotations
 
-import datetime as dt
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
 
@@ -19,7 +18,7 @@ from sqlalchemy import MetaData, Table
 from sqlalchemy.schema import DropSchema
 
 from ..branches.constructs import BranchDDL, CloneDatabase, CloneTable, CreateBranch, DropBranch
-from ..core.arguments import table_of
+from ..core.arguments import Timestamp, check_timestamp, table_of
 from ..core.statement import MatrixOneDDL
 from ..exc import MatrixOneArgumentError
 from ..recovery.constructs import (
@@ -402,16 +401,15 @@ class DropPitrOp(_OfPitrOp):
 class RestorePitrOp(_RestoreOp):
     construct = RestorePitr
 
-    def __init__(self, name: str, when: dt.datetime | str, **arguments: Any) -> None:
-        super().__init__(name, when=when, **arguments)
-
     @classmethod
     def restore_pitr(
         cls,
         operations: Operations,
         name: str,
-        when: dt.datetime | str,
         *,
+        timestamp: Timestamp | None = None,
+        mo_ts: int | None = None,
+        server_time: str | None = None,
         cluster: bool = False,
         account: str | None = None,
         database: Database = None,
@@ -423,11 +421,14 @@ class RestorePitrOp(_RestoreOp):
         The object is replaced, after the server has waited, without end, for every open transaction that
         has written to it. ::
 
-            op.restore_pitr("orders_week", "2026-03-01 12:00:00", table="orders")
+            op.restore_pitr("orders_week", timestamp="2026-03-01 12:00:00+00:00", table="orders")
 
         :param name: the PITR's name.
-        :param when: a str is sent as it is, and read in the server's zone; an aware datetime means that
-            instant, and needs a connection, not ``--sql``.
+        :param timestamp: a str with a UTC offset, or an aware datetime. It needs a connection, not ``--sql``: only
+            the server can tell what its clock shows at that instant.
+        :param mo_ts: the same in nanoseconds since 1970.
+        :param server_time: instead of these, the time on the server's clock, ``"2026-03-01 12:00:00"``, which is sent
+            unchanged. For ``--sql`` scripts.
         :param cluster: True for the whole cluster.
         :param account: the account to restore, or the one that the database or table is in.
         :param database: a database's name; True for the one that the migration runs on.
@@ -436,7 +437,17 @@ class RestorePitrOp(_RestoreOp):
         :raises CommandError: where env.py holds the transaction.
         """
         operations.invoke(
-            cls(name, when, cluster=cluster, account=account, database=database, table=table, to_account=to_account)
+            cls(
+                name,
+                timestamp=timestamp,
+                mo_ts=mo_ts,
+                server_time=server_time,
+                cluster=cluster,
+                account=account,
+                database=database,
+                table=table,
+                to_account=to_account,
+            )
         )
 
 
@@ -487,7 +498,7 @@ class CloneTableOp(_CopyOp):
         source: str,
         *,
         snapshot: str | None = None,
-        timestamp: dt.datetime | str | None = None,
+        timestamp: Timestamp | None = None,
         mo_ts: int | None = None,
         database: Database = None,
         to_account: str | None = None,
@@ -504,7 +515,7 @@ class CloneTableOp(_CopyOp):
         :param name: the new table.
         :param source: the table that is cloned.
         :param snapshot: clone it as it was at this snapshot.
-        :param timestamp: as it was at this moment: an aware datetime, or a str in UTC.
+        :param timestamp: as it was at this instant: a str with a UTC offset, or an aware datetime.
         :param mo_ts: the same in nanoseconds since 1970.
         :param database: the database of both; else the one that the migration runs on.
         :param to_account: make it in this account; from sys alone.
@@ -544,7 +555,7 @@ class CloneDatabaseOp(_CopyOp):
         source: str,
         *,
         snapshot: str | None = None,
-        timestamp: dt.datetime | str | None = None,
+        timestamp: Timestamp | None = None,
         mo_ts: int | None = None,
         to_account: str | None = None,
         if_not_exists: bool = False,
@@ -556,7 +567,7 @@ class CloneDatabaseOp(_CopyOp):
         :param name: the new database.
         :param source: the database that is cloned.
         :param snapshot: clone it as it was at this snapshot.
-        :param timestamp: as it was at this moment: an aware datetime, or a str in UTC.
+        :param timestamp: as it was at this instant: a str with a UTC offset, or an aware datetime.
         :param mo_ts: the same in nanoseconds since 1970.
         :param to_account: make it in this account; from sys alone.
         :param if_not_exists: nothing is done where a database of that name exists.
@@ -594,7 +605,7 @@ class CreateBranchOp(_CopyOp):
         *,
         database: Database = None,
         snapshot: str | None = None,
-        timestamp: dt.datetime | str | None = None,
+        timestamp: Timestamp | None = None,
         mo_ts: int | None = None,
         to_account: str | None = None,
     ) -> None:
@@ -610,7 +621,7 @@ class CreateBranchOp(_CopyOp):
         :param database: without a source, the database that is branched; with one, the database of both.
             True for the one that the migration runs on.
         :param snapshot: branch it as it was at this snapshot.
-        :param timestamp: as it was at this moment: an aware datetime, or a str in UTC.
+        :param timestamp: as it was at this instant: a str with a UTC offset, or an aware datetime.
         :param mo_ts: the same in nanoseconds since 1970.
         :param to_account: make it in this account; from sys alone.
         :raises CommandError: where something was written before and env.py holds the transaction.
@@ -668,6 +679,8 @@ def _plain(arguments: dict[str, Any]) -> dict[str, Any]:
     plain = {key: value for key, value in arguments.items() if value is not None and value is not False}
     if "range" in plain:
         plain["range"] = str(PitrRange.of(plain["range"]))
+    if "timestamp" in plain:
+        plain["timestamp"] = check_timestamp(plain["timestamp"]).isoformat(" ")
     if not isinstance(plain.get("table", ""), str):
         if "database" in plain:
             raise MatrixOneArgumentError("a Table knows its own database: name no database= with it")

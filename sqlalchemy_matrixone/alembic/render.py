@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from alembic.autogenerate.render import renderers
 
@@ -16,13 +15,6 @@ if TYPE_CHECKING:
 @renderers.dispatch_for(RecoveryOp)
 def _render(context: AutogenContext, op: RecoveryOp) -> str:
     arguments = [] if op.name is None else [repr(op.name)]
-    arguments += [f"{keyword}={_literal(context, value)}" for keyword, value in op.arguments.items()]
+    arguments += [f"{keyword}={value!r}" for keyword, value in op.arguments.items()]
     prefix = context.opts.get("alembic_module_prefix") or ""
     return f"{prefix}{op.operation}({', '.join(arguments)})"
-
-
-def _literal(context: AutogenContext, value: Any) -> str:
-    if isinstance(value, dt.datetime):
-        context.imports.add("import datetime")
-        return f"datetime.datetime.fromisoformat({value.isoformat()!r})"
-    return repr(value)

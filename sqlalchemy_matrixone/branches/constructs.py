@@ -7,7 +7,6 @@ commits by itself is refused outside of an AUTOCOMMIT connection. :class:`Place`
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,7 +17,7 @@ from sqlalchemy.sql import ClauseElement, FromClause, TableClause
 from sqlalchemy.sql.base import Executable, Generative
 from sqlalchemy.sql.selectable import SelectBase
 
-from ..core.arguments import check_is_name, check_name, check_object_name
+from ..core.arguments import Timestamp, check_is_name, check_name, check_object_name
 from ..core.connection import state_of
 from ..core.release import Feature, Release
 from ..core.server import matrixone_dialect
@@ -99,7 +98,7 @@ def _tables_in(element: Any) -> Iterator[Table]:
             yield value.table
 
 
-def _moment_or_none(snapshot: str | None, timestamp: dt.datetime | str | None, mo_ts: int | None) -> PointInTime | None:
+def _moment_or_none(snapshot: str | None, timestamp: Timestamp | None, mo_ts: int | None) -> PointInTime | None:
     if snapshot is None and timestamp is None and mo_ts is None:
         return None
     return PointInTime.of(snapshot=snapshot, timestamp=timestamp, mo_ts=mo_ts)
@@ -207,7 +206,7 @@ class CloneTable(_Copy):
     :param name: the new table: a name, or a Table to say its database as well.
     :param source: what is cloned: a mapped class, a Table or a name; or ``as_of()`` one.
     :param snapshot: clone the table as it was at this snapshot.
-    :param timestamp: as it was at this moment: an aware datetime, or a str in UTC.
+    :param timestamp: as it was at this instant: an aware datetime, or a str with a UTC offset.
     :param mo_ts: the same in nanoseconds since 1970.
     :param database: the database of those that are given as plain names; else the connection's own.
     :param to_account: make it in this account, whose database the new table then says; from sys alone.
@@ -225,7 +224,7 @@ class CloneTable(_Copy):
         source: TableArgument,
         *,
         snapshot: str | None = None,
-        timestamp: dt.datetime | str | None = None,
+        timestamp: Timestamp | None = None,
         mo_ts: int | None = None,
         database: str | None = None,
         to_account: str | None = None,
@@ -257,7 +256,7 @@ class CloneDatabase(_Copy):
     :param name: the new database.
     :param source: the database that is cloned.
     :param snapshot: clone it as it was at this snapshot.
-    :param timestamp: as it was at this moment: an aware datetime, or a str in UTC.
+    :param timestamp: as it was at this instant: an aware datetime, or a str with a UTC offset.
     :param mo_ts: the same in nanoseconds since 1970.
     :param to_account: make it in this account; from sys alone.
     :param if_not_exists: no error, and nothing done, where a database of that name exists.
@@ -273,7 +272,7 @@ class CloneDatabase(_Copy):
         source: str,
         *,
         snapshot: str | None = None,
-        timestamp: dt.datetime | str | None = None,
+        timestamp: Timestamp | None = None,
         mo_ts: int | None = None,
         to_account: str | None = None,
         if_not_exists: bool = False,
@@ -309,7 +308,7 @@ class CreateBranch(_Copy):
     :param database: without a source, the database that is branched; with one, the database of those that
         are given as plain names.
     :param snapshot: branch it as it was at this snapshot.
-    :param timestamp: as it was at this moment: an aware datetime, or a str in UTC.
+    :param timestamp: as it was at this instant: an aware datetime, or a str with a UTC offset.
     :param mo_ts: the same in nanoseconds since 1970.
     :param to_account: make it in this account; from sys alone.
     :raises MatrixOneArgumentError: where neither a table nor a database is named.
@@ -324,7 +323,7 @@ class CreateBranch(_Copy):
         *,
         database: str | None = None,
         snapshot: str | None = None,
-        timestamp: dt.datetime | str | None = None,
+        timestamp: Timestamp | None = None,
         mo_ts: int | None = None,
         to_account: str | None = None,
     ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import Any
 
 from sqlalchemy import Table, inspect
@@ -11,6 +12,9 @@ from sqlalchemy.orm import Mapper
 from ..exc import MatrixOneArgumentError
 
 SNAPSHOT_NAME_LENGTH = 64
+
+Timestamp = dt.datetime | str
+"""An instant: an aware datetime, or a text with a UTC offset, such as ``"2026-03-01 12:00:00+00:00"``."""
 
 
 # The server refuses spaces and quotes. It takes a backslash or a control character, and then cannot find the
@@ -68,20 +72,77 @@ def check_name(kind: str, name: Any) -> str:
     return name
 
 
-def check_moment(when: Any) -> dt.datetime | str:
-    """An aware datetime or a text, never a naive datetime.
+def check_timestamp(value: Any) -> dt.datetime:
+    """Return the instant that an aware datetime, or a text with a UTC offset, stands for, as a datetime in UTC.
 
-    :raises MatrixOneArgumentError: says why.
+    :raises MatrixOneArgumentError: if it has no offset, so that nobody can tell which instant it is, or is no time.
     """
-    if isinstance(when, str):
-        return when
-    if not isinstance(when, dt.datetime):
+    if isinstance(value, str):
+        value = _parse_timestamp(value)
+    if not isinstance(value, dt.datetime):
+        raise MatrixOneArgumentError(f"timestamp={value!r} is not a point in time: {_HOW_TO_WRITE_A_TIMESTAMP}")
+    try:
+        if value.utcoffset() is None:
+            raise _naive(value)
+        return value.astimezone(dt.UTC)
+    except (ArithmeticError, TypeError, ValueError) as error:  # out of the years 1 to 9999; NaT of pandas
+        raise MatrixOneArgumentError(f"timestamp={value!r} is not a point in time: {error}") from error
+
+
+def _parse_timestamp(text: str) -> dt.datetime:
+    match = _TIME.fullmatch(text)
+    if match is None:
+        raise MatrixOneArgumentError(f"timestamp={text!r} is not a point in time: {_HOW_TO_WRITE_A_TIMESTAMP}")
+    if match["offset"] is None:
+        raise _naive(text)
+    try:
+        return dt.datetime.fromisoformat(match["time"] + match["offset"])
+    except ValueError as error:
+        raise MatrixOneArgumentError(f"timestamp={text!r} is not a point in time: {error}") from error
+
+
+def _naive(value: Any) -> MatrixOneArgumentError:
+    return MatrixOneArgumentError(
+        f"timestamp={value!r} has no UTC offset, so it could mean a different instant to the server than to you: "
+        f"{_HOW_TO_WRITE_A_TIMESTAMP}"
+    )
+
+
+def check_server_time(value: Any) -> str:
+    """Return a time on the clock of the server, as the server reads it.
+
+    :raises MatrixOneArgumentError: if it is not written as ``"2026-03-01 12:00:00"``, or has a UTC offset.
+    """
+    match = _TIME.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
         raise MatrixOneArgumentError(
-            f"{when!r} is not a moment: give an aware datetime, or the server's own text of it"
+            f'server_time={value!r} is not a time on the server\'s clock: write server_time="2026-03-01 12:00:00"'
         )
-    if when.utcoffset() is None:
+    if match["offset"] is not None:
         raise MatrixOneArgumentError(
-            f"{when!r} is naive, and the server would read it in its own zone, hours away from yours perhaps: "
-            "give it a timezone, as in datetime.now(timezone.utc)"
+            f"server_time={value!r} has a UTC offset, so it is an instant: pass it as timestamp="
         )
-    return when
+    try:
+        dt.datetime.fromisoformat(match["time"])
+    except ValueError as error:
+        raise MatrixOneArgumentError(f"server_time={value!r} is not a time: {error}") from error
+    return match["time"].replace("T", " ")
+
+
+def check_mo_ts(value: Any) -> int:
+    """Return a number of nanoseconds since 1970, as the server's own clock counts.
+
+    :raises MatrixOneArgumentError: if it is not a positive integer of 64 bits.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 1 << 63:
+        raise MatrixOneArgumentError(f"mo_ts={value!r} is not a number of nanoseconds since 1970")
+    return value
+
+
+_TIME = re.compile(
+    r"(?P<time>\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d{1,6})?) ?(?P<offset>Z|[+-]\d\d:?\d\d)?", re.ASCII
+)
+_HOW_TO_WRITE_A_TIMESTAMP = (
+    'pass an aware datetime, such as datetime.now(timezone.utc), or a str with an offset, such as "2026-03-01 '
+    '12:00:00+00:00"'
+)

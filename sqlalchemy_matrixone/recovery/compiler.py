@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Any
 
 from sqlalchemy import exc, types
@@ -13,6 +12,7 @@ from ..core.release import NEWEST, Feature, Release, format_release
 from ..core.server import SYS_ACCOUNT
 from ..exc import MatrixOneArgumentError
 from .constructs import AlterPitr, CreatePitr, CreateSnapshot, DropPitr, DropSnapshot, RestorePitr, RestoreSnapshot
+from .resolve import fraction_of_second
 from .target import RecoveryTarget
 
 # How str() shows what only a connection knows.
@@ -67,7 +67,7 @@ class RecoveryDDLCompiler(MySQLDDLCompiler):
         return _words("RESTORE", self._nested(restore.recovery_target, with_account=True, **kw), source, to_account)
 
     def visit_restore_pitr(self, restore: RestorePitr, **kw: Any) -> str:
-        source = _words("FROM PITR", self._name(restore.name), self._moment(restore.when, **kw))
+        source = _words("FROM PITR", self._name(restore.name), self._restored_time(restore, **kw))
         target = restore.recovery_target
         if restore.to_account is not None:
             # The server's order is into, from.
@@ -125,14 +125,17 @@ class RecoveryDDLCompiler(MySQLDDLCompiler):
     def _range(self, element: CreatePitr | AlterPitr) -> str:
         return f"RANGE {element.range.length} '{element.range.unit}'"
 
-    def _moment(self, when: dt.datetime | str, *, to_read: bool = False, **kw: Any) -> str:
-        if isinstance(when, str):
-            return self._text(when)
+    def _restored_time(self, restore: RestorePitr, *, to_read: bool = False, **kw: Any) -> str:
+        if restore.server_time is not None:
+            return self._text(restore.server_time)
+        second, nanoseconds = restore.instant()
+        instant = f"{second.replace(tzinfo=None).isoformat(' ')}{fraction_of_second(nanoseconds)}+00:00"
         if to_read:
-            return self._text(when.isoformat(" "))
+            return self._text(instant)
         raise exc.CompileError(
-            f"{when!r} can be written only for a connected matrixone engine, which asks the server for the zone that "
-            "it reads the time in: execute the construct there, or give the time as a str in the server's zone"
+            f"{instant} can be written only for a connected matrixone engine, which asks the server what its clock "
+            "shows at that instant: execute the construct there, or pass the time on the server's clock, "
+            'server_time="2026-03-01 12:00:00"'
         )
 
     def _database(self, target: RecoveryTarget, *, to_read: bool = False, **kw: Any) -> str:

@@ -12,7 +12,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Self
 
-from ..core.arguments import check_moment, check_name, check_object_name
+from ..core.arguments import (
+    Timestamp,
+    check_mo_ts,
+    check_name,
+    check_object_name,
+    check_server_time,
+    check_timestamp,
+)
 from ..core.server import matrixone_dialect
 from ..core.statement import MatrixOneDDL
 from ..exc import MatrixOneArgumentError, PitrError, RestoreError, SnapshotError
@@ -301,12 +308,18 @@ class RestorePitr(_Restore):
 
         before = datetime.now(timezone.utc)
         ...
-        session.execute(RestorePitr("orders_week", before, table=Order))
+        session.execute(RestorePitr("orders_week", timestamp=before, table=Order))
+
+    Exactly one of ``timestamp=``, ``mo_ts=`` and ``server_time=`` is given.
 
     :param name: the PITR's name.
-    :param when: an aware datetime means that instant, whatever the zones of server and session: the
-        server's own zone, in which it reads the time, is asked for when the statement is executed. A str
-        is sent as it is, and read in the server's zone.
+    :param timestamp: an aware datetime, or a str with a UTC offset (``"2026-03-01 12:00:00+00:00"``): that instant,
+        whatever the time zones of server and session. The server reads the time on its own clock, so when the
+        construct is executed the server is asked for what that clock shows at that instant.
+    :param mo_ts: the same in nanoseconds since 1970.
+    :param server_time: the time on the server's clock, ``"2026-03-01 12:00:00"``, sent unchanged. The clock is the one
+        of the server's process, whatever the ``time_zone`` of the session. For scripts that are printed without a
+        connection, where nobody can ask the server; elsewhere ``timestamp=`` is safer.
     :param cluster: True for the whole cluster. The sys account alone may.
     :param account: the account to restore, or with ``database=`` or ``table=`` the one that they are in;
         the latter for another account than the own is in the grammar from MatrixOne 4.1 on, and refused by
@@ -314,7 +327,7 @@ class RestorePitr(_Restore):
     :param database: the database to restore.
     :param table: a mapped class or Table, or a name with ``database=``.
     :param to_account: restore the account into this one, from a PITR of the cluster.
-    :raises MatrixOneArgumentError: where nothing is named, or ``when`` is a naive datetime.
+    :raises MatrixOneArgumentError: where nothing is named, or the time is naive or is not one.
     :raises RestoreError: when executed, where foreign keys would have the server leave a table as it is.
     """
 
@@ -323,8 +336,10 @@ class RestorePitr(_Restore):
     def __init__(
         self,
         name: str,
-        when: dt.datetime | str,
         *,
+        timestamp: Timestamp | None = None,
+        mo_ts: int | None = None,
+        server_time: str | None = None,
         cluster: bool = False,
         account: str | None = None,
         database: str | None = None,
@@ -332,16 +347,27 @@ class RestorePitr(_Restore):
         to_account: str | None = None,
     ) -> None:
         self.name = check_name("PITR", name)
-        self.when = check_moment(when)
+        if sum(given is not None for given in (timestamp, mo_ts, server_time)) != 1:
+            raise MatrixOneArgumentError("pass exactly one of timestamp=, mo_ts= and server_time=")
+        self.timestamp = None if timestamp is None else check_timestamp(timestamp)
+        self.mo_ts = None if mo_ts is None else check_mo_ts(mo_ts)
+        self.server_time = None if server_time is None else check_server_time(server_time)
         self._restore(cluster=cluster, account=account, database=database, table=table, to_account=to_account)
         if to_account is not None and self.recovery_target.level != "account":
             raise MatrixOneArgumentError("from a PITR, a whole account alone can be restored to_account")
 
     def _resolved(self, connection: Connection, options: Mapping[str, Any]) -> Self:
         element = super()._resolved(connection, options)
-        if not isinstance(self.when, dt.datetime):
+        if self.server_time is not None:
             return element
-        return element.copy_with(when=server_wall_clock(connection, self.when))
+        return element.copy_with(server_time=server_wall_clock(connection, *self.instant()))
+
+    def instant(self) -> tuple[dt.datetime, int]:
+        """Return the whole second in UTC, and the nanoseconds after it."""
+        if self.timestamp is not None:
+            return self.timestamp.replace(microsecond=0), self.timestamp.microsecond * 1000
+        seconds, nanoseconds = divmod(self.mo_ts or 0, 10**9)
+        return dt.datetime.fromtimestamp(seconds, dt.UTC), nanoseconds
 
 
 def _no_account_of_objects(target: RecoveryTarget | None) -> None:

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from ..core.server import MatrixOneServer
     from .target import RecoveryTarget
 
-_WALL_CLOCK = "%Y-%m-%d %H:%M:%S"
-
 
 def check_foreign_keys(
     dialect: MatrixOneServer,
@@ -38,22 +36,29 @@ def check_foreign_keys(
         check_restorable(dialect, connection, target, database)
 
 
-def server_wall_clock(connection: Connection, when: dt.datetime) -> str:
-    """An instant as the server's process would write it, daylight saving included.
+def server_wall_clock(connection: Connection, second: dt.datetime, nanoseconds: int) -> str:
+    """Return what the clock of the server's process shows at an instant, daylight saving included.
 
-    :raises RestoreError: where the clock that the server reads shows this time twice, at the end of daylight
-        saving, and the server would take it for the other of the two instants.
+    :param second: the whole second, in UTC.
+    :param nanoseconds: those after it.
+    :raises RestoreError: if that clock shows this time twice, at the end of daylight saving, and the server would
+        take it for the other of the two instants.
     """
-    utc = when.astimezone(dt.UTC)
-    [there] = convert_zone(connection, [utc.strftime(_WALL_CLOCK)], UTC_ZONE, SERVER_ZONE)
+    utc = second.replace(tzinfo=None).isoformat(" ")
+    [there] = convert_zone(connection, [utc], UTC_ZONE, SERVER_ZONE)
     [back] = convert_zone(connection, [there], SERVER_ZONE, UTC_ZONE)
-    if back != utc.strftime(_WALL_CLOCK):
+    if back != utc:
         raise RestoreError(
-            f"{when.isoformat()} is {there} on the server's clock, which it shows twice that day; the server would "
-            f"restore {back} UTC: choose a moment outside of that hour",
+            f"{second.isoformat()} is {there} on the server's clock, which shows that time twice that day, and the "
+            f"server would restore {back} UTC. Nothing was sent: choose a time outside of that hour",
             Reason.UNSUPPORTED,
         )
-    return f"{there}.{utc.microsecond:06}" if utc.microsecond else there
+    return there + fraction_of_second(nanoseconds)
+
+
+def fraction_of_second(nanoseconds: int) -> str:
+    """Return ``.123456`` or ``.123456789``, or nothing for a whole second."""
+    return f".{nanoseconds:09}".removesuffix("000") if nanoseconds else ""
 
 
 def greeted_release(connection: Connection) -> Release | None:

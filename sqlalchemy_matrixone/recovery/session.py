@@ -6,13 +6,12 @@ rollback. The server accepts them only where nothing has run since the last comm
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Any, TypeVar, Union
 
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session, scoped_session
 
-from ..core.arguments import table_of
+from ..core.arguments import Timestamp, table_of
 from ..core.connection import has_changes, state_of
 from ..core.server import matrixone_dialect
 from ..exc import MatrixOneArgumentError, PitrError, Reason, RecoveryError, SnapshotError
@@ -208,8 +207,10 @@ class Recovery:
     def restore_pitr(
         self,
         name: str,
-        when: dt.datetime | str,
         *,
+        timestamp: Timestamp | None = None,
+        mo_ts: int | None = None,
+        server_time: str | None = None,
         cluster: bool = False,
         account: str | None = None,
         database: str | None = None,
@@ -222,7 +223,15 @@ class Recovery:
         """
         self._restore(
             RestorePitr(
-                name, when, cluster=cluster, account=account, database=database, table=table, to_account=to_account
+                name,
+                timestamp=timestamp,
+                mo_ts=mo_ts,
+                server_time=server_time,
+                cluster=cluster,
+                account=account,
+                database=database,
+                table=table,
+                to_account=to_account,
             ),
             table,
         )

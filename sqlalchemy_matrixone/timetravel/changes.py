@@ -23,7 +23,7 @@ from sqlalchemy.orm import Mapper
 
 from ..core.arguments import table_of
 from ..exc import MatrixOneArgumentError
-from .point_in_time import When
+from .point_in_time import TimestampOrBind
 from .tables import as_of
 
 
@@ -31,7 +31,7 @@ def changes_since(
     target: Any,
     *,
     snapshot: str | None = None,
-    timestamp: When | None = None,
+    timestamp: TimestampOrBind | None = None,
     mo_ts: int | BindParameter[Any] | None = None,
 ) -> CompoundSelect[Any]:
     """A query of the rows of a table that are new, changed or gone since a snapshot or a time.

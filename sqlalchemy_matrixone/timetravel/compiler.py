@@ -152,7 +152,7 @@ def check_bound_moments(context: Any) -> None:
         return
     for values in context.compiled_parameters:
         texts = {
-            moment.text(values[compiled.bind_names[moment.value]] if moment.fixed is None else moment.fixed)
+            moment.text() if moment.value is None else moment.text(values[compiled.bind_names[moment.value]])
             for moment in moments
         }
         if len(texts) > 1:

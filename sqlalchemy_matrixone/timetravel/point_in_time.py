@@ -12,11 +12,11 @@ from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.cache_key import HasCacheKey
 from sqlalchemy.sql.visitors import InternalTraversal
 
-from ..core.arguments import check_moment, check_name
+from ..core.arguments import Timestamp, check_mo_ts, check_name, check_timestamp
 from ..exc import MatrixOneArgumentError
 
-When = dt.datetime | str | BindParameter[Any]
-"""A moment: an aware datetime, the server's own text of it in UTC, or a bind parameter of either."""
+TimestampOrBind = Timestamp | BindParameter[Any]
+"""An aware datetime, a text with a UTC offset, or a bind parameter of either."""
 
 
 class UtcMoment(TypeDecorator[dt.datetime]):
@@ -26,7 +26,7 @@ class UtcMoment(TypeDecorator[dt.datetime]):
     cache_ok = True
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str:
-        return _utc_text(value)
+        return _text(check_timestamp(value))
 
 
 class PointInTime(ClauseElement):
@@ -56,7 +56,7 @@ class PointInTime(ClauseElement):
         cls,
         *,
         snapshot: str | None,
-        timestamp: When | None,
+        timestamp: TimestampOrBind | None,
         mo_ts: int | BindParameter[Any] | None,
         bound: bool = True,
     ) -> PointInTime:
@@ -69,37 +69,36 @@ class PointInTime(ClauseElement):
         if snapshot is not None:
             return cls("SNAPSHOT", fixed=check_name("snapshot", snapshot))
         if timestamp is not None:
-            return cls._of_time("TIMESTAMP", timestamp, _utc_text, UtcMoment(), bound)
-        return cls._of_time("MO_TS", mo_ts, _nanoseconds, BigInteger(), bound)
+            return cls._of_time("TIMESTAMP", timestamp, check_timestamp, UtcMoment(), bound)
+        return cls._of_time("MO_TS", mo_ts, check_mo_ts, BigInteger(), bound)
 
     @classmethod
     def _of_time(
-        cls, kind: str, value: Any, checked: Callable[[Any], str | int], type_: Any, bound: bool
+        cls, kind: str, value: Any, checked: Callable[[Any], dt.datetime | int], type_: Any, bound: bool
     ) -> PointInTime:
         if isinstance(value, BindParameter):
             return cls(kind, value=cast("BindParameter[Any]", type_coerce(value, type_).typed_expression))
         time = checked(value)
-        return cls(kind, value=bindparam(None, time, type_, unique=True)) if bound else cls(kind, fixed=str(time))
+        return cls(kind, value=bindparam(None, time, type_, unique=True)) if bound else cls(kind, fixed=_text(time))
 
     def could_equal(self, other: PointInTime) -> bool:
-        """Whether the other one can be the same, as far as that is known without the bound values."""
+        """Return whether the other one can be the same, as far as that is known without the bound values."""
         known = self.fixed is not None and other.fixed is not None
-        return self.kind == other.kind and (not known or self.text(self.fixed) == self.text(other.fixed))
+        return self.kind == other.kind and (not known or self.text() == other.text())
 
-    def text(self, value: Any) -> str:
-        """A value in a form that is the same for the same moment."""
-        return _utc_text(value) if self.kind == "TIMESTAMP" else str(value).lower()
+    def text(self, bound: Any = None) -> str:
+        """Return a form that is the same for the same point in time.
+
+        :param bound: the value of its bind parameter, if it has one.
+        """
+        if self.fixed is not None:
+            return self.fixed.lower()
+        return _text(check_timestamp(bound) if self.kind == "TIMESTAMP" else check_mo_ts(bound))
 
 
-def _utc_text(value: Any) -> str:
-    when = check_moment(value)
-    return when if isinstance(when, str) else f"{when.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S.%f}"
-
-
-def _nanoseconds(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
-        raise MatrixOneArgumentError(f"mo_ts={value!r} is not a number of nanoseconds since 1970")
-    return value
+def _text(time: dt.datetime | int) -> str:
+    """Return a time as the server reads it in a time-travel hint: an instant in UTC, without the offset."""
+    return str(time) if isinstance(time, int) else time.replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
 class AsOfOption(HasCacheKey, ORMOption):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -18,6 +17,7 @@ from sqlalchemy.orm import (
 from sqlalchemy.orm.attributes import flag_dirty, instance_state
 from sqlalchemy.orm.state import InstanceState
 
+from ..core.arguments import Timestamp
 from ..core.connection import has_changes
 from ..exc import MatrixOneArgumentError
 from .point_in_time import AsOfOption, PointInTime
@@ -39,7 +39,7 @@ def time_travel(
     session: _S,
     *,
     snapshot: str | None = None,
-    timestamp: dt.datetime | str | None = None,
+    timestamp: Timestamp | None = None,
     mo_ts: int | None = None,
 ) -> Iterator[_S]:
     """Within the block, everything that this Session selects is read as it was at a snapshot or a time.

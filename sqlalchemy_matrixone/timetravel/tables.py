@@ -16,7 +16,7 @@ from sqlalchemy.sql.selectable import FromClauseAlias, FromGrouping
 from sqlalchemy.sql.visitors import InternalTraversal
 
 from ..exc import MatrixOneArgumentError
-from .point_in_time import PointInTime, When
+from .point_in_time import PointInTime, TimestampOrBind
 
 _T = TypeVar("_T")
 
@@ -47,7 +47,7 @@ def as_of(
     target: type[_T],
     *,
     snapshot: str | None = None,
-    timestamp: When | None = None,
+    timestamp: TimestampOrBind | None = None,
     mo_ts: int | BindParameter[Any] | None = None,
     name: str | None = None,
 ) -> type[_T]: ...
@@ -58,7 +58,7 @@ def as_of(
     target: AliasedClass[_T],
     *,
     snapshot: str | None = None,
-    timestamp: When | None = None,
+    timestamp: TimestampOrBind | None = None,
     mo_ts: int | BindParameter[Any] | None = None,
     name: str | None = None,
 ) -> AliasedClass[_T]: ...
@@ -69,7 +69,7 @@ def as_of(  # type: ignore[overload-overlap]  # a Join is a FromClause too; this
     target: Join,
     *,
     snapshot: str | None = None,
-    timestamp: When | None = None,
+    timestamp: TimestampOrBind | None = None,
     mo_ts: int | BindParameter[Any] | None = None,
     name: str | None = None,
 ) -> Join: ...
@@ -80,7 +80,7 @@ def as_of(
     target: FromClause,
     *,
     snapshot: str | None = None,
-    timestamp: When | None = None,
+    timestamp: TimestampOrBind | None = None,
     mo_ts: int | BindParameter[Any] | None = None,
     name: str | None = None,
 ) -> FromClauseAlias[Any]: ...
@@ -90,7 +90,7 @@ def as_of(
     target: Any,
     *,
     snapshot: str | None = None,
-    timestamp: When | None = None,
+    timestamp: TimestampOrBind | None = None,
     mo_ts: int | BindParameter[Any] | None = None,
     name: str | None = None,
 ) -> Any:
@@ -113,10 +113,11 @@ def as_of(
 
     :param target: a mapped class or an alias of one, a Table, an alias of one, or a join of these.
     :param snapshot: the name of a snapshot that holds the table. Upper and lower case are the same.
-    :param timestamp: an aware datetime, which means that instant whatever the zones of server and session;
-        a str is sent as it is, and read as UTC; a ``bindparam()`` takes either when the statement is
-        executed. The server answers for as long as it keeps the history: while a snapshot or PITR
-        holds it, and else for a short time, before its garbage collection.
+    :param timestamp: an aware datetime, or a str with a UTC offset (``"2026-03-01 12:00:00+00:00"``): that instant,
+        whatever the time zones of server and session; or a ``bindparam()`` that takes either when the statement is
+        executed. There is no ``server_time=`` as :class:`RestorePitr` has it: the server reads this time in UTC, so a
+        time on its clock has no meaning here. The server answers for as long as it keeps the history: while a
+        snapshot or PITR holds it, and otherwise for a short time, until its garbage collection.
     :param mo_ts: the same as nanoseconds since 1970, or a ``bindparam()``.
     :param name: a name for the alias.
     :return: an aliased class for a mapped class, an alias for a table.

@@ -114,6 +114,8 @@ def _moment(given: str | None) -> dict[str, Any]:
         return {}
     kind, value = re.fullmatch(r"\{\s*([\w ]+?)\s*=?\s*([^\s=]+|'.*'|\".*\")\s*\}", given).groups()  # type: ignore[union-attr]
     kind = kind.lower().replace("as of ", "")
+    if kind == "timestamp":
+        return {kind: f"{_name(value)}+00:00"}  # the server reads it in UTC
     return {kind: int(value) if kind == "mo_ts" else _name(value)}
 
 
@@ -234,7 +236,7 @@ READ: list[tuple[str, Callable[[Fields], Any]]] = [
     (
         f"restore (<cluster:word cluster>|{_ACCOUNT}[ database <of:name>[ table <what:name>]]|database <of2:name>"
         f"[ table <what2:name>]) from pitr <name:name> <when:text>{_TO_ACCOUNT}",
-        lambda found: RestorePitr(_name(found["name"]), _name(found["when"]), **_restored(found)),
+        lambda found: RestorePitr(_name(found["name"]), server_time=_name(found["when"]), **_restored(found)),
     ),
     (
         "create table[ <not:word if> not exists] <a:table> clone <b:table>[ <then:moment>][ <grants:word copy> grants]"
@@ -334,7 +336,7 @@ def hints_said(statement: str, release: str) -> bool:
 
 def _words(statement: str) -> str:
     """A statement without its case, quotes and spacing, and with one word where the server takes two."""
-    bare = re.sub(r"[`'\"\s]", "", statement).casefold()
+    bare = re.sub(r"[`'\"\s]|\.000000(?=')", "", statement).casefold()
     return bare.replace("asoftimestamp", "timestamp=").replace("timestamp==", "timestamp=")
 
 

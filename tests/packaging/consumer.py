@@ -45,7 +45,7 @@ ITEMS = Table("items", MetaData(), Column("id", Integer, primary_key=True))
 def use(engine: Engine) -> None:
     with Session(engine) as session:
         session.execute(CreatePitr("p", range=dt.timedelta(days=7), database="shop"))
-        session.execute(RestorePitr("p", dt.datetime.now(dt.UTC), database="shop"))
+        session.execute(RestorePitr("p", timestamp=dt.datetime.now(dt.UTC), database="shop"))
         recovery = Recovery(session, commit_first=True)
         assert_type(recovery.create_snapshot("s", database="shop"), Snapshot)
         assert_type(recovery.get_pitr("p"), Pitr | None)

@@ -96,7 +96,7 @@ def test_a_restore_from_a_pitr(project, server, admin):
     [(moment,)] = admin("SELECT CAST(NOW() AS VARCHAR(30))")
     time.sleep(1 if server.live else 0)
     admin(f"UPDATE {DATABASE}.orders SET id = 2")
-    project.revision("two", f'op.restore_pitr("{DATABASE}.orders", "{moment[:19]}", table="orders")')
+    project.revision("two", f'op.restore_pitr("{DATABASE}.orders", server_time="{moment[:19]}", table="orders")')
 
     project.upgrade()
 

@@ -46,7 +46,7 @@ def test_an_account_into_another_from_a_pitr_of_the_cluster(server: Server, admi
     with server.engine(isolation_level="AUTOCOMMIT").connect() as connection:
         connection.execute(CreatePitr("sc_pitr", range="1h", cluster=True))
         when = moment(server, admin)
-        connection.execute(RestorePitr("sc_pitr", when, account=FROM, to_account=TO))
+        connection.execute(RestorePitr("sc_pitr", timestamp=when, account=FROM, to_account=TO))
         assert shops(server, TO) == 1
         connection.execute(DropPitr("sc_pitr"))
     admin(f"DROP ACCOUNT {FROM}")
@@ -95,7 +95,7 @@ def test_sys_may_not_restore_a_database_of_another_account_from_its_pitr(server:
         recovery = Recovery(connection)
         recovery.create_pitr("sc_pitr", range="1h", account=FROM)
         with pytest.raises(RestoreError) as refusal:
-            recovery.restore_pitr("sc_pitr", moment(server, admin), account=FROM, database="sc_shop")
+            recovery.restore_pitr("sc_pitr", timestamp=moment(server, admin), account=FROM, database="sc_shop")
         assert refusal.value.reason is Reason.NOT_PERMITTED
         recovery.drop_pitr("sc_pitr")
     admin(f"DROP ACCOUNT {FROM}")
@@ -117,7 +117,7 @@ def test_names_of_snapshots_and_pitrs(server: Server, admin: Admin, name: str):
         assert inspect(connection).has_snapshot(name)
         assert inspect(connection).has_pitr(name)
         recovery.restore_snapshot(name, table="orders", database="sc_shop")
-        recovery.restore_pitr(name, when, table="orders", database="sc_shop")
+        recovery.restore_pitr(name, timestamp=when, table="orders", database="sc_shop")
         assert recovery.alter_pitr(name, range="2h").range == "2h"
         recovery.drop_pitr(name)
         recovery.drop_snapshot(name)

@@ -74,7 +74,7 @@ async def pitr_s_life(client: Client, level: str, account: str, server: Server, 
 
     before = moment(server, admin)
     await client.lose("sc_shop")
-    await client.restore_pitr("sc_pitr", before, **to_restore(level, account))
+    await client.restore_pitr("sc_pitr", timestamp=before, **to_restore(level, account))
     assert await client.notes("sc_shop") == ["first", "second"]
 
     altered = await client.alter_pitr("sc_pitr", range="2h")
@@ -144,7 +144,7 @@ async def test_sys_keeps_and_restores_another_account(server: Server, admin: Adm
 
         async with Client.connected(server, driver, **ADMIN) as there:
             await there.lose("sc_shop")
-        await client.restore_pitr("sc_pitr", before, account=ACCOUNT)
+        await client.restore_pitr("sc_pitr", timestamp=before, account=ACCOUNT)
         assert await shop(ACCOUNT) == ["first", "second"]
 
         await client.restore_snapshot("sc_snap", account=ACCOUNT, to_account="sc_acc2")

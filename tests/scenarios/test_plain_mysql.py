@@ -41,7 +41,7 @@ def test_constructs(server: Server, admin: Admin):
         assert connection.exec_driver_sql("SELECT COUNT(*) FROM sc_shop.orders").scalar() == 2
         connection.commit()
         admin("DELETE FROM sc_shop.orders")
-        connection.execute(RestorePitr("sc_pitr", before, table=Order))
+        connection.execute(RestorePitr("sc_pitr", server_time=before, table=Order))
         connection.commit()
         assert connection.exec_driver_sql("SELECT COUNT(*) FROM sc_shop.orders").scalar() == 2
         connection.commit()
@@ -54,7 +54,7 @@ def test_what_needs_the_dialect_says_so(server: Server, admin: Admin):
     engine = server.engine(server.url().set(drivername="mysql+pymysql"))
     with engine.connect() as connection:
         with pytest.raises(exc.CompileError, match="connected matrixone engine"):
-            connection.execute(RestorePitr("p", dt.datetime(2026, 1, 1, tzinfo=dt.UTC), database="d"))
+            connection.execute(RestorePitr("p", timestamp=dt.datetime(2026, 1, 1, tzinfo=dt.UTC), database="d"))
         with pytest.raises(MatrixOneArgumentError, match=r"needs an engine of matrixone\+pymysql://"):
             Recovery(connection).list_pitrs()
         with pytest.raises(MatrixOneArgumentError, match=r"needs an engine of matrixone\+pymysql://"):

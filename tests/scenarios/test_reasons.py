@@ -33,9 +33,20 @@ REFUSALS = {
         PitrError,
         Reason.NOT_FOUND,
     ),
-    "before the pitr": ("restore_pitr", ("sc_pitr", LONG_AGO), SHOP, RestoreError, Reason.OUT_OF_RANGE),
-    "in the future": ("restore_pitr", ("sc_pitr", FAR_AHEAD), SHOP, RestoreError, Reason.OUT_OF_RANGE),
-    "an unreadable time": ("restore_pitr", ("sc_pitr", "garbage"), SHOP, RestoreError, Reason.OTHER),
+    "before the pitr": (
+        "restore_pitr",
+        ("sc_pitr",),
+        {"timestamp": LONG_AGO, **SHOP},
+        RestoreError,
+        Reason.OUT_OF_RANGE,
+    ),
+    "in the future": (
+        "restore_pitr",
+        ("sc_pitr",),
+        {"timestamp": FAR_AHEAD, **SHOP},
+        RestoreError,
+        Reason.OUT_OF_RANGE,
+    ),
 }
 
 

@@ -51,7 +51,7 @@ def test_a_table_that_another_refers_to(recovery: Recovery, admin: Admin, server
         recovery.restore_snapshot("sc_snap", table="orders", database=SHOP)
     assert refusal.value.reason is Reason.UNSUPPORTED
     with pytest.raises(RestoreError, match="foreign keys refer to orders"):
-        recovery.restore_pitr("sc_pitr", snapshot.created_at, table="orders", database=SHOP)
+        recovery.restore_pitr("sc_pitr", timestamp=snapshot.created_at, table="orders", database=SHOP)
     with server.engine().connect() as connection, pytest.raises(RestoreError, match="foreign keys refer to orders"):
         connection.execute(RestoreSnapshot("sc_snap", table="orders", database=SHOP))
     # The reason: so it ends when it is sent.

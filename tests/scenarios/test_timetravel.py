@@ -49,7 +49,7 @@ def test_moments(server: Server, admin: Admin) -> None:
             {"snapshot": "TT_BEFORE"},
             {"timestamp": before},
             {"timestamp": shanghai},
-            {"timestamp": f"{before:%Y-%m-%d %H:%M:%S}"},
+            {"timestamp": f"{before:%Y-%m-%d %H:%M:%S}Z"},
             {"mo_ts": int(before.timestamp()) * 10**9},
         ):
             assert notes(session, as_of(Order, **when)) == ["old 1", "old 2"]

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import io
+from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
@@ -60,8 +61,8 @@ ALL = [
     (AlterPitrOp("p", range="3MO", existing_range="1d"), "op.alter_pitr('p', range='3mo')"),
     (DropPitrOp(database="shop", table="t"), "op.drop_pitr(database='shop', table='t')"),
     (
-        RestorePitrOp("p", "2026-03-01 12:00:00", table="t"),
-        "op.restore_pitr('p', when='2026-03-01 12:00:00', table='t')",
+        RestorePitrOp("p", server_time="2026-03-01 12:00:00", table="t"),
+        "op.restore_pitr('p', server_time='2026-03-01 12:00:00', table='t')",
     ),
 ]
 
@@ -80,13 +81,15 @@ def test_what_is_rendered_runs_and_is_the_same_operation(op, text, monkeypatch):
     assert made.to_diff_tuple()[0] == op.operation
 
 
-def test_a_datetime_brings_its_import():
-    imports = []
-    context = MigrationContext.configure(dialect_name="matrixone")
-    lines = rendered(RestorePitrOp("p", WHEN, table="t"), migration_context=context, imports=imports)
-    assert lines[-1] == (
-        "op.restore_pitr('p', when=datetime.datetime.fromisoformat('2026-03-01T12:00:00+00:00'), table='t')"
-    )
+@pytest.mark.parametrize("given", [WHEN, WHEN.astimezone(ZoneInfo("Asia/Kolkata")), "2026-03-01T12:00:00Z"])
+def test_timestamp_is_rendered_as_text_in_utc(given):
+    for op in (RestorePitrOp("p", timestamp=given, table="t"), CloneTableOp("c", source="t", timestamp=given)):
+        assert "timestamp='2026-03-01 12:00:00+00:00'" in rendered(op)[0]
+
+
+def test_naive_timestamp_of_an_operation_is_refused():
+    with pytest.raises(MatrixOneArgumentError, match="no UTC offset"):
+        RestorePitrOp("p", timestamp="2026-03-01 12:00:00", table="t")
 
 
 def test_another_prefix():
@@ -143,7 +146,7 @@ def test_reverse():
         (CreateBranchOp("shop", database="shop", to_account="acc"), "in the account 'acc'"),
         (DropBranchOp("b"), "without the operation that created it"),
         (RestoreSnapshotOp("s", table="t"), "what was there before the restore is not kept"),
-        (RestorePitrOp("p", WHEN, table="t"), "what was there before the restore is not kept"),
+        (RestorePitrOp("p", timestamp=WHEN, table="t"), "what was there before the restore is not kept"),
     ],
 )
 def test_what_has_no_reverse_says_why(op, why):
@@ -166,7 +169,7 @@ def test_what_has_no_reverse_says_why(op, why):
         (lambda op: op.clone_table("c", "t"), "CREATE TABLE `c` CLONE `t`;"),
         (lambda op: op.create_branch("b", database=True), "DATA BRANCH CREATE DATABASE `b` FROM `shop`;"),
         (
-            lambda op: op.restore_pitr("p", "2026-03-01 12:00:00", table="t"),
+            lambda op: op.restore_pitr("p", server_time="2026-03-01 12:00:00", table="t"),
             "RESTORE DATABASE `shop` TABLE `t` FROM PITR `p` '2026-03-01 12:00:00';",
         ),
     ],
@@ -185,8 +188,8 @@ def test_offline_in_the_grammar_of_the_release():
 
 
 def test_offline_the_zone_of_the_server_is_unknown():
-    with pytest.raises(sa.exc.CompileError, match="give the time as a str in the server's zone"):
-        offline(lambda op: op.restore_pitr("p", WHEN, table="t"))
+    with pytest.raises(sa.exc.CompileError, match="server_time="):
+        offline(lambda op: op.restore_pitr("p", timestamp=WHEN, table="t"))
 
 
 @pytest.mark.parametrize(

@@ -74,16 +74,16 @@ PORTABLE = [
     (AlterPitr("p", range="2h", if_exists=True), "ALTER PITR IF EXISTS `p` RANGE 2 'h'"),
     (DropPitr("p"), "DROP PITR `p`"),
     (DropPitr("p", if_exists=True), "DROP PITR IF EXISTS `p`"),
-    (RestorePitr("p", NOON, cluster=True), f"RESTORE CLUSTER FROM PITR `p` '{NOON}'"),
-    (RestorePitr("p", NOON, account="sys"), f"RESTORE FROM PITR `p` '{NOON}'"),
-    (RestorePitr("p", NOON, account="acc1"), f"RESTORE ACCOUNT `acc1` FROM PITR `p` '{NOON}'"),
+    (RestorePitr("p", server_time=NOON, cluster=True), f"RESTORE CLUSTER FROM PITR `p` '{NOON}'"),
+    (RestorePitr("p", server_time=NOON, account="sys"), f"RESTORE FROM PITR `p` '{NOON}'"),
+    (RestorePitr("p", server_time=NOON, account="acc1"), f"RESTORE ACCOUNT `acc1` FROM PITR `p` '{NOON}'"),
     (
-        RestorePitr("p", NOON, account="acc1", to_account="acc2"),
+        RestorePitr("p", server_time=NOON, account="acc1", to_account="acc2"),
         f"RESTORE ACCOUNT `acc2` FROM PITR `p` '{NOON}' `acc1`",
     ),
-    (RestorePitr("p", NOON, database="d"), f"RESTORE DATABASE `d` FROM PITR `p` '{NOON}'"),
-    (RestorePitr("p", NOON, database="d", account="SYS"), f"RESTORE DATABASE `d` FROM PITR `p` '{NOON}'"),
-    (RestorePitr("p", NOON, table=Order), f"RESTORE DATABASE `shop` TABLE `orders` FROM PITR `p` '{NOON}'"),
+    (RestorePitr("p", server_time=NOON, database="d"), f"RESTORE DATABASE `d` FROM PITR `p` '{NOON}'"),
+    (RestorePitr("p", server_time=NOON, database="d", account="SYS"), f"RESTORE DATABASE `d` FROM PITR `p` '{NOON}'"),
+    (RestorePitr("p", server_time=NOON, table=Order), f"RESTORE DATABASE `shop` TABLE `orders` FROM PITR `p` '{NOON}'"),
 ]
 
 
@@ -133,7 +133,7 @@ def test_restore_of_a_snapshot_in_the_grammar_of_the_release(construct, before_4
 
 NOT_BEFORE = [
     (CreateSnapshot("s", database="d", from_account="a", publication="pub"), "3.0.14", "4.0.0"),
-    (RestorePitr("p", NOON, account="acc1", database="d"), "4.0.0", "4.1.0"),
+    (RestorePitr("p", server_time=NOON, account="acc1", database="d"), "4.0.0", "4.1.0"),
 ]
 
 
@@ -172,14 +172,14 @@ def test_publications_from_4_0():
 
 def test_a_restore_of_another_account_s_objects_from_a_pitr():
     assert (
-        sql(RestorePitr("p", NOON, account="acc1", table="t", database="d"), "4.1.0")
+        sql(RestorePitr("p", server_time=NOON, account="acc1", table="t", database="d"), "4.1.0")
         == f"RESTORE ACCOUNT `acc1` DATABASE `d` TABLE `t` FROM PITR `p` '{NOON}'"
     )
 
 
 def test_the_own_account_of_another_than_sys_goes_without_its_name():
     assert sql(CreatePitr("p", range="1d", account="acc1"), account="acc1") == "CREATE PITR `p` FOR ACCOUNT RANGE 1 'd'"
-    assert sql(RestorePitr("p", NOON, account="acc1"), account="acc1") == f"RESTORE FROM PITR `p` '{NOON}'"
+    assert sql(RestorePitr("p", server_time=NOON, account="acc1"), account="acc1") == f"RESTORE FROM PITR `p` '{NOON}'"
     assert (
         sql(RestoreSnapshot("s", database="d"), "3.0.14", account="acc1")
         == "RESTORE ACCOUNT `acc1` DATABASE `d` FROM SNAPSHOT `s`"
@@ -206,8 +206,8 @@ def test_schema_translate_map_is_followed():
 def test_an_aware_datetime_is_not_written_without_a_server_to_ask():
     when = dt.datetime(2026, 11, 22, 12, tzinfo=dt.UTC)
     with pytest.raises(CompileError, match="connected matrixone engine"):
-        sql(RestorePitr("p", when, database="d"))
-    assert str(RestorePitr("p", when, database="d")).endswith("'2026-11-22 12:00:00+00:00'")
+        sql(RestorePitr("p", timestamp=when, database="d"))
+    assert str(RestorePitr("p", timestamp=when, database="d")).endswith("'2026-11-22 12:00:00+00:00'")
 
 
 def test_str_shows_what_only_a_connection_knows_in_angle_brackets():

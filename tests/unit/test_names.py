@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sqlalchemy_matrixone import CreatePitr, CreateSnapshot, MatrixOneArgumentError, RestorePitr, RestoreSnapshot
+from sqlalchemy_matrixone import CreatePitr, CreateSnapshot, MatrixOneArgumentError, RestoreSnapshot
 from sqlalchemy_matrixone.aiomysql import MatrixOneDialect_aiomysql
 from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
 
@@ -69,13 +69,6 @@ def test_names_of_snapshots_arrive_whole_or_are_refused(name):
     assert skeleton(sent(made)) == "RESTORE DATABASE ? {SNAPSHOT = ?}"
     assert tokens(sent(made)) == ["d", name]
     assert tokens(sent(made, SENT_3_0)) == ["sys", "d", name]
-
-
-@given(st.text(max_size=70) | awkward)
-def test_a_moment_given_as_text_is_one_string(text):
-    statement = sent(RestorePitr("p", text, database="d"))
-    assert skeleton(statement) == "RESTORE DATABASE ? FROM PITR ? ?"
-    assert tokens(statement) == ["d", "p", text]
 
 
 @pytest.mark.parametrize("word", ["select", "snapshot", "pitr", "table", "for", "cluster", "UPPER", "快照", "a-b"])

@@ -191,7 +191,7 @@ def sent(statement, **values):
 def test_two_bound_moments_are_told_apart_when_executed():
     statement = select(as_of(ORDERS, timestamp=bindparam("a")).c.id, as_of(BILLING, timestamp=bindparam("b")).c.id)
     sent(statement, a=NOON, b=NOON.astimezone(dt.timezone(dt.timedelta(hours=8))))
-    sent(statement, a=NOON, b="2026-11-22 12:00:00.000000")
+    sent(statement, a=NOON, b="2026-11-22 12:00:00.000000Z")
     mixed = select(as_of(Order, mo_ts=1).id, as_of(ORDERS, mo_ts=bindparam("b")).c.id)
     sent(mixed, b=1)
     for refused, values in ((statement, {"a": NOON, "b": NOON + dt.timedelta(1)}), (mixed, {"b": 2})):
@@ -230,15 +230,13 @@ def test_the_whole_statement():
 
 def test_moments_are_bound_in_utc():
     shanghai = NOON.astimezone(dt.timezone(dt.timedelta(hours=8)))
-    for when in (NOON, shanghai):
+    for when in (NOON, shanghai, "2026-11-22 12:00:00Z", "2026-11-22T20:00:00.000+08:00"):
         text = sql(select(as_of(ORDERS, timestamp=when).c.id), compile_kwargs={"literal_binds": True})
         assert "{TIMESTAMP = '2026-11-22 12:00:00.000000'}" in text
-    asis = sql(select(as_of(ORDERS, timestamp="2026-11-22").c.id), compile_kwargs={"literal_binds": True})
-    assert "{TIMESTAMP = '2026-11-22'}" in asis
     late = compiled(select(as_of(ORDERS, timestamp=bindparam("when")).c.id))
     assert late.construct_params({"when": NOON}) == {"when": NOON}
     assert late._bind_processors["when"](NOON) == "2026-11-22 12:00:00.000000"
-    with pytest.raises(MatrixOneArgumentError, match="naive"):
+    with pytest.raises(MatrixOneArgumentError, match="no UTC offset"):
         late._bind_processors["when"](dt.datetime(2026, 11, 22))
 
 
@@ -334,7 +332,6 @@ def test_the_times_of_mapped_classes_are_told_apart():
     assert key(NOON) != key(NOON + dt.timedelta(1))
     assert "orders {TIMESTAMP = '2026-11-22 12:00:00.000000'} AS" in sql(select(as_of(Order, timestamp=NOON)))
     assert "orders {MO_TS = 7} AS" in sql(select(as_of(Order, mo_ts=7)))
-    assert sql(select(as_of(Order, timestamp="it's").id)).count("'it''s'") == 1
 
 
 def test_changes_since():
