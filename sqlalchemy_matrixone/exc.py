@@ -1,6 +1,6 @@
-"""The errors that this package raises by itself.
+"""The errors that this package raises by itself; :class:`MatrixOneError` is the base of all of them.
 
-Errors of the server reach the caller as SQLAlchemy's own :class:`~sqlalchemy.exc.DBAPIError`, save for two:
+Errors of the server in ordinary statements reach the caller as SQLAlchemy's own :class:`~sqlalchemy.exc.DBAPIError`.
 :class:`~sqlalchemy_matrixone.Recovery` and the Inspector raise a :class:`RecoveryError` with that chained to it, and
 a conflict of ``MergeBranch`` and ``PickBranch`` is a :class:`BranchConflict` with the driver's error chained.
 """
@@ -13,11 +13,30 @@ from enum import StrEnum
 from sqlalchemy import exc
 
 
-class MatrixOneArgumentError(exc.ArgumentError):
-    """A recovery construct or call was given something that the server would refuse, cut or misread.
+class MatrixOneError(exc.DontWrapMixin, exc.SQLAlchemyError):
+    """Base of the errors of this package. Never wrapped in a :class:`~sqlalchemy.exc.StatementError`."""
+
+
+class MatrixOneArgumentError(MatrixOneError, exc.ArgumentError):
+    """A construct or call was given something that the server would refuse, cut or misread.
 
     Raised before anything is sent.
     """
+
+
+class MatrixOneCompileError(MatrixOneError, exc.CompileError):
+    """A statement cannot be compiled: this release of MatrixOne lacks a form, or no release can do what it says.
+
+    Raised before anything is sent.
+    """
+
+
+class MatrixOneInvalidRequestError(MatrixOneError, exc.InvalidRequestError):
+    """Something was asked for in a state that does not allow it, such as writing within ``time_travel()``."""
+
+
+class RestoreWarning(exc.SAWarning):
+    """A restore was carried out, and could not preserve everything: the message lists what is lost."""
 
 
 class Reason(StrEnum):
@@ -26,23 +45,31 @@ class Reason(StrEnum):
     EXISTS = "exists"
     """The name is taken, or the object has a PITR already."""
     NOT_FOUND = "not_found"
-    """There is no such snapshot, PITR or object, or there was none at that moment."""
+    """There is no such snapshot, PITR or object, or there was none at that time."""
     NOT_PERMITTED = "not_permitted"
-    """The user or the account may not."""
+    """The user or the account lacks a privilege."""
+    NOT_COVERED = "not_covered"
+    """The PITR is of another object, which does not contain this one."""
     OUT_OF_RANGE = "out_of_range"
-    """The PITR does not cover the moment."""
+    """The PITR does not reach back to that time, or the time is in the future."""
     ACTIVE_TRANSACTION = "active_transaction"
-    """Something has run since the last commit or rollback."""
+    """Statements have been executed since the last commit or rollback. Nothing was sent."""
+    TIMEOUT = "timeout"
+    """The time limit was reached. The statement was ended on the server and changed nothing."""
+    INCOMPLETE = "incomplete"
+    """The statement was carried out, but its result differs from what it should be."""
+    UNKNOWN = "unknown"
+    """The connection was lost, and it is unknown whether the statement was carried out."""
     UNSUPPORTED = "unsupported"
-    """The release does not know the statement or cannot do it so, or cannot be told that moment."""
+    """The release lacks the statement, or would not do what it says."""
     OTHER = "other"
-    """Anything else: see the message."""
+    """Anything else; see the message."""
 
 
-class RecoveryError(exc.SQLAlchemyError):
+class RecoveryError(MatrixOneError):
     """A recovery statement was refused, by the server or before it was sent.
 
-    :ivar reason: a :class:`Reason`. Where the server refused, ``__cause__`` is SQLAlchemy's
+    :ivar reason: a :class:`Reason`. If the server refused it, ``__cause__`` is SQLAlchemy's
         :class:`~sqlalchemy.exc.DBAPIError`, and its ``orig`` the driver's error; of a :class:`BranchConflict`
         it is the driver's error itself.
     """

@@ -18,7 +18,7 @@ from sqlalchemy import MetaData, Table
 from sqlalchemy.schema import DropSchema
 
 from ..branches.constructs import BranchDDL, CloneDatabase, CloneTable, CreateBranch, DropBranch
-from ..core.arguments import Timestamp, check_timestamp, table_of
+from ..core.arguments import Timestamp, check_flag, check_is_name, check_timestamp, table_of
 from ..core.statement import MatrixOneDDL
 from ..exc import MatrixOneArgumentError
 from ..recovery.constructs import (
@@ -674,9 +674,16 @@ class DropBranchOp(_CopyOp):
 # -- arguments
 
 
+_FLAGS = frozenset(("cluster", "if_exists", "if_not_exists", "copy_grants"))
+
+
 def _plain(arguments: dict[str, Any]) -> dict[str, Any]:
     """What was given, as values that can be written in a migration."""
-    plain = {key: value for key, value in arguments.items() if value is not None and value is not False}
+    for keyword in _FLAGS & arguments.keys():
+        check_flag(keyword, arguments[keyword])
+    plain = {key: value for key, value in arguments.items() if value is not None and not (key in _FLAGS and not value)}
+    if plain.get("database", True) is not True:
+        check_is_name("database", plain["database"])
     if "range" in plain:
         plain["range"] = str(PitrRange.of(plain["range"]))
     if "timestamp" in plain:

@@ -15,6 +15,7 @@ from alembic.operations.ops import CreateTableOp, MigrateOperation, UpgradeOps
 from alembic.util import CommandError, PriorityDispatchResult, to_list
 from sqlalchemy import MetaData
 
+from ..core.arguments import check_flag
 from ..core.options import PITR_OPTION as TABLE_OPTION
 from ..exc import Reason, RecoveryError
 from ..recovery import catalog
@@ -100,7 +101,7 @@ def compare_pitrs(
     _tidy_tables(upgrade_ops)
     own = _CurrentNames(getattr(context.dialect, "default_account_name", None), context.dialect.default_schema_name)
     wanted = _declared(context, own)
-    drop_others = bool(context.opts.get(DROP_OPTION))
+    drop_others = check_flag(DROP_OPTION, context.opts.get(DROP_OPTION, False))
     if wanted or drop_others:
         existing = _existing(context, own)
         if drop_others:

@@ -11,13 +11,21 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from sqlalchemy import Column, Row, Table, column, func, inspect, select, table
+from sqlalchemy import Column, Row, Table, column, func, select, table
 from sqlalchemy.orm import Mapper
 from sqlalchemy.sql import ClauseElement, FromClause, TableClause
 from sqlalchemy.sql.base import Executable, Generative
 from sqlalchemy.sql.selectable import SelectBase
 
-from ..core.arguments import Timestamp, check_is_name, check_name, check_object_name
+from ..core.arguments import (
+    Timestamp,
+    check_choice,
+    check_flag,
+    check_is_name,
+    check_name,
+    check_object_name,
+    inspect_entity,
+)
 from ..core.connection import state_of
 from ..core.release import Feature, Release
 from ..core.server import matrixone_dialect
@@ -55,7 +63,7 @@ class TableReference:
         if isinstance(given, str):
             check_is_name(keyword, given)
             return cls(given, database)
-        inspected = inspect(given, raiseerr=False)
+        inspected = inspect_entity(given)
         selectable = inspected.local_table if isinstance(inspected, Mapper) else getattr(inspected, "selectable", given)
         moment = selectable.moment if isinstance(selectable, AsOfTable) else None
         named = selectable.element if isinstance(selectable, AsOfTable) else selectable
@@ -236,8 +244,8 @@ class CloneTable(_Copy):
         self.name = self.new.name
         self.moment = _resolve_point_in_time(_moment_or_none(snapshot, timestamp, mo_ts), self.source)
         self.to_account = _check_account(to_account)
-        self.if_not_exists = if_not_exists
-        self.copy_grants = copy_grants
+        self.if_not_exists = check_flag("if_not_exists", if_not_exists)
+        self.copy_grants = check_flag("copy_grants", copy_grants)
         _check_if_not_exists(if_not_exists, to_account)
 
     def _copy(self) -> tuple[str | None, str | None]:
@@ -283,7 +291,7 @@ class CloneDatabase(_Copy):
         self.source = source
         self.moment = _moment_or_none(snapshot, timestamp, mo_ts)
         self.to_account = _check_account(to_account)
-        self.if_not_exists = if_not_exists
+        self.if_not_exists = check_flag("if_not_exists", if_not_exists)
         _check_if_not_exists(if_not_exists, to_account)
 
     def _copy(self) -> tuple[str | None, str | None]:
@@ -400,8 +408,8 @@ class _MergeStatement(BranchDDL):
         on_conflict: OnConflict | None = None,
         database: str | None = None,
     ) -> None:
-        if on_conflict not in (None, "fail", "skip", "accept"):
-            raise MatrixOneArgumentError(f"on_conflict={on_conflict!r} is none of fail, skip and accept")
+        if on_conflict is not None:
+            check_choice("on_conflict", on_conflict, ("fail", "skip", "accept"))
         self.branch = TableReference.of("branch", branch, database)
         self.into = TableReference.present("into", into, database)
         self.name = self.branch.name
@@ -468,25 +476,33 @@ class PickBranch(_MergeStatement):
         super().__init__(branch, into, on_conflict=on_conflict, database=database)
         if keys is None and between is None:
             raise MatrixOneArgumentError("say what to pick: keys=…, between=(snapshot, snapshot), or both")
-        chosen = keys if keys is None or isinstance(keys, ClauseElement) else _keys(keys)
-        if chosen == []:
-            raise MatrixOneArgumentError(f"keys={keys!r} is not a list of keys, or an empty one")
-        if between is not None:
-            first, last = between
-            between = (check_name("snapshot", first), check_name("snapshot", last))
-        self.keys: SelectBase | ClauseElement | list[Any] | None = chosen
-        self.between = between
+        self.keys: SelectBase | ClauseElement | list[Any] | None
+        self.keys = keys if keys is None or isinstance(keys, ClauseElement) else _keys(keys)
+        self.between = None if between is None else _snapshots(between)
 
     def transaction_scope(self, release: Release) -> TransactionScope:
         return TransactionScope.AUTOCOMMIT
 
 
 def _keys(keys: Any) -> list[Any]:
-    """Keys as values, or as tuples where they have several columns; rows of a Result are either."""
-    if isinstance(keys, str) or not isinstance(keys, Iterable):
-        return []
-    rows = (tuple(key) if isinstance(key, (Row, list)) else key for key in keys)
+    """Return keys as values, or as tuples if they have several columns; rows of a Result are either."""
+    # A text or bytes would be taken for the list of its characters, a mapping for that of its keys.
+    if isinstance(keys, (str, bytes, bytearray, memoryview, Mapping)) or not isinstance(keys, Iterable):
+        raise MatrixOneArgumentError(f"keys={keys!r} is not a list of keys")
+    try:
+        rows = [tuple(key) if isinstance(key, (Row, list)) else key for key in keys]
+    except TypeError as error:  # an array of NumPy without a dimension
+        raise MatrixOneArgumentError(f"keys={keys!r} is not a list of keys: {error}") from error
+    if not rows or any(key is None or (isinstance(key, tuple) and not key) for key in rows):
+        raise MatrixOneArgumentError(f"keys={keys!r} is an empty list of keys, or one of them is empty")
     return [key[0] if isinstance(key, tuple) and len(key) == 1 else key for key in rows]
+
+
+def _snapshots(between: Any) -> tuple[str, str]:
+    if not isinstance(between, (tuple, list)) or len(between) != 2:
+        raise MatrixOneArgumentError(f"between={between!r} is not a pair of snapshots")
+    first, last = between
+    return check_name("snapshot", first), check_name("snapshot", last)
 
 
 class DiffBranch(BranchStatement, Executable, Generative, ClauseElement):
@@ -535,13 +551,15 @@ class DiffBranch(BranchStatement, Executable, Generative, ClauseElement):
     ) -> None:
         if sum(given is not None for given in (output, limit, as_table, file)) > 1:
             raise MatrixOneArgumentError("one of output=, limit=, as_table= and file= can be asked for")
-        if output not in (None, "summary", "count"):
-            raise MatrixOneArgumentError(f"output={output!r} is neither summary nor count")
+        if output is not None:
+            check_choice("output", output, ("summary", "count"))
+        if file is not None and not isinstance(file, str):
+            raise MatrixOneArgumentError(f"file={file!r} is not a directory")
         if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
             raise MatrixOneArgumentError(f"limit={limit!r} is not a number of rows")
         self.branch = TableReference.of("branch", branch, database)
         self.against = TableReference.of("against", against, database)
-        self.columns = None if columns is None else list(map(_column_name, columns))
+        self.columns = None if columns is None else _column_names(columns)
         self.output = output
         self.limit = limit
         self.as_table = None if as_table is None else TableReference.present("as_table", as_table, database)
@@ -565,6 +583,12 @@ class DiffBranch(BranchStatement, Executable, Generative, ClauseElement):
             return list(known.c)
         found = {col.name: col for col in known.c if col.name in self.columns}
         return [found[name] for name in self.columns] if len(found) == len(self.columns) else None
+
+
+def _column_names(columns: Any) -> list[str]:
+    if not isinstance(columns, Sequence) or isinstance(columns, (str, bytes)) or not columns:
+        raise MatrixOneArgumentError(f"columns={columns!r} is not a list of columns")
+    return list(map(_column_name, columns))
 
 
 def _column_name(given: Any) -> str:

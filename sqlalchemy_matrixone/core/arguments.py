@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Table, inspect
 from sqlalchemy.orm import Mapper
+from sqlalchemy.orm.util import AliasedClass, AliasedInsp
 
 from ..exc import MatrixOneArgumentError
 
@@ -22,20 +24,48 @@ Timestamp = dt.datetime | str
 _NOT_IN_NAMES = " \t`\"'\\\0\r\n"
 
 
+def inspect_entity(given: Any) -> Any:
+    """Return what SQLAlchemy knows of a mapped class or an alias of one, and None for anything else."""
+    # Not of everything: inspect() of an engine would connect to its database.
+    return inspect(given, raiseerr=False) if isinstance(given, (type, Mapper, AliasedClass, AliasedInsp)) else None
+
+
 def table_of(target: Any) -> Table:
-    """The Table of a mapped class, or the Table itself."""
+    """Return the Table of a mapped class, or the Table itself."""
     if isinstance(target, Table):
         return target
-    mapper = inspect(target, raiseerr=False)
+    mapper = inspect_entity(target)
     if isinstance(mapper, Mapper) and isinstance(mapper.local_table, Table):
         return mapper.local_table
     raise MatrixOneArgumentError(f"table={target!r} is neither a mapped class, a Table nor a name")
 
 
-def check_is_name(keyword: str, name: Any) -> None:
-    """Names are quoted whatever they contain, but are not empty."""
-    if not isinstance(name, str) or not name.strip():
+def check_flag(keyword: str, value: Any) -> bool:
+    """Return a flag, which must be a real bool: a text such as ``"false"`` would count as true.
+
+    :raises MatrixOneArgumentError: if it is anything else.
+    """
+    if not isinstance(value, bool):
+        raise MatrixOneArgumentError(f"{keyword}={value!r} is neither True nor False")
+    return value
+
+
+def check_choice(keyword: str, value: Any, choices: Sequence[str]) -> None:
+    """
+    :raises MatrixOneArgumentError: if the value is none of the choices.
+    """
+    if not isinstance(value, str) or value not in choices:
+        raise MatrixOneArgumentError(f"{keyword}={value!r} is none of {', '.join(choices)}")
+
+
+def check_is_name(keyword: str, name: Any) -> str:
+    """Return a name that is quoted whatever it contains.
+
+    :raises MatrixOneArgumentError: if it is empty or blank, or cannot be sent in UTF-8.
+    """
+    if not isinstance(name, str) or not name.strip() or any("\ud800" <= character <= "\udfff" for character in name):
         raise MatrixOneArgumentError(f"{keyword}={name!r} is not a name")
+    return name
 
 
 def check_object_name(keyword: str, name: Any) -> None:
@@ -56,8 +86,7 @@ def check_name(kind: str, name: Any) -> str:
     The server cuts a snapshot's name at 64 characters without a word (not so a PITR's), and refuses
     spaces and quotes.
     """
-    if not isinstance(name, str) or not name:
-        raise MatrixOneArgumentError(f"{name!r} is not a name for a {kind}")
+    name = check_is_name(kind, name)
     if kind == "snapshot" and len(name) > SNAPSHOT_NAME_LENGTH:
         raise MatrixOneArgumentError(
             f"snapshot name {name!r} has {len(name)} characters, of which MatrixOne would keep "

@@ -8,6 +8,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_scoped_session
 
+from ..core.arguments import check_flag
 from ..exc import MatrixOneArgumentError
 from .session import Recovery
 
@@ -45,7 +46,7 @@ class AsyncRecovery:
                 f"AsyncRecovery works on an AsyncSession, async_scoped_session or AsyncConnection, not on {bind!r}"
             )
         self._bind = bind
-        self._commit_first = commit_first
+        self._commit_first = check_flag("commit_first", commit_first)
 
     async def _run(self, call: Callable[[Recovery], _R]) -> _R:
         # The scoped registry has no run_sync of its own.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import exc
 
+from ..core.arguments import check_choice
 from ..core.release import Feature
 from ..core.server import (
     OUTSIDE_TRANSACTION,
@@ -46,9 +47,9 @@ class _Filter:
     table: str | None = None
 
     @classmethod
-    def of(cls, connection: Connection, level: str | None = None, **target: Any) -> _Filter:
-        if level is not None and level not in LEVELS:
-            raise MatrixOneArgumentError(f"level={level!r} is none of {', '.join(LEVELS)}")
+    def of(cls, connection: Connection, level: Level | None = None, **target: Any) -> _Filter:
+        if level is not None:
+            check_choice("level", level, LEVELS)
         named = RecoveryTarget.of(**target)
         if named is None:
             return cls(level)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ..core.arguments import (
     Timestamp,
+    check_flag,
     check_mo_ts,
     check_name,
     check_object_name,
@@ -124,7 +125,7 @@ class CreateSnapshot(RecoveryDDL):
                 check_object_name(keyword, value)
         self.from_account = from_account
         self.publication = publication
-        self.if_not_exists = if_not_exists
+        self.if_not_exists = check_flag("if_not_exists", if_not_exists)
 
 
 class DropSnapshot(RecoveryDDL):
@@ -144,7 +145,7 @@ class DropSnapshot(RecoveryDDL):
 
     def __init__(self, name: str, *, if_exists: bool = False) -> None:
         self.name = check_name("snapshot", name)
-        self.if_exists = if_exists
+        self.if_exists = check_flag("if_exists", if_exists)
 
 
 class CreatePitr(RecoveryDDL):
@@ -186,7 +187,7 @@ class CreatePitr(RecoveryDDL):
         self.range = PitrRange.of(range)
         self.recovery_target = RecoveryTarget.of(cluster=cluster, account=account, database=database, table=table)
         _no_account_of_objects(self.recovery_target)
-        self.if_not_exists = if_not_exists
+        self.if_not_exists = check_flag("if_not_exists", if_not_exists)
 
 
 class AlterPitr(RecoveryDDL):
@@ -208,7 +209,7 @@ class AlterPitr(RecoveryDDL):
     def __init__(self, name: str, *, range: RangeArgument, if_exists: bool = False) -> None:
         self.name = check_name("PITR", name)
         self.range = PitrRange.of(range)
-        self.if_exists = if_exists
+        self.if_exists = check_flag("if_exists", if_exists)
 
 
 class DropPitr(RecoveryDDL):
@@ -228,7 +229,7 @@ class DropPitr(RecoveryDDL):
 
     def __init__(self, name: str, *, if_exists: bool = False) -> None:
         self.name = check_name("PITR", name)
-        self.if_exists = if_exists
+        self.if_exists = check_flag("if_exists", if_exists)
 
 
 class _Restore(RecoveryDDL):

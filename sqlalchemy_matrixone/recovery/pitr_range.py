@@ -49,7 +49,7 @@ class PitrRange(NamedTuple):
 
     @classmethod
     def _checked(cls, value: object, length: object, unit: object) -> PitrRange:
-        if isinstance(length, str) and length.isascii() and length.isdigit():
+        if isinstance(length, str) and length.isascii() and length.isdigit() and len(length) < 10:
             length = int(length)
         if isinstance(unit, str):
             unit = unit.lower()

@@ -11,7 +11,7 @@ from typing import Any, TypeVar, Union
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session, scoped_session
 
-from ..core.arguments import Timestamp, table_of
+from ..core.arguments import Timestamp, check_flag, table_of
 from ..core.connection import has_changes, state_of
 from ..core.server import matrixone_dialect
 from ..exc import MatrixOneArgumentError, PitrError, Reason, RecoveryError, SnapshotError
@@ -65,7 +65,7 @@ class Recovery:
                 + ("; use AsyncRecovery" if hasattr(bind, "run_sync") else "")
             )
         self._bind = bind
-        self._commit_first = commit_first
+        self._commit_first = check_flag("commit_first", commit_first)
 
     # -- snapshots
 

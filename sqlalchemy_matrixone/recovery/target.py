@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Table
 
-from ..core.arguments import check_object_name, table_of
+from ..core.arguments import check_flag, check_object_name, table_of
 from ..exc import MatrixOneArgumentError
 
 Level = Literal["cluster", "account", "database", "table"]
@@ -41,6 +41,7 @@ class RecoveryTarget:
         for keyword, name in (("account", account), ("database", database)):
             if name is not None:
                 check_object_name(keyword, name)
+        check_flag("cluster", cluster)
         if cluster and (account is not None or database is not None or table is not None):
             raise MatrixOneArgumentError(
                 "cluster=True is the whole cluster: name no account, database or table with it"

@@ -13,7 +13,6 @@ from sqlalchemy import (
     Table,
     and_,
     false,
-    inspect,
     literal_column,
     or_,
     select,
@@ -21,7 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapper
 
-from ..core.arguments import table_of
+from ..core.arguments import inspect_entity, table_of
 from ..exc import MatrixOneArgumentError
 from .point_in_time import TimestampOrBind
 from .tables import as_of
@@ -78,7 +77,7 @@ def changes_since(
 
 def _whole_table(target: Any) -> Table:
     """The Table of a class that is all of it and no more."""
-    mapper = inspect(target, raiseerr=False)
+    mapper = inspect_entity(target)
     if isinstance(mapper, Mapper) and mapper.inherits is not None:
         raise MatrixOneArgumentError(
             f"{mapper.class_.__name__} shares its rows with {mapper.inherits.class_.__name__}: give one Table of theirs"

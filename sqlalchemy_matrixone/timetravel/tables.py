@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar, overload
 
-from sqlalchemy import BindParameter, inspect
+from sqlalchemy import BindParameter
 from sqlalchemy.orm import Mapper, aliased, with_polymorphic
 from sqlalchemy.orm.util import AliasedClass, AliasedInsp
 from sqlalchemy.sql import FromClause, Join, TableClause, visitors
@@ -15,6 +15,7 @@ from sqlalchemy.sql.expression import Alias, ColumnClause
 from sqlalchemy.sql.selectable import FromClauseAlias, FromGrouping
 from sqlalchemy.sql.visitors import InternalTraversal
 
+from ..core.arguments import check_is_name, inspect_entity
 from ..exc import MatrixOneArgumentError
 from .point_in_time import PointInTime, TimestampOrBind
 
@@ -126,7 +127,9 @@ def as_of(
     :raises sqlalchemy.exc.CompileError: when compiled, where the statement reads the past at two moments: the server
         would read all of its past tables at one of them, without a word.
     """
-    inspected = inspect(target, raiseerr=False)
+    inspected = inspect_entity(target)
+    if name is not None:
+        check_is_name("name", name)
     is_mapped = isinstance(inspected, (Mapper, AliasedInsp))
     moment = PointInTime.of(snapshot=snapshot, timestamp=timestamp, mo_ts=mo_ts, bound=not is_mapped)
     if isinstance(inspected, Mapper):

@@ -6,7 +6,18 @@ import pytest
 from pymysql.err import OperationalError, ProgrammingError
 from sqlalchemy import exc
 
-from sqlalchemy_matrixone import MatrixOneArgumentError, PitrError, Reason, RecoveryError, RestoreError, SnapshotError
+from sqlalchemy_matrixone import (
+    MatrixOneArgumentError,
+    MatrixOneCompileError,
+    MatrixOneError,
+    MatrixOneInvalidRequestError,
+    PitrError,
+    Reason,
+    RecoveryError,
+    RestoreError,
+    RestoreWarning,
+    SnapshotError,
+)
 from sqlalchemy_matrixone.exc import reason_of
 
 ANSWERS = [
@@ -63,5 +74,19 @@ def test_the_family():
     for error in (SnapshotError, PitrError, RestoreError):
         assert issubclass(error, RecoveryError)
         assert error("text").reason is Reason.OTHER
-    assert issubclass(RecoveryError, exc.SQLAlchemyError)
-    assert issubclass(MatrixOneArgumentError, exc.ArgumentError)
+    for error, kind in (
+        (RecoveryError, exc.SQLAlchemyError),
+        (MatrixOneArgumentError, exc.ArgumentError),
+        (MatrixOneCompileError, exc.CompileError),
+        (MatrixOneInvalidRequestError, exc.InvalidRequestError),
+    ):
+        assert issubclass(error, MatrixOneError)
+        assert issubclass(error, kind)
+    assert issubclass(RestoreWarning, exc.SAWarning)
+
+
+def test_reasons():
+    assert {str(reason) for reason in Reason} == {
+        "exists", "not_found", "not_permitted", "not_covered", "out_of_range", "active_transaction", "timeout",
+        "incomplete", "unknown", "unsupported", "other",
+    }  # fmt: skip
