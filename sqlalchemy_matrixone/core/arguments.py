@@ -86,7 +86,7 @@ def check_name(kind: str, name: Any) -> str:
     The server cuts a snapshot's name at 64 characters without a word (not so a PITR's), and refuses
     spaces and quotes.
     """
-    name = check_is_name(kind, name)
+    checked = check_is_name(kind, name)
     if kind == "snapshot" and len(name) > SNAPSHOT_NAME_LENGTH:
         raise MatrixOneArgumentError(
             f"snapshot name {name!r} has {len(name)} characters, of which MatrixOne would keep "
@@ -98,7 +98,7 @@ def check_name(kind: str, name: Any) -> str:
                 f"{kind} name {name!r} contains {character!r}, which MatrixOne refuses or cannot find again: "
                 "leave out spaces, quotes and backslashes"
             )
-    return name
+    return checked
 
 
 def check_timestamp(value: Any) -> dt.datetime:
