@@ -15,6 +15,7 @@ from .core.connection import driver_connection, makes_temporary_table, state_of
 from .core.options import INDEX_OPTIONS
 from .core.release import NEWEST, Feature, Release, format_release, parse_greeting, parse_release
 from .core.server import OUTSIDE_TRANSACTION, SYS_ACCOUNT
+from .core.sqlalchemy_internals import forget
 from .core.statement import ServerStatement
 from .recovery.inspector import MatrixOneInspector
 from .reflection.dialect import MatrixOneReflection
@@ -117,8 +118,7 @@ class MatrixOneDialect(MatrixOneReflection):
         # the server refuses it, to statements of several tables.
         self.insert_returning = self.supports(Feature.RETURNING)
         # Worked out from the above when first asked for, which may have been before the first connection.
-        for name in ("insert_executemany_returning", "insert_executemany_returning_sort_by_parameter_order"):
-            self.__dict__.pop(name, None)
+        forget(self, "insert_executemany_returning", "insert_executemany_returning_sort_by_parameter_order")
 
     def type_descriptor(self, typeobj: TypeEngine[Any]) -> TypeEngine[Any]:
         if (variant := matrixone_types.variant_for(typeobj)) is not typeobj:

@@ -14,6 +14,7 @@ from sqlalchemy.sql import coercions, operators, roles
 from sqlalchemy.types import UUID
 
 from .core.release import Feature, format_release
+from .core.sqlalchemy_internals import variants_of
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
@@ -238,7 +239,7 @@ class MatrixOneDouble(mysql.DOUBLE):
 
 def variant_for(type_: types.TypeEngine[Any]) -> types.TypeEngine[Any]:
     """The type that is meant on MatrixOne: one ``with_variant(…, "mysql")`` means its variant here too."""
-    variants = type_._variant_mapping
+    variants = variants_of(type_)
     return variants.get("matrixone") or variants.get("mysql") or type_
 
 

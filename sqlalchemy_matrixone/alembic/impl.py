@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, cast
 
-import alembic.op
 from alembic.ddl.base import alter_table, format_column_name, format_server_default
 from alembic.ddl.impl import ComparisonResult
 from alembic.ddl.mysql import MySQLAlterDefault, MySQLChangeColumn, MySQLImpl, MySQLModifyColumn
@@ -18,6 +17,7 @@ from sqlalchemy.sql.compiler import DDLCompiler
 from .. import types as matrixone_types
 from ..core.release import Feature
 from . import snapshots as net
+from ._internals import running_context
 from .compare import names
 from .compare.defaults import canonical_default
 from .compare.indexes import index_differences
@@ -45,7 +45,7 @@ class MatrixOneImpl(MySQLImpl):
         super().start_migrations()
         keep = self.context_opts.get(net.OPTION)
         if keep and not self.as_sql:
-            net.snapshot_before_migrations(alembic.op.get_context(), keep)
+            net.snapshot_before_migrations(running_context(), keep)
 
     def compare_server_default(
         self,

@@ -13,6 +13,7 @@ from ..core.server import matrixone_dialect
 from ..exc import Reason, SnapshotError
 from ..recovery.session import Recovery
 from ..recovery.values import Snapshot
+from ._internals import planned_migrations
 from .transaction import log, outside_transaction
 
 if TYPE_CHECKING:
@@ -85,11 +86,10 @@ def restore_latest_snapshot(connection: Connection) -> Snapshot:
 
 def _revisions(context: MigrationContext) -> tuple[str, str] | None:
     """The versions before and after the migrations that are about to run; None where there are none."""
-    if "destination_rev" not in context.opts:
-        return None  # not an upgrade or downgrade
-    heads = context.get_current_heads()
-    steps = [step for step in context.opts["fn"](heads, context) if not step.info.is_stamp]
-    return (_version(heads), _version(steps[-1].info.destination_revision_ids)) if steps else None
+    planned = planned_migrations(context)
+    if planned is None or not planned.steps:
+        return None
+    return _version(planned.heads), _version(planned.steps[-1].info.destination_revision_ids)
 
 
 def _version(revisions: Iterable[str]) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from alembic.util import CommandError
 
 from ..core.connection import TransactionState, state_of
 from ..core.release import Feature
+from ._internals import owns_transaction
 
 if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
@@ -33,19 +34,23 @@ def outside_transaction(context: MigrationContext, operation: str, *, reading: b
     if not context.as_sql and not _state(context).has_statements:
         yield
         return
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(context.autocommit_block())
-        except (AssertionError, AttributeError) as not_ours:  # the latter under python -O
-            raise CommandError(
-                f"{operation} was not run: MatrixOne refuses it inside a transaction, and this one was begun outside "
-                "of Alembic, which must not commit it. In env.py, give context.configure() a connection without a "
-                "transaction (engine.connect(), not engine.begin(); commit what was run on it before), and "
-                "run_migrations() inside of context.begin_transaction()."
-            ) from not_ours
+    if not context.as_sql:
+        _check_owns_transaction(context, operation)
+    with context.autocommit_block():
         if not context.as_sql and not reading:
             log.info("%s: committed what ran before it; a later failure will not undo that", operation)
         yield
+
+
+def _check_owns_transaction(context: MigrationContext, operation: str) -> None:
+    assert context.connection is not None
+    if context.connection.in_transaction() and not owns_transaction(context):
+        raise CommandError(
+            f"{operation} was not run: MatrixOne refuses it inside a transaction, and this one was begun outside "
+            "of Alembic, which must not commit it. In env.py, give context.configure() a connection without a "
+            "transaction (engine.connect(), not engine.begin(); commit what was run on it before), and "
+            "run_migrations() inside of context.begin_transaction()."
+        )
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from sqlalchemy.dialects.mysql.mysqldb import MySQLCompiler_mysqldb
 from sqlalchemy.sql import ClauseElement
 
 from ..core.release import Feature
+from ..core.sqlalchemy_internals import add_result_column
 
 if TYPE_CHECKING:
     from ..core.release import Release
@@ -172,9 +173,9 @@ class DiffCompiler(MySQLCompiler_mysqldb):
         columns = diff.result_columns
         if columns is not None and Feature.DIFF_COLUMNS.in_release(self.dialect.server_release):  # type: ignore[attr-defined]
             for key in ("source", "flag"):
-                self._add_to_result_map(key, key, (key,), String())
+                add_result_column(self, key, (key,), String())
             for column in columns:
-                self._add_to_result_map(column.name, column.name, (column, column.name, column.key), column.type)
+                add_result_column(self, column.name, (column, column.name, column.key), column.type)
         ddl_compiler: Any = self.dialect.ddl_compiler
         own = ddl_compiler.for_dialect(self.dialect, schema_translate_map=self.schema_translate_map)
         return str(own.diff_branch(diff))

@@ -38,6 +38,8 @@ from .execution import BranchStatement, TransactionScope
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, CursorResult
 
+    from ..core.sqlalchemy_internals import Execute
+
 OnConflict = Literal["fail", "skip", "accept"]
 
 TableArgument = type[Any] | FromClause | str
@@ -91,13 +93,9 @@ class BranchDDL(BranchStatement, MatrixOneDDL):
     def tables(self) -> Iterator[Table]:
         return _tables_in(self)
 
-    def _execute_on_connection(
-        self, connection: Connection, distilled_params: Any, execution_options: Any
-    ) -> CursorResult[Any]:
+    def execute_on(self, connection: Connection, options: Mapping[str, Any], execute: Execute) -> CursorResult[Any]:
         matrixone_dialect(connection)  # another one would not send the BEGIN
-        return super()._execute_on_connection(  # type: ignore[no-any-return, no-untyped-call]
-            connection, distilled_params, execution_options
-        )
+        return execute(self)
 
 
 def _tables_in(element: Any) -> Iterator[Table]:
@@ -137,10 +135,8 @@ class _Copy(BranchDDL):
     to_account: str | None
     if_not_exists: bool = False
 
-    def _execute_on_connection(
-        self, connection: Connection, distilled_params: Any, execution_options: Any
-    ) -> CursorResult[Any]:
-        look = _Existence(connection, execution_options)
+    def execute_on(self, connection: Connection, options: Mapping[str, Any], execute: Execute) -> CursorResult[Any]:
+        look = _Existence(connection, options)
         is_unsure = self.to_account is None and look.errors_are_lost
         if self.if_not_exists or is_unsure:
             found = look.at(*self._copy())
@@ -151,8 +147,7 @@ class _Copy(BranchDDL):
         source = self._source_database()
         if source is not None and look.at(source).first() is None:
             raise BranchError(f"{self.name!r} was not made: there is no database {source!r}", Reason.NOT_FOUND)
-        plain = self.copy_with(if_not_exists=False)
-        result = super(_Copy, plain)._execute_on_connection(connection, distilled_params, execution_options)
+        result = execute(self.copy_with(if_not_exists=False))
         if is_unsure and look.at(*self._copy()).first() is None:
             raise BranchError(
                 f"{self.name!r} was not made, and the server does not say why: see whether its source and the moment "
@@ -173,8 +168,7 @@ class _Copy(BranchDDL):
 class _Existence:
     """Whether tables and databases are there, asked in the transaction."""
 
-    def __init__(self, connection: Connection, execution_options: Mapping[str, Any]) -> None:
-        options = {**connection.get_execution_options(), **execution_options}
+    def __init__(self, connection: Connection, options: Mapping[str, Any]) -> None:
         self._connection = connection
         self._translated: Mapping[str | None, str | None] = options.get("schema_translate_map") or {}
 
@@ -381,15 +375,13 @@ class DropBranch(BranchDDL):
         self.database = database
         self.name = (database or "") if self.branch is None else self.branch.name
 
-    def _execute_on_connection(
-        self, connection: Connection, distilled_params: Any, execution_options: Any
-    ) -> CursorResult[Any]:
-        look = _Existence(connection, execution_options)
+    def execute_on(self, connection: Connection, options: Mapping[str, Any], execute: Execute) -> CursorResult[Any]:
+        look = _Existence(connection, options)
         what = (self.database, None) if self.branch is None else (self.branch.database, self.branch.name)
         is_unsure = look.errors_are_lost
         if is_unsure and look.at(*what).first() is None:
             raise BranchError(f"{self.name!r} was not dropped: there is none", Reason.NOT_FOUND)
-        result = super()._execute_on_connection(connection, distilled_params, execution_options)
+        result = execute(self)
         if is_unsure and look.at(*what).first() is not None:
             raise BranchError(
                 f"{self.name!r} was not dropped, and the server does not say why: foreign keys may refer to it"

@@ -52,7 +52,7 @@ def executing(dialect: MatrixOneServer, element: BranchStatement, context: Any) 
     scope = element.transaction_scope(dialect.server_release)
     _refuse_elsewhere(element, scope, state, sees_all=dialect.supports(Feature.CLONE_IN_TRANSACTION))
     if scope is TransactionScope.FIRST_STATEMENT:
-        if context._is_server_side:
+        if context.execution_options.get("stream_results"):
             raise element.error(
                 "DIFF BRANCH was not sent: this release of MatrixOne takes it by itself alone, so that its rows are "
                 "read at once. Execute it without stream(), stream_results and yield_per.",

@@ -7,7 +7,8 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from sqlalchemy.engine import URL
-from sqlalchemy.sql.ddl import ExecutableDDLElement
+
+from .sqlalchemy_internals import ConnectionAwareDDL
 
 if TYPE_CHECKING:
     from sqlalchemy import Table
@@ -25,7 +26,7 @@ class ServerStatement:
         raise NotImplementedError
 
 
-class MatrixOneDDL(ServerStatement, ExecutableDDLElement):
+class MatrixOneDDL(ServerStatement, ConnectionAwareDDL):
     """An executable DDL element of MatrixOne's own."""
 
     error: ClassVar[type[RecoveryError]]

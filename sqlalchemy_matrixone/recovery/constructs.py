@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, CursorResult
 
     from ..core.server import MatrixOneServer
+    from ..core.sqlalchemy_internals import Execute
 
 
 class RecoveryDDL(MatrixOneDDL):
@@ -53,17 +54,10 @@ class RecoveryDDL(MatrixOneDDL):
         hint = f"; in an Alembic migration, op.{operation}() does"
         dialect.refuse_in_transaction(connection, self.error, operation.upper().replace("_", " "), hint)
 
-    def _execute_on_connection(
-        self, connection: Connection, distilled_params: Any, execution_options: Any
-    ) -> CursorResult[Any]:
+    def execute_on(self, connection: Connection, options: Mapping[str, Any], execute: Execute) -> CursorResult[Any]:
         if connection.dialect.name == "matrixone":
-            options = {**connection.get_execution_options(), **execution_options}
-            element = self._resolved(connection, options)
-        else:
-            element = self.copy_with(release=greeted_release(connection))
-        return super(RecoveryDDL, element)._execute_on_connection(  # type: ignore[no-any-return, no-untyped-call]
-            connection, distilled_params, execution_options
-        )
+            return execute(self._resolved(connection, options))
+        return execute(self.copy_with(release=greeted_release(connection)))
 
     def _resolved(self, connection: Connection, options: Mapping[str, Any]) -> Self:
         """Itself with what only the connection knows.

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ..core.connection import driver_connection
+from ..core.driver_internals import server_greeting
 from ..core.release import parse_greeting
 from ..core.server import SERVER_ZONE, UTC_ZONE, convert_zone
 from ..exc import Reason, RestoreError
@@ -62,5 +62,4 @@ def fraction_of_second(nanoseconds: int) -> str:
 
 
 def greeted_release(connection: Connection) -> Release | None:
-    greeting = getattr(driver_connection(connection.connection), "server_version", None)
-    return parse_greeting(greeting if isinstance(greeting, str) else None)
+    return parse_greeting(server_greeting(connection))

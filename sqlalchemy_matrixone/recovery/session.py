@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session, scoped_session
 from ..core.arguments import Timestamp, check_flag, table_of
 from ..core.connection import has_changes, state_of
 from ..core.server import matrixone_dialect
+from ..core.sqlalchemy_internals import is_in_begin_block
 from ..exc import MatrixOneArgumentError, PitrError, Reason, RecoveryError, SnapshotError
 from . import catalog
 from .constructs import (
@@ -269,7 +270,7 @@ class Recovery:
                 "statement after them. Commit or roll back first, or use Recovery(session, commit_first=True).",
                 Reason.ACTIVE_TRANSACTION,
             )
-        if _in_context_manager(self._bind):
+        if is_in_begin_block(self._bind):
             raise error(
                 "nothing was sent: commit_first cannot commit inside a block of begin(), which commits at its end. "
                 "Leave the block first, or call commit() yourself on a Session without one.",
@@ -302,12 +303,6 @@ class Recovery:
             connection = self._bind.connection()
         matrixone_dialect(connection)
         return connection
-
-
-def _in_context_manager(bind: Bind) -> bool:
-    """Whether ``with bind.begin():`` is around us, in which SQLAlchemy allows nothing after a commit()."""
-    target = bind() if isinstance(bind, scoped_session) else bind
-    return getattr(target, "_trans_context_manager", None) is not None
 
 
 def _mapped(table: Any) -> Any:

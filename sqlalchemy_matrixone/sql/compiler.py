@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from sqlalchemy import exc, schema, types
 from sqlalchemy.dialects import mysql
 from sqlalchemy.dialects.mysql.base import MySQLExecutionContext
 from sqlalchemy.sql import dml
-from sqlalchemy.sql.elements import Label, Tuple
+from sqlalchemy.sql.elements import Label
 
 from ..branches.compiler import DiffCompiler
 from ..core.options import index_kind
 from ..core.release import Feature, format_release
+from ..core.sqlalchemy_internals import (
+    StatementHooks,
+    affinity_of,
+    asks_for_generated_key,
+    defaults_to_return,
+    execute_scalar,
+    is_upsert,
+    lock_of,
+    returning_defaults,
+)
 from ..timetravel.compiler import PastTablesCompiler, check_bound_moments
 from ..types import UUID, Vector, variant_for
 
@@ -24,7 +35,7 @@ if TYPE_CHECKING:
 _Limited = TypeVar("_Limited", dml.Update, dml.Delete)
 
 
-class MatrixOneCompiler(PastTablesCompiler, DiffCompiler):
+class MatrixOneCompiler(PastTablesCompiler, DiffCompiler, StatementHooks):
     """MySQL's statements, in what of its grammar MatrixOne's release has."""
 
     def for_update_clause(self, select: selectable.GenerativeSelect, **kw: Any) -> str:
@@ -36,7 +47,7 @@ class MatrixOneCompiler(PastTablesCompiler, DiffCompiler):
 
         :raises sqlalchemy.exc.CompileError: with NOWAIT or SKIP LOCKED, which no release has.
         """
-        lock = select._for_update_arg
+        lock = lock_of(select)
         assert lock is not None
         if lock.nowait or lock.skip_locked:
             words = "NOWAIT" if lock.nowait else "SKIP LOCKED"
@@ -49,11 +60,12 @@ class MatrixOneCompiler(PastTablesCompiler, DiffCompiler):
         """
         insert_stmt = self._fetching_what_is_not_returned(self._returning_id(insert_stmt))
         text = super().visit_insert(insert_stmt, *args, **kw)
-        key = getattr(insert_stmt.table, "_autoincrement_column", None)
+        table = insert_stmt.table
+        key = table.autoincrement_column if isinstance(table, schema.Table) else None
         is_given = key is None or key.key in self.binds
-        if self.postfetch_lastrowid and not is_given and _has_fulltext_index(insert_stmt.table):
+        if self.postfetch_lastrowid and not is_given and _has_fulltext_index(table):
             raise exc.CompileError(
-                f"MatrixOne tells a wrong id for a row that is inserted into {insert_stmt.table.name!r}, which has a "
+                f"MatrixOne tells a wrong id for a row that is inserted into {table.name!r}, which has a "
                 f"full-text index: that of the index's own table. From {format_release(Feature.RETURNING.since)} on "
                 "RETURNING has the right one, save beside ON DUPLICATE KEY UPDATE. Give the id yourself, or say "
                 "insert(…).inline() where you do not need it."
@@ -66,10 +78,9 @@ class MatrixOneCompiler(PastTablesCompiler, DiffCompiler):
     def visit_delete(self, delete_stmt: dml.Delete, *args: Any, **kw: Any) -> str:
         return super().visit_delete(_with_limit_of_mysql(delete_stmt), *args, **kw)
 
-    def _generate_prefixes(self, stmt: Any, prefixes: Any, **kw: Any) -> str:
-        """With those for ``dialect="mysql"``, such as the ``IGNORE`` of an INSERT."""
-        heard = [(prefix, self.dialect.name if name == "mysql" else name) for prefix, name in prefixes]
-        return super()._generate_prefixes(stmt, heard, **kw)  # type: ignore[no-any-return, no-untyped-call]
+    def applicable_prefixes(self, prefixes: Iterable[tuple[Any, str]]) -> list[tuple[Any, str]]:
+        """Include those for ``dialect="mysql"``, such as the ``IGNORE`` of an INSERT."""
+        return [(prefix, self.dialect.name if name == "mysql" else name) for prefix, name in prefixes]
 
     def visit_like_op_binary(self, binary: elements.BinaryExpression[Any], operator: Any, **kw: Any) -> str:
         if self._ignores_escape(binary):
@@ -97,13 +108,13 @@ class MatrixOneCompiler(PastTablesCompiler, DiffCompiler):
             pattern = f"REPLACE({pattern}, {self._text(old)}, {self._text(new)})"
         return pattern
 
-    def _render_json_extract_from_binary(self, binary: Any, operator: Any, **kw: Any) -> str:
+    def visit_json_getitem_op_binary(self, binary: Any, operator: Any, **kw: Any) -> str:
         """MySQL's, but for booleans and, on 2.2, numbers: MatrixOne compares JSON with text alone.
 
         Before 4.2 it has NULL where later ones have ``null``; 2.2 casts no JSON to a number.
         """
         value = f"JSON_EXTRACT({self.process(binary.left, **kw)}, {self.process(binary.right, **kw)})"
-        if binary.type._type_affinity is types.Boolean:
+        if affinity_of(binary.type) is types.Boolean:
             return (
                 f"CASE {value} WHEN 'null' THEN NULL WHEN 'true' THEN true WHEN '1' THEN true "
                 f"ELSE CASE WHEN {value} IS NULL THEN NULL ELSE false END END"
@@ -112,12 +123,12 @@ class MatrixOneCompiler(PastTablesCompiler, DiffCompiler):
             Feature.JSON_TO_NUMBER
         ):
             return f"CASE {value} WHEN 'null' THEN NULL ELSE CAST(JSON_UNQUOTE({value}) AS {_number(binary.type)}) END"
-        return super()._render_json_extract_from_binary(binary, operator, **kw)
+        return super().visit_json_getitem_op_binary(binary, operator, **kw)
 
-    def _render_values(self, element: Any, **kw: Any) -> str:
+    visit_json_path_getitem_op_binary = visit_json_getitem_op_binary
+
+    def render_values(self, rows: Iterable[Any], **kw: Any) -> str:
         """``VALUES ROW(1, 2), ROW(3, 4)``"""
-        kw.setdefault("literal_binds", element.literal_binds)
-        rows = (Tuple(*row, types=element._column_types).self_group() for rows in element._data for row in rows)
         return f"VALUES {', '.join(f'ROW{self.process(row, **kw)}' for row in rows)}"
 
     def visit_is_distinct_from_binary(self, binary: Any, operator: Any, **kw: Any) -> str:
@@ -161,7 +172,7 @@ class MatrixOneCompiler(PastTablesCompiler, DiffCompiler):
         :raises sqlalchemy.exc.CompileError: before 4.2, beside ON DUPLICATE KEY UPDATE, and for an ENUM or SET.
         """
         Feature.RETURNING.require(self._matrixone.server_release)
-        if getattr(stmt, "_post_values_clause", None) is not None:
+        if is_upsert(stmt):
             raise exc.CompileError("MatrixOne has no RETURNING beside ON DUPLICATE KEY UPDATE: select the row after it")
         for column in stmt.exported_columns:
             if not self._is_returned(column):
@@ -176,14 +187,7 @@ class MatrixOneCompiler(PastTablesCompiler, DiffCompiler):
 
     def _returning_id(self, statement: dml.Insert) -> dml.Insert:
         """With its primary key among its ``return_defaults()``, where ``LAST_INSERT_ID()`` is wrong."""
-        asks_for_id = not (
-            self.for_executemany
-            or statement._inline
-            or statement._returning
-            or statement._return_defaults
-            or statement._select_names
-            or statement._post_values_clause is not None
-        )
+        asks_for_id = not self.for_executemany and asks_for_generated_key(statement)
         if asks_for_id and self._supports(Feature.RETURNING) and _has_fulltext_index(statement.table):
             return statement.return_defaults(*statement.table.primary_key)
         return statement
@@ -193,15 +197,13 @@ class MatrixOneCompiler(PastTablesCompiler, DiffCompiler):
 
         The primary key stands in where no other column is left, since naming none would mean all.
         """
-        if not (statement._return_defaults and self._supports(Feature.RETURNING)):
+        columns = defaults_to_return(statement)
+        if columns is None or not self._supports(Feature.RETURNING):
             return statement
-        columns = statement._return_defaults_columns or tuple(statement.table.c)
         returned = tuple(column for column in columns if self._is_returned(column))
         if len(returned) == len(columns):
             return statement
-        statement = statement._generate()
-        statement._return_defaults_columns = returned or tuple(statement.table.primary_key)
-        return statement
+        return returning_defaults(statement, returned or tuple(statement.table.primary_key))
 
     def _is_returned(self, column: Any) -> bool:
         """Whether it is no column of an ENUM or SET, under whatever label."""
@@ -250,8 +252,9 @@ class MatrixOneExecutionContext(MySQLExecutionContext):
 
     def fire_sequence(self, seq: schema.Sequence, type_: types.Integer) -> int:
         compiler = cast("MatrixOneCompiler", self.dialect.statement_compiler(self.dialect, None))
-        return self._execute_scalar(f"SELECT {compiler.visit_sequence(seq)}", type_)  # type: ignore[no-any-return]
+        number: int = execute_scalar(self, f"SELECT {compiler.visit_sequence(seq)}", type_)
+        return number
 
 
 def _has_fulltext_index(table: Any) -> bool:
-    return any(index_kind(index) == "fulltext" for index in getattr(table, "indexes", ()))
+    return isinstance(table, schema.Table) and any(index_kind(index) == "fulltext" for index in table.indexes)

@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import TextClause, exc, schema, types
+from sqlalchemy import exc, schema, types
 from sqlalchemy.dialects.mysql.base import MySQLDDLCompiler
 
 from ..core.options import INDEX_OPTIONS, PITR_OPTION, column_names, index_kind, index_option
 from ..core.release import Feature
+from ..core.sqlalchemy_internals import reflected_default
 
 if TYPE_CHECKING:
     from sqlalchemy.sql import ddl
@@ -75,10 +76,8 @@ class MatrixOneTableDDLCompiler(MySQLDDLCompiler):
 
     def _reflected_default(self, column: schema.Column[Any]) -> str | None:
         """As it was reflected: a colon in it begins no bind parameter."""
-        default: Any = column.server_default
-        if default is None or not default.reflected or not isinstance(default.arg, TextClause):
-            return None
-        return str(self.sql_compiler.post_process_text(default.arg.text))  # type: ignore[no-untyped-call]
+        text = reflected_default(column)
+        return None if text is None else str(self.sql_compiler.post_process_text(text))  # type: ignore[no-untyped-call]
 
     def visit_drop_constraint(self, drop: ddl.DropConstraint, **kw: Any) -> str:
         """``DROP INDEX … ON`` for a UNIQUE: what ALTER TABLE drops, it looks for in the connection's own database."""

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BigInteger, String, exc
 from sqlalchemy.dialects.mysql.mysqldb import MySQLCompiler_mysqldb
-from sqlalchemy.sql.base import Executable
 from sqlalchemy.util import memoized_property
 
 from ..core.release import Feature, format_release
+from ..core.sqlalchemy_internals import CompiledSelect, enclosing_froms, generated_alias, options_of
 from ..exc import MatrixOneArgumentError
-from .entities import detach_past_entities
+from .entities import load_past_detached
 from .point_in_time import AsOfOption, PointInTime
 from .tables import AsOfTable
 
@@ -38,8 +38,8 @@ class PastTablesCompiler(MySQLCompiler_mysqldb):
     def __init__(self, *args: Any, **kw: Any) -> None:
         self.past_moments: list[PointInTime] = []
         super().__init__(*args, **kw)
-        if self.compile_state is not None:
-            detach_past_entities(self.compile_state)
+        if (compiled := CompiledSelect.of(self.compile_state)) is not None:
+            load_past_detached(compiled)
 
     def visit_insert(self, insert_stmt: dml.Insert, *args: Any, **kw: Any) -> str:
         _refuse_writing(insert_stmt)
@@ -105,7 +105,7 @@ class PastTablesCompiler(MySQLCompiler_mysqldb):
         feature = Feature.PRESENT_WITHIN_PAST
         if feature.in_release(self.dialect.server_release):  # type: ignore[attr-defined]
             return
-        if any(isinstance(outer, AsOfTable) for level in self.stack[:-1] for outer in level["asfrom_froms"]):
+        if any(isinstance(outer, AsOfTable) for outer in enclosing_froms(self)):
             raise exc.CompileError(
                 f"{feature.sql} needs MatrixOne {format_release(feature.since)} or later: an older one reads "
                 f"{table.name!r} in the past as well. Join it instead."
@@ -114,7 +114,7 @@ class PastTablesCompiler(MySQLCompiler_mysqldb):
     def _alias_of_namesake(self, table: TableClause, names: dict[str, Any]) -> str:
         if table.name not in names:
             return ""
-        name = self._truncated_identifier("alias", names[table.name])
+        name = generated_alias(self, names[table.name])
         return self.get_render_as_alias_suffix(self.preparer.format_alias(None, name))  # type: ignore[no-any-return, no-untyped-call]
 
     def visit_textclause(self, textclause: TextClause, *args: Any, **kw: Any) -> str:
@@ -130,10 +130,8 @@ class PastTablesCompiler(MySQLCompiler_mysqldb):
     @memoized_property
     def _moment_of_all(self) -> PointInTime | None:
         """The moment that the whole statement reads, save what says another with ``as_of()``."""
-        # By its type, for SQLAlchemy's test suite puts a statement there that has no attribute to look at.
-        has_options = issubclass(type(self.statement), Executable)
-        options = getattr(self.statement, "_with_options", ()) if has_options else ()
-        return next((option.moment for option in reversed(options) if isinstance(option, AsOfOption)), None)
+        options = reversed(options_of(self.statement))
+        return next((option.moment for option in options if isinstance(option, AsOfOption)), None)
 
 
 def _refuse_writing(statement: dml.Insert | dml.Update | dml.Delete) -> None:

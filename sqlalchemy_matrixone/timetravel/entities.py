@@ -1,23 +1,22 @@
-"""Loading mapped objects of the past, apart from those of the present.
+"""Load mapped objects of the past apart from those of the present.
 
-A Session has one object for each identity. An object of the past has the identity of the present one, so it
-must not go by the Session's identity map: it would be the present object, or stand in for it. And what is loaded
+A Session has one object for each identity. An object of the past has the identity of the present one, so it must
+not go through the Session's identity map: it would be the present object, or stand in for it. And what is loaded
 into it must be of the past as well.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from types import SimpleNamespace
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 from sqlalchemy import exc
-from sqlalchemy.orm import RelationshipProperty
-from sqlalchemy.orm.context import FromStatement, _MapperEntity
+from sqlalchemy.orm import FromStatement, RelationshipProperty
 from sqlalchemy.orm.util import AliasedInsp
-from sqlalchemy.sql import Alias, ClauseElement, Join, Select, TableClause, visitors
+from sqlalchemy.sql import Alias, ClauseElement, FromClause, Join, Select, TableClause, visitors
 from sqlalchemy.sql.selectable import CompoundSelect, FromGrouping, Subquery
 
+from ..core.sqlalchemy_internals import CompiledSelect, LoadedColumns, LoaderOption, joins_of, load_detached
 from .tables import AsOfTable
 
 _ADVICE = (
@@ -26,99 +25,68 @@ _ADVICE = (
 )
 _PRESENT_INTO_PAST = f"rows of the present would be loaded into objects of the past: {_ADVICE}"
 _PAST_INTO_PRESENT = f"rows of the past would be loaded into objects of the present: {_ADVICE}"
+_SECOND_SELECT = "loaded by a second SELECT, which would read the present: use with_polymorphic(), or time_travel()"
+
+_BY_A_SELECT_OF_ITS_OWN = frozenset(("selectin", "subquery", "immediate"))
+_EAGER = _BY_A_SELECT_OF_ITS_OWN | {"joined"}
 
 
-class _PastSession:
-    """Stands in for the Session where objects are made: they are kept here, under the id of no Session."""
-
-    hash_key = None
-    dispatch = SimpleNamespace(loaded_as_persistent=None)
-
-    def __init__(self, session: Any) -> None:
-        self._session = session
-        self.identity_map = type(session.identity_map)()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._session, name)
-
-
-class _PastContext:
-    """The context of an execution, with a stand-in for its Session. All else is its own, as it is at the time."""
-
-    session: _PastSession
-
-    def __init__(self, context: Any) -> None:
-        self.__dict__.update(_context=context, session=_PastSession(context.session))
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._context, name)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        setattr(self._context, name, value)
-
-
-class _AsOfEntity(_MapperEntity):
-    """An entity of a compiled SELECT whose objects are loaded into no Session."""
-
-    __slots__ = ()
-
-    def row_processor(self, context: Any, result: Any) -> Any:
-        # The processors keep the context: those of joined eager loaders, and of subclasses, made at their first row.
-        return super().row_processor(_PastContext(context), result)  # type: ignore[no-untyped-call]
-
-
-def detach_past_entities(compile_state: Any) -> None:
+def load_past_detached(compiled: CompiledSelect) -> None:
     """Have the objects that a SELECT loads from the past loaded detached, and refuse what would mix them.
 
-    :raises sqlalchemy.exc.CompileError: where the present would be loaded into the past, or the past into it.
+    :raises sqlalchemy.exc.CompileError: if the present would be loaded into the past, or the past into it.
     """
-    statement = getattr(compile_state, "select_statement", None)
-    if isinstance(statement, Select):
-        _check_joins(statement)
-    entities = [entity for entity in getattr(compile_state, "_entities", ()) if isinstance(entity, _MapperEntity)]
+    if isinstance(compiled.statement, Select):
+        _check_joins(compiled.statement)
+    entities = compiled.entities
     if not entities:
         return
-    _check_loader_options(compile_state)
-    if isinstance(statement, FromStatement):
-        _refuse_from_statement(statement)
-    if any(map(_is_past, compile_state.current_path.path)):
-        _check_what_is_loaded_afterwards(compile_state)
-    for join in getattr(compile_state, "eager_joins", {}).values():
-        if _reads_past(_leftmost(join)) and _reads_present(join):
-            raise exc.CompileError(_PRESENT_INTO_PAST)
-    _check_column_properties(compile_state)
+    for option in compiled.loader_options:
+        _check_loader_option(option)
+    if isinstance(compiled.statement, FromStatement):
+        _check_from_statement(compiled.statement)
+    if any(map(_is_past, compiled.loaded_for)):
+        _check_reads_no_present(compiled.final_froms)
+    for join in compiled.eager_joins:
+        _check_eager_join(join)
+    for columns in compiled.loaded_columns:
+        _check_column_properties(columns)
     for entity in entities:
         if _reads_past(entity.selectable):
-            _check_past_entity(entity, compile_state)
-            # The compiled form alone, which the statement cache keeps, is changed.
-            entity.__class__ = _AsOfEntity
+            _check_polymorphic_load(entity.mapper)
+            load_detached(entity)
 
 
 # -- what a SELECT loads
 
 
-def _check_past_entity(entity: Any, compile_state: Any) -> None:
-    if any(mapper.polymorphic_load == "selectin" for mapper in _subclasses(entity.mapper)):
-        raise exc.CompileError(f"columns of subclasses of {entity.mapper.class_.__name__} are {_by_a_second_select()}")
+def _check_polymorphic_load(mapper: Any) -> None:
+    subclasses = (each for each in mapper.self_and_descendants if each is not mapper)
+    if any(each.polymorphic_load == "selectin" for each in subclasses):
+        raise exc.CompileError(f"columns of subclasses of {mapper.class_.__name__} are {_SECOND_SELECT}")
 
 
-def _check_column_properties(compile_state: Any) -> None:
-    """Of what is loaded from the past, joined eager loads included, that no ``column_property()`` reads the present."""
-    for key, expressions in compile_state.attributes.items():
-        if key[0] != "memoized_setups" or not any(map(_is_past, key[1])):
-            continue
-        for expression in expressions.values():
-            if isinstance(expression, ClauseElement) and any(map(_selects_present, visitors.iterate(expression))):
-                raise exc.CompileError(_PRESENT_INTO_PAST)
+def _check_column_properties(columns: LoadedColumns) -> None:
+    """Refuse a ``column_property()`` that reads the present into an object of the past."""
+    if not any(map(_is_past, columns.path)):
+        return
+    for expression in columns.expressions:
+        if isinstance(expression, ClauseElement):
+            _check_reads_no_present(part for part in visitors.iterate(expression) if isinstance(part, Select))
 
 
-def _check_what_is_loaded_afterwards(compile_state: Any) -> None:
-    """Of a SELECT of ``selectinload()`` and the like, that it reads nothing of the present."""
-    if any(map(_reads_present, compile_state.statement.get_final_froms())):
+def _check_reads_no_present(selectables: Iterable[Any]) -> None:
+    if any(map(_reads_present, selectables)):
         raise exc.CompileError(_PRESENT_INTO_PAST)
 
 
-def _refuse_from_statement(statement: Any) -> None:
+def _check_eager_join(join: FromClause) -> None:
+    """Refuse a joined eager load of present rows into objects of the past."""
+    if _reads_past(_first_joined(join)):
+        _check_reads_no_present([join])
+
+
+def _check_from_statement(statement: Any) -> None:
     if any(isinstance(part, AsOfTable) for part in visitors.iterate(statement.element)):
         raise exc.CompileError(
             "from_statement() of rows of the past would make them objects of the present: "
@@ -126,16 +94,17 @@ def _refuse_from_statement(statement: Any) -> None:
         )
 
 
-def _check_joins(statement: Any) -> None:
-    """That no relationship of the past goes by an association table, for which no moment can be said."""
-    for target, onclause, *_ in statement._setup_joins:
-        for part in (target, onclause):
+def _check_joins(statement: Select[Any]) -> None:
+    """Refuse a join by a relationship of the past that has an association table."""
+    for parts in joins_of(statement):
+        for part in parts:
             relationship = getattr(part, "property", None)
             if isinstance(relationship, RelationshipProperty) and _is_past(part.parent):
-                _refuse_association(relationship)
+                _check_no_association(relationship)
 
 
-def _refuse_association(relationship: RelationshipProperty[Any]) -> None:
+def _check_no_association(relationship: RelationshipProperty[Any]) -> None:
+    """Refuse an association table: it has no place for a moment."""
     if relationship.secondary is not None:
         raise exc.CompileError(
             f"{relationship} goes by a table between, {relationship.secondary!s}, which would be read in the present: "
@@ -143,73 +112,75 @@ def _refuse_association(relationship: RelationshipProperty[Any]) -> None:
         )
 
 
-# -- what its loader options say
-
-_LATER = ("selectin", "subquery", "immediate")
+# -- what its loader options load
 
 
-def _check_loader_options(compile_state: Any) -> None:
-    for strategy, path in _loader_options(compile_state):
-        if strategy == ("selectinload_polymorphic", True) and any(map(_is_past, path)):
-            raise exc.CompileError(f"columns of subclasses are {_by_a_second_select()}")
-        if len(path) < 3 or not isinstance(path[-2], RelationshipProperty) or strategy[1] not in (*_LATER, "joined"):
-            continue
-        parent, relationship, target = path[-3:]
-        if _is_past(parent) != _is_past(target):
-            raise exc.CompileError(_PRESENT_INTO_PAST if _is_past(parent) else _PAST_INTO_PRESENT)
-        if _is_past(parent):
-            _check_between(relationship, target, strategy[1])
+class _EagerLoad(NamedTuple):
+    """A relationship that a loader option loads at once."""
+
+    parent: Any
+    relationship: RelationshipProperty[Any]
+    target: Any
+    strategy: str
+
+    @classmethod
+    def of(cls, option: LoaderOption) -> _EagerLoad | None:
+        """Return None for an option that loads nothing, or nothing by a relationship."""
+        strategy = option.strategy[1]
+        if len(option.path) < 3 or strategy not in _EAGER:
+            return None
+        parent, relationship, target = option.path[-3:]
+        return cls(parent, relationship, target, strategy) if isinstance(relationship, RelationshipProperty) else None
 
 
-def _loader_options(compile_state: Any) -> Iterator[tuple[Any, tuple[Any, ...]]]:
-    """The strategy and the path of each: an entity, its relationship, the entity that is loaded."""
-    for key, option in compile_state.attributes.items():
-        if key[0] == "loader" and option.strategy:
-            yield option.strategy[0], option.path.path
+def _check_loader_option(option: LoaderOption) -> None:
+    if option.strategy == ("selectinload_polymorphic", True) and any(map(_is_past, option.path)):
+        raise exc.CompileError(f"columns of subclasses are {_SECOND_SELECT}")
+    load = _EagerLoad.of(option)
+    if load is None:
+        return
+    match _is_past(load.parent), _is_past(load.target):
+        case True, False:
+            raise exc.CompileError(_PRESENT_INTO_PAST)
+        case False, True:
+            raise exc.CompileError(_PAST_INTO_PRESENT)
+        case True, True:
+            _check_no_association(load.relationship)
+            _check_is_fixed(load)
 
 
-def _check_between(relationship: RelationshipProperty[Any], target: AliasedInsp[Any], strategy: str) -> None:
-    _refuse_association(relationship)
-    if strategy in _LATER and any(
-        isinstance(part, AsOfTable) and part.moment.value is not None for part in _tables(target)
+def _check_is_fixed(load: _EagerLoad) -> None:
+    """Refuse a moment that is a bind parameter for a SELECT that is sent without the parameters of the first."""
+    if load.strategy in _BY_A_SELECT_OF_ITS_OWN and any(
+        map(_has_bound_moment, visitors.iterate(load.target.selectable))
     ):
         raise exc.CompileError(
-            f"{relationship} is loaded by a SELECT of its own, which a bindparam() does not reach: "
+            f"{load.relationship} is loaded by a SELECT of its own, which a bindparam() does not reach: "
             "give as_of() the time itself, or use joinedload()"
         )
-
-
-def _by_a_second_select() -> str:
-    return "loaded by a second SELECT, which would read the present: use with_polymorphic(), or time_travel()"
 
 
 # -- what reads when
 
 
 def _is_past(part: Any) -> bool:
+    """Return whether a part of a path is an entity of the past."""
     return isinstance(part, AliasedInsp) and _reads_past(part.selectable)
 
 
-def _tables(part: AliasedInsp[Any]) -> Iterator[Any]:
-    return visitors.iterate(part.selectable)
+def _has_bound_moment(element: Any) -> bool:
+    return isinstance(element, AsOfTable) and element.moment.value is not None
 
 
-def _subclasses(mapper: Any) -> Iterator[Any]:
-    return (each for each in mapper.self_and_descendants if each is not mapper)
-
-
-def _leftmost(element: Any) -> Any:
+def _first_joined(element: Any) -> Any:
+    """Return what stands first in a join of joins."""
     while isinstance(element, (Join, FromGrouping)):
         element = element.left if isinstance(element, Join) else element.element
     return element
 
 
-def _selects_present(element: Any) -> bool:
-    return isinstance(element, Select) and any(map(_reads_present, element.get_final_froms()))
-
-
 def _reads_present(element: Any) -> bool:
-    """Whether a table that is selected from is read without a moment."""
+    """Return whether a table that is selected from is read without a moment."""
     match element:
         case AsOfTable():
             return False
@@ -220,11 +191,11 @@ def _reads_present(element: Any) -> bool:
         case CompoundSelect():
             return any(map(_reads_present, element.selects))
         case Select():
-            return _selects_present(element)
+            return any(map(_reads_present, element.get_final_froms()))
     return isinstance(element, TableClause)
 
 
 def _reads_past(selectable: Any) -> bool:
-    """Whether a column of it is out of a table of the past. One that is only filtered by the past is not."""
+    """Return whether a column of a selectable is one of a table of the past. One that it only filters by is not."""
     sources = (source for column in selectable.c for source in column.proxy_set)
     return any(isinstance(getattr(source, "table", None), AsOfTable) for source in sources)

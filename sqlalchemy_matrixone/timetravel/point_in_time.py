@@ -7,12 +7,10 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from sqlalchemy import BigInteger, BindParameter, Dialect, String, TypeDecorator, bindparam, type_coerce
-from sqlalchemy.orm.interfaces import ORMOption
 from sqlalchemy.sql import ClauseElement
-from sqlalchemy.sql.cache_key import HasCacheKey
-from sqlalchemy.sql.visitors import InternalTraversal
 
 from ..core.arguments import Timestamp, check_mo_ts, check_name, check_timestamp
+from ..core.sqlalchemy_internals import CachedStatementOption, in_cache_key
 from ..exc import MatrixOneArgumentError
 
 TimestampOrBind = Timestamp | BindParameter[Any]
@@ -29,6 +27,7 @@ class UtcMoment(TypeDecorator[dt.datetime]):
         return _text(check_timestamp(value))
 
 
+@in_cache_key("value", strings=("kind", "fixed"))
 class PointInTime(ClauseElement):
     """``{SNAPSHOT = name}``, ``{TIMESTAMP = …}`` or ``{MO_TS = …}``.
 
@@ -40,11 +39,6 @@ class PointInTime(ClauseElement):
 
     __visit_name__ = "moment"
     stringify_dialect = "matrixone+pymysql"
-    _traverse_internals: Any = (
-        ("kind", InternalTraversal.dp_string),
-        ("fixed", InternalTraversal.dp_string),
-        ("value", InternalTraversal.dp_clauseelement),
-    )
 
     def __init__(self, kind: str, fixed: str | None = None, value: BindParameter[Any] | None = None) -> None:
         self.kind = kind
@@ -101,11 +95,9 @@ def _text(time: dt.datetime | int) -> str:
     return str(time) if isinstance(time, int) else time.replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
-class AsOfOption(HasCacheKey, ORMOption):
+@in_cache_key("moment")
+class AsOfOption(CachedStatementOption):
     """Option of a whole statement: every table in it that says no moment of its own is read at this one."""
-
-    _is_has_cache_key = True
-    _traverse_internals: Any = (("moment", InternalTraversal.dp_clauseelement),)
 
     def __init__(self, moment: PointInTime) -> None:
         self.moment = moment

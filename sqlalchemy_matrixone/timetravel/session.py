@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -15,20 +15,21 @@ from sqlalchemy.orm import (
     scoped_session,
 )
 from sqlalchemy.orm.attributes import flag_dirty, instance_state
-from sqlalchemy.orm.state import InstanceState
 
 from ..core.arguments import Timestamp
 from ..core.connection import has_changes
+from ..core.sqlalchemy_internals import attach, detach, new_identity_map, replace_identity_map
 from ..exc import MatrixOneArgumentError
 from .point_in_time import AsOfOption, PointInTime
 
 if TYPE_CHECKING:
     # Needs greenlet when it runs, which who is not async need not have.
     from sqlalchemy.ext.asyncio import AsyncSession, async_scoped_session
+    from sqlalchemy.orm.state import InstanceState
 
 _S = TypeVar("_S", bound="Session | scoped_session[Any] | AsyncSession | async_scoped_session[Any]")
 
-_Aside = tuple[Any, list[tuple[InstanceState[Any], object]]]
+_Aside = tuple[Any, "list[tuple[InstanceState[Any], object]]"]
 """An identity map that has been set aside, and its objects."""
 
 _CURRENT = "matrixone_time_travel"
@@ -147,17 +148,18 @@ class _Travel:
         present = self._session.identity_map
         # Their objects are held, for what is done to a detached one in the block would be lost with it.
         self._aside: _Aside = (present, [(state, state.obj()) for state in present.all_states()])
-        _belong(present.all_states(), None)
-        self._past: Any = type(present)()
-        self._session.identity_map = self._past
+        attach(present, None)
+        self._past: Any = new_identity_map(self._session)
+        replace_identity_map(self._session, self._past)
 
     def _return(self) -> None:
         there = self._session.identity_map
         for obj in self._session.deleted:
             self._session.expunge(obj)
-        InstanceState._detach_states(there.all_states(), self._session)
-        self._session.identity_map, held = self._aside
-        _belong(self._session.identity_map.all_states(), self._session.hash_key)
+        detach(there, self._session)
+        present, held = self._aside
+        replace_identity_map(self._session, present)
+        attach(present, self._session)
         for state, obj in held:
             if obj is not None and state.modified:
                 # While it was detached, so that the Session does not hold it yet.
@@ -218,8 +220,3 @@ class _Travel:
 
     def _refuse_commit(self, *_: Any) -> NoReturn:
         raise exc.InvalidRequestError("within time_travel() nothing is committed: leave the block first")
-
-
-def _belong(states: Iterable[InstanceState[Any]], session_id: int | None) -> None:
-    for state in states:
-        state.session_id = session_id

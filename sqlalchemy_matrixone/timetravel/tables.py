@@ -13,15 +13,16 @@ from sqlalchemy.orm.util import AliasedClass, AliasedInsp
 from sqlalchemy.sql import FromClause, Join, TableClause, visitors
 from sqlalchemy.sql.expression import Alias, ColumnClause
 from sqlalchemy.sql.selectable import FromClauseAlias, FromGrouping
-from sqlalchemy.sql.visitors import InternalTraversal
 
 from ..core.arguments import check_is_name, inspect_entity
+from ..core.sqlalchemy_internals import given_name, in_cache_key, new_alias
 from ..exc import MatrixOneArgumentError
 from .point_in_time import PointInTime, TimestampOrBind
 
 _T = TypeVar("_T")
 
 
+@in_cache_key("moment", extends=Alias)
 class AsOfTable(Alias):
     """An alias of a table, which reads it as it was at a moment. Made by :func:`as_of`.
 
@@ -30,17 +31,15 @@ class AsOfTable(Alias):
 
     __visit_name__ = "past_table"
     stringify_dialect = "matrixone+pymysql"
-    _traverse_internals: Any = (
-        *Alias._traverse_internals,
-        ("moment", InternalTraversal.dp_clauseelement),
-    )
 
     element: TableClause
     moment: PointInTime
 
-    def _init(self, selectable: Any, *, name: str | None = None, moment: PointInTime) -> None:  # type: ignore[override]
-        super()._init(selectable, name=name)
-        self.moment = moment
+    @classmethod
+    def of(cls, table: TableClause, moment: PointInTime, name: str | None) -> AsOfTable:
+        past = new_alias(cls, table, name)
+        past.moment = moment
+        return past
 
 
 @overload
@@ -155,10 +154,9 @@ def _past(selectable: FromClause, moment: PointInTime, name: str | None) -> From
     if isinstance(selectable, Join):
         return _past_join(selectable, moment)
     if isinstance(selectable, (Alias, AsOfTable)) and isinstance(selectable.element, TableClause):
-        named = name or (None if selectable._orig_name is None else selectable.name)
-        return AsOfTable._construct(selectable.element, name=named, moment=moment)
+        return AsOfTable.of(selectable.element, moment, name or given_name(selectable))
     if isinstance(selectable, TableClause):
-        return AsOfTable._construct(selectable, name=name, moment=moment)
+        return AsOfTable.of(selectable, moment, name)
     raise MatrixOneArgumentError(
         f"as_of() reads tables in the past, not a {type(selectable).__name__}: make this one of as_of() tables"
     )

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import DefaultClause, types
 
+from ...core.sqlalchemy_internals import affinity_of
+
 if TYPE_CHECKING:
     from sqlalchemy import Column, Dialect
     from sqlalchemy.types import TypeEngine
@@ -33,8 +35,7 @@ def canonical_default(dialect: Dialect, column: Column[Any], type_: TypeEngine[A
     compiler = dialect.ddl_compiler(dialect, None)  # type: ignore[arg-type]
     default = compiler.get_column_default_string(column)
     # Types of MySQL's own, such as BIT and YEAR, have no affinity: their literals are compared as they stand.
-    affinity: Any = type_._type_affinity
-    return None if default is None else _canonical(default.strip(), issubclass(affinity, _NUMERIC))
+    return None if default is None else _canonical(default.strip(), issubclass(affinity_of(type_), _NUMERIC))
 
 
 def _canonical(default: str, numeric: bool) -> str | None:

@@ -1,0 +1,393 @@
+"""The only place that uses SQLAlchemy's private API.
+
+SQLAlchemy may rename internals in any minor release. Each use of one is a function or class here that names its
+purpose, and reads attributes without a default: after a rename it raises an error, so that no check is switched off
+unnoticed. ``tests/unit/test_sqlalchemy_internals.py`` checks the effect of each of them.
+
+Members of the MySQL dialect that its subclasses are expected to override, such as ``_detect_casing``, are used where
+they belong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar, cast
+
+import sqlalchemy
+from sqlalchemy import Select, TextClause, util
+from sqlalchemy.dialects.mysql.mysqldb import MySQLCompiler_mysqldb
+from sqlalchemy.orm import Session, scoped_session
+from sqlalchemy.orm.context import _MapperEntity
+from sqlalchemy.orm.interfaces import ORMOption
+from sqlalchemy.orm.state import InstanceState
+from sqlalchemy.orm.strategy_options import _LoadElement
+from sqlalchemy.sql import Alias, dml
+from sqlalchemy.sql.base import Executable
+from sqlalchemy.sql.cache_key import HasCacheKey
+from sqlalchemy.sql.ddl import ExecutableDDLElement
+from sqlalchemy.sql.elements import Tuple
+from sqlalchemy.sql.visitors import InternalTraversal
+
+try:
+    from sqlalchemy.orm.context import _ORMCompileState
+except ImportError:  # its name in SQLAlchemy 2.0
+    from sqlalchemy.orm.context import ORMCompileState as _ORMCompileState  # type: ignore[attr-defined,no-redef]
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection, CursorResult, Dialect
+    from sqlalchemy.engine.default import DefaultExecutionContext
+    from sqlalchemy.orm.identity import IdentityMap
+    from sqlalchemy.sql.base import ExecutableOption
+    from sqlalchemy.sql.compiler import SQLCompiler
+    from sqlalchemy.sql.schema import Column
+    from sqlalchemy.sql.selectable import ForUpdateArg, FromClause, GenerativeSelect
+    from sqlalchemy.types import TypeEngine
+
+_C = TypeVar("_C", bound=type)
+_A = TypeVar("_A", bound=Alias)
+
+Execute = Callable[[ExecutableDDLElement], "CursorResult[Any]"]
+"""Sends a DDL element on the connection that another one is executed on."""
+
+
+# -- constructs
+
+
+class ConnectionAwareDDL(ExecutableDDLElement):
+    """DDL element that asks its connection for what it needs before it is compiled and sent."""
+
+    def execute_on(self, connection: Connection, options: Mapping[str, Any], execute: Execute) -> CursorResult[Any]:
+        """Execute the element.
+
+        :param options: the execution options of the connection and the statement.
+        :param execute: sends this element, or another one in its place.
+        """
+        return execute(self)
+
+    def _execute_on_connection(
+        self, connection: Connection, distilled_params: Any, execution_options: Any
+    ) -> CursorResult[Any]:
+        def execute(element: ExecutableDDLElement) -> CursorResult[Any]:
+            return ExecutableDDLElement._execute_on_connection(  # type: ignore[no-any-return, no-untyped-call]
+                element, connection, distilled_params, execution_options
+            )
+
+        return self.execute_on(connection, {**connection.get_execution_options(), **execution_options}, execute)
+
+
+def in_cache_key(*clauses: str, strings: Iterable[str] = (), extends: type[Any] | None = None) -> Callable[[_C], _C]:
+    """Return a class decorator that makes attributes part of a construct's cache key, and of its traversal.
+
+    :param clauses: names of attributes that hold a construct or None.
+    :param strings: names of attributes that hold a str or None.
+    :param extends: the base class whose attributes are part of the key as well.
+    """
+
+    def decorate(cls: _C) -> _C:
+        construct: Any = cls
+        construct._traverse_internals = (
+            *(() if extends is None else extends._traverse_internals),
+            *((name, InternalTraversal.dp_string) for name in strings),
+            *((name, InternalTraversal.dp_clauseelement) for name in clauses),
+        )
+        return cls
+
+    return decorate
+
+
+class CachedStatementOption(HasCacheKey, ORMOption):
+    """Base of options of a whole statement that are part of its cache key; see :func:`options_of`."""
+
+
+def options_of(statement: Any) -> tuple[ExecutableOption, ...]:
+    """Return the options of a statement, in the order in which they were given; none of what has no options."""
+    # By its type: SQLAlchemy's test suite compiles a stand-in that answers to every attribute.
+    if not issubclass(type(statement), Executable):
+        return ()
+    return cast("Executable", statement)._with_options
+
+
+def new_alias(cls: type[_A], element: FromClause, name: str | None) -> _A:
+    """Make an alias of a subclass of Alias. Without a name, the compiler generates one."""
+    return cls._construct(element, name=name)
+
+
+def given_name(alias: Alias) -> str | None:
+    """Return the name that an alias was given; None if the compiler generates it."""
+    return alias.name if alias._orig_name is not None else None
+
+
+def joins_of(statement: Select[Any]) -> Iterator[tuple[Any, Any]]:
+    """Yield the target and the ON clause of each join() of a SELECT, as they were given."""
+    return ((target, onclause) for target, onclause, *_ in statement._setup_joins)
+
+
+def lock_of(statement: GenerativeSelect) -> ForUpdateArg | None:
+    """Return what with_for_update() was given."""
+    return statement._for_update_arg
+
+
+# -- INSERT
+
+
+def asks_for_generated_key(statement: dml.Insert) -> bool:
+    """Return whether an INSERT of one row leaves it to the dialect how the key of the row is fetched."""
+    return not (
+        statement._inline
+        or statement._returning
+        or statement._return_defaults
+        or statement._select_names
+        or is_upsert(statement)
+    )
+
+
+def is_upsert(statement: Any) -> bool:
+    """Return whether a statement is an INSERT with ON DUPLICATE KEY UPDATE."""
+    return isinstance(statement, dml.Insert) and statement._post_values_clause is not None
+
+
+def defaults_to_return(statement: dml.Insert) -> tuple[Any, ...] | None:
+    """Return the columns that return_defaults() fetches after an INSERT; None without return_defaults()."""
+    if not statement._return_defaults:
+        return None
+    return tuple(statement._return_defaults_columns or statement.table.c)
+
+
+def returning_defaults(statement: dml.Insert, columns: tuple[Any, ...]) -> dml.Insert:
+    """Return a copy of an INSERT whose return_defaults() fetches only these columns, at least one.
+
+    Calling ``return_defaults()`` again would add them to the others.
+    """
+    copy = statement._generate()
+    copy._return_defaults_columns = columns
+    return copy
+
+
+# -- types and columns
+
+
+def variants_of(type_: TypeEngine[Any]) -> Mapping[str, TypeEngine[Any]]:
+    """Return the types that ``with_variant()`` gave a type, by the name of their dialect."""
+    return type_._variant_mapping
+
+
+def affinity_of(type_: TypeEngine[Any]) -> type[TypeEngine[Any]]:
+    """Return the generic type, such as Boolean, that a type belongs to; of a TypeDecorator, that of its ``impl``."""
+    affinity = type_._type_affinity
+    assert affinity is not None
+    return affinity
+
+
+def reflected_default(column: Column[Any]) -> str | None:
+    """Return the SQL of a server default that was reflected; None of one that was declared."""
+    default: Any = column.server_default
+    if default is None or not default.reflected or not isinstance(default.arg, TextClause):
+        return None
+    return default.arg.text
+
+
+# -- compilers
+
+
+class StatementHooks(MySQLCompiler_mysqldb):
+    """Part of a statement compiler: gives names to the hooks that SQLAlchemy has for subclasses of its own."""
+
+    def applicable_prefixes(self, prefixes: Iterable[tuple[Any, str]]) -> Iterable[tuple[Any, str]]:
+        """Return the prefixes of a statement, each with the dialect that it is meant for."""
+        return prefixes
+
+    def render_values(self, rows: Iterable[Any], **kw: Any) -> str:
+        """Return VALUES with its rows, each of which is a tuple construct."""
+        raise NotImplementedError
+
+    def _generate_prefixes(self, stmt: Any, prefixes: Any, **kw: Any) -> str:
+        return super()._generate_prefixes(stmt, self.applicable_prefixes(prefixes), **kw)  # type: ignore[no-any-return, no-untyped-call]
+
+    def _render_values(self, element: Any, **kw: Any) -> str:
+        kw.setdefault("literal_binds", element.literal_binds)
+        rows = (Tuple(*row, types=element._column_types).self_group() for rows in element._data for row in rows)
+        return self.render_values(rows, **kw)
+
+
+def generated_alias(compiler: SQLCompiler, name: Any) -> str:
+    """Return the name of an alias that the compiler itself gives a table, such as that of a namesake."""
+    return compiler._truncated_identifier("alias", name)
+
+
+def enclosing_froms(compiler: SQLCompiler) -> Iterator[FromClause]:
+    """Yield what the SELECTs around the one that is being compiled select from."""
+    return (source for level in compiler.stack[:-1] for source in level["asfrom_froms"])
+
+
+def add_result_column(compiler: SQLCompiler, name: str, objects: tuple[Any, ...], type_: TypeEngine[Any]) -> None:
+    """Tell the compiler of a column of the result, in their order.
+
+    :param objects: what else the column of a row is found by, besides its name.
+    """
+    compiler._add_to_result_map(name, name, objects, type_)
+
+
+def execute_scalar(context: DefaultExecutionContext, statement: str, type_: TypeEngine[Any] | None) -> Any:
+    """Execute a statement on the cursor of another one that is about to be sent, and return its value."""
+    return context._execute_scalar(statement, type_)
+
+
+def forget(dialect: Dialect, *names: str) -> None:
+    """Have a dialect work out memoized attributes again. It may have done so before it knew the server."""
+    for name in names:
+        util.memoized_property.reset(dialect, name)
+
+
+# -- what the ORM has compiled a SELECT to
+
+
+class LoaderOption(NamedTuple):
+    """An option such as ``selectinload()``: its strategy, and the path of entities and relationships that it is for."""
+
+    strategy: tuple[Any, ...]
+    path: tuple[Any, ...]
+
+
+class LoadedColumns(NamedTuple):
+    """The column expressions that are loaded into the objects at the end of a path."""
+
+    path: tuple[Any, ...]
+    expressions: list[Any]
+
+
+class CompiledSelect:
+    """What the ORM has compiled a SELECT to."""
+
+    def __init__(self, state: _ORMCompileState) -> None:
+        self._state: Any = state
+
+    @classmethod
+    def of(cls, compile_state: Any) -> Self | None:
+        """Return None for what is no SELECT of the ORM."""
+        return cls(compile_state) if isinstance(compile_state, _ORMCompileState) else None
+
+    @property
+    def statement(self) -> Any:
+        """The Select or FromStatement."""
+        return self._state.select_statement
+
+    @property
+    def final_froms(self) -> list[Any]:
+        """What the statement that is sent selects from."""
+        return list(self._state.statement.get_final_froms())
+
+    @property
+    def entities(self) -> list[Any]:
+        """The mapped entities among what is selected, each with ``mapper`` and ``selectable``."""
+        return [entity for entity in self._state._entities if isinstance(entity, _MapperEntity)]
+
+    @property
+    def loaded_for(self) -> tuple[Any, ...]:
+        """The path that leads from the first SELECT to this one, which ``selectinload()`` or the like has made."""
+        path: tuple[Any, ...] = self._state.current_path.path
+        return path
+
+    @property
+    def loader_options(self) -> list[LoaderOption]:
+        return [
+            LoaderOption(option.strategy[0], option.path.path)
+            for option in self._state.attributes.values()
+            if isinstance(option, _LoadElement) and option.strategy
+        ]
+
+    @property
+    def loaded_columns(self) -> list[LoadedColumns]:
+        """The columns of each entity that is loaded, joined eager loads included."""
+        found = [
+            LoadedColumns(key[1], list(setups.values()))
+            for key, setups in self._state.attributes.items()
+            if key[0] == "memoized_setups"
+        ]
+        if isinstance(self.statement, Select) and self.entities and not found:
+            # Each entity has one. This key is a string, so that a rename would raise no error by itself.
+            raise NotImplementedError(f"SQLAlchemy {sqlalchemy.__version__} keeps what a SELECT loads elsewhere")
+        return found
+
+    @property
+    def eager_joins(self) -> list[FromClause]:
+        """What the FROM clause becomes with the tables of joined eager loads."""
+        return list(self._state.eager_joins.values())
+
+
+def load_detached(entity: Any) -> None:
+    """Have the objects of a mapped entity of a :class:`CompiledSelect` loaded into no Session.
+
+    Only the compiled form is changed, which the statement cache keeps.
+    """
+    entity.__class__ = _DetachedEntity
+
+
+class _NoSession:
+    """Stand-in for the Session where objects are made: they are kept here, and belong to no Session."""
+
+    hash_key = None
+    dispatch = SimpleNamespace(loaded_as_persistent=None)
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+        self.identity_map = new_identity_map(session)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._session, name)
+
+
+class _DetachedContext:
+    """The context of an execution with a stand-in for its Session. All else is the context's own."""
+
+    session: _NoSession
+
+    def __init__(self, context: Any) -> None:
+        self.__dict__.update(_context=context, session=_NoSession(context.session))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._context, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._context, name, value)
+
+
+class _DetachedEntity(_MapperEntity):
+    __slots__ = ()
+
+    def row_processor(self, context: Any, result: Any) -> Any:
+        # The processors keep the context: those of joined eager loaders, and of subclasses, made at their first row.
+        return super().row_processor(_DetachedContext(context), result)  # type: ignore[no-untyped-call]
+
+
+# -- Sessions
+
+
+def new_identity_map(session: Session) -> IdentityMap:
+    """Return an empty identity map of the kind that the Session has."""
+    return type(session.identity_map)()
+
+
+def replace_identity_map(session: Session, identity_map: IdentityMap) -> None:
+    """Give a Session other objects; see :func:`attach` and :func:`detach` for what these then belong to."""
+    session.identity_map = identity_map
+
+
+def detach(identity_map: IdentityMap, session: Session) -> None:
+    """Detach the objects of an identity map from a Session, with the events that tell of it.
+
+    Not ``Session.expunge()``, which cascades to objects that are not in the map.
+    """
+    InstanceState._detach_states(identity_map.all_states(), session)
+
+
+def attach(identity_map: IdentityMap, session: Session | None) -> None:
+    """Have the objects of an identity map belong to a Session or, for a while, to none; without events."""
+    for state in identity_map.all_states():
+        state.session_id = None if session is None else session.hash_key
+
+
+def is_in_begin_block(target: Session | scoped_session[Any] | Connection) -> bool:
+    """Return whether ``with target.begin():`` is around us, in which SQLAlchemy allows nothing after a commit()."""
+    transactional: Any = target() if isinstance(target, scoped_session) else target
+    return transactional._trans_context_manager is not None
