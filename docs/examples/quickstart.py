@@ -100,11 +100,13 @@ def recorded_server() -> Iterator[URL]:
     """A server of packets that a MatrixOne has sent before, on a port of this machine."""
     root = Path(__file__).resolve().parents[2]
     sys.path.insert(0, str(root))
-    from tests.scenarios.tape import Player, Tape
+    from tests.scenarios.archive import Archive, installed_line
+    from tests.scenarios.tape import Player
 
-    tape = Tape.load(root / "tests/scenarios/tapes/4.2.0/test_examples/test_quickstart.json")
+    tape = Archive(root / "tests/scenarios/tapes").load("test_examples/test_quickstart", "4.2.0")
+    assert tape is not None
     print(f"No URL given: on the recorded answers of {tape.server}, {tape.recorded}")
-    player = Player(tape)
+    player = Player(tape.of_line(installed_line()))
     try:
         yield make_url(f"matrixone+pymysql://dump:111@127.0.0.1:{player.port}?ssl_disabled=true")
     finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,13 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import MetaData
 from sqlalchemy.engine import URL
 
-from .server import Admin, Server
+from .client import drop_databases, make_databases
+from .server import Admin, Rows, Server
 
 DATABASE = "al_shop"
+
+Run = Callable[[str], Rows]
+"""Runs a statement: an Admin, or its unrecorded()."""
 
 ENV = """
 from alembic import context
@@ -133,7 +137,7 @@ def versions(admin: Admin, database: str = DATABASE) -> list[str]:
     return sorted(row[0] for row in admin(f"SELECT version_num FROM {database}.alembic_version"))
 
 
-def pitrs(admin: Admin, database: str = DATABASE) -> dict[str, tuple[str, str]]:
+def pitrs(admin: Run, database: str = DATABASE) -> dict[str, tuple[str, str]]:
     """Of each PITR of the database and its tables, by name, the object and the range."""
     rows = admin(
         "SELECT pitr_name, level, table_name, pitr_length, pitr_unit FROM mo_catalog.mo_pitr "
@@ -142,7 +146,7 @@ def pitrs(admin: Admin, database: str = DATABASE) -> dict[str, tuple[str, str]]:
     return {row[0]: (row[2] if row[1] == "table" else row[1], f"{row[3]}{row[4]}") for row in rows}
 
 
-def snapshots(admin: Admin, database: str = DATABASE) -> list[str]:
+def snapshots(admin: Run, database: str = DATABASE) -> list[str]:
     rows = admin(f"SELECT sname FROM mo_catalog.mo_snapshots WHERE database_name = '{database}' ORDER BY ts, sname")
     return [row[0] for row in rows if not row[0].startswith("__mo_branch_")]
 
@@ -151,14 +155,14 @@ def make_database(admin: Admin, database: str = DATABASE) -> Iterator[str]:
     """A database, empty, and afterwards neither it nor a PITR or snapshot of it."""
 
     def clear() -> None:
-        for name in pitrs(admin, database):
-            admin(f"DROP PITR `{name}`")
-        for name in snapshots(admin, database):
-            admin(f"DROP SNAPSHOT `{name}`")
-        admin(f"DROP DATABASE IF EXISTS {database}")
+        for name in pitrs(admin.unrecorded, database):
+            admin.unrecorded(f"DROP PITR `{name}`")
+        for name in snapshots(admin.unrecorded, database):
+            admin.unrecorded(f"DROP SNAPSHOT `{name}`")
+        drop_databases(admin, database)
 
     clear()
-    admin(f"CREATE DATABASE {database}")
+    make_databases(admin, database)
     yield database
     clear()
 

@@ -33,17 +33,50 @@ class Order(Base):
 def clean_up(admin: Admin, *databases: str, accounts: tuple[str, ...] = ()) -> None:
     """Leave nothing that scenarios have made, and make the databases and accounts that one needs."""
     for show, drop in (("SHOW SNAPSHOTS", "DROP SNAPSHOT"), ("SHOW PITR", "DROP PITR")):
-        for row in admin(show):
+        for row in admin.unrecorded(show):
             if row[0].startswith(PREFIX):
-                admin(f"{drop} `{row[0]}`")
+                admin.unrecorded(f"{drop} `{row[0]}`")
     for account in accounts:
-        admin(f"DROP ACCOUNT IF EXISTS {account}")
-        admin(f"CREATE ACCOUNT {account} ADMIN_NAME 'admin' IDENTIFIED BY '111'")
+        make_account(admin, account)
     for database in databases:
-        admin(f"DROP DATABASE IF EXISTS {database}")
-        admin(f"CREATE DATABASE {database}")
-        admin(f"CREATE TABLE {database}.orders (id INT PRIMARY KEY, note VARCHAR(40))")
-        admin(f"INSERT INTO {database}.orders VALUES (1, 'first'), (2, 'second')")
+        admin.prepare(
+            f"orders in {database}",
+            f"DROP DATABASE IF EXISTS {database}",
+            f"CREATE DATABASE {database}",
+            f"CREATE TABLE {database}.orders (id INT PRIMARY KEY, note VARCHAR(40))",
+            f"INSERT INTO {database}.orders VALUES (1, 'first'), (2, 'second')",
+        )
+
+
+def protect_shop(admin: Admin) -> None:
+    admin.prepare(
+        "snapshot and PITR of sc_shop",
+        "CREATE SNAPSHOT sc_snap FOR DATABASE sc_shop",
+        "CREATE PITR sc_pitr FOR DATABASE sc_shop RANGE 1 'd'",
+    )
+
+
+def make_account(admin: Admin, account: str) -> None:
+    admin.prepare(
+        f"account {account}",
+        f"DROP ACCOUNT IF EXISTS {account}",
+        f"CREATE ACCOUNT {account} ADMIN_NAME 'admin' IDENTIFIED BY '111'",
+    )
+
+
+def drop_accounts(admin: Admin, *accounts: str) -> None:
+    for account in accounts:
+        admin.unrecorded(f"DROP ACCOUNT {account}")
+
+
+def make_databases(admin: Admin, *databases: str) -> None:
+    for database in databases:
+        admin.prepare(f"database {database}", f"DROP DATABASE IF EXISTS {database}", f"CREATE DATABASE {database}")
+
+
+def drop_databases(admin: Admin, *databases: str) -> None:
+    for database in databases:
+        admin.unrecorded(f"DROP DATABASE IF EXISTS {database}")
 
 
 class Client:

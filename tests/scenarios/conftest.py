@@ -5,44 +5,58 @@ server in another time zone than UTC says so by ``?zone=Asia/Shanghai``)::
 
     MATRIXONE_URLS="matrixone+pymysql://dump:111@127.0.0.1:6001" pytest tests/scenarios
 
-With ``--record`` added, the tapes of all tests that pass are written anew.  Without
-``MATRIXONE_URLS`` the tapes are played, and no server is needed.
+``--record=stale`` replays first, and runs live and records only what fails on its tape or has
+none; ``--record=all`` records everything that passes. Without ``MATRIXONE_URLS`` the tapes
+are played, and no server is needed.
 
-SQLAlchemy 2.0 words a few statements of the ORM otherwise than 2.1.  A test that it
-fails on the tape for that reason has a second one, ``.sa20.json``, recorded with it.
+A few tests send something else under SQLAlchemy 2.0 than under 2.1. Their tapes hold both:
+record them with ``--record=stale`` under the newer one first, then under the older.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import pymysql
 import pytest
 import pytest_asyncio
-import sqlalchemy
+from _pytest.runner import runtestprotocol
 
+from .archive import Archive, installed_line, slug
 from .server import Admin, Server, Target, zone_label
-from .tape import LOOPBACK, Player, Recorder, Tape
+from .tape import LOOPBACK, Exchange, Player, Recorder
 
-TAPES = Path(__file__).parent / "tapes"
-OLD_SQLALCHEMY = sqlalchemy.__version__.startswith("2.0.")
-HOW_TO_RECORD = "run pytest tests/scenarios --record, with MATRIXONE_URLS set"
+ARCHIVE = Archive(Path(__file__).parent / "tapes")
+LINE = installed_line()
+HOW_TO_RECORD = "run pytest tests/scenarios --record=stale, with MATRIXONE_URLS set"
 NOWHERE = Target("0")  # stands in for no server at all, lest nothing runs and passes
 
 targets_key = pytest.StashKey[list[Target]]()
-failed_key = pytest.StashKey[bool]()
-recording_key = pytest.StashKey[tuple[Tape, Path]]()
+
+
+@dataclass
+class State:
+    """What is known of a test that is being run."""
+
+    replaying: bool = False  # on a server that is there, to find out whether the tape is stale
+    failed: bool = False
+    tape_fits: bool = False  # the last replay departed in nothing but shared set-ups
+    exchanges: list[Exchange] | None = None  # recorded, and saved when the test has passed
+    setups: dict[str, list[str]] = field(default_factory=dict)
+
+
+state_key = pytest.StashKey[State]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--record",
-        action="store_true",
-        help="write what the servers of MATRIXONE_URLS say to the tapes",
+        choices=("none", "stale", "all"),
+        default="none",
+        help="record the answers of the servers of MATRIXONE_URLS: of tests that fail on their tapes, or of all",
     )
 
 
@@ -56,11 +70,11 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers",
         "zone(*names): run on servers in these time zones instead of UTC; '*' is any",
     )
-    config.stash[targets_key] = _targets(_recording(config))
+    config.stash[targets_key] = _targets(_record_mode(config) != "none")
 
 
-def _recording(config: pytest.Config) -> bool:
-    return bool(config.getoption("--record", default=False))
+def _record_mode(config: pytest.Config) -> str:
+    return str(config.getoption("--record", default="none"))
 
 
 def _targets(recording: bool) -> list[Target]:
@@ -70,7 +84,7 @@ def _targets(recording: bool) -> list[Target]:
     elif recording:
         raise pytest.UsageError("--record needs MATRIXONE_URLS")
     else:
-        targets = [Target(folder.name) for folder in TAPES.glob("[0-9]*")]
+        targets = [Target(label) for label in ARCHIVE.labels()]
     if len({target.label for target in targets}) < len(targets):
         raise pytest.UsageError("MATRIXONE_URLS: two servers of one release and zone")
     targets.sort(key=lambda target: (target.release, target.zone))
@@ -112,60 +126,105 @@ def _skip(item: pytest.Item, target: Target) -> list[pytest.MarkDecorator]:
     return []
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+    """With ``--record=stale``, replay a test, and run it live only if that fails."""
+    state = item.stash.setdefault(state_key, State())
+    if _record_mode(item.config) != "stale":
+        return None
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    state.replaying = True
+    reports = runtestprotocol(item, log=False, nextitem=nextitem)
+    if any(report.failed for report in reports):
+        item.stash[state_key] = State(tape_fits=state.tape_fits)
+        reports = runtestprotocol(item, log=False, nextitem=nextitem)
+    for report in reports:
+        item.ihook.pytest_runtest_logreport(report=report)
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
-    if report.failed:
-        item.stash[failed_key] = True
+    state = item.stash[state_key]
+    state.failed |= report.failed
     # Only after teardown is it certain that the test, cleaning up included, passed.
-    passed = report.when == "teardown" and not item.stash.get(failed_key, False)
-    if passed and (recording := item.stash.get(recording_key, None)):
-        tape, path = recording
-        tape.save(path)
+    if report.when == "teardown" and not state.failed and state.exchanges is not None:
+        _save(item, state)
     return report
 
 
-def _tape_path(item: pytest.Item, label: str, recording: bool) -> Path:
-    """tapes/<label>/<module>/<class and test and its other parameters>.json"""
+def _save(item: pytest.Item, state: State) -> None:
+    label = _target(item).label
+    for name, statements in state.setups.items():
+        if ARCHIVE.setup(name, label) != statements:
+            ARCHIVE.save_setup(name, label, statements)
+    if not state.tape_fits:
+        afresh = _record_mode(item.config) == "all"
+        ARCHIVE.save(_tape_name(item), label, LINE, state.exchanges or [], afresh=afresh)
+
+
+def _target(item: pytest.Item) -> Target:
+    target: Target = item.callspec.params["_server"]  # type: ignore[attr-defined]
+    return target
+
+
+def _tape_name(item: pytest.Item) -> str:
+    """Return <module>/<class and test and its parameters other than the server>."""
     module, _, test = item.nodeid.partition("::")
-    name = re.sub(r"[^\w.]+", "-", test.replace(label, "", 1), flags=re.ASCII)
-    path = TAPES / label / Path(module).stem / f"{name.strip('-')}.json"
-    own = path.with_suffix(".sa20.json")
-    return own if OLD_SQLALCHEMY and (recording or own.exists()) else path
+    return f"{Path(module).stem}/{slug(test.replace(_target(item).label, '', 1))}"
 
 
 @pytest.fixture
 def _server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    target: Target = request.param
     item: pytest.Item = request.node
-    path = _tape_path(item, target.label, _recording(request.config))
-    if target.address is None:
-        yield from _replayed(item, target, path)
-    elif _recording(request.config):
-        recorder = Recorder(*target.address)
-        yield Server(target, LOOPBACK, recorder.port)
-        recorder.close()
-        item.stash[recording_key] = (recorder.tape, path)
-    else:
+    target, state = _target(item), item.stash[state_key]
+    if target.address is None or state.replaying:
+        yield from _replayed(item, Target(target.label), state)
+    elif _record_mode(item.config) == "none":
         yield Server(target, *target.address)
+    else:
+        yield from _recorded(target, target.address, state)
 
 
-def _replayed(item: pytest.Item, target: Target, path: Path) -> Iterator[Server]:
-    if not path.exists():
-        where = "any server" if target is NOWHERE else target.label
+def _recorded(target: Target, address: tuple[str, int], state: State) -> Iterator[Server]:
+    recorder = Recorder(*address)
+
+    def note_setup(name: str, statements: Sequence[str]) -> None:
+        recorder.note(f"SETUP {name}")
+        state.setups[name] = list(statements)
+
+    yield Server(target, LOOPBACK, recorder.port, note_setup)
+    recorder.close()
+    state.exchanges = recorder.exchanges
+
+
+def _replayed(item: pytest.Item, target: Target, state: State) -> Iterator[Server]:
+    name = _tape_name(item)
+    tape = ARCHIVE.load(name, target.label)
+    if tape is None:
+        where = "any server" if target.label == NOWHERE.label else target.label
         pytest.fail(f"not recorded on {where}: {HOW_TO_RECORD}", pytrace=False)
-    tape = Tape.load(path)
-    player = Player(tape)
-    yield Server(target, LOOPBACK, player.port)
+    player = Player(tape.of_line(LINE))
+    changed = []
+
+    def note_setup(name: str, statements: Sequence[str]) -> None:
+        player.note(f"SETUP {name}")
+        if ARCHIVE.setup(name, target.label) != list(statements):
+            changed.append(f"not the set-up that was recorded: {name}")
+
+    yield Server(target, LOOPBACK, player.port, note_setup)
     player.close()
     problems = list(player.misses)
-    if not item.stash.get(failed_key, False):  # else it stopped half-way
+    if not state.failed:  # else it stopped half-way
         problems += [f"recorded but never sent: {key}" for key in player.unsent()]
-    if problems:
-        origin = f"{path.name}, recorded {tape.recorded} from {tape.server}"
-        pytest.fail("\n  ".join([f"departs from {origin}:", *problems]), pytrace=False)
+    state.tape_fits = not state.failed and not problems
+    if problems or changed:
+        origin = f"{name}.json, recorded {tape.recorded} from {tape.server}"
+        pytest.fail("\n  ".join([f"departs from {origin}:", *problems, *changed]), pytrace=False)
 
 
 @pytest_asyncio.fixture
@@ -177,21 +236,7 @@ async def server(_server: Server) -> AsyncIterator[Server]:
 
 @pytest.fixture
 def admin(server: Server) -> Iterator[Admin]:
-    """For setting up and cleaning up; connects when requested."""
-    connection = pymysql.connect(
-        host=server.host,
-        port=server.port,
-        user="dump",
-        password=server.target.password,
-        ssl_disabled=True,
-        autocommit=None,  # said below, in a way that never depends on the driver
-    )
-
-    def execute(statement: str) -> list[tuple[Any, ...]]:
-        with connection.cursor() as cursor:
-            cursor.execute(statement)
-            return list(cursor.fetchall())
-
-    execute("SET AUTOCOMMIT = 1")
-    yield execute
-    connection.close()
+    """For setting up, looking and cleaning up; connects when it is used."""
+    admin = Admin(server)
+    yield admin
+    admin.close()

@@ -34,33 +34,38 @@ class Item(Base):
     order: Mapped[Order] = relationship(back_populates="items")
 
 
-CREATE = f"""
-CREATE DATABASE {SHOP}
-CREATE TABLE {SHOP}.orders (id INT PRIMARY KEY, note VARCHAR(40))
-CREATE TABLE {SHOP}.items (id INT PRIMARY KEY, order_id INT, price DECIMAL(8, 2))
-INSERT INTO {SHOP}.orders VALUES (1, 'old 1'), (2, 'old 2')
-INSERT INTO {SHOP}.items VALUES (11, 1, 1.50), (12, 1, 2.50), (21, 2, 3.50)
-CREATE SNAPSHOT {SNAPSHOT} FOR DATABASE {SHOP}
-"""
-CHANGE = f"""
-UPDATE {SHOP}.orders SET note = 'new 1' WHERE id = 1
-DELETE FROM {SHOP}.orders WHERE id = 2
-INSERT INTO {SHOP}.orders VALUES (3, 'new 3')
-UPDATE {SHOP}.items SET price = 9 WHERE id = 11
-DELETE FROM {SHOP}.items WHERE id = 12
-INSERT INTO {SHOP}.items VALUES (13, 1, 7), (31, 3, 8)
-"""
+CREATE = [
+    f"CREATE DATABASE {SHOP}",
+    f"CREATE TABLE {SHOP}.orders (id INT PRIMARY KEY, note VARCHAR(40))",
+    f"CREATE TABLE {SHOP}.items (id INT PRIMARY KEY, order_id INT, price DECIMAL(8, 2))",
+    f"INSERT INTO {SHOP}.orders VALUES (1, 'old 1'), (2, 'old 2')",
+    f"INSERT INTO {SHOP}.items VALUES (11, 1, 1.50), (12, 1, 2.50), (21, 2, 3.50)",
+    f"CREATE SNAPSHOT {SNAPSHOT} FOR DATABASE {SHOP}",
+]
+CHANGE = [
+    f"UPDATE {SHOP}.orders SET note = 'new 1' WHERE id = 1",
+    f"DELETE FROM {SHOP}.orders WHERE id = 2",
+    f"INSERT INTO {SHOP}.orders VALUES (3, 'new 3')",
+    f"UPDATE {SHOP}.items SET price = 9 WHERE id = 11",
+    f"DELETE FROM {SHOP}.items WHERE id = 12",
+    f"INSERT INTO {SHOP}.items VALUES (13, 1, 7), (31, 3, 8)",
+]
 
 
-def run(admin: Admin, statements: str) -> None:
-    for statement in filter(None, statements.splitlines()):
-        admin(statement)
+def open_shop(admin: Admin) -> None:
+    """Make the shop, of which there is a snapshot."""
+    clean_up(admin)
+    admin.prepare("shop before", *CREATE)
+
+
+def change_shop(admin: Admin) -> None:
+    admin.prepare("shop changed", *CHANGE)
 
 
 def clean_up(admin: Admin) -> None:
     for snapshot in ("tt_before", "tt_after", "tt_last"):
-        admin(f"DROP SNAPSHOT IF EXISTS {snapshot}")
-    admin(f"DROP DATABASE IF EXISTS {SHOP}")
+        admin.unrecorded(f"DROP SNAPSHOT IF EXISTS {snapshot}")
+    admin.unrecorded(f"DROP DATABASE IF EXISTS {SHOP}")
 
 
 def moment(server: Server, admin: Admin) -> dt.datetime:

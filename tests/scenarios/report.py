@@ -15,7 +15,7 @@ from collections import Counter
 from pathlib import Path
 from xml.etree import ElementTree
 
-TAPES = Path(__file__).parent / "tapes"
+SERVERS = Path(__file__).parent / "tapes/servers"
 PAGE = Path(__file__).resolve().parents[2] / "docs/support.md"
 PLACE = re.compile(r"(<!-- scenarios -->\n).*?(?=<!-- end -->)", re.S)
 ZONES = ("Asia-Shanghai", "America-New_York")
@@ -29,8 +29,8 @@ HEAD = """\
 
 def recorded(server: Path) -> tuple[int, str]:
     """How many scenarios have passed on a live server, and the day of the last."""
-    tapes = [tape for tape in server.rglob("*.json") if not tape.name.endswith(".sa20.json")]
-    return len(tapes), max(json.loads(tape.read_bytes())["recorded"] for tape in tapes)[:10]
+    days = json.loads(server.read_bytes())["recorded"].values()
+    return len(days), max(days)
 
 
 def replayed(report: Path) -> dict[str, Counter[str]]:
@@ -45,11 +45,11 @@ def replayed(report: Path) -> dict[str, Counter[str]]:
 
 def table(again: dict[str, Counter[str]]) -> str:
     rows = ""
-    for server in sorted(TAPES.iterdir()):
+    for server in sorted(SERVERS.glob("*.json")):
         passed, day = recorded(server)
-        ended = again.get(server.name, Counter())
+        ended = again.get(server.stem, Counter())
         failed = ended["failure"] + ended["error"]
-        rows += f"| {server.name} | {passed} | {day} | {ended['passed']} | {failed} | {ended['skipped']} |\n"
+        rows += f"| {server.stem} | {passed} | {day} | {ended['passed']} | {failed} | {ended['skipped']} |\n"
     return HEAD + rows
 
 

@@ -6,16 +6,22 @@ import re
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
+import pymysql
 from sqlalchemy import URL, Engine, create_engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from .tape import packets, server_version
 
-Admin = Callable[[str], list[tuple[Any, ...]]]
-"""Runs a statement, with autocommit, as the administrator of the server."""
+Rows = list[tuple[Any, ...]]
+
+DEVELOPMENT = "development"
+"""The label of a build between releases, whose greeting has no number. It counts as newer than every release."""
+
+_ANNOUNCED = re.compile(r"MatrixOne-v(\d+(?:\.\d+)+)?")
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,8 @@ class Target:
 
     @property
     def release(self) -> tuple[int, ...]:
-        return tuple(map(int, self.label.partition("-")[0].split(".")))
+        release = self.label.partition("-")[0]
+        return (99,) if release == DEVELOPMENT else tuple(map(int, release.split(".")))
 
     @property
     def zone(self) -> str:
@@ -53,10 +60,14 @@ def _release_of(address: tuple[str, int]) -> str:
     with socket.create_connection(address, timeout=10) as server:
         greeting = next(packets(server), None)
     version = server_version(greeting.raw) if greeting else ""
-    match = re.search(r"MatrixOne-v(\d+(\.\d+)*)", version)
+    match = _ANNOUNCED.search(version)
     if match is None:
         raise RuntimeError(f"no MatrixOne at {address}: version {version!r}")
-    return match[1]
+    return match[1] or DEVELOPMENT
+
+
+def _no_setup(name: str, statements: Sequence[str]) -> None:
+    """Neither compare nor record a set-up."""
 
 
 @dataclass
@@ -66,6 +77,7 @@ class Server:
     target: Target
     host: str
     port: int
+    note_setup: Callable[[str, Sequence[str]], None] = _no_setup
     _engines: list[Engine] = field(default_factory=list)
     _async_engines: list[AsyncEngine] = field(default_factory=list)
 
@@ -123,3 +135,62 @@ class Server:
             engine.dispose()
         for async_engine in self._async_engines:
             await async_engine.dispose()
+
+
+class Admin:
+    """The administrator of the server: sets up, looks at what a test has done, and cleans up.
+
+    Each statement is committed at once.
+    """
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    def __call__(self, statement: str) -> Rows:
+        """Run a statement and return its rows; both are part of the test's tape."""
+        return _execute(self._connection, statement)
+
+    def prepare(self, name: str, *statements: str) -> None:
+        """Run a set-up that tests share: its statements stand once, under this name, and not in each tape.
+
+        In a replay they are not run, but compared with what was run when it was recorded.
+        """
+        self._server.note_setup(name, statements)
+        for statement in statements:
+            self.unrecorded(statement)
+
+    def unrecorded(self, statement: str) -> Rows:
+        """Run a statement on a live server only, to clean up; a replay has nothing to clean and returns no rows."""
+        return _execute(self._direct_connection, statement) if self._server.live else []
+
+    @cached_property
+    def _connection(self) -> pymysql.Connection:
+        return self._connect(self._server.host, self._server.port)
+
+    @cached_property
+    def _direct_connection(self) -> pymysql.Connection:
+        assert self._server.target.address is not None
+        return self._connect(*self._server.target.address)
+
+    def _connect(self, host: str, port: int) -> pymysql.Connection:
+        connection = pymysql.connect(
+            host=host,
+            port=port,
+            user="dump",
+            password=self._server.target.password,
+            ssl_disabled=True,
+            autocommit=None,  # set below, in a way that does not depend on the driver
+        )
+        _execute(connection, "SET AUTOCOMMIT = 1")
+        return connection
+
+    def close(self) -> None:
+        for name in ("_connection", "_direct_connection"):
+            if name in self.__dict__:
+                self.__dict__[name].close()
+
+
+def _execute(connection: pymysql.Connection, statement: str) -> Rows:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        return list(cursor.fetchall())

@@ -1,7 +1,7 @@
 """Record what a server says on its socket, and play it back without the server.
 
-A tape holds the raw bytes a server sent, in exchanges: what the client sent, and
-everything the server sent before the client spoke again.  Of the MySQL protocol
+A tape (see ``archive.py``) holds the raw bytes a server sent, in exchanges: what the client
+sent, and everything the server sent before the client spoke again.  Of the MySQL protocol
 only the framing of packets, the greeting and the fields that name a client packet
 are known here; answers are never interpreted, so the drivers under test parse
 exactly what the server once wrote.
@@ -13,24 +13,19 @@ What a client sends is known by a key:
 ``LOGIN user [db]`` the handshake response (``LOGIN user #2`` its continuation)
 ``QUERY text``      a statement; likewise ``INIT_DB name`` and ``PING``
 hexadecimal digits  any other command
+``SETUP name``      nothing is sent: a set-up that tests share ran here
 ==================  ===========================================================
 """
 
 from __future__ import annotations
 
-import base64
 import difflib
-import json
 import socket
 import threading
-import time
-import zlib
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
 LOOPBACK = "127.0.0.1"
 CONNECT = "CONNECT"
@@ -41,7 +36,7 @@ _COMMANDS = {0x01: QUIT, 0x02: "INIT_DB", 0x03: "QUERY", 0x0E: PING}
 _CLIENT_CONNECT_WITH_DB = 0x0008
 _CLIENT_SSL = 0x0800
 _LONGEST_CHUNK = 0xFFFFFF  # a packet of this length is continued by the next
-_DEFLATE_FROM = 200  # bytes; shorter answers hardly shrink
+_THREAD_ID, _SALT = b"\1\0\0\0", b"saltsaltsaltsaltsalt"
 _COMPARED = 1000  # characters: difflib takes quadratic time
 
 # What opening a connection costs.  How many connections a pool opens is no concern
@@ -90,6 +85,16 @@ def without_tls(greeting: bytes) -> bytes:
     at = greeting.index(0, 5) + 1 + 4 + 8 + 1
     flags = int.from_bytes(greeting[at : at + 2], "little") & ~_CLIENT_SSL
     return greeting[:at] + flags.to_bytes(2, "little") + greeting[at + 2 :]
+
+
+def fixed_greeting(greeting: bytes) -> bytes:
+    """Replace what differs from connection to connection, so that recording again changes nothing."""
+    if not server_version(greeting):
+        return greeting
+    # after the version: thread id (4), salt (8), a zero, flags and the like (18), more salt (12)
+    at = greeting.index(0, 5) + 1
+    kept = greeting[at + 12 : at + 31]
+    return greeting[:at] + _THREAD_ID + _SALT[:8] + kept + _SALT[8:] + greeting[at + 43 :]
 
 
 def error_packet(sequence: int, message: str) -> bytes:
@@ -144,61 +149,7 @@ class Exchange:
     send: str
     answer: bytes = b""
     closed: bool = False  # did the server then close the connection?
-
-    def to_json(self) -> dict[str, Any]:
-        entry: dict[str, Any] = {"send": self.send, "answer": _pack(self.answer)}
-        return entry | {"closed": True} if self.closed else entry
-
-    @classmethod
-    def from_json(cls, entry: dict[str, Any]) -> Exchange:
-        return cls(entry["send"], _unpack(entry["answer"]), entry.get("closed", False))
-
-
-def _pack(data: bytes) -> str:
-    if len(data) > _DEFLATE_FROM:
-        return "z:" + base64.b64encode(zlib.compress(data, 9)).decode()
-    return base64.b64encode(data).decode()
-
-
-def _unpack(text: str) -> bytes:
-    if text.startswith("z:"):
-        return zlib.decompress(base64.b64decode(text[2:]))
-    return base64.b64decode(text)
-
-
-def _now() -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-
-
-@dataclass
-class Tape:
-    """The exchanges of one test with one server, in the order of sending."""
-
-    exchanges: list[Exchange] = field(default_factory=list)
-    recorded: str = field(default_factory=_now)
-
-    @property
-    def server(self) -> str:
-        """The version in the first greeting which is not an error."""
-        greetings = (entry for entry in self.exchanges if entry.send == CONNECT)
-        versions = (server_version(greeting.answer) for greeting in greetings)
-        return next(filter(None, versions), "")
-
-    def save(self, path: Path) -> None:
-        content = {
-            "server": self.server,
-            "recorded": self.recorded,
-            "exchanges": [exchange.to_json() for exchange in self.exchanges],
-        }
-        path.parent.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
-        path.write_bytes(text.encode())
-
-    @classmethod
-    def load(cls, path: Path) -> Tape:
-        content = json.loads(path.read_bytes())
-        exchanges = [Exchange.from_json(entry) for entry in content["exchanges"]]
-        return cls(exchanges, content["recorded"])
+    lines: str = ""  # the SQLAlchemy lines that send it; empty for all
 
 
 class _Listener:
@@ -247,9 +198,9 @@ class _Listener:
 class _RecordedConnection:
     """The exchanges of one connection while they are being recorded."""
 
-    def __init__(self, tape: Tape, lock: threading.Lock) -> None:
-        self._tape = tape
-        self._lock = lock  # of the tape: its order is that of sending
+    def __init__(self, exchanges: list[Exchange], lock: threading.Lock) -> None:
+        self._exchanges = exchanges
+        self._lock = lock  # of the exchanges: their order is that of sending
         self._closed = False
         self._exchange = Exchange(QUIT)
 
@@ -262,7 +213,7 @@ class _RecordedConnection:
             if self._closed and before.answer:
                 # The client had not noticed, so it must not be able to in a replay.
                 before.closed = False
-            self._tape.exchanges.append(self._exchange)
+            self._exchanges.append(self._exchange)
 
     def answered(self, data: bytes) -> None:
         with self._lock:
@@ -277,15 +228,20 @@ class Recorder:
     """Forwards connections to a server and records them."""
 
     def __init__(self, host: str, port: int) -> None:
-        self.tape = Tape()
+        self.exchanges: list[Exchange] = []
         self._server = (host, port)
         self._lock = threading.Lock()
         self._listener = _Listener(self._serve)
         self.port = self._listener.port
         self.close = self._listener.close
 
+    def note(self, key: str) -> None:
+        """Record a step that is not sent to the server."""
+        with self._lock:
+            self.exchanges.append(Exchange(key))
+
     def _serve(self, client: socket.socket) -> None:
-        connection = _RecordedConnection(self.tape, self._lock)
+        connection = _RecordedConnection(self.exchanges, self._lock)
         naming = _Naming()
         with socket.create_connection(self._server) as server:
             server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -307,8 +263,8 @@ class Recorder:
         """Pass on what the server says; noted first, so that it cannot be mistaken
         for the answer to what the client sends having read it."""
         with suppress(OSError):  # reset by the server: as good as closed
-            for data in _answers(server):
-                connection.answered(data)
+            for recorded, data in _answers(server):
+                connection.answered(recorded)
                 with suppress(OSError):  # the client has gone: not the server's doing
                     client.sendall(data)
         connection.closed()
@@ -316,34 +272,42 @@ class Recorder:
             client.shutdown(socket.SHUT_WR)
 
 
-def _answers(server: socket.socket) -> Iterator[bytes]:
+def _answers(server: socket.socket) -> Iterator[tuple[bytes, bytes]]:
+    """Yield what to record and what to pass on; a client needs the real salt to log in."""
     greeting = next(packets(server), None)
     if greeting is not None:
-        yield without_tls(greeting.raw)
+        plain = without_tls(greeting.raw)
+        yield fixed_greeting(plain), plain
     while data := server.recv(1 << 16):
-        yield data
+        yield data, data
 
 
 class Player:
-    """Plays a tape: a server which can only say what was recorded.
+    """Plays exchanges: a server which can only say what was recorded.
 
-    Exchanges are looked up over the whole tape and not by connection, so that
+    Exchanges are looked up over all of them and not by connection, so that
     threads may be scheduled otherwise than they were while recording.  Answers to
     the same key are given in the order of recording.
     """
 
-    def __init__(self, tape: Tape) -> None:
-        self._keys = list(dict.fromkeys(exchange.send for exchange in tape.exchanges))
+    def __init__(self, exchanges: Sequence[Exchange]) -> None:
+        self._keys = list(dict.fromkeys(exchange.send for exchange in exchanges))
         self._left: dict[str, deque[Exchange]] = defaultdict(deque)
-        for exchange in tape.exchanges:
+        for exchange in exchanges:
             self._left[exchange.send].append(exchange)
-        self._last = {exchange.send: exchange for exchange in tape.exchanges}
+        self._last = {exchange.send: exchange for exchange in exchanges}
         self._spare = len(self._left[CONNECT])  # connections not yet opened
         self._lock = threading.Lock()
         self.misses: list[str] = []
         self._listener = _Listener(self._serve)
         self.port = self._listener.port
         self.close = self._listener.close
+
+    def note(self, key: str) -> None:
+        """Take a step that was recorded without being sent to the server."""
+        with self._lock:
+            if self._next(key) is None:
+                self._miss(key, sequence=0)
 
     def unsent(self) -> list[str]:
         """What was recorded and never asked for, though it should have been."""

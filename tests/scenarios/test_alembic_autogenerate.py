@@ -19,6 +19,7 @@ from .alembic_project import (
     project_fixture,  # noqa: F401
     tables,
 )
+from .client import drop_accounts, make_account
 
 
 def orders(metadata, **options):
@@ -229,8 +230,7 @@ class Item(Base):
 
 
 def test_as_another_account_which_reads_outside_of_transactions(tmp_path, server, admin, caplog):
-    admin("DROP ACCOUNT IF EXISTS al_acc")
-    admin("CREATE ACCOUNT al_acc ADMIN_NAME 'admin' IDENTIFIED BY '111'")
+    make_account(admin, "al_acc")
     try:
         url = server.url(user="al_acc:admin", password="111")
         with server.engine(url).connect() as connection:
@@ -251,7 +251,7 @@ def test_as_another_account_which_reads_outside_of_transactions(tmp_path, server
         with project.engine.connect() as connection:
             assert list(connection.exec_driver_sql("SHOW PITR")) == []
     finally:
-        admin("DROP ACCOUNT al_acc")
+        drop_accounts(admin, "al_acc")
 
 
 def test_where_nothing_is_declared_nothing_is_read(project):

@@ -5,6 +5,7 @@ from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
 from .alembic_project import DATABASE, database_fixture, project_fixture, tables, versions  # noqa: F401
+from .client import drop_databases, make_databases
 
 
 def three_revisions(project):
@@ -195,8 +196,7 @@ def test_an_expression_as_a_new_default(project, admin):
 
 def test_a_unique_key_of_another_database_is_dropped(project, admin):
     """ALTER TABLE … DROP INDEX looks for the index's own table in the connection's database."""
-    admin("DROP DATABASE IF EXISTS mig_other")
-    admin("CREATE DATABASE mig_other")
+    make_databases(admin, "mig_other")
     project.revision(
         "unique",
         """
@@ -208,4 +208,4 @@ def test_a_unique_key_of_another_database_is_dropped(project, admin):
     )
     project.upgrade()
     assert admin("SELECT COUNT(*) FROM mig_other.t") == [(2,)]
-    admin("DROP DATABASE mig_other")
+    drop_databases(admin, "mig_other")

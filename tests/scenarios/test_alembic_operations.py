@@ -21,6 +21,7 @@ from .alembic_project import (
     tables,
     versions,
 )
+from .client import drop_accounts, drop_databases, make_account
 
 ORDERS = 'orders = op.create_table("orders", sa.Column("id", sa.Integer, primary_key=True))'
 
@@ -236,8 +237,7 @@ op.alter_pitr("al_100%", range=(3, "mo"))
 
 
 def test_as_another_account(tmp_path, server, admin):
-    admin("DROP ACCOUNT IF EXISTS al_acc")
-    admin("CREATE ACCOUNT al_acc ADMIN_NAME 'admin' IDENTIFIED BY '111'")
+    make_account(admin, "al_acc")
     try:
         url = server.url(user="al_acc:admin", password="111")
         with server.engine(url).connect() as connection:
@@ -255,7 +255,7 @@ def test_as_another_account(tmp_path, server, admin):
         with project.engine.connect() as connection:
             assert list(connection.exec_driver_sql("SHOW PITR")) == []
     finally:
-        admin("DROP ACCOUNT al_acc")
+        drop_accounts(admin, "al_acc")
 
 
 def test_the_same_migrations_on_two_databases_side_by_side(tmp_path, server, admin):
@@ -282,12 +282,12 @@ op.drop_branch("orders_dev")
 @pytest.fixture
 def cloning(project, admin):
     """A table with a row more than in its snapshot."""
-    admin("DROP DATABASE IF EXISTS al_copy")
+    drop_databases(admin, "al_copy")
     project.revision("one", ORDERS + '\nop.bulk_insert(orders, [{"id": 1}])')
     insert = 'op.execute("INSERT INTO orders VALUES (2)")'
     project.revision("two", 'op.create_snapshot("al_then", table="orders")\n' + insert)
     yield project
-    admin("DROP DATABASE IF EXISTS al_copy")
+    drop_databases(admin, "al_copy")
 
 
 @pytest.mark.releases(since=(3, 0, 6))

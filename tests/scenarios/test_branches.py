@@ -25,7 +25,8 @@ from sqlalchemy_matrixone import (
     as_of,
 )
 
-from .past import CHANGE, CREATE, SHOP, SNAPSHOT, Item, Order, clean_up, run
+from .client import drop_databases
+from .past import SHOP, SNAPSHOT, Item, Order, change_shop, clean_up, open_shop
 from .server import Admin, Server
 
 COPY = "tt_copy"
@@ -35,11 +36,11 @@ has_branches = pytest.mark.releases(since=(3, 0, 12))
 
 @pytest.fixture
 def engine(server: Server, admin: Admin) -> Iterator[Engine]:
-    clean_up(admin)
-    admin(f"DROP DATABASE IF EXISTS {COPY}")
-    run(admin, CREATE + CHANGE)
+    drop_databases(admin, COPY)
+    open_shop(admin)
+    change_shop(admin)
     yield server.engine(server.url(database=SHOP))
-    admin(f"DROP DATABASE IF EXISTS {COPY}")
+    drop_databases(admin, COPY)
     clean_up(admin)
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from sqlalchemy_matrixone import CreateSnapshot, DropSnapshot, Recovery
 
-from .client import DRIVERS, Base, Client, Order, awaited, clean_up
+from .client import DRIVERS, Base, Client, Order, awaited, clean_up, drop_databases, make_databases
 from .server import Admin, Server
 from .wire import logged_engine
 
@@ -244,8 +244,7 @@ def test_two_threads_have_an_account_each(server: Server, admin: Admin):
 
 
 def test_an_application_of_the_orm(server: Server, admin: Admin):
-    admin("DROP DATABASE IF EXISTS sc_orm")
-    admin("CREATE DATABASE sc_orm")
+    make_databases(admin, "sc_orm")
     engine = server.engine(server.url(database="sc_orm"))
     Base.metadata.create_all(engine)
     with Session(engine) as session, session.begin():
@@ -257,13 +256,12 @@ def test_an_application_of_the_orm(server: Server, admin: Admin):
     with Session(engine) as session:
         assert [order.note for order in session.scalars(select(Order).order_by(Order.id))] == ["eins %", "zwei :x"]
     Base.metadata.drop_all(engine)
-    admin("DROP DATABASE sc_orm")
+    drop_databases(admin, "sc_orm")
 
 
 def test_a_temporary_table_loses_what_a_transaction_writes(server: Server, admin: Admin):
     """Before 4.0, with no error: so the dialect warns."""
-    admin("DROP DATABASE IF EXISTS co_lost")
-    admin("CREATE DATABASE co_lost")
+    make_databases(admin, "co_lost")
     admin("CREATE TABLE co_lost.t (a INT)")
     engine = server.engine(server.url(database="co_lost"))
     loses = server.release < (4, 0)
@@ -279,4 +277,4 @@ def test_a_temporary_table_loses_what_a_transaction_writes(server: Server, admin
         connection.exec_driver_sql("INSERT INTO co_two VALUES (3)")
         assert (2,) in connection.exec_driver_sql("SELECT a FROM t").all()
     engine.dispose()
-    admin("DROP DATABASE co_lost")
+    drop_databases(admin, "co_lost")

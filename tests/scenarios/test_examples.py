@@ -8,7 +8,7 @@ from runpy import run_path
 
 import pytest
 
-from .client import clean_up
+from .client import clean_up, drop_databases, make_databases
 from .server import Admin, Server
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,8 +32,7 @@ def test_quickstart(server: Server, capsys: pytest.CaptureFixture[str]):
 @pytest.mark.parametrize("page", PAGES)
 def test_page(server: Server, admin: Admin, page: str):
     """The Python blocks of a page, one after the other, in one namespace."""
-    admin("DROP DATABASE IF EXISTS shop")
-    admin("CREATE DATABASE shop")
+    make_databases(admin, "shop")
     clean_up(admin)
     url = server.url().render_as_string(hide_password=False)
     namespace: dict[str, object] = {"__name__": page}
@@ -42,4 +41,4 @@ def test_page(server: Server, admin: Admin, page: str):
     for block in blocks:
         code = PRINTED_URL.sub(lambda printed: url.replace("pymysql", printed[1]), block)
         exec(compile(code, page, "exec", dont_inherit=True), namespace)
-    admin("DROP DATABASE shop")
+    drop_databases(admin, "shop")

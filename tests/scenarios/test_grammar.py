@@ -18,7 +18,7 @@ from sqlalchemy_matrixone import (
     SnapshotError,
 )
 
-from .client import clean_up, moment
+from .client import clean_up, drop_accounts, moment
 from .server import Admin, Server
 
 FROM, TO = "sc_acc", "sc_acc2"
@@ -26,7 +26,7 @@ FROM, TO = "sc_acc", "sc_acc2"
 
 @pytest.fixture
 def accounts(admin: Admin) -> None:
-    admin("DROP PUBLICATION IF EXISTS sc_pub")
+    admin.unrecorded("DROP PUBLICATION IF EXISTS sc_pub")
     clean_up(admin, "sc_shop", accounts=(FROM, TO))
 
 
@@ -49,8 +49,7 @@ def test_an_account_into_another_from_a_pitr_of_the_cluster(server: Server, admi
         connection.execute(RestorePitr("sc_pitr", timestamp=when, account=FROM, to_account=TO))
         assert shops(server, TO) == 1
         connection.execute(DropPitr("sc_pitr"))
-    admin(f"DROP ACCOUNT {FROM}")
-    admin(f"DROP ACCOUNT {TO}")
+    drop_accounts(admin, FROM, TO)
 
 
 @pytest.mark.releases(since=(4, 0))
@@ -66,8 +65,7 @@ def test_why_a_database_is_not_restored_to_another_account(server: Server, admin
         assert shops(server, TO) == 0
         assert admin("SELECT COUNT(*) FROM sc_shop.orders") == [(2,)]
         connection.execute(DropSnapshot("sc_snap"))
-    admin(f"DROP ACCOUNT {FROM}")
-    admin(f"DROP ACCOUNT {TO}")
+    drop_accounts(admin, FROM, TO)
 
 
 @pytest.mark.releases(since=(4, 0))
@@ -83,9 +81,8 @@ def test_snapshots_of_a_publication_are_the_publisher_s(server: Server, admin: A
         made = {snapshot.name: snapshot.level for snapshot in Recovery(connection).list_snapshots()}
     assert made.items() >= {"sc_pd": "database", "sc_pt": "table", "sc_pa": "account"}.items()
     clean_up(admin)
-    admin("DROP PUBLICATION sc_pub")
-    admin(f"DROP ACCOUNT {FROM}")
-    admin(f"DROP ACCOUNT {TO}")
+    admin.unrecorded("DROP PUBLICATION sc_pub")
+    drop_accounts(admin, FROM, TO)
 
 
 @pytest.mark.releases(since=(4, 1))
@@ -98,8 +95,7 @@ def test_sys_may_not_restore_a_database_of_another_account_from_its_pitr(server:
             recovery.restore_pitr("sc_pitr", timestamp=moment(server, admin), account=FROM, database="sc_shop")
         assert refusal.value.reason is Reason.NOT_PERMITTED
         recovery.drop_pitr("sc_pitr")
-    admin(f"DROP ACCOUNT {FROM}")
-    admin(f"DROP ACCOUNT {TO}")
+    drop_accounts(admin, FROM, TO)
 
 
 NAMES = ["UPPER", "select", "snapshot", "a-b", "快照", "100%", "%s", "a:c", "#1;--", "x" * 61]
@@ -141,7 +137,7 @@ def test_names_of_databases_and_tables(server: Server, admin: Admin, name: str):
     name = f"sc_{name}"
     engine = server.engine()
     quoted = engine.dialect.identifier_preparer.quote_identifier(name).replace("%%", "%")
-    admin(f"DROP DATABASE IF EXISTS {quoted}")
+    admin.unrecorded(f"DROP DATABASE IF EXISTS {quoted}")
     admin(f"CREATE DATABASE {quoted}")
     admin(f"CREATE TABLE {quoted}.{quoted} (id INT PRIMARY KEY)")
     with engine.connect() as connection:
@@ -157,4 +153,4 @@ def test_names_of_databases_and_tables(server: Server, admin: Admin, name: str):
         recovery.recovery_windows(table=name, database=name)
         recovery.drop_pitr("sc_pitr")
         recovery.drop_snapshot("sc_snap")
-    admin(f"DROP DATABASE {quoted}")
+    admin.unrecorded(f"DROP DATABASE {quoted}")

@@ -9,6 +9,7 @@ from sqlalchemy import Index, String, Text, delete, insert, select, text, update
 from sqlalchemy.exc import CompileError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
+from .client import drop_databases, make_databases
 from .server import Admin, Server
 
 DATABASE = "sc_ids"
@@ -41,17 +42,14 @@ class Article(Base):
 
 @pytest.fixture
 def session(server: Server, admin: Admin) -> Iterator[Session]:
-    for database in (DATABASE, OTHER):
-        admin(f"DROP DATABASE IF EXISTS {database}")
-        admin(f"CREATE DATABASE {database}")
+    make_databases(admin, DATABASE, OTHER)
     engine = server.engine(server.url(database=DATABASE))
     with engine.begin() as connection:
         connection.execute(text("SET experimental_fulltext_index = 1"))  # for 2.2
         Base.metadata.create_all(connection)
     with Session(engine) as session:
         yield session
-    for database in (DATABASE, OTHER):
-        admin(f"DROP DATABASE {database}")
+    drop_databases(admin, DATABASE, OTHER)
 
 
 def test_in_another_database(session: Session) -> None:

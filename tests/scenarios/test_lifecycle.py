@@ -8,7 +8,7 @@ import pytest
 
 from sqlalchemy_matrixone import Pitr, Snapshot
 
-from .client import DRIVERS, Client, Order, clean_up, clock, moment
+from .client import DRIVERS, Client, Order, clean_up, clock, drop_accounts, moment
 from .server import Admin, Server
 
 ACCOUNT = "sc_acc"
@@ -111,7 +111,7 @@ async def test_snapshot_as_another_account(server: Server, admin: Admin, driver:
     await shop_of_the_account(server, driver)
     async with Client.connected(server, driver, database="sc_shop", **ADMIN) as client:
         await snapshot_s_life(client, level, ACCOUNT, admin)
-    admin(f"DROP ACCOUNT {ACCOUNT}")
+    drop_accounts(admin, ACCOUNT)
 
 
 @pytest.mark.parametrize("level", ["account", "database", "table"])
@@ -120,7 +120,7 @@ async def test_pitr_as_another_account(server: Server, admin: Admin, driver: str
     await shop_of_the_account(server, driver)
     async with Client.connected(server, driver, database="sc_shop", **ADMIN) as client:
         await pitr_s_life(client, level, ACCOUNT, server, admin)
-    admin(f"DROP ACCOUNT {ACCOUNT}")
+    drop_accounts(admin, ACCOUNT)
 
 
 async def test_sys_keeps_and_restores_another_account(server: Server, admin: Admin, driver: str):
@@ -151,8 +151,7 @@ async def test_sys_keeps_and_restores_another_account(server: Server, admin: Adm
         assert await shop("sc_acc2") == ["first", "second"]
         await client.drop_pitr("sc_pitr")
         await client.drop_snapshot("sc_snap")
-    admin(f"DROP ACCOUNT {ACCOUNT}")
-    admin("DROP ACCOUNT sc_acc2")
+    drop_accounts(admin, ACCOUNT, "sc_acc2")
 
 
 async def test_recovery_windows(server: Server, admin: Admin, driver: str):

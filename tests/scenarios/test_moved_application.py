@@ -13,6 +13,7 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.dialects.mysql import insert
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship, selectinload
 
+from .client import drop_databases, make_databases
 from .server import Admin, Server
 
 DATABASE = "co_moved"
@@ -68,12 +69,11 @@ class Page(Base):
 
 @pytest.fixture
 def engine(server: Server, admin: Admin) -> Iterator[Engine]:
-    admin(f"DROP DATABASE IF EXISTS {DATABASE}")
-    admin(f"CREATE DATABASE {DATABASE}")
+    make_databases(admin, DATABASE)
     engine = server.engine(server.url(database=DATABASE))
     Base.metadata.create_all(engine)
     yield engine
-    admin(f"DROP DATABASE {DATABASE}")
+    drop_databases(admin, DATABASE)
 
 
 def test_its_tables_are_as_it_declared_them(engine: Engine):

@@ -16,6 +16,7 @@ from sqlalchemy.dialects import mysql
 
 import sqlalchemy_matrixone.types
 
+from .client import drop_databases, make_databases
 from .server import Admin, Server
 
 DATABASE, COPY = "co_raw", "co_raw_copy"
@@ -103,9 +104,7 @@ def _table_of(name: str, columns: str) -> str:
 def engines(server: Server, admin: Admin) -> Iterator[tuple[Engine, Engine]]:
     # What 2.2 wants before it makes these indexes; a SET of something unknown is no error.
     sets = [f"SET experimental_{kind}_index = 1" for kind in ("ivf", "fulltext", "hnsw")]
-    for database in (DATABASE, COPY):
-        admin(f"DROP DATABASE IF EXISTS {database}")
-        admin(f"CREATE DATABASE {database}")
+    make_databases(admin, DATABASE, COPY)
     for statement in (*sets, f"USE {DATABASE}", *statements(server.release)):
         admin(" ".join(statement.split()))
     engine, copy = (server.engine(server.url(database=database)) for database in (DATABASE, COPY))
@@ -113,8 +112,7 @@ def engines(server: Server, admin: Admin) -> Iterator[tuple[Engine, Engine]]:
         with copy.begin() as connection:
             connection.exec_driver_sql(statement)
     yield engine, copy
-    for database in (DATABASE, COPY):
-        admin(f"DROP DATABASE {database}")
+    drop_databases(admin, DATABASE, COPY)
 
 
 def reflected(engine: Engine) -> MetaData:

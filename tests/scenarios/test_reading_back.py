@@ -7,7 +7,7 @@ from sqlalchemy import inspect
 
 from sqlalchemy_matrixone import MatrixOneArgumentError, MatrixOneInspector, PitrError, Reason, Recovery
 
-from .client import PREFIX, Order, clean_up
+from .client import PREFIX, Order, clean_up, drop_accounts
 from .server import Admin, Server
 
 ACCOUNT = "sc_acc"
@@ -20,16 +20,19 @@ def names(values: list) -> set[str]:
 @pytest.fixture
 def shop(admin: Admin) -> None:
     clean_up(admin, "sc_shop", "sc_shop2", accounts=(ACCOUNT,))
-    admin("CREATE SNAPSHOT sc_cl FOR CLUSTER")
-    admin("CREATE SNAPSHOT sc_ac FOR ACCOUNT")
-    admin(f"CREATE SNAPSHOT sc_ot FOR ACCOUNT {ACCOUNT}")
-    admin("CREATE SNAPSHOT sc_db FOR DATABASE sc_shop")
-    admin("CREATE SNAPSHOT sc_tb FOR TABLE sc_shop orders")
-    admin("CREATE SNAPSHOT sc_d2 FOR DATABASE sc_shop2")
-    admin(f"CREATE PITR sc_ot FOR ACCOUNT {ACCOUNT} RANGE 1 'd'")
-    admin("CREATE PITR sc_db FOR DATABASE sc_shop RANGE 1 'd'")
-    admin("CREATE PITR sc_tb FOR TABLE sc_shop orders RANGE 2 'mo'")
-    admin("CREATE PITR sc_d2 FOR DATABASE sc_shop2 RANGE 3 'h'")
+    admin.prepare(
+        "snapshots and PITRs of all levels",
+        "CREATE SNAPSHOT sc_cl FOR CLUSTER",
+        "CREATE SNAPSHOT sc_ac FOR ACCOUNT",
+        f"CREATE SNAPSHOT sc_ot FOR ACCOUNT {ACCOUNT}",
+        "CREATE SNAPSHOT sc_db FOR DATABASE sc_shop",
+        "CREATE SNAPSHOT sc_tb FOR TABLE sc_shop orders",
+        "CREATE SNAPSHOT sc_d2 FOR DATABASE sc_shop2",
+        f"CREATE PITR sc_ot FOR ACCOUNT {ACCOUNT} RANGE 1 'd'",
+        "CREATE PITR sc_db FOR DATABASE sc_shop RANGE 1 'd'",
+        "CREATE PITR sc_tb FOR TABLE sc_shop orders RANGE 2 'mo'",
+        "CREATE PITR sc_d2 FOR DATABASE sc_shop2 RANGE 3 'h'",
+    )
 
 
 FILTERS = [
@@ -100,7 +103,7 @@ def test_sys_sees_what_show_shows_it(server: Server, admin: Admin, shop: None):
         assert {value.name for value in recovery.list_snapshots()} == {row[0] for row in admin("SHOW SNAPSHOTS")}
         assert "sc_theirs" not in names(recovery.list_pitrs()) | names(recovery.list_snapshots())
     clean_up(admin)
-    admin(f"DROP ACCOUNT {ACCOUNT}")
+    drop_accounts(admin, ACCOUNT)
 
 
 def test_inside_a_transaction_of_another_account(server: Server, admin: Admin):
@@ -118,4 +121,4 @@ def test_inside_a_transaction_of_another_account(server: Server, admin: Admin):
             recovery.list_pitrs()
         assert refusal.value.reason is Reason.ACTIVE_TRANSACTION
         assert inspect(engine).has_pitr("sc_pitr")
-    admin(f"DROP ACCOUNT {ACCOUNT}")
+    drop_accounts(admin, ACCOUNT)

@@ -9,7 +9,7 @@ from sqlalchemy import exc
 
 from sqlalchemy_matrixone import CreateSnapshot, PitrError, Reason, Recovery, RecoveryError, RestoreError, SnapshotError
 
-from .client import DRIVERS, Client, clean_up
+from .client import DRIVERS, Client, clean_up, drop_accounts, protect_shop
 from .server import Admin, Server
 
 ACCOUNT = "sc_acc"
@@ -53,8 +53,7 @@ REFUSALS = {
 @pytest.mark.parametrize("refused", REFUSALS)
 async def test_reason(server: Server, admin: Admin, refused: str):
     clean_up(admin, "sc_shop")
-    admin("CREATE SNAPSHOT sc_snap FOR DATABASE sc_shop")
-    admin("CREATE PITR sc_pitr FOR DATABASE sc_shop RANGE 1 'd'")
+    protect_shop(admin)
     method, arguments, what, error, reason = REFUSALS[refused]
     with server.engine().connect() as connection:
         with pytest.raises(error) as refusal:
@@ -84,7 +83,7 @@ async def test_what_another_account_may_not(server: Server, admin: Admin, driver
         with pytest.raises(RestoreError) as refusal:
             await client.restore_snapshot("sc_snap", account=ACCOUNT, to_account="sys")
         assert refusal.value.reason is Reason.NOT_PERMITTED, str(refusal.value)
-    admin(f"DROP ACCOUNT {ACCOUNT}")
+    drop_accounts(admin, ACCOUNT)
 
 
 def test_what_a_user_without_the_role_may_not(server: Server, admin: Admin):
@@ -101,7 +100,7 @@ def test_what_a_user_without_the_role_may_not(server: Server, admin: Admin):
         with pytest.raises(SnapshotError) as refusal:
             Recovery(connection).create_snapshot("sc_snap")
         assert refusal.value.reason is Reason.NOT_PERMITTED, str(refusal.value)
-    admin(f"DROP ACCOUNT {ACCOUNT}")
+    drop_accounts(admin, ACCOUNT)
 
 
 @pytest.mark.releases(until=(4, 0))

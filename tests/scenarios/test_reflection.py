@@ -13,17 +13,16 @@ import sqlalchemy_matrixone.types
 from sqlalchemy_matrixone.core.release import Feature
 from sqlalchemy_matrixone.types import DATALINK, UUID, VECBF16, VECF16, VECF32, VECF64, VECINT8, VECUINT8
 
-from .client import clean_up
+from .client import clean_up, drop_accounts, drop_databases, make_databases
 
 DATABASE = "co_reflection"
 
 
 @pytest.fixture
 def engine(server, admin):
-    admin(f"DROP DATABASE IF EXISTS {DATABASE}")
-    admin(f"CREATE DATABASE {DATABASE}")
+    make_databases(admin, DATABASE)
     yield server.engine(server.url(database=DATABASE))
-    admin(f"DROP DATABASE {DATABASE}")
+    drop_databases(admin, DATABASE)
 
 
 def types_of(release):
@@ -352,15 +351,12 @@ def of_three_databases():
 @pytest.fixture
 def three_databases(engine, admin):
     """The tables of three databases, with keys into the last one."""
-    for database in OTHERS:
-        admin(f"DROP DATABASE IF EXISTS {database}")
-        admin(f"CREATE DATABASE {database}")
+    make_databases(admin, *OTHERS)
     metadata = of_three_databases()
     metadata.create_all(engine)
     yield metadata
     metadata.drop_all(engine)
-    for database in OTHERS:
-        admin(f"DROP DATABASE {database}")
+    drop_databases(admin, *OTHERS)
 
 
 def of_these(name, type_, parents):
@@ -444,7 +440,7 @@ def account(server, admin):
     with of_account.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql(f"CREATE DATABASE {DATABASE}")
     yield server.engine(server.url(user=f"{ACCOUNT}:admin", password="111", database=DATABASE))
-    admin(f"DROP ACCOUNT {ACCOUNT}")
+    drop_accounts(admin, ACCOUNT)
 
 
 def test_another_account_s_administrator_sees_its_own(engine, account, server):
@@ -462,15 +458,20 @@ def test_another_account_s_administrator_sees_its_own(engine, account, server):
 @pytest.fixture
 def user(engine, server, admin):
     """Who may do everything in the one database, and not read the server's catalog."""
-    for statement in ("DROP USER IF EXISTS co_user", "DROP ROLE IF EXISTS co_role", "CREATE ROLE co_role"):
-        admin(statement)
-    admin("CREATE USER co_user IDENTIFIED BY '111' DEFAULT ROLE co_role")
-    for what in ("CONNECT ON ACCOUNT *", f"ALL ON DATABASE {DATABASE}", f"ALL ON TABLE {DATABASE}.*"):
-        admin(f"GRANT {what} TO co_role")
-    admin("GRANT co_role TO co_user")
+    admin.prepare(
+        "user without the catalog",
+        "DROP USER IF EXISTS co_user",
+        "DROP ROLE IF EXISTS co_role",
+        "CREATE ROLE co_role",
+        "CREATE USER co_user IDENTIFIED BY '111' DEFAULT ROLE co_role",
+        "GRANT CONNECT ON ACCOUNT * TO co_role",
+        f"GRANT ALL ON DATABASE {DATABASE} TO co_role",
+        f"GRANT ALL ON TABLE {DATABASE}.* TO co_role",
+        "GRANT co_role TO co_user",
+    )
     yield server.engine(server.url(user="co_user", password="111", database=DATABASE))
-    admin("DROP USER co_user")
-    admin("DROP ROLE co_role")
+    admin.unrecorded("DROP USER co_user")
+    admin.unrecorded("DROP ROLE co_role")
 
 
 def test_who_may_not_read_the_catalog(engine, user, server):

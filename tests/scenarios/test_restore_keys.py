@@ -8,7 +8,7 @@ import pytest
 
 from sqlalchemy_matrixone import Reason, Recovery, RestoreError, RestoreSnapshot
 
-from .client import clean_up
+from .client import clean_up, drop_databases, make_databases
 from .server import Admin, Server
 
 SHOP, OTHER = "sc_shop", "sc_other"
@@ -22,14 +22,13 @@ REFER = f"CREATE TABLE {OTHER}.bills (id INT PRIMARY KEY, o INT, FOREIGN KEY (o)
 
 @pytest.fixture
 def recovery(server: Server, admin: Admin) -> Iterator[Recovery]:
-    admin(f"DROP DATABASE IF EXISTS {OTHER}")
+    drop_databases(admin, OTHER)  # first: a key of it refers to the shop
     clean_up(admin, SHOP)
-    for statement in (f"CREATE DATABASE {OTHER}", *CREATE):
-        admin(statement)
+    make_databases(admin, OTHER)
+    admin.prepare("items of orders", *CREATE)
     with server.engine(server.url(database=SHOP)).connect() as connection:
         yield Recovery(connection)
-    for statement in (f"DROP DATABASE {OTHER}", f"DROP DATABASE {SHOP}"):
-        admin(statement)
+    drop_databases(admin, OTHER, SHOP)
 
 
 def test_a_database_is_restored_with_the_keys_in_it(recovery: Recovery, admin: Admin) -> None:

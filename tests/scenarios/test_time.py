@@ -13,7 +13,7 @@ from sqlalchemy_matrixone import Reason, Recovery, RestoreError, RestorePitr, as
 from sqlalchemy_matrixone.recovery.resolve import server_wall_clock
 
 from . import past
-from .client import DRIVERS, Client, clean_up, clock, moment
+from .client import DRIVERS, Client, clean_up, clock, drop_accounts, moment
 from .server import Admin, Server
 
 SECOND = dt.timedelta(seconds=1)
@@ -52,10 +52,9 @@ async def test_a_restore_to_an_instant(server: Server, admin: Admin, driver: str
 
 @pytest.mark.parametrize("session_zone", SESSION_ZONES)
 def test_the_past_is_read_at_an_instant(server: Server, admin: Admin, session_zone: str):
-    past.clean_up(admin)
-    past.run(admin, past.CREATE)
+    past.open_shop(admin)
     before = past.moment(server, admin)
-    past.run(admin, past.CHANGE)
+    past.change_shop(admin)
     after = past.moment(server, admin)
     with Session(server.engine(server.url(database=past.SHOP))) as session:
         session.connection().exec_driver_sql(f"SET time_zone = '{session_zone}'")
@@ -95,7 +94,7 @@ def test_what_is_read_back_is_in_utc(server: Server, admin: Admin, login: str, s
         recovery.drop_snapshot("sc_snap")
         connection.exec_driver_sql("DROP DATABASE sc_there")
         connection.commit()
-    admin(f"DROP ACCOUNT {ACCOUNT}")
+    drop_accounts(admin, ACCOUNT)
 
 
 @pytest.mark.parametrize(

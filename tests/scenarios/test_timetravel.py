@@ -15,7 +15,7 @@ from sqlalchemy.orm.exc import DetachedInstanceError
 
 from sqlalchemy_matrixone import MatrixOneArgumentError, as_of, time_travel
 
-from .past import CHANGE, CREATE, SHOP, SNAPSHOT, Item, Order, clean_up, moment, notes, run
+from .past import SHOP, SNAPSHOT, Item, Order, change_shop, clean_up, moment, notes, open_shop
 from .server import Admin, Server
 
 ORDERS = Order.__table__
@@ -23,8 +23,8 @@ ORDERS = Order.__table__
 
 @pytest.fixture
 def shop(admin: Admin) -> Iterator[None]:
-    clean_up(admin)
-    run(admin, CREATE + CHANGE)
+    open_shop(admin)
+    change_shop(admin)
     yield
     clean_up(admin)
 
@@ -39,10 +39,9 @@ def session(server: Server, shop: None) -> Iterator[Session]:
 
 
 def test_moments(server: Server, admin: Admin) -> None:
-    clean_up(admin)
-    run(admin, CREATE)
+    open_shop(admin)
     before = moment(server, admin)
-    run(admin, CHANGE)
+    change_shop(admin)
     with Session(server.engine(server.url(database=SHOP))) as session:
         shanghai = before.astimezone(dt.timezone(dt.timedelta(hours=8)))
         for when in (
@@ -60,10 +59,9 @@ def test_moments(server: Server, admin: Admin) -> None:
 
 
 def test_one_compiled_form_for_all_times(server: Server, admin: Admin) -> None:
-    clean_up(admin)
-    run(admin, CREATE)
+    open_shop(admin)
     before = moment(server, admin)
-    run(admin, CHANGE)
+    change_shop(admin)
     after = moment(server, admin)
     cache: dict[object, object] = {}
     engine = server.engine(server.url(database=SHOP)).execution_options(compiled_cache=cache)

@@ -10,14 +10,14 @@ from sqlalchemy.orm import Session
 
 from sqlalchemy_matrixone import changes_since
 
-from .past import CHANGE, CREATE, SHOP, SNAPSHOT, Item, Order, clean_up, run
+from .past import SHOP, SNAPSHOT, Item, Order, change_shop, clean_up, open_shop
 from .server import Admin, Server
 
 
 @pytest.fixture
 def session(server: Server, admin: Admin) -> Iterator[Session]:
-    clean_up(admin)
-    run(admin, CREATE + CHANGE)
+    open_shop(admin)
+    change_shop(admin)
     with Session(server.engine(server.url(database=SHOP))) as session:
         yield session
     clean_up(admin)

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy.orm import Session
 
-from .past import CHANGE, CREATE, SHOP, Order, clean_up, moment, run
+from .client import drop_databases
+from .past import SHOP, Order, change_shop, clean_up, moment, open_shop
 from .server import Admin, Server
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -23,10 +24,9 @@ def run_examples(page: str, **names: object) -> None:
 
 
 def test_time_travel(server: Server, admin: Admin) -> None:
-    clean_up(admin)
-    run(admin, CREATE)
+    open_shop(admin)
     earlier = moment(server, admin)
-    run(admin, CHANGE)
+    change_shop(admin)
     later = moment(server, admin)
     with Session(server.engine(server.url(database=SHOP))) as session:
         run_examples("timetravel.md", session=session, earlier=earlier, later=later)
@@ -36,13 +36,13 @@ def test_time_travel(server: Server, admin: Admin) -> None:
 
 @pytest.mark.releases(since=(3, 0, 12))
 def test_branches(server: Server, admin: Admin) -> None:
-    clean_up(admin)
-    admin("DROP DATABASE IF EXISTS tt_copy")
-    run(admin, CREATE + CHANGE)
+    drop_databases(admin, "tt_copy")
+    open_shop(admin)
+    change_shop(admin)
     engine = server.engine(server.url(database=SHOP))
     run_examples("branches.md", engine=engine, Order=Order)
     with Session(engine) as session:
         assert session.get(Order, 1).note == "tried out"
         assert session.get(Order, 9).note == "nine"
-    admin("DROP DATABASE tt_copy")
+    drop_databases(admin, "tt_copy")
     clean_up(admin)

@@ -42,6 +42,7 @@ from sqlalchemy.orm.exc import DetachedInstanceError
 
 from sqlalchemy_matrixone import as_of, time_travel
 
+from .client import drop_databases, make_databases
 from .past import moment
 from .server import Admin, Server
 
@@ -102,7 +103,7 @@ CHANGES = (
 def staff(server: Server, admin: Admin) -> Iterator[Any]:
     """An engine, and a time before and one after everything was changed."""
     _clean_up(admin)
-    admin(f"CREATE DATABASE {DATABASE}")
+    make_databases(admin, DATABASE)
     engine = server.engine(server.url(database=DATABASE))
     Base.metadata.create_all(engine)
     with Session(engine) as session:
@@ -120,8 +121,8 @@ def staff(server: Server, admin: Admin) -> Iterator[Any]:
 
 
 def _clean_up(admin: Admin) -> None:
-    admin(f"DROP SNAPSHOT IF EXISTS {SNAPSHOT}")
-    admin(f"DROP DATABASE IF EXISTS {DATABASE}")
+    admin.unrecorded(f"DROP SNAPSHOT IF EXISTS {SNAPSHOT}")
+    drop_databases(admin, DATABASE)
 
 
 @pytest.fixture

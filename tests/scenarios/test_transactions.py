@@ -28,7 +28,7 @@ from sqlalchemy_matrixone import (
     SnapshotError,
 )
 
-from .client import DRIVERS, Client, Order, awaited, clean_up
+from .client import DRIVERS, Client, Order, awaited, clean_up, drop_accounts, protect_shop
 from .server import Admin, Server
 
 INSERT = "INSERT INTO sc_shop.orders VALUES (3, 'third')"
@@ -66,8 +66,7 @@ CONSTRUCTS = {
 @pytest.fixture
 def shop(admin: Admin) -> None:
     clean_up(admin, "sc_shop")
-    admin("CREATE SNAPSHOT sc_snap FOR DATABASE sc_shop")
-    admin("CREATE PITR sc_pitr FOR DATABASE sc_shop RANGE 1 'd'")
+    protect_shop(admin)
 
 
 def orders(admin: Admin) -> int:
@@ -254,7 +253,7 @@ def test_commit_first_for_reading_pitrs(server: Server, admin: Admin):
         assert [pitr.name for pitr in recovery.list_pitrs()] == ["sc_pitr"]
         session.execute(text("SELECT 1"))
         assert recovery.get_pitr("sc_pitr") is not None
-    admin("DROP ACCOUNT sc_acc")
+    drop_accounts(admin, "sc_acc")
 
 
 def test_commit_first_says_where_it_cannot(server: Server, admin: Admin, shop: None):

@@ -17,6 +17,7 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy_matrixone.core.release import Feature
 from sqlalchemy_matrixone.types import DATALINK, UUID, VECBF16, VECF16, VECF32, VECF64, VECINT8, VECUINT8, Vector
 
+from .client import drop_databases, make_databases
 from .server import Admin, Server
 
 DATABASE = "co_values"
@@ -97,10 +98,9 @@ def _compares(release: tuple[int, ...], type_: Any) -> bool:
 
 @pytest.fixture
 def database(admin: Admin) -> Iterator[str]:
-    admin(f"DROP DATABASE IF EXISTS {DATABASE}")
-    admin(f"CREATE DATABASE {DATABASE}")
+    make_databases(admin, DATABASE)
     yield DATABASE
-    admin(f"DROP DATABASE {DATABASE}")
+    drop_databases(admin, DATABASE)
 
 
 def check(connection: Connection, release: tuple[int, ...]) -> None:

@@ -1,0 +1,59 @@
+"""Answers as a server might give them, and a player of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tests.scenarios.tape import CONNECT, Exchange, Player
+
+
+def packet(sequence: int, payload: bytes) -> bytes:
+    return len(payload).to_bytes(3, "little") + bytes([sequence]) + payload
+
+
+def greeting(flags: int = 0xA68F, version: bytes = b"v9.9.9", thread: bytes = b"\1", salt: bytes = b"salt") -> bytes:
+    return packet(
+        0,
+        b"\x0a8.0.30-MatrixOne-" + version + b"\0" + thread + b"\0\0\0" + salt * 2 + b"\0"
+        # flags, character set, status, more flags, length of the salt, filler
+        + flags.to_bytes(2, "little") + b"\x2e\2\0\x3b\0\x15" + bytes(10)
+        + salt * 3 + b"\0mysql_native_password\0",
+    )  # fmt: skip
+
+
+def ok(sequence: int = 1) -> bytes:
+    return packet(sequence, b"\0\0\0\2\0\0\0")
+
+
+def rows(*values: str) -> bytes:
+    def text(value: str) -> bytes:
+        return bytes([len(value.encode())]) + value.encode()
+
+    names = text("def") + text("") * 3 + text("c") + text("c")
+    column = names + b"\x0c\x2e\0\xff\0\0\0\xfd\0\0\0\0\0"
+    end = b"\xfe\0\0\2\0"
+    parts = [b"\1", column, end, *map(text, values), end]
+    return b"".join(packet(number, part) for number, part in enumerate(parts, 1))
+
+
+DENIED = packet(2, b"\xff\x15\x04#28000denied")
+HELLO = Exchange("QUERY SELECT 'hello'", rows("hello"))
+
+
+def connected(*exchanges: Exchange) -> list[Exchange]:
+    """What a driver sends to connect, and then the exchanges."""
+    return [
+        Exchange(CONNECT, greeting()),
+        Exchange("LOGIN dump", ok(2)),
+        Exchange("QUERY SET NAMES utf8mb4", ok()),
+        Exchange("QUERY SET AUTOCOMMIT = 0", ok()),
+        *exchanges,
+    ]
+
+
+@contextmanager
+def playing(*exchanges: Exchange) -> Iterator[Player]:
+    player = Player(exchanges)
+    yield player
+    player.close()
