@@ -24,7 +24,7 @@ from ..core.sqlalchemy_internals import (
     lock_of,
     returning_defaults,
 )
-from ..timetravel.compiler import PastTablesCompiler, check_bound_moments
+from ..timetravel.compiler import AsOfCompiler, check_bound_points_in_time
 from ..types import UUID, Vector, variant_for
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _Limited = TypeVar("_Limited", dml.Update, dml.Delete)
 
 
-class MatrixOneCompiler(PastTablesCompiler, DiffCompiler, StatementHooks):
+class MatrixOneCompiler(AsOfCompiler, DiffCompiler, StatementHooks):
     """MySQL's statements, in what of its grammar MatrixOne's release has."""
 
     def for_update_clause(self, select: selectable.GenerativeSelect, **kw: Any) -> str:
@@ -248,7 +248,7 @@ class MatrixOneExecutionContext(MySQLExecutionContext):
 
     def pre_exec(self) -> None:
         super().pre_exec()  # type: ignore[no-untyped-call]
-        check_bound_moments(self)
+        check_bound_points_in_time(self)
 
     def fire_sequence(self, seq: schema.Sequence, type_: types.Integer) -> int:
         compiler = cast("MatrixOneCompiler", self.dialect.statement_compiler(self.dialect, None))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BigInteger, String, exc
@@ -21,22 +20,22 @@ if TYPE_CHECKING:
     from sqlalchemy.sql import TableClause, dml
 
 
-SEVERAL_MOMENTS = (
+SEVERAL_POINTS_IN_TIME = (
     "a statement that reads the past at two moments was not sent: MatrixOne would read all of its past tables at one "
     "of them, without a word. Read the present beside one moment; execute one statement for each moment; or hold two "
     "snapshots of a table against each other with DiffBranch(as_of(…), as_of(…))"
 )
 
 
-class PastTablesCompiler(MySQLCompiler_mysqldb):
+class AsOfCompiler(MySQLCompiler_mysqldb):
     """Part of the statement compiler: ``orders {SNAPSHOT = `s`} AS o``.
 
-    :ivar past_moments: those that the statement reads. They have to be one and the same, which of bound values is
-        known when it is executed.
+    :ivar points_in_time: when the statement reads tables of the past. They have to be one and the same; of bound
+        values that is known only when it is executed.
     """
 
     def __init__(self, *args: Any, **kw: Any) -> None:
-        self.past_moments: list[PointInTime] = []
+        self.points_in_time: list[PointInTime] = []
         super().__init__(*args, **kw)
         if (compiled := CompiledSelect.of(self.compile_state)) is not None:
             load_past_detached(compiled)
@@ -66,39 +65,53 @@ class PastTablesCompiler(MySQLCompiler_mysqldb):
         return self.visit_alias(past, **kw)  # type: ignore[no-any-return, no-untyped-call]
 
     def visit_table(  # type: ignore[override]
+        self, table: TableClause, asfrom: bool = False, enclosing_alias: Any = None, **kw: Any
+    ) -> str:
+        kw |= {"asfrom": asfrom, "enclosing_alias": enclosing_alias}
+        if not asfrom:
+            return super().visit_table(table, **kw)  # type: ignore[no-any-return, no-untyped-call]
+        moment = self._point_in_time_for(table, enclosing_alias)
+        if moment is None:
+            self._refuse_present_within_past(table)
+            return super().visit_table(table, **kw)  # type: ignore[no-any-return, no-untyped-call]
+        self._add_point_in_time(moment)
+        return self._render_as_of(table, moment, **kw)
+
+    def _point_in_time_for(self, table: TableClause, enclosing_alias: Any) -> PointInTime | None:
+        """Return when a table is read: as its alias says, else as the whole statement does; None for the present."""
+        if isinstance(enclosing_alias, AsOfTable) and enclosing_alias.element is table:
+            return enclosing_alias.moment
+        return self._point_in_time_of_all
+
+    def _render_as_of(
         self,
         table: TableClause,
-        asfrom: bool = False,
+        moment: PointInTime,
+        *,
+        enclosing_alias: Any,
         iscrud: bool = False,
         fromhints: Any = None,
-        enclosing_alias: Any = None,
         ambiguous_table_name_map: Any = None,
         **kw: Any,
     ) -> str:
-        kw |= {"asfrom": asfrom, "iscrud": iscrud, "enclosing_alias": enclosing_alias}
+        """Return a table's name and its moment.
+
+        Anything else that SQLAlchemy appends to the name, an alias that tells it from a namesake or a hint, must come
+        after the moment.
+        """
+        name = super().visit_table(table, enclosing_alias=enclosing_alias, iscrud=iscrud, **kw)  # type: ignore[no-untyped-call]
+        text = f"{name} {self.process(moment, literal_binds=kw.get('literal_binds', False))}"
         is_aliased = enclosing_alias is not None and enclosing_alias.element is table
-        moment = self._moment_of_all
-        if is_aliased and isinstance(enclosing_alias, AsOfTable):
-            moment = enclosing_alias.moment
-        if moment is None or not asfrom:
-            if asfrom:
-                self._refuse_present_within_past(table)
-            kw |= {"fromhints": fromhints, "ambiguous_table_name_map": ambiguous_table_name_map}
-            return super().visit_table(table, **kw)  # type: ignore[no-any-return, no-untyped-call]
-        self._add_moment(moment)
-        # What is else appended to the name comes after the moment: an alias that tells it from a namesake, hints.
-        hint = self.process(moment, literal_binds=kw.get("literal_binds", False))
-        text = f"{super().visit_table(table, **kw)} {hint}"  # type: ignore[no-untyped-call]
         if not is_aliased and not self.preparer.schema_for_object(table):
             text += self._alias_of_namesake(table, ambiguous_table_name_map or {})
         if fromhints and table in fromhints:
             text = self.format_from_hint_text(text, table, fromhints[table], iscrud)  # type: ignore[no-untyped-call]
         return text
 
-    def _add_moment(self, moment: PointInTime) -> None:
-        if self.past_moments and not self.past_moments[0].could_equal(moment):
-            raise exc.CompileError(SEVERAL_MOMENTS)
-        self.past_moments.append(moment)
+    def _add_point_in_time(self, moment: PointInTime) -> None:
+        if self.points_in_time and not self.points_in_time[0].could_equal(moment):
+            raise exc.CompileError(SEVERAL_POINTS_IN_TIME)
+        self.points_in_time.append(moment)
 
     def _refuse_present_within_past(self, table: TableClause) -> None:
         """Before 3.0 the server reads such a table in the past too, and says nothing."""
@@ -118,18 +131,18 @@ class PastTablesCompiler(MySQLCompiler_mysqldb):
         return self.get_render_as_alias_suffix(self.preparer.format_alias(None, name))  # type: ignore[no-any-return, no-untyped-call]
 
     def visit_textclause(self, textclause: TextClause, *args: Any, **kw: Any) -> str:
-        if kw.get("asfrom") and self._moment_of_all is not None:
+        if kw.get("asfrom") and self._point_in_time_of_all is not None:
             raise exc.CompileError(f"{textclause.text!r} in FROM cannot be read in the past: name a Table")
         return super().visit_textclause(textclause, *args, **kw)  # type: ignore[no-any-return, no-untyped-call]
 
     def visit_textual_select(self, taf: TextualSelect, *args: Any, **kw: Any) -> str:
-        if self._moment_of_all is not None:
+        if self._point_in_time_of_all is not None:
             raise exc.CompileError("the tables of a text() cannot be told, so it cannot be read in the past")
         return super().visit_textual_select(taf, *args, **kw)  # type: ignore[no-any-return, no-untyped-call]
 
     @memoized_property
-    def _moment_of_all(self) -> PointInTime | None:
-        """The moment that the whole statement reads, save what says another with ``as_of()``."""
+    def _point_in_time_of_all(self) -> PointInTime | None:
+        """When the whole statement reads tables, except those with an ``as_of()`` of their own."""
         options = reversed(options_of(self.statement))
         return next((option.moment for option in options if isinstance(option, AsOfOption)), None)
 
@@ -139,19 +152,18 @@ def _refuse_writing(statement: dml.Insert | dml.Update | dml.Delete) -> None:
         raise exc.CompileError(f"the past cannot be written to: give {statement.table.element.name!r} itself")
 
 
-def check_bound_moments(context: Any) -> None:
-    """That a statement which is about to be sent, with moments that are bound values, reads one alone.
+def check_bound_points_in_time(context: Any) -> None:
+    """Check that the bound parameters of a statement make it read one point in time.
 
-    :raises MatrixOneArgumentError: where it would read several.
+    :raises MatrixOneArgumentError: if it would read several.
     """
     compiled = context.compiled
-    moments: Sequence[PointInTime] = getattr(compiled, "past_moments", ())
-    if len(moments) < 2:
+    if not isinstance(compiled, AsOfCompiler) or len(compiled.points_in_time) < 2:
         return
     for values in context.compiled_parameters:
         texts = {
             moment.text() if moment.value is None else moment.text(values[compiled.bind_names[moment.value]])
-            for moment in moments
+            for moment in compiled.points_in_time
         }
         if len(texts) > 1:
-            raise MatrixOneArgumentError(SEVERAL_MOMENTS)
+            raise MatrixOneArgumentError(SEVERAL_POINTS_IN_TIME)

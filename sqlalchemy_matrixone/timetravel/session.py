@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
 
 from sqlalchemy import BindParameter, TextClause, event, exc
 from sqlalchemy.orm import (
@@ -23,14 +23,11 @@ from ..exc import MatrixOneArgumentError
 from .point_in_time import AsOfOption, PointInTime
 
 if TYPE_CHECKING:
-    # Needs greenlet when it runs, which who is not async need not have.
+    # Requires greenlet at run time, which sync-only installations may lack.
     from sqlalchemy.ext.asyncio import AsyncSession, async_scoped_session
     from sqlalchemy.orm.state import InstanceState
 
 _S = TypeVar("_S", bound="Session | scoped_session[Any] | AsyncSession | async_scoped_session[Any]")
-
-_Aside = tuple[Any, "list[tuple[InstanceState[Any], object]]"]
-"""An identity map that has been set aside, and its objects."""
 
 _CURRENT = "matrixone_time_travel"
 
@@ -75,12 +72,13 @@ def time_travel(
     if isinstance(timestamp, BindParameter) or isinstance(mo_ts, BindParameter):
         raise MatrixOneArgumentError("time_travel() goes to a moment, not to a bind parameter")
     moment = PointInTime.of(snapshot=snapshot, timestamp=timestamp, mo_ts=mo_ts)
-    travel = _Travel(_sync_session(session), moment)
-    travel.begin()
+    option = AsOfOption(moment)
+    travel = _TimeTravel.of(_sync_session(session))
+    travel.begin(option)
     try:
         yield session
     finally:
-        travel.end()
+        travel.end(option)
 
 
 def _sync_session(session: Any) -> Session:
@@ -92,105 +90,120 @@ def _sync_session(session: Any) -> Session:
     return session
 
 
-class _Travel:
-    """One block of ``time_travel()``: an identity map of its own, and listeners on its Session alone."""
+class _Block(NamedTuple):
+    """One block of ``time_travel()``.
 
-    def __init__(self, session: Session, moment: PointInTime) -> None:
+    :ivar option: what its statements are executed with; each block has one of its own.
+    :ivar past: the identity map of what the block loads.
+    :ivar aside: the identity map that the Session had before, and the objects in it: they are held, since what is done
+        to a detached object within the block would be lost with it.
+    """
+
+    option: AsOfOption
+    past: Any
+    aside: tuple[Any, list[tuple[InstanceState[Any], object]]]
+
+
+class _TimeTravel:
+    """The ``time_travel()`` blocks of one Session, and the listeners that serve them.
+
+    :ivar _blocks: the blocks that the Session is in, the innermost last. There are none while it rolls back.
+    :ivar _interrupted: the options of the blocks that a rollback has left, to be entered again after it.
+    """
+
+    def __init__(self, session: Session) -> None:
         self._session = session
-        self._option = AsOfOption(moment)
-        self._outer: _Travel | None = session.info.get(_CURRENT)
+        self._blocks: list[_Block] = []
+        self._interrupted: list[AsOfOption] = []
         self._listeners: dict[str, Callable[..., Any]] = {
             "do_orm_execute": self._read_past,
             "before_attach": self._refuse_stored,
             "before_flush": self._refuse_flush,
             "before_commit": self._refuse_commit,
             "after_transaction_create": self._refuse_bulk,
-            "after_rollback": self._to_present,
-            "after_soft_rollback": self._to_past,
+            "after_rollback": self._go_to_present,
+            "after_soft_rollback": self._go_to_past,
         }
 
-    def begin(self) -> None:
-        if has_changes(self._session):
+    @classmethod
+    def of(cls, session: Session) -> _TimeTravel:
+        """Return the one that the Session has, or a new one.
+
+        :raises sqlalchemy.exc.InvalidRequestError: if the Session holds changes.
+        """
+        if has_changes(session):
             raise exc.InvalidRequestError(
                 "time_travel() was not begun: the Session holds changes that are not flushed, and nothing can be "
                 "written in the past. Call flush() or rollback() first."
             )
-        self._depart()
-        self._session.info[_CURRENT] = self
-        for name, listener in self._listeners.items():
-            # First of all, lest another listener answers for the present.
-            event.listen(self._session, name, listener, insert=True)
+        travel: _TimeTravel = session.info.get(_CURRENT) or cls(session)
+        return travel
 
-    def end(self) -> None:
-        for name, listener in self._listeners.items():
-            event.remove(self._session, name, listener)
-        inner = self._inner()
-        if inner is not None:
-            # Blocks of generators may end in any order: the inner one goes on, and returns to where this one would.
-            inner._outer, inner._aside = self._outer, self._aside
+    def begin(self, option: AsOfOption) -> None:
+        self._enter(option)
+        if len(self._blocks) == 1:
+            self._session.info[_CURRENT] = self
+            for name, listener in self._listeners.items():
+                # First of all, so that no other listener answers with present rows.
+                event.listen(self._session, name, listener, insert=True)
+
+    def end(self, option: AsOfOption) -> None:
+        """End the block with this option, which need not be the innermost: those of generators end in any order."""
+        ended = next(block for block in self._blocks if block.option is option)
+        index = self._blocks.index(ended)
+        if index + 1 < len(self._blocks):
+            # The inner one goes on, and returns to where this one would.
+            self._blocks[index : index + 2] = [self._blocks[index + 1]._replace(aside=ended.aside)]
             return
-        if self._outer is None:
+        if index == 0:
             del self._session.info[_CURRENT]
-        else:
-            self._session.info[_CURRENT] = self._outer
-        self._return()
-
-    def _inner(self) -> _Travel | None:
-        """The block that was begun within this one, if it has not ended."""
-        travel, inner = self._session.info[_CURRENT], None
-        while travel is not self:
-            travel, inner = travel._outer, travel
-        return inner
+            for name, listener in self._listeners.items():
+                event.remove(self._session, name, listener)
+        self._leave()
 
     # -- the identity map
 
-    def _depart(self) -> None:
+    def _enter(self, option: AsOfOption) -> None:
         present = self._session.identity_map
-        # Their objects are held, for what is done to a detached one in the block would be lost with it.
-        self._aside: _Aside = (present, [(state, state.obj()) for state in present.all_states()])
+        objects = [(state, state.obj()) for state in present.all_states()]
         attach(present, None)
-        self._past: Any = new_identity_map(self._session)
-        replace_identity_map(self._session, self._past)
+        past = new_identity_map(self._session)
+        replace_identity_map(self._session, past)
+        self._blocks.append(_Block(option, past, (present, objects)))
 
-    def _return(self) -> None:
-        there = self._session.identity_map
+    def _leave(self) -> None:
+        """Leave the innermost block: detach what it has loaded, and bring back what it has set aside."""
+        block = self._blocks.pop()
+        present, objects = block.aside
+        loaded = self._session.identity_map
         for obj in self._session.deleted:
             self._session.expunge(obj)
-        detach(there, self._session)
-        present, held = self._aside
+        detach(loaded, self._session)
         replace_identity_map(self._session, present)
         attach(present, self._session)
-        for state, obj in held:
+        for state, obj in objects:
             if obj is not None and state.modified:
                 # While it was detached, so that the Session does not hold it yet.
                 flag_dirty(obj)
-        if there is not self._past:
+        if loaded is not block.past:
             # Within the block the Session was closed, which had to mean the present objects as well.
             self._session.expunge_all()
-        self._past = None
 
-    def _is_current(self) -> bool:
-        return self._session.info.get(_CURRENT) is self
+    def _go_to_present(self, session: Session) -> None:
+        """Leave all blocks: a rollback is about to expire the present objects, and must find them in their place."""
+        self._interrupted = [block.option for block in self._blocks]
+        while self._blocks:
+            self._leave()
 
-    def _to_present(self, session: Session) -> None:
-        """A rollback is about to expire the present objects: it must find them in their place."""
-        if self._is_current():
-            for travel in self._and_outer():
-                travel._return()
-
-    def _to_past(self, session: Session, transaction: Any) -> None:
-        if self._is_current() and self._past is None:
-            for travel in reversed(self._and_outer()):
-                travel._depart()
-
-    def _and_outer(self) -> list[_Travel]:
-        return [self] if self._outer is None else [self, *self._outer._and_outer()]
+    def _go_to_past(self, session: Session, transaction: Any) -> None:
+        """Enter them again."""
+        for option in self._interrupted:
+            self._enter(option)
+        self._interrupted = []
 
     # -- what the Session does
 
     def _read_past(self, state: ORMExecuteState) -> None:
-        if not self._is_current():
-            return
         if not state.is_select or isinstance(getattr(state.statement, "element", None), TextClause):
             raise exc.InvalidRequestError(
                 "within time_travel() a Session reads: this is no SELECT, or one whose tables cannot be told, such as "
@@ -199,12 +212,12 @@ class _Travel:
         dialect = self._session.get_bind(**state.bind_arguments).dialect
         if dialect.name != "matrixone":
             raise exc.InvalidRequestError(f"time_travel() needs a matrixone engine, and this is one of {dialect.name}")
-        state.statement = state.statement.options(self._option)
+        state.statement = state.statement.options(self._blocks[-1].option)
         # The objects of a result are made when it is fetched from, which may be after the block.
         state.update_execution_options(prebuffer_rows=True)
 
     def _refuse_stored(self, session: Session, instance: object) -> None:
-        if self._past is not None and instance_state(instance).key is not None:
+        if self._blocks and instance_state(instance).key is not None:
             raise exc.InvalidRequestError(
                 f"{instance!r} is of the present, and was not added: within time_travel() a Session has objects of the "
                 "past alone. It has its present ones again when the block ends."

@@ -41,7 +41,7 @@ from sqlalchemy.orm import (
 
 from sqlalchemy_matrixone import MatrixOneArgumentError, as_of, changes_since, time_travel
 from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
-from sqlalchemy_matrixone.timetravel.compiler import check_bound_moments
+from sqlalchemy_matrixone.timetravel.compiler import check_bound_points_in_time
 from sqlalchemy_matrixone.timetravel.point_in_time import AsOfOption, PointInTime
 
 
@@ -185,7 +185,7 @@ def test_two_moments_are_refused(statement):
 
 def sent(statement, **values):
     """Check it as an execution context does."""
-    check_bound_moments(SimpleNamespace(compiled=compiled(statement), compiled_parameters=[values]))
+    check_bound_points_in_time(SimpleNamespace(compiled=compiled(statement), compiled_parameters=[values]))
 
 
 def test_two_bound_moments_are_told_apart_when_executed():
