@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
     from sqlalchemy.sql.elements import ColumnElement
 
+    from .core.release import Release
     from .core.server import MatrixOneServer
 
 __all__ = [
@@ -272,10 +273,9 @@ class MatrixOneTypeCompiler(MySQLTypeCompiler):
             self._require(Feature.SET)
         elif any("," in value for value in enumerated_values):
             self._require(Feature.ENUM_COMMA)
-            release = getattr(self.dialect, "server_release", None)
-            if release is not None and Feature.ENUM_COMMA_LOST.in_release(release):
+            if Feature.ENUM_COMMA_LOST.in_release(self._release):
                 raise exc.CompileError(
-                    f"MatrixOne {format_release(release)} parts the values of an ENUM at their commas: {type_.enums!r}"
+                    f"MatrixOne {format_release(self._release)} splits ENUM values at commas: {type_.enums!r}"
                 )
         return super()._visit_enumerated_values(name, type_, enumerated_values)
 
@@ -315,9 +315,11 @@ class MatrixOneTypeCompiler(MySQLTypeCompiler):
         return "DOUBLE"
 
     def _require(self, feature: Feature, subject: str | None = None) -> None:
-        release = getattr(self.dialect, "server_release", None)
-        if release is not None:
-            feature.require(release, subject)
+        feature.require(self._release, subject)
+
+    @property
+    def _release(self) -> Release:
+        return cast("MatrixOneServer", self.dialect).server_release
 
 
 def _boolean(value: Any) -> bool | None:

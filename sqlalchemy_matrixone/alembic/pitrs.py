@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from alembic.operations.ops import CreateTableOp, MigrateOperation, UpgradeOps
 from alembic.util import CommandError, PriorityDispatchResult, to_list
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     # Half imported while Alembic loads its plugins.
     from alembic.autogenerate.api import AutogenContext
     from alembic.runtime.migration import MigrationContext
+
+    from ..core.server import MatrixOneServer
 
 DROP_OPTION = "matrixone_drop_pitrs"
 TYPE = TABLE_OPTION
@@ -99,7 +101,8 @@ def compare_pitrs(
     table is.
     """
     _tidy_tables(upgrade_ops)
-    own = _CurrentNames(getattr(context.dialect, "default_account_name", None), context.dialect.default_schema_name)
+    dialect = cast("MatrixOneServer", context.dialect)
+    own = _CurrentNames(dialect.default_account_name, dialect.default_schema_name)
     wanted = _declared(context, own)
     drop_others = check_flag(DROP_OPTION, context.opts.get(DROP_OPTION, False))
     if wanted or drop_others:

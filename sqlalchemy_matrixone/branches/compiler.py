@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import String, literal
-from sqlalchemy.dialects.mysql.base import MySQLDDLCompiler
-from sqlalchemy.dialects.mysql.mysqldb import MySQLCompiler_mysqldb
 from sqlalchemy.sql import ClauseElement
 
+from ..core.compilers import DDLCompilerPart, StatementCompilerPart, words
 from ..core.release import Feature
 from ..core.sqlalchemy_internals import add_result_column
 
 if TYPE_CHECKING:
-    from ..core.release import Release
     from ..timetravel.point_in_time import PointInTime
     from .constructs import (
         CloneDatabase,
@@ -27,20 +25,14 @@ if TYPE_CHECKING:
     )
 
 
-class BranchDDLCompiler(MySQLDDLCompiler):
-    """Part of the DDL compiler, which has the rest of what it calls."""
-
-    if TYPE_CHECKING:
-
-        def _name(self, name: str | None) -> str: ...
-        def _text(self, text: str) -> str: ...
-        def _release_for(self, element: Any) -> Release: ...
+class BranchDDLCompiler(DDLCompilerPart):
+    """Part of the DDL compiler: clones and branches."""
 
     def visit_clone_table(self, clone: CloneTable, **kw: Any) -> str:
         self._need(Feature.CLONE, clone)
         if clone.copy_grants:
             self._need(Feature.CLONE_COPY_GRANTS, clone)
-        return _words(
+        return words(
             "CREATE TABLE",
             "IF NOT EXISTS" if clone.if_not_exists else "",
             self._table(clone.new),
@@ -53,7 +45,7 @@ class BranchDDLCompiler(MySQLDDLCompiler):
 
     def visit_clone_database(self, clone: CloneDatabase, **kw: Any) -> str:
         self._need(Feature.CLONE, clone)
-        return _words(
+        return words(
             "CREATE DATABASE",
             "IF NOT EXISTS" if clone.if_not_exists else "",
             self._name(clone.name),
@@ -66,7 +58,7 @@ class BranchDDLCompiler(MySQLDDLCompiler):
     def visit_create_branch(self, create: CreateBranch, **kw: Any) -> str:
         self._need(Feature.DATA_BRANCH, create)
         source = self._name(create.database) if create.source is None else self._table(create.source)
-        return _words(
+        return words(
             "DATA BRANCH CREATE",
             "DATABASE" if create.source is None else "TABLE",
             self._table(create.new),
@@ -84,7 +76,7 @@ class BranchDDLCompiler(MySQLDDLCompiler):
 
     def visit_merge_branch(self, merge: MergeBranch, **kw: Any) -> str:
         self._need(Feature.DATA_BRANCH, merge)
-        return _words("DATA BRANCH MERGE", self._from_into(merge), _conflict(merge))
+        return words("DATA BRANCH MERGE", self._from_into(merge), _conflict(merge))
 
     def visit_pick_branch(self, pick: PickBranch, **kw: Any) -> str:
         self._need(Feature.DATA_BRANCH_PICK, pick)
@@ -93,14 +85,14 @@ class BranchDDLCompiler(MySQLDDLCompiler):
             first, last = map(self._name, pick.between)
             between = f"BETWEEN SNAPSHOT {first} AND {last}"
         keys = "" if pick.keys is None else f"KEYS ({self._keys(pick)})"
-        return _words("DATA BRANCH PICK", self._from_into(pick), between, keys, _conflict(pick))
+        return words("DATA BRANCH PICK", self._from_into(pick), between, keys, _conflict(pick))
 
     def diff_branch(self, diff: DiffBranch) -> str:
         self._need(Feature.DATA_BRANCH, diff)
         if diff.columns is not None:
             self._need(Feature.DIFF_COLUMNS, diff)
         columns = self._columns(diff)
-        return _words(
+        return words(
             "DATA BRANCH DIFF",
             self._moment_after(diff.branch),
             "AGAINST",
@@ -154,7 +146,7 @@ class BranchDDLCompiler(MySQLDDLCompiler):
         return self._name(named.name) if database is None else f"{self._name(database)}.{self._name(named.name)}"
 
     def _moment_after(self, named: TableReference) -> str:
-        return _words(self._table(named), self._moment_of(named.moment))
+        return words(self._table(named), self._moment_of(named.moment))
 
     def _moment_of(self, moment: PointInTime | None) -> str:
         return "" if moment is None else self.sql_compiler.process(moment, literal_binds=True)
@@ -166,12 +158,12 @@ class BranchDDLCompiler(MySQLDDLCompiler):
         feature.require(self._release_for(element))
 
 
-class DiffCompiler(MySQLCompiler_mysqldb):
+class DiffCompiler(StatementCompilerPart):
     """Part of the statement compiler: what gives rows."""
 
     def visit_diff_branch(self, diff: DiffBranch, **kw: Any) -> str:
         columns = diff.result_columns
-        if columns is not None and Feature.DIFF_COLUMNS.in_release(self.dialect.server_release):  # type: ignore[attr-defined]
+        if columns is not None and self._supports(Feature.DIFF_COLUMNS):
             for key in ("source", "flag"):
                 add_result_column(self, key, (key,), String())
             for column in columns:
@@ -183,7 +175,3 @@ class DiffCompiler(MySQLCompiler_mysqldb):
 
 def _conflict(join: MergeBranch | PickBranch) -> str:
     return "" if join.on_conflict is None else f"WHEN CONFLICT {join.on_conflict.upper()}"
-
-
-def _words(*words: str) -> str:
-    return " ".join(filter(None, words))

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import exc, types
-from sqlalchemy.dialects.mysql.base import MySQLDDLCompiler
-from sqlalchemy.sql.elements import quoted_name
+from sqlalchemy import exc
 
-from ..core.release import NEWEST, Feature, Release, format_release
+from ..core.compilers import DDLCompilerPart, words
+from ..core.release import Feature, format_release
 from ..core.server import SYS_ACCOUNT
 from ..exc import MatrixOneArgumentError
 from .constructs import AlterPitr, CreatePitr, CreateSnapshot, DropPitr, DropSnapshot, RestorePitr, RestoreSnapshot
@@ -16,17 +15,14 @@ from .resolve import fraction_of_second
 from .target import RecoveryTarget
 
 # How str() shows what only a connection knows.
-_UNKNOWN_DATABASE = quoted_name("<database>", quote=False)
+_UNKNOWN_DATABASE = "<database>"
 
 
-class RecoveryDDLCompiler(MySQLDDLCompiler):
-    """Part of the DDL compiler: recovery statements.
-
-    Names are always quoted: which words are reserved differs between releases.
-    """
+class RecoveryDDLCompiler(DDLCompilerPart):
+    """Part of the DDL compiler: recovery statements."""
 
     def visit_create_snapshot(self, create: CreateSnapshot, **kw: Any) -> str:
-        return _words(
+        return words(
             "CREATE SNAPSHOT",
             "IF NOT EXISTS" if create.if_not_exists else "",
             self._name(create.name),
@@ -36,10 +32,10 @@ class RecoveryDDLCompiler(MySQLDDLCompiler):
         )
 
     def visit_drop_snapshot(self, drop: DropSnapshot, **kw: Any) -> str:
-        return _words("DROP SNAPSHOT", "IF EXISTS" if drop.if_exists else "", self._name(drop.name))
+        return words("DROP SNAPSHOT", "IF EXISTS" if drop.if_exists else "", self._name(drop.name))
 
     def visit_create_pitr(self, create: CreatePitr, **kw: Any) -> str:
-        return _words(
+        return words(
             "CREATE PITR",
             "IF NOT EXISTS" if create.if_not_exists else "",
             self._name(create.name),
@@ -50,10 +46,10 @@ class RecoveryDDLCompiler(MySQLDDLCompiler):
 
     def visit_alter_pitr(self, alter: AlterPitr, **kw: Any) -> str:
         exists = "IF EXISTS" if alter.if_exists else ""
-        return _words("ALTER PITR", exists, self._name(alter.name), self._range(alter))
+        return words("ALTER PITR", exists, self._name(alter.name), self._range(alter))
 
     def visit_drop_pitr(self, drop: DropPitr, **kw: Any) -> str:
-        return _words("DROP PITR", "IF EXISTS" if drop.if_exists else "", self._name(drop.name))
+        return words("DROP PITR", "IF EXISTS" if drop.if_exists else "", self._name(drop.name))
 
     def visit_restore_snapshot(self, restore: RestoreSnapshot, **kw: Any) -> str:
         release = self._release_for(restore)
@@ -62,22 +58,22 @@ class RecoveryDDLCompiler(MySQLDDLCompiler):
         to_account = f"TO ACCOUNT {self._name(restore.to_account)}" if restore.to_account is not None else ""
         if Feature.RESTORE_BY_BRACES.in_release(release):
             source = f"{{SNAPSHOT = {self._name(restore.name)}}}"
-            return _words("RESTORE", self._dotted(restore.recovery_target, **kw), source, to_account)
+            return words("RESTORE", self._dotted(restore.recovery_target, **kw), source, to_account)
         source = f"FROM SNAPSHOT {self._name(restore.name)}"
-        return _words("RESTORE", self._nested(restore.recovery_target, with_account=True, **kw), source, to_account)
+        return words("RESTORE", self._nested(restore.recovery_target, with_account=True, **kw), source, to_account)
 
     def visit_restore_pitr(self, restore: RestorePitr, **kw: Any) -> str:
-        source = _words("FROM PITR", self._name(restore.name), self._restored_time(restore, **kw))
+        source = words("FROM PITR", self._name(restore.name), self._restored_time(restore, **kw))
         target = restore.recovery_target
         if restore.to_account is not None:
             # The server's order is into, from.
-            return _words("RESTORE ACCOUNT", self._name(restore.to_account), source, self._name(target.account))
+            return words("RESTORE ACCOUNT", self._name(restore.to_account), source, self._name(target.account))
         if target.level == "account" and self._is_own(target.account):
-            return _words("RESTORE", source)
+            return words("RESTORE", source)
         foreign = target.account is not None and not self._is_own(target.account)
         if foreign and target.level != "account":
             Feature.PITR_RESTORE_IN_ACCOUNT.require(self._release_for(restore))
-        return _words("RESTORE", self._nested(target, with_account=foreign, **kw), source)
+        return words("RESTORE", self._nested(target, with_account=foreign, **kw), source)
 
     def target(self, target: RecoveryTarget | None, **kw: Any) -> str:
         """``CLUSTER``, ``ACCOUNT [a]``, ``DATABASE d`` or ``TABLE d t``, as CREATE and SHOW have it."""
@@ -87,13 +83,9 @@ class RecoveryDDLCompiler(MySQLDDLCompiler):
         if target.level == "cluster":
             return "CLUSTER"
         if target.level == "account":
-            return _words("ACCOUNT", self._name(target.account))
-        database = self._name(self._database(target, **kw))
-        return (
-            _words("DATABASE", database)
-            if target.level == "database"
-            else f"TABLE {database} {self._name(target.table)}"
-        )
+            return words("ACCOUNT", self._name(target.account))
+        database = self._database(target, **kw)
+        return f"DATABASE {database}" if target.level == "database" else f"TABLE {database} {self._name(target.table)}"
 
     def _dotted(self, target: RecoveryTarget, **kw: Any) -> str:
         """``TABLE [a.]d.t``, as RESTORE of a snapshot has it from 4.0 on."""
@@ -101,7 +93,7 @@ class RecoveryDDLCompiler(MySQLDDLCompiler):
             return "CLUSTER"
         parts = [] if target.account is None else [self._name(target.account)]
         if target.level != "account":
-            parts.append(self._name(self._database(target, **kw)))
+            parts.append(self._database(target, **kw))
         if target.level == "table":
             parts.append(self._name(target.table))
         return f"{target.level.upper()} {'.'.join(parts)}"
@@ -110,9 +102,9 @@ class RecoveryDDLCompiler(MySQLDDLCompiler):
         """``[ACCOUNT a] [DATABASE d [TABLE t]]``, as the other restores have it."""
         if target.level == "cluster":
             return "CLUSTER"
-        return _words(
+        return words(
             f"ACCOUNT {self._name(target.account or self._own_account())}" if with_account else "",
-            f"DATABASE {self._name(self._database(target, **kw))}" if target.level != "account" else "",
+            f"DATABASE {self._database(target, **kw)}" if target.level != "account" else "",
             f"TABLE {self._name(target.table)}" if target.level == "table" else "",
         )
 
@@ -120,7 +112,7 @@ class RecoveryDDLCompiler(MySQLDDLCompiler):
         if create.publication is None:
             return ""
         Feature.SNAPSHOT_OF_PUBLICATION.require(self._release_for(create))
-        return _words("FROM", self._name(create.from_account), "PUBLICATION", self._name(create.publication))
+        return words("FROM", self._name(create.from_account), "PUBLICATION", self._name(create.publication))
 
     def _range(self, element: CreatePitr | AlterPitr) -> str:
         return f"RANGE {element.range.length} '{element.range.unit}'"
@@ -139,38 +131,30 @@ class RecoveryDDLCompiler(MySQLDDLCompiler):
         )
 
     def _database(self, target: RecoveryTarget, *, to_read: bool = False, **kw: Any) -> str:
-        default = getattr(self.dialect, "default_schema_name", None)
-        database = target.in_database(default, self.schema_translate_map)
+        """Return the name of the target's database, in quotes."""
+        database = target.in_database(self.dialect.default_schema_name, self.schema_translate_map)
         if database is not None:
-            return database
+            return self._name(database)
         if to_read:
             return _UNKNOWN_DATABASE
         raise _no_database(target)
 
     def _is_own(self, account: str | None) -> bool:
-        own: str | None = getattr(self.dialect, "default_account_name", None)
+        own = self._connected_account
         return account is not None and own is not None and account.lower() == own.lower()
 
+    @property
+    def _connected_account(self) -> str | None:
+        return None if self._server is None else self._server.default_account_name
+
     def _own_account(self) -> str:
-        own: str | None = getattr(self.dialect, "default_account_name", None)
+        own = self._connected_account
         if own is None:
             raise exc.CompileError(
                 f"MatrixOne before {format_release(Feature.RESTORE_BY_BRACES.since)} restores nothing without the "
                 "account's name: give account=…, or use a matrixone engine that has connected"
             )
         return own
-
-    def _release_for(self, element: Any) -> Release:
-        return element.release or getattr(self.dialect, "server_release", None) or NEWEST
-
-    def _name(self, name: str | None) -> str:
-        assert name is not None
-        if name is _UNKNOWN_DATABASE:
-            return name
-        return self.preparer.quote_identifier(name)
-
-    def _text(self, text: str) -> str:
-        return self.sql_compiler.render_literal_value(text, types.String())
 
 
 def _check_to_account(restore: RestoreSnapshot) -> None:
@@ -182,10 +166,6 @@ def _check_to_account(restore: RestoreSnapshot) -> None:
         f"no release of MatrixOne restores {subject} to another account: from 4.0 on it takes TO ACCOUNT, ignores "
         "it, and replaces the original. Restore a whole account other than sys to_account, or clone instead."
     )
-
-
-def _words(*words: str) -> str:
-    return " ".join(filter(None, words))
 
 
 def _no_database(target: RecoveryTarget) -> MatrixOneArgumentError:

@@ -30,7 +30,6 @@ from ..types import UUID, Vector, variant_for
 if TYPE_CHECKING:
     from sqlalchemy.sql import elements, selectable
 
-    from ..core.server import MatrixOneServer
 
 _Limited = TypeVar("_Limited", dml.Update, dml.Delete)
 
@@ -171,7 +170,7 @@ class MatrixOneCompiler(AsOfCompiler, DiffCompiler, StatementHooks):
         """
         :raises sqlalchemy.exc.CompileError: before 4.2, beside ON DUPLICATE KEY UPDATE, and for an ENUM or SET.
         """
-        Feature.RETURNING.require(self._matrixone.server_release)
+        Feature.RETURNING.require(self._server.server_release)
         if is_upsert(stmt):
             raise exc.CompileError("MatrixOne has no RETURNING beside ON DUPLICATE KEY UPDATE: select the row after it")
         for column in stmt.exported_columns:
@@ -215,16 +214,6 @@ class MatrixOneCompiler(AsOfCompiler, DiffCompiler, StatementHooks):
         while isinstance(type_, types.TypeDecorator):
             type_ = variant_for(type_.type_engine(self.dialect))
         return not (isinstance(type_, mysql.SET) or (isinstance(type_, types.Enum) and type_.native_enum))
-
-    def _supports(self, feature: Feature) -> bool:
-        return self._matrixone.supports(feature)
-
-    def _text(self, text: str) -> str:
-        return self.render_literal_value(text, types.String())
-
-    @property
-    def _matrixone(self) -> MatrixOneServer:
-        return cast("MatrixOneServer", self.dialect)
 
 
 def _with_limit_of_mysql(statement: _Limited) -> _Limited:

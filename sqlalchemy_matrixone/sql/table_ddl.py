@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import exc, schema, types
-from sqlalchemy.dialects.mysql.base import MySQLDDLCompiler
+from sqlalchemy import exc, schema
 
+from ..core.compilers import DDLCompilerPart
 from ..core.options import INDEX_OPTIONS, PITR_OPTION, column_names, index_kind, index_option
 from ..core.release import Feature
 from ..core.sqlalchemy_internals import reflected_default
@@ -31,7 +31,7 @@ _OPTIONS_OF_MYSQL = ("auto_increment", "partition_by", "partitions")
 _LAST_TABLE_OPTIONS = ("PARTITION_BY", "PARTITIONS", "CLUSTER_BY")
 
 
-class MatrixOneTableDDLCompiler(MySQLDDLCompiler):
+class MatrixOneTableDDLCompiler(DDLCompilerPart):
     """MySQL's DDL, in what of its grammar MatrixOne has."""
 
     def visit_unique_constraint(self, constraint: schema.UniqueConstraint, **kw: Any) -> str:
@@ -71,8 +71,7 @@ class MatrixOneTableDDLCompiler(MySQLDDLCompiler):
         default = self._reflected_default(column) or super().get_column_default_string(column)
         if default is None or not default.startswith("'") or not _ESCAPED.search(default[1:-1]):
             return default
-        dialect: Any = self.dialect
-        return f"({default})" if dialect.supports(Feature.DEFAULT_IN_PARENTHESES) else default
+        return f"({default})" if Feature.DEFAULT_IN_PARENTHESES.in_release(self._release) else default
 
     def _reflected_default(self, column: schema.Column[Any]) -> str | None:
         """As it was reflected: a colon in it begins no bind parameter."""
@@ -128,7 +127,7 @@ class MatrixOneTableDDLCompiler(MySQLDDLCompiler):
         values = index.dialect_options["matrixone"]
         given = {name: option for name, option in INDEX_OPTIONS.items() if values.get(name) is not None}
         for name in given.keys() & _OPTIONS_SINCE.keys():
-            _OPTIONS_SINCE[name].require(self.dialect.server_release, f"matrixone_{name}")  # type: ignore[attr-defined]
+            _OPTIONS_SINCE[name].require(self._release, f"matrixone_{name}")
         return "".join(
             option.render(name.upper(), values[name], self.preparer.quote, self._text) for name, option in given.items()
         )
@@ -140,9 +139,6 @@ class MatrixOneTableDDLCompiler(MySQLDDLCompiler):
             column = self.sql_compiler.process(expression, include_table=False, literal_binds=True)  # type: ignore[arg-type]
             length = lengths.get(getattr(expression, "name", column)) if isinstance(lengths, Mapping) else lengths
             yield column if length is None else f"{column}({int(length)})"
-
-    def _text(self, text: str) -> str:
-        return self.sql_compiler.render_literal_value(text, types.String())
 
     def get_identity_options(self, identity_options: IdentityOptions) -> str:
         """In the only order that the server takes them in; it has no CACHE and no NO MINVALUE."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BigInteger, String, exc
-from sqlalchemy.dialects.mysql.mysqldb import MySQLCompiler_mysqldb
 from sqlalchemy.util import memoized_property
 
+from ..core.compilers import StatementCompilerPart
 from ..core.release import Feature, format_release
 from ..core.sqlalchemy_internals import CompiledSelect, enclosing_froms, generated_alias, options_of
 from ..exc import MatrixOneArgumentError
@@ -27,7 +27,7 @@ SEVERAL_POINTS_IN_TIME = (
 )
 
 
-class AsOfCompiler(MySQLCompiler_mysqldb):
+class AsOfCompiler(StatementCompilerPart):
     """Part of the statement compiler: ``orders {SNAPSHOT = `s`} AS o``.
 
     :ivar points_in_time: when the statement reads tables of the past. They have to be one and the same; of bound
@@ -116,7 +116,7 @@ class AsOfCompiler(MySQLCompiler_mysqldb):
     def _refuse_present_within_past(self, table: TableClause) -> None:
         """Before 3.0 the server reads such a table in the past too, and says nothing."""
         feature = Feature.PRESENT_WITHIN_PAST
-        if feature.in_release(self.dialect.server_release):  # type: ignore[attr-defined]
+        if self._supports(feature):
             return
         if any(isinstance(outer, AsOfTable) for outer in enclosing_froms(self)):
             raise exc.CompileError(

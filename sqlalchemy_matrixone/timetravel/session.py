@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
 
-from sqlalchemy import BindParameter, TextClause, event, exc
+from sqlalchemy import BindParameter, TextClause, TextualSelect, event, exc
 from sqlalchemy.orm import (
+    FromStatement,
     ORMExecuteState,
     Session,
     SessionTransaction,
@@ -88,6 +89,10 @@ def _sync_session(session: Any) -> Session:
     if not isinstance(session, Session):
         raise MatrixOneArgumentError(f"time_travel() takes a Session, scoped_session or AsyncSession, not {session!r}")
     return session
+
+
+def _is_text(statement: Any) -> bool:
+    return isinstance(statement, (FromStatement, TextualSelect)) and isinstance(statement.element, TextClause)
 
 
 class _Block(NamedTuple):
@@ -204,7 +209,7 @@ class _TimeTravel:
     # -- what the Session does
 
     def _read_past(self, state: ORMExecuteState) -> None:
-        if not state.is_select or isinstance(getattr(state.statement, "element", None), TextClause):
+        if not state.is_select or _is_text(state.statement):
             raise exc.InvalidRequestError(
                 "within time_travel() a Session reads: this is no SELECT, or one whose tables cannot be told, such as "
                 "text(). Leave the block first."

@@ -41,8 +41,11 @@ FOR_SUBCLASSES = {
 }
 
 
+OF_NAMED_TUPLES = {"_asdict", "_fields", "_make", "_replace"}
+
+
 def is_private(name: str) -> bool:
-    return name.startswith("_") and not name.startswith("__") and name != "_"
+    return name.startswith("_") and not name.startswith("__") and name != "_" and name not in OF_NAMED_TUPLES
 
 
 def own_names() -> set[str]:

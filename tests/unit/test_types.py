@@ -247,7 +247,7 @@ def test_a_type_that_the_release_has_not(type_, name):
 
 @pytest.mark.parametrize(
     ("release", "message"),
-    [("2.2.2", "needs MatrixOne 3.0.0"), ("4.2.0", "parts the values of an ENUM at their commas")],
+    [("2.2.2", "needs MatrixOne 3.0.0"), ("4.2.0", "splits ENUM values at commas")],
 )
 def test_a_comma_in_an_enum(release, message):
     type_ = sa.Enum("a", "b,c")
