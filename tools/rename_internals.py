@@ -64,6 +64,7 @@ NAMES = {
         "_variant_mapping",
         "_type_affinity",
         "_execute_scalar",
+        "_NO_CURSOR_DML",
         "ORMCompileState|_ORMCompileState",
         "row_processor",
         "get_final_froms",

@@ -2,7 +2,7 @@
 
 Unlike the recovery statements, these go along with the transaction as far as the server lets them:
 a clone or branch that is made or dropped in a transaction is gone, or back, after its rollback. What the server
-commits by itself is refused outside of an AUTOCOMMIT connection. :class:`Place` says which is which.
+commits by itself is refused outside of an AUTOCOMMIT connection; see :class:`TransactionScope`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from sqlalchemy import Column, Row, Table, column, func, select, table
+from sqlalchemy import Column, Row, Table
 from sqlalchemy.orm import Mapper
 from sqlalchemy.sql import ClauseElement, FromClause, TableClause
 from sqlalchemy.sql.base import Executable, Generative
@@ -26,14 +26,13 @@ from ..core.arguments import (
     check_object_name,
     inspect_entity,
 )
-from ..core.connection import state_of
 from ..core.release import Feature, Release
 from ..core.server import matrixone_dialect
 from ..core.statement import MatrixOneDDL
-from ..exc import BranchError, MatrixOneArgumentError, Reason
+from ..exc import BranchError, MatrixOneArgumentError
 from ..timetravel.point_in_time import PointInTime
 from ..timetravel.tables import AsOfTable
-from .execution import BranchStatement, TransactionScope
+from .execution import BranchStatement, DatabaseObject, Existence, TransactionScope, create_copy, drop_branch
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, CursorResult
@@ -72,6 +71,9 @@ class TableReference:
         if not isinstance(named, TableClause):
             raise MatrixOneArgumentError(f"{keyword}={given!r} is neither a mapped class, a Table nor a name")
         return cls(named.name, named.schema, moment, named if isinstance(named, Table) else None)
+
+    def as_object(self) -> DatabaseObject:
+        return DatabaseObject(self.database, self.name)
 
     @classmethod
     def present(cls, keyword: str, given: Any, database: str | None) -> TableReference:
@@ -124,75 +126,30 @@ def _check_account(to_account: str | None) -> str | None:
 
 
 class _Copy(BranchDDL):
-    """What makes a table or database, and looks by itself whether it is there.
-
-    The server's own IF NOT EXISTS adds the rows to a table that exists (4.2), or fails all the same (3.0, and
-    with a database). Inside a transaction 3.0 reports no error of such a statement: it makes nothing, or not what
-    was asked for. And of a database that is not there every release makes an empty copy.
-    """
+    """Base of the constructs that copy a table or database."""
 
     name: str
     to_account: str | None
     if_not_exists: bool = False
 
     def execute_on(self, connection: Connection, options: Mapping[str, Any], execute: Execute) -> CursorResult[Any]:
-        look = _Existence(connection, options)
-        is_unsure = self.to_account is None and look.errors_are_lost
-        if self.if_not_exists or is_unsure:
-            found = look.at(*self._copy())
-            if found.first() is not None:
-                if self.if_not_exists:
-                    return found
-                raise BranchError(f"{self.name!r} was not made: there is one already", Reason.EXISTS)
-        source = self._source_database()
-        if source is not None and look.at(source).first() is None:
-            raise BranchError(f"{self.name!r} was not made: there is no database {source!r}", Reason.NOT_FOUND)
-        result = execute(self.copy_with(if_not_exists=False))
-        if is_unsure and look.at(*self._copy()).first() is None:
-            raise BranchError(
-                f"{self.name!r} was not made, and the server does not say why: see whether its source and the moment "
-                "are there",
-                Reason.NOT_FOUND,
-            )
-        return result
+        plain = self.copy_with(if_not_exists=False)
+        return create_copy(
+            Existence(connection, options),
+            self._created(),
+            lambda: execute(plain),
+            source=self._copied_database(),
+            if_not_exists=self.if_not_exists,
+            in_other_account=self.to_account is not None,
+        )
 
-    def _copy(self) -> tuple[str | None, str | None]:
-        """The database and the table that are made; the table is None for a database, the database for its own."""
+    def _created(self) -> DatabaseObject:
+        """Return what is created."""
         raise NotImplementedError
 
-    def _source_database(self) -> str | None:
-        """The database that is copied as it is now."""
+    def _copied_database(self) -> DatabaseObject | None:
+        """Return the database that is copied as it is now, if it is one."""
         return None
-
-
-class _Existence:
-    """Whether tables and databases are there, asked in the transaction."""
-
-    def __init__(self, connection: Connection, options: Mapping[str, Any]) -> None:
-        self._connection = connection
-        self._translated: Mapping[str | None, str | None] = options.get("schema_translate_map") or {}
-
-    @property
-    def errors_are_lost(self) -> bool:
-        dialect = matrixone_dialect(self._connection)
-        state = state_of(self._connection.connection)
-        in_transaction = state.explicit_begin or not state.autocommit
-        return in_transaction and dialect.supports(Feature.CLONE) and not dialect.supports(Feature.CLONE_IN_TRANSACTION)
-
-    def at(self, database: str | None, table: str | None = None) -> CursorResult[Any]:
-        """A row where it exists."""
-        if table is None:
-            query = select(_SCHEMATA).where(func.lower(_SCHEMATA.c.schema_name) == str(database).lower())
-            return self._connection.execute(query)
-        name = self._translated.get(database, database)
-        own = func.database() if name is None else func.lower(name)
-        in_database = func.lower(_TABLES.c.table_schema) == own
-        query = select(_TABLES.c.table_name).where(in_database, func.lower(_TABLES.c.table_name) == table.lower())
-        return self._connection.execute(query)
-
-
-_TABLES = table("tables", column("table_schema"), column("table_name"), schema="information_schema")
-_SCHEMATA = table("schemata", column("schema_name"), schema="information_schema")
 
 
 class CloneTable(_Copy):
@@ -242,8 +199,8 @@ class CloneTable(_Copy):
         self.copy_grants = check_flag("copy_grants", copy_grants)
         _check_if_not_exists(if_not_exists, to_account)
 
-    def _copy(self) -> tuple[str | None, str | None]:
-        return self.new.database, self.name
+    def _created(self) -> DatabaseObject:
+        return self.new.as_object()
 
 
 class CloneDatabase(_Copy):
@@ -288,11 +245,11 @@ class CloneDatabase(_Copy):
         self.if_not_exists = check_flag("if_not_exists", if_not_exists)
         _check_if_not_exists(if_not_exists, to_account)
 
-    def _copy(self) -> tuple[str | None, str | None]:
-        return self.name, None
+    def _created(self) -> DatabaseObject:
+        return DatabaseObject(self.name)
 
-    def _source_database(self) -> str | None:
-        return self.source if self.moment is None else None
+    def _copied_database(self) -> DatabaseObject | None:
+        return DatabaseObject(self.source) if self.moment is None else None
 
 
 class CreateBranch(_Copy):
@@ -340,11 +297,11 @@ class CreateBranch(_Copy):
         self.moment = _resolve_point_in_time(_moment_or_none(snapshot, timestamp, mo_ts), self.source)
         self.to_account = _check_account(to_account)
 
-    def _copy(self) -> tuple[str | None, str | None]:
-        return (self.name, None) if self.source is None else (self.new.database, self.name)
+    def _created(self) -> DatabaseObject:
+        return DatabaseObject(self.name) if self.source is None else self.new.as_object()
 
-    def _source_database(self) -> str | None:
-        return self.database if self.source is None and self.moment is None else None
+    def _copied_database(self) -> DatabaseObject | None:
+        return DatabaseObject(self.database) if self.source is None and self.moment is None else None
 
 
 class DropBranch(BranchDDL):
@@ -376,17 +333,8 @@ class DropBranch(BranchDDL):
         self.name = (database or "") if self.branch is None else self.branch.name
 
     def execute_on(self, connection: Connection, options: Mapping[str, Any], execute: Execute) -> CursorResult[Any]:
-        look = _Existence(connection, options)
-        what = (self.database, None) if self.branch is None else (self.branch.database, self.branch.name)
-        is_unsure = look.errors_are_lost
-        if is_unsure and look.at(*what).first() is None:
-            raise BranchError(f"{self.name!r} was not dropped: there is none", Reason.NOT_FOUND)
-        result = execute(self)
-        if is_unsure and look.at(*what).first() is not None:
-            raise BranchError(
-                f"{self.name!r} was not dropped, and the server does not say why: foreign keys may refer to it"
-            )
-        return result
+        dropped = DatabaseObject(self.database) if self.branch is None else self.branch.as_object()
+        return drop_branch(Existence(connection, options), dropped, lambda: execute(self))
 
 
 class _MergeStatement(BranchDDL):

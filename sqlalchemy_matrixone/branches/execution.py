@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+from sqlalchemy import Select, column, func, select, table
 
 from ..core.connection import TransactionState, state_of
 from ..core.release import Feature
+from ..core.server import matrixone_dialect
+from ..core.sqlalchemy_internals import without_rows
 from ..core.statement import ServerStatement
-from ..exc import Reason, conflict_of
+from ..exc import BranchError, Reason, conflict_of
 
 if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection, CursorResult
+
     from ..core.release import Release
     from ..core.server import MatrixOneServer
-    from ..exc import BranchError
 
 
 class TransactionScope(Enum):
@@ -106,3 +111,108 @@ def _refuse_elsewhere(
         )
     if reason:
         raise element.error(f"{what}: {reason}", Reason.ACTIVE_TRANSACTION)
+
+
+class DatabaseObject(NamedTuple):
+    """A database, or a table in one; a table without a database is in the one that the connection uses."""
+
+    database: str | None
+    table: str | None = None
+
+    @property
+    def name(self) -> str:
+        return self.table or self.database or ""
+
+
+class Existence:
+    """Looks up tables and databases within the transaction."""
+
+    def __init__(self, connection: Connection, options: Mapping[str, Any]) -> None:
+        self._connection = connection
+        self._dialect = matrixone_dialect(connection)
+        self._translated: Mapping[str | None, str | None] = options.get("schema_translate_map") or {}
+
+    @property
+    def must_be_checked(self) -> bool:
+        """Whether the server reports no error of a clone or a branch here, as 3.0 does not inside a transaction."""
+        state = state_of(self._connection.connection)
+        in_transaction = state.explicit_begin or not state.autocommit
+        reports_errors = self._dialect.supports(Feature.CLONE_IN_TRANSACTION)
+        return in_transaction and self._dialect.supports(Feature.CLONE) and not reports_errors
+
+    def find(self, wanted: DatabaseObject) -> CursorResult[Any] | None:
+        """Return the result of a look-up, without its row; None if the object does not exist."""
+        found = self._connection.execute(self._query(wanted))
+        return None if found.first() is None else found
+
+    def _query(self, wanted: DatabaseObject) -> Select[Any]:
+        if wanted.table is None:
+            return select(_SCHEMATA).where(func.lower(_SCHEMATA.c.schema_name) == str(wanted.database).lower())
+        database = self._translated.get(wanted.database, wanted.database)
+        in_database = func.lower(_TABLES.c.table_schema) == (
+            func.database() if database is None else func.lower(database)
+        )
+        return select(_TABLES.c.table_name).where(in_database, func.lower(_TABLES.c.table_name) == wanted.table.lower())
+
+
+_TABLES = table("tables", column("table_schema"), column("table_name"), schema="information_schema")
+_SCHEMATA = table("schemata", column("schema_name"), schema="information_schema")
+
+
+def create_copy(
+    existence: Existence,
+    created: DatabaseObject,
+    execute: Callable[[], CursorResult[Any]],
+    *,
+    source: DatabaseObject | None,
+    if_not_exists: bool,
+    in_other_account: bool,
+) -> CursorResult[Any]:
+    """Create a clone or branch, and look up what the server does not check.
+
+    Its own IF NOT EXISTS adds the rows to a table that exists (4.2), or fails all the same (3.0, and for a database).
+    Inside a transaction 3.0 reports no error: it creates nothing, or not what was asked for. And of a database that
+    does not exist every release creates an empty copy.
+
+    :param execute: sends the statement, without IF NOT EXISTS.
+    :param source: the database that is copied as it is now, if it is one.
+    :param in_other_account: whether the copy is created where it cannot be looked up.
+    :raises BranchError: if it exists, or was not created.
+    """
+    must_be_checked = not in_other_account and existence.must_be_checked
+    if if_not_exists or must_be_checked:
+        found = existence.find(created)
+        if found is not None and if_not_exists:
+            return without_rows(found)
+        if found is not None:
+            raise BranchError(f"{created.name!r} was not created: it already exists", Reason.EXISTS)
+    if source is not None and existence.find(source) is None:
+        raise BranchError(
+            f"{created.name!r} was not created: the database {source.name!r} does not exist", Reason.NOT_FOUND
+        )
+    result = execute()
+    if must_be_checked and existence.find(created) is None:
+        raise BranchError(
+            f"{created.name!r} was not created, and the server does not report why: check that its source exists, and "
+            "existed at that time",
+            Reason.NOT_FOUND,
+        )
+    return result
+
+
+def drop_branch(
+    existence: Existence, dropped: DatabaseObject, execute: Callable[[], CursorResult[Any]]
+) -> CursorResult[Any]:
+    """Drop a branch, and look up what the server does not report.
+
+    :raises BranchError: if it does not exist, or was not dropped.
+    """
+    must_be_checked = existence.must_be_checked
+    if must_be_checked and existence.find(dropped) is None:
+        raise BranchError(f"{dropped.name!r} was not dropped: it does not exist", Reason.NOT_FOUND)
+    result = execute()
+    if must_be_checked and existence.find(dropped) is not None:
+        raise BranchError(
+            f"{dropped.name!r} was not dropped, and the server does not report why: foreign keys may refer to it"
+        )
+    return result

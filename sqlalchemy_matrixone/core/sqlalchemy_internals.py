@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar, cast
 import sqlalchemy
 from sqlalchemy import Select, TextClause, util
 from sqlalchemy.dialects.mysql.mysqldb import MySQLCompiler_mysqldb
+from sqlalchemy.engine.cursor import _NO_CURSOR_DML, CursorResult
 from sqlalchemy.orm import Session, scoped_session
 from sqlalchemy.orm.context import _MapperEntity
 from sqlalchemy.orm.interfaces import ORMOption
@@ -35,7 +36,7 @@ except ImportError:  # its name in SQLAlchemy 2.0
     from sqlalchemy.orm.context import ORMCompileState as _ORMCompileState  # type: ignore[attr-defined,no-redef]
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection, CursorResult, Dialect
+    from sqlalchemy.engine import Connection, Dialect
     from sqlalchemy.engine.default import DefaultExecutionContext
     from sqlalchemy.orm.identity import IdentityMap
     from sqlalchemy.sql.base import ExecutableOption
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 _C = TypeVar("_C", bound=type)
 _A = TypeVar("_A", bound=Alias)
 
-Execute = Callable[[ExecutableDDLElement], "CursorResult[Any]"]
+Execute = Callable[[ExecutableDDLElement], CursorResult[Any]]
 """Sends a DDL element on the connection that another one is executed on."""
 
 
@@ -237,6 +238,11 @@ def forget(dialect: Dialect, *names: str) -> None:
     """Have a dialect work out memoized attributes again. It may have done so before it knew the server."""
     for name in names:
         util.memoized_property.reset(dialect, name)
+
+
+def without_rows(result: CursorResult[Any]) -> CursorResult[Any]:
+    """Return a result that has no rows, as DDL has it, of a statement whose rows are read."""
+    return CursorResult(result.context, _NO_CURSOR_DML, None)
 
 
 # -- what the ORM has compiled a SELECT to

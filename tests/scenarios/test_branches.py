@@ -72,7 +72,7 @@ def test_clones(engine: Engine) -> None:
         connection.execute(CloneTable("present", Order))
         connection.execute(CloneTable("past", Order, snapshot=SNAPSHOT))
         connection.execute(CloneTable("as_it_was", as_of(Order, snapshot=SNAPSHOT)))
-        connection.execute(CloneTable("Past", "orders", if_not_exists=True))
+        assert not connection.execute(CloneTable("Past", "orders", if_not_exists=True)).returns_rows
         connection.execute(CloneTable(table("orders", schema=COPY), "items", if_not_exists=True))
         connection.execute(CloneTable("not_yet", Order, if_not_exists=True))
         connection.execute(CloneDatabase(COPY, SHOP, if_not_exists=True))

@@ -27,7 +27,7 @@ from sqlalchemy import (
     values,
 )
 from sqlalchemy.dialects import mysql
-from sqlalchemy.exc import CompileError
+from sqlalchemy.exc import CompileError, ResourceClosedError
 from sqlalchemy.orm import (
     DeclarativeBase,
     Mapped,
@@ -60,6 +60,7 @@ from sqlalchemy_matrixone.core.sqlalchemy_internals import (
     options_of,
     replace_identity_map,
     variants_of,
+    without_rows,
 )
 from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
 
@@ -376,6 +377,18 @@ def test_execute_scalar_fires_a_sequence():
         assert context.fire_sequence(sqlalchemy.Sequence("s"), Integer()) == 42
     finally:
         context.dialect.statement_compiler.visit_sequence = original
+
+
+def test_without_rows_is_like_the_result_of_ddl():
+    with create_engine("sqlite://").connect() as connection:
+        found = connection.execute(select(1))
+        assert found.first() == (1,)
+        nothing, ddl = without_rows(found), connection.execute(sqlalchemy.schema.CreateTable(Parent.__table__))
+        for result in (nothing, ddl):
+            assert not result.returns_rows
+            with pytest.raises(ResourceClosedError, match="does not return rows"):
+                result.all()
+        assert nothing.connection is connection
 
 
 def test_forget_has_the_dialect_work_out_its_flags_again():
