@@ -49,7 +49,7 @@ class Reason(StrEnum):
     NOT_PERMITTED = "not_permitted"
     """The user or the account lacks a privilege."""
     NOT_COVERED = "not_covered"
-    """The PITR is of another object, which does not contain this one."""
+    """The snapshot or PITR is of another object, which does not contain this one."""
     OUT_OF_RANGE = "out_of_range"
     """The PITR does not reach back to that time, or the time is in the future."""
     ACTIVE_TRANSACTION = "active_transaction"
@@ -131,8 +131,12 @@ _TEXTS = (
     ("only sys tenant", Reason.NOT_PERMITTED),
     ("only sys account", Reason.NOT_PERMITTED),
     ("non-sys account", Reason.NOT_PERMITTED),
-    ("is not allowed to", Reason.NOT_PERMITTED),
+    ("is not allowed to restore other account", Reason.NOT_PERMITTED),
     ("from other account", Reason.NOT_PERMITTED),
+    ("is not allowed to restore", Reason.NOT_COVERED),
+    ("is not allowed for", Reason.NOT_COVERED),  # restore level table is not allowed for database restore
+    ("table level snapshot", Reason.NOT_COVERED),  # can't restore db from table level snapshot
+    ("does not match snapshot.", Reason.NOT_COVERED),
     ("already has a pitr", Reason.EXISTS),
     ("already exist", Reason.EXISTS),
     ("is less than the pitr valid time", Reason.OUT_OF_RANGE),
@@ -142,7 +146,7 @@ _TEXTS = (
     ("no such", Reason.NOT_FOUND),
     ("not found", Reason.NOT_FOUND),
     ("find 0 snapshot records", Reason.NOT_FOUND),
-    ("does not match snapshot.", Reason.NOT_FOUND),
+    ("not exists at", Reason.NOT_FOUND),
 )
 
 

@@ -128,14 +128,15 @@ def _pitrs_of_sys(connection: Connection) -> list[Pitr]:
             f"{', '.join(times)} FROM mo_catalog.mo_pitr "
             "WHERE create_account = current_account_id() ORDER BY create_time DESC, pitr_name"
         ).all()
-    read_time = _from_epoch if as_epoch else _from_utc_text
+    read_time = _after_epoch if as_epoch else _after_second
     return [_pitr(row[:7], read_time(row[7]), read_time(row[8])) for row in rows]
 
 
 def _pitrs_shown(connection: Connection) -> list[Pitr]:
     rows = _show(connection, "SHOW PITR", PitrError)
-    # The names of the columns differ between releases, their order does not. The times are the session's.
+    # The names of the columns differ between releases, their order does not. The times are the session's, in seconds.
     times = _to_utc(connection, (str(time) for row in rows for time in row[1:3]), SESSION_ZONE)
+    times = {text: time + _SECOND for text, time in times.items()}
     return [_pitr((row[0], *row[3:9]), times[str(row[1])], times[str(row[2])]) for row in rows]
 
 
@@ -178,8 +179,11 @@ def _ends(window: dict[str, str]) -> tuple[str, str]:
 
 def _recovery_window(row: Any, window: dict[str, str], times: dict[str, dt.datetime]) -> RecoveryWindow:
     level, account, database, table = row[:4]
-    start, end = _ends(window)
+    first, last = _ends(window)
+    start, end = times[first], times[last]
     source = cast(Any, window["source"])
+    if source == "pitr":
+        start = min(end, start + (_MICROSECOND if "." in first else _SECOND))
     return RecoveryWindow(
         level,
         _part(account),
@@ -187,8 +191,8 @@ def _recovery_window(row: Any, window: dict[str, str], times: dict[str, dt.datet
         _part(table),
         source,
         window["source_name"],
-        times[start],
-        times[end],
+        start,
+        end,
     )
 
 
@@ -218,6 +222,20 @@ def _from_utc_text(text: Any) -> dt.datetime:
 
 def _from_epoch(nanoseconds: int) -> dt.datetime:
     return _EPOCH + dt.timedelta(microseconds=int(nanoseconds) // 1000)
+
+
+# A PITR restores to times after its creation, the creation itself not included. Rounded up, the times of a PITR can
+# be restored to; as the server reports them, to the second or the nanosecond, they could not.
+_SECOND = dt.timedelta(seconds=1)
+_MICROSECOND = dt.timedelta(microseconds=1)
+
+
+def _after_epoch(nanoseconds: int) -> dt.datetime:
+    return _from_epoch(nanoseconds) + _MICROSECOND
+
+
+def _after_second(text: Any) -> dt.datetime:
+    return _from_utc_text(text) + _SECOND
 
 
 def _part(text: str | None) -> str | None:

@@ -24,7 +24,13 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Pitr:
-    """A point-in-time recovery policy: ``length`` ``unit``\\ s back, but not before ``created_at``."""
+    """A point-in-time recovery policy: ``length`` ``unit``\\ s back, but not before ``created_at``.
+
+    :ivar created_at: the earliest time that can be restored. The server restores only to times after the creation, so
+        this is the microsecond after it. Accounts that see only its second get the end of that second: all except
+        sys, and before MatrixOne 3.0 also sys.
+    :ivar modified_at: when the range was last changed, rounded up likewise.
+    """
 
     name: str
     level: Level

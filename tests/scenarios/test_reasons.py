@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 
 import pytest
 from sqlalchemy import exc
 
 from sqlalchemy_matrixone import CreateSnapshot, PitrError, Reason, Recovery, RecoveryError, RestoreError, SnapshotError
 
-from .client import DRIVERS, Client, clean_up, drop_accounts, protect_shop
+from .client import DRIVERS, Client, clean_up, drop_accounts, drop_databases, moment, protect_shop
 from .server import Admin, Server
 
 ACCOUNT = "sc_acc"
@@ -120,3 +121,50 @@ def test_a_syntax_that_the_server_has_not_is_unsupported(server: Server, admin: 
         with pytest.raises(RestoreError) as refusal:
             Recovery(connection).restore_snapshot("sc_snap", database="sc_shop")
         assert refusal.value.reason is Reason.UNSUPPORTED
+
+
+@pytest.mark.parametrize("login", ["dump", f"{ACCOUNT}:admin"])
+def test_restore_to_creation_of_pitr_restores_earliest_state(server: Server, admin: Admin, login: str):
+    """The server restores to times after the creation, which it shows to the second, or cut to the microsecond."""
+    clean_up(admin, accounts=(ACCOUNT,))
+    drop_databases(admin, "sc_there")
+    with server.engine(server.url(user=login, password="111" if ":" in login else None)).connect() as connection:
+        for statement in ("CREATE DATABASE sc_there", "CREATE TABLE sc_there.t (id INT PRIMARY KEY)"):
+            connection.exec_driver_sql(statement)
+        connection.exec_driver_sql("INSERT INTO sc_there.t VALUES (1)")
+        connection.commit()
+        recovery = Recovery(connection)
+        pitr = recovery.create_pitr("sc_pitr", range="1d", table="t", database="sc_there")
+        if server.live:
+            time.sleep(2)
+        connection.exec_driver_sql("DELETE FROM sc_there.t")
+        connection.commit()
+        [window] = recovery.recovery_windows(table="t", database="sc_there")
+        for earliest in (pitr.created_at, window.start):
+            recovery.restore_pitr("sc_pitr", timestamp=earliest, table="t", database="sc_there")
+            assert connection.exec_driver_sql("SELECT id FROM sc_there.t").all() == [(1,)]
+            connection.commit()
+        recovery.drop_pitr("sc_pitr")
+        connection.exec_driver_sql("DROP DATABASE sc_there")
+        connection.commit()
+    drop_accounts(admin, ACCOUNT)
+
+
+def test_restore_of_what_snapshot_or_pitr_does_not_contain_is_not_covered(server: Server, admin: Admin):
+    clean_up(admin, "sc_shop", "sc_shop2")
+    admin("CREATE SNAPSHOT sc_snap FOR TABLE sc_shop orders")
+    admin("CREATE PITR sc_pitr FOR TABLE sc_shop orders RANGE 1 'd'")
+    when = moment(server, admin)
+    with server.engine().connect() as connection:
+        recovery = Recovery(connection)
+        for other in ({"table": "orders", "database": "sc_shop2"}, {"database": "sc_shop"}, {"account": "sys"}):
+            with pytest.raises(RestoreError) as refusal:
+                recovery.restore_pitr("sc_pitr", timestamp=when, **other)
+            assert refusal.value.reason is Reason.NOT_COVERED, str(refusal.value)
+        admin("CREATE TABLE sc_shop.other (id INT)")
+        for other in ({"table": "other", "database": "sc_shop"}, {"database": "sc_shop2"}):
+            with pytest.raises(RestoreError) as refusal:
+                recovery.restore_snapshot("sc_snap", **other)
+            assert refusal.value.reason is Reason.NOT_COVERED, str(refusal.value)
+        recovery.drop_pitr("sc_pitr")
+        recovery.drop_snapshot("sc_snap")
