@@ -14,6 +14,7 @@ from .branches.constructs import (
     PickBranch,
 )
 from .exc import (
+    Blocker,
     BranchConflict,
     BranchError,
     MatrixOneArgumentError,
@@ -52,6 +53,7 @@ __version__ = "0.1.0"
 __all__ = [
     "AlterPitr",
     "AsyncRecovery",
+    "Blocker",
     "BranchConflict",
     "BranchError",
     "CloneDatabase",

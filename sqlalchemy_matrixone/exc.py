@@ -7,7 +7,10 @@ a conflict of ``MergeBranch`` and ``PickBranch`` is a :class:`BranchConflict` wi
 
 from __future__ import annotations
 
+import datetime as dt
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 
 from sqlalchemy import exc
@@ -72,11 +75,14 @@ class RecoveryError(MatrixOneError):
     :ivar reason: a :class:`Reason`. If the server refused it, ``__cause__`` is SQLAlchemy's
         :class:`~sqlalchemy.exc.DBAPIError`, and its ``orig`` the driver's error; of a :class:`BranchConflict`
         it is the driver's error itself.
+    :ivar done: whether the statement was carried out: False unless its connection was lost; None when it could not be
+        found out.
     """
 
-    def __init__(self, message: str, reason: Reason = Reason.OTHER) -> None:
+    def __init__(self, message: str, reason: Reason = Reason.OTHER, *, done: bool | None = False) -> None:
         super().__init__(message)
         self.reason = reason
+        self.done = done
 
 
 class SnapshotError(RecoveryError):
@@ -87,8 +93,40 @@ class PitrError(RecoveryError):
     """A PITR could not be created, altered, dropped or read."""
 
 
+@dataclass(frozen=True, slots=True)
+class Blocker:
+    """A session whose open transaction a restore waits for.
+
+    :ivar connection_id: the number that ``KILL`` takes.
+    :ivar host: the client's address and port.
+    :ivar since: when the transaction began, in UTC.
+    :ivar statement: its latest statement, for some seconds after it has ended; None afterwards.
+    """
+
+    connection_id: int
+    account: str
+    user: str
+    host: str
+    since: dt.datetime
+    statement: str | None
+
+
 class RestoreError(RecoveryError):
-    """A restore did not happen."""
+    """A restore did not happen.
+
+    :ivar blockers: with reason timeout, the sessions that it waited for.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        reason: Reason = Reason.OTHER,
+        *,
+        done: bool | None = False,
+        blockers: Sequence[Blocker] = (),
+    ) -> None:
+        super().__init__(message, reason, done=done)
+        self.blockers = list(blockers)
 
 
 class BranchError(RecoveryError):
@@ -124,6 +162,7 @@ _CODES = {
     1064: Reason.UNSUPPORTED,
     1146: Reason.NOT_FOUND,
     20105: Reason.UNSUPPORTED,
+    20638: Reason.UNKNOWN,  # the transaction's commit status is unknown
 }
 _TEXTS = (
     ("unclassified statement appears in uncommitted transaction", Reason.ACTIVE_TRANSACTION),

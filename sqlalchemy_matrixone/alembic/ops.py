@@ -18,7 +18,15 @@ from sqlalchemy import MetaData, Table
 from sqlalchemy.schema import DropSchema
 
 from ..branches.constructs import BranchDDL, CloneDatabase, CloneTable, CreateBranch, DropBranch
-from ..core.arguments import Timestamp, check_flag, check_is_name, check_timestamp, table_of
+from ..core.arguments import (
+    Timeout,
+    Timestamp,
+    check_flag,
+    check_is_name,
+    check_timeout,
+    check_timestamp,
+    table_of,
+)
 from ..core.statement import MatrixOneDDL
 from ..exc import MatrixOneArgumentError
 from ..recovery.constructs import (
@@ -218,13 +226,14 @@ class RestoreSnapshotOp(_RestoreOp):
         database: Database = None,
         table: Any = None,
         to_account: str | None = None,
+        timeout: Timeout | None = None,
     ) -> None:
         """Put an object back to the state that a snapshot kept. Commits what stands before.
 
-        The object is replaced, after the server has waited, without end, for every open transaction that
-        has written to it. With the whole database goes ``alembic_version``: to undo a migration so, call
-        :func:`sqlalchemy_matrixone.alembic.restore_latest_snapshot` or execute RestoreSnapshot outside of
-        migrations. ::
+        The object is replaced, after the server has waited, without end or for ``timeout``, for every open
+        transaction that has written to it. With the whole database goes ``alembic_version``: to undo a migration
+        so, call :func:`sqlalchemy_matrixone.alembic.restore_latest_snapshot` or execute RestoreSnapshot outside
+        of migrations. ::
 
             op.restore_snapshot("before_import", table="orders")
 
@@ -234,10 +243,20 @@ class RestoreSnapshotOp(_RestoreOp):
         :param database: a database's name; True for the one that the migration runs on.
         :param table: a table's name; without ``database=`` in the database that the migration runs on.
         :param to_account: restore a whole account other than sys into this one.
+        :param timeout: seconds, or a timedelta, after which the restore is ended and changes nothing. A script of
+            ``--sql`` has no time limit.
         :raises CommandError: where env.py holds the transaction.
         """
         operations.invoke(
-            cls(name, cluster=cluster, account=account, database=database, table=table, to_account=to_account)
+            cls(
+                name,
+                cluster=cluster,
+                account=account,
+                database=database,
+                table=table,
+                to_account=to_account,
+                timeout=timeout,
+            )
         )
 
 
@@ -415,11 +434,12 @@ class RestorePitrOp(_RestoreOp):
         database: Database = None,
         table: Any = None,
         to_account: str | None = None,
+        timeout: Timeout | None = None,
     ) -> None:
         """Put an object back to a moment that a PITR covers. Commits what stands before.
 
-        The object is replaced, after the server has waited, without end, for every open transaction that
-        has written to it. ::
+        The object is replaced, after the server has waited, without end or for ``timeout``, for every open
+        transaction that has written to it. ::
 
             op.restore_pitr("orders_week", timestamp="2026-03-01 12:00:00+00:00", table="orders")
 
@@ -434,6 +454,7 @@ class RestorePitrOp(_RestoreOp):
         :param database: a database's name; True for the one that the migration runs on.
         :param table: a table's name; without ``database=`` in the database that the migration runs on.
         :param to_account: restore the account into this one.
+        :param timeout: as for :meth:`restore_snapshot`.
         :raises CommandError: where env.py holds the transaction.
         """
         operations.invoke(
@@ -447,6 +468,7 @@ class RestorePitrOp(_RestoreOp):
                 database=database,
                 table=table,
                 to_account=to_account,
+                timeout=timeout,
             )
         )
 
@@ -684,6 +706,8 @@ def _plain(arguments: dict[str, Any]) -> dict[str, Any]:
     plain = {key: value for key, value in arguments.items() if value is not None and not (key in _FLAGS and not value)}
     if plain.get("database", True) is not True:
         check_is_name("database", plain["database"])
+    if "timeout" in plain:
+        plain["timeout"] = check_timeout(plain["timeout"])
     if "range" in plain:
         plain["range"] = str(PitrRange.of(plain["range"]))
     if "timestamp" in plain:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import re
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -175,3 +177,20 @@ _HOW_TO_WRITE_A_TIMESTAMP = (
     'pass an aware datetime, such as datetime.now(timezone.utc), or a str with an offset, such as "2026-03-01 '
     '12:00:00+00:00"'
 )
+
+
+Timeout = float | dt.timedelta
+"""Seconds, or a timedelta."""
+
+
+def check_timeout(timeout: Timeout | None) -> float | None:
+    """Return a time limit in seconds.
+
+    :raises MatrixOneArgumentError: when it is not a time above zero.
+    """
+    if timeout is None:
+        return None
+    seconds = timeout.total_seconds() if isinstance(timeout, dt.timedelta) else timeout
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds <= threading.TIMEOUT_MAX:
+        raise MatrixOneArgumentError(f"timeout={timeout!r}: give seconds above 0, or a timedelta")
+    return float(seconds)

@@ -66,6 +66,11 @@ class MatrixOneServer(MySQLDialect):
             elif not state.autocommit and not self.is_disconnect(error, connection, None):
                 self.do_rollback(connection)  # type: ignore[no-untyped-call]
             raise
+        except RecoveryError:
+            # The server ended it for us, on a connection that lives on.
+            if not state.autocommit:
+                self.do_rollback(connection)  # type: ignore[no-untyped-call]
+            raise
         if not state.autocommit:
             self.do_rollback(connection)  # type: ignore[no-untyped-call]
 

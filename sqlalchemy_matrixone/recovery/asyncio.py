@@ -65,3 +65,4 @@ class AsyncRecovery:
     list_pitrs = _awaited(Recovery.list_pitrs)
     restore_pitr = _awaited(Recovery.restore_pitr)
     recovery_windows = _awaited(Recovery.recovery_windows)
+    blockers = _awaited(Recovery.blockers)

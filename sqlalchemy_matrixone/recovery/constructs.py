@@ -12,18 +12,25 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Self
 
+from sqlalchemy import exc
+
 from ..core.arguments import (
+    Timeout,
     Timestamp,
     check_flag,
     check_mo_ts,
     check_name,
     check_object_name,
     check_server_time,
+    check_timeout,
     check_timestamp,
 )
 from ..core.server import matrixone_dialect
 from ..core.statement import MatrixOneDDL
 from ..exc import MatrixOneArgumentError, PitrError, RestoreError, SnapshotError
+from . import catalog
+from .effects import Effect, NamedCreated, NamedDropped, ObjectReplaced, PitrAltered
+from .execution import Attempt, executing
 from .pitr_range import PitrRange, RangeArgument
 from .resolve import check_foreign_keys, greeted_release, server_wall_clock
 from .target import RecoveryTarget
@@ -37,7 +44,12 @@ if TYPE_CHECKING:
 
 
 class RecoveryDDL(MatrixOneDDL):
-    """Base of the constructs: an executable DDL element about one named snapshot or PITR."""
+    """Base of the constructs: an executable DDL element about one named snapshot or PITR.
+
+    :ivar attempt: in the copy that is executed, what becomes of it.
+    """
+
+    attempt: Attempt
 
     def tables(self) -> Iterator[Table]:
         target: RecoveryTarget | None = getattr(self, "recovery_target", None)
@@ -47,7 +59,7 @@ class RecoveryDDL(MatrixOneDDL):
     def sending(self, dialect: MatrixOneServer, context: Any) -> AbstractContextManager[None]:
         connection = context.root_connection.connection
         self._refuse_in_transaction(dialect, connection)
-        return dialect.rolling_back_after(connection)
+        return executing(dialect, self.attempt, context)
 
     def _refuse_in_transaction(self, dialect: MatrixOneServer, connection: Any) -> None:
         operation = self.__visit_name__
@@ -55,9 +67,27 @@ class RecoveryDDL(MatrixOneDDL):
         dialect.refuse_in_transaction(connection, self.error, operation.upper().replace("_", " "), hint)
 
     def execute_on(self, connection: Connection, options: Mapping[str, Any], execute: Execute) -> CursorResult[Any]:
-        if connection.dialect.name == "matrixone":
-            return execute(self._resolved(connection, options))
+        if connection.dialect.name != "matrixone":
+            return self._execute_plainly(connection, execute)
+        attempt = self._attempt(connection, options)
+        element = self._resolved(connection, options).copy_with(attempt=attempt)
+        try:
+            return execute(element)
+        except exc.DBAPIError as error:
+            if (failure := attempt.failure(error)) is not None:
+                raise failure from error
+            raise
+
+    def _execute_plainly(self, connection: Connection, execute: Execute) -> CursorResult[Any]:
+        """Execute on an engine of another dialect, which knows neither the release nor what to do for a restore."""
         return execute(self.copy_with(release=greeted_release(connection)))
+
+    def _attempt(self, connection: Connection, options: Mapping[str, Any]) -> Attempt:
+        return Attempt(connection, self.error, self._effect(connection, options))
+
+    def _effect(self, connection: Connection, options: Mapping[str, Any]) -> Effect:
+        """Return what the statement changes."""
+        raise NotImplementedError
 
     def _resolved(self, connection: Connection, options: Mapping[str, Any]) -> Self:
         """Itself with what only the connection knows.
@@ -121,6 +151,9 @@ class CreateSnapshot(RecoveryDDL):
         self.publication = publication
         self.if_not_exists = check_flag("if_not_exists", if_not_exists)
 
+    def _effect(self, connection: Connection, options: Mapping[str, Any]) -> Effect:
+        return NamedCreated(catalog.get_snapshots, self.name)
+
 
 class DropSnapshot(RecoveryDDL):
     """``DROP SNAPSHOT``: forget a snapshot. What it kept can no longer be restored from it.
@@ -140,6 +173,9 @@ class DropSnapshot(RecoveryDDL):
     def __init__(self, name: str, *, if_exists: bool = False) -> None:
         self.name = check_name("snapshot", name)
         self.if_exists = check_flag("if_exists", if_exists)
+
+    def _effect(self, connection: Connection, options: Mapping[str, Any]) -> Effect:
+        return NamedDropped(catalog.get_snapshots, self.name)
 
 
 class CreatePitr(RecoveryDDL):
@@ -183,6 +219,9 @@ class CreatePitr(RecoveryDDL):
         _no_account_of_objects(self.recovery_target)
         self.if_not_exists = check_flag("if_not_exists", if_not_exists)
 
+    def _effect(self, connection: Connection, options: Mapping[str, Any]) -> Effect:
+        return NamedCreated(catalog.get_pitrs, self.name)
+
 
 class AlterPitr(RecoveryDDL):
     """``ALTER PITR``: change how far back a PITR reaches. A shorter range gives up what is older.
@@ -205,6 +244,9 @@ class AlterPitr(RecoveryDDL):
         self.range = PitrRange.of(range)
         self.if_exists = check_flag("if_exists", if_exists)
 
+    def _effect(self, connection: Connection, options: Mapping[str, Any]) -> Effect:
+        return PitrAltered(self.name, self.range)
+
 
 class DropPitr(RecoveryDDL):
     """``DROP PITR``: give up the moments that a PITR could restore.
@@ -225,14 +267,25 @@ class DropPitr(RecoveryDDL):
         self.name = check_name("PITR", name)
         self.if_exists = check_flag("if_exists", if_exists)
 
+    def _effect(self, connection: Connection, options: Mapping[str, Any]) -> Effect:
+        return NamedDropped(catalog.get_pitrs, self.name)
+
 
 class _Restore(RecoveryDDL):
     error = RestoreError
     recovery_target: RecoveryTarget
     to_account: str | None
+    timeout: float | None
 
     def _restore(
-        self, *, cluster: bool, account: str | None, database: str | None, table: Any, to_account: str | None
+        self,
+        *,
+        cluster: bool,
+        account: str | None,
+        database: str | None,
+        table: Any,
+        to_account: str | None,
+        timeout: Timeout | None,
     ) -> None:
         target = RecoveryTarget.of(cluster=cluster, account=account, database=database, table=table)
         if target is None:
@@ -245,6 +298,31 @@ class _Restore(RecoveryDDL):
                 raise MatrixOneArgumentError("the cluster cannot be restored to_account: name the account to restore")
         self.recovery_target = target
         self.to_account = to_account
+        self.timeout = check_timeout(timeout)
+
+    def _replaced(self) -> RecoveryTarget:
+        """Return the object that is replaced."""
+        if self.to_account is None:
+            return self.recovery_target
+        return RecoveryTarget("account", self.to_account)
+
+    def _attempt(self, connection: Connection, options: Mapping[str, Any]) -> Attempt:
+        effect = self._effect(connection, options)
+        return Attempt(connection, self.error, effect, timeout=self.timeout, waits_for=self._replaced())
+
+    def _effect(self, connection: Connection, options: Mapping[str, Any]) -> Effect:
+        target = self._replaced()
+        own = matrixone_dialect(connection).default_account_name
+        foreign = target.account if own is None or target.account != own else None
+        database = target.in_database(connection.dialect.default_schema_name, options.get("schema_translate_map"))
+        return ObjectReplaced(target, database, foreign)
+
+    def _execute_plainly(self, connection: Connection, execute: Execute) -> CursorResult[Any]:
+        if self.timeout is not None:
+            raise MatrixOneArgumentError(
+                f"{self.__visit_name__.upper().replace('_', ' ')} was not sent: timeout= needs an engine of matrixone://"
+            )
+        return super()._execute_plainly(connection, execute)
 
     def _resolved(self, connection: Connection, options: Mapping[str, Any]) -> Self:
         dialect = matrixone_dialect(connection)
@@ -258,7 +336,7 @@ class RestoreSnapshot(_Restore):
     """``RESTORE … SNAPSHOT``: put an object back to the state that a snapshot kept.
 
     The object is replaced. The server first waits, without end, for every open transaction that has
-    written to it, and discards what these commit: close them, or set a timeout on the connection.
+    written to it, and discards what these commit: close them, or give it a ``timeout``.
 
     ::
 
@@ -272,9 +350,13 @@ class RestoreSnapshot(_Restore):
     :param table: a mapped class or Table, or a name with ``database=``.
     :param to_account: restore a whole account into this one, which must exist; from sys alone. For a database,
         a table or the account sys the server would ignore it and replace the original.
+    :param timeout: seconds, or a timedelta, after which the restore is ended on the server if it still waits or works:
+        nothing is restored then.
     :raises MatrixOneArgumentError: where nothing is named, or what doesn't belong together.
     :raises sqlalchemy.exc.CompileError: when compiled, where ``to_account`` would be ignored.
-    :raises RestoreError: when executed, where foreign keys would have the server leave a table as it is.
+    :raises RestoreError: when executed, where foreign keys would have the server leave a table as it is; with reason
+        timeout, where it took longer than ``timeout``; where the connection was lost, with ``done`` and the reason to
+        tell what became of it.
     """
 
     __visit_name__ = "restore_snapshot"
@@ -288,16 +370,19 @@ class RestoreSnapshot(_Restore):
         database: str | None = None,
         table: Any = None,
         to_account: str | None = None,
+        timeout: Timeout | None = None,
     ) -> None:
         self.name = check_name("snapshot", name)
-        self._restore(cluster=cluster, account=account, database=database, table=table, to_account=to_account)
+        self._restore(
+            cluster=cluster, account=account, database=database, table=table, to_account=to_account, timeout=timeout
+        )
 
 
 class RestorePitr(_Restore):
     """``RESTORE … FROM PITR``: put an object back to a moment that a PITR covers.
 
     The object is replaced. The server first waits, without end, for every open transaction that has
-    written to it, and discards what these commit: close them, or set a timeout on the connection.
+    written to it, and discards what these commit: close them, or give it a ``timeout``.
 
     ::
 
@@ -322,8 +407,11 @@ class RestorePitr(_Restore):
     :param database: the database to restore.
     :param table: a mapped class or Table, or a name with ``database=``.
     :param to_account: restore the account into this one, from a PITR of the cluster.
+    :param timeout: as for :class:`RestoreSnapshot`.
     :raises MatrixOneArgumentError: where nothing is named, or the time is naive or is not one.
-    :raises RestoreError: when executed, where foreign keys would have the server leave a table as it is.
+    :raises RestoreError: when executed, where foreign keys would have the server leave a table as it is; with reason
+        timeout, where it took longer than ``timeout``; where the connection was lost, with ``done`` and the reason to
+        tell what became of it.
     """
 
     __visit_name__ = "restore_pitr"
@@ -340,6 +428,7 @@ class RestorePitr(_Restore):
         database: str | None = None,
         table: Any = None,
         to_account: str | None = None,
+        timeout: Timeout | None = None,
     ) -> None:
         self.name = check_name("PITR", name)
         if sum(given is not None for given in (timestamp, mo_ts, server_time)) != 1:
@@ -347,7 +436,9 @@ class RestorePitr(_Restore):
         self.timestamp = None if timestamp is None else check_timestamp(timestamp)
         self.mo_ts = None if mo_ts is None else check_mo_ts(mo_ts)
         self.server_time = None if server_time is None else check_server_time(server_time)
-        self._restore(cluster=cluster, account=account, database=database, table=table, to_account=to_account)
+        self._restore(
+            cluster=cluster, account=account, database=database, table=table, to_account=to_account, timeout=timeout
+        )
         if to_account is not None and self.recovery_target.level != "account":
             raise MatrixOneArgumentError("from a PITR, a whole account alone can be restored to_account")
 

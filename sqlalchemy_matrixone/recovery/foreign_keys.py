@@ -35,16 +35,34 @@ def check_restorable(dialect: MatrixOneServer, connection: Connection, target: R
             if reason_of(error) is Reason.NOT_PERMITTED:
                 return  # nor is the restore, likely
             raise
-    restored = {SELF} if dialect.supports(Feature.RESTORE_OF_TREES) else set()
-    restored.update(number for number, _, _ in rows)
+    inside = {SELF} if dialect.supports(Feature.RESTORE_OF_TREES) else set()
+    inside.update(number for number, _, _ in rows)
+    restored = inside
     if target.level == "table":
         assert target.table is not None
         restored, rows = set(), [row for row in rows if row[1] == target.table.lower()]
-    held = [name for _, name, constraints in rows if not restored.issuperset(referring_tables(constraints or ""))]
+    referring = {name: set(referring_tables(constraints or "")) for _, name, constraints in rows}
+    held = sorted(name for name, tables in referring.items() if not tables <= restored)
     if held:
+        advice = _advice(dialect, target, held, database, together=inside.issuperset(*(referring[name] for name in held)))
         raise RestoreError(
-            f"RESTORE was not sent: foreign keys refer to {', '.join(sorted(held))} of {database!r}, which MatrixOne "
-            "would then leave as it is, and report no error. Restore the whole account, or drop these keys first and "
-            "create them again afterwards.",
+            f"RESTORE was not sent: foreign keys refer to {', '.join(held)} of {database!r}. MatrixOne would leave "
+            f"that as it is, and report no error. {advice}",
             Reason.UNSUPPORTED,
         )
+
+
+def _advice(
+    dialect: MatrixOneServer, target: RecoveryTarget, held: list[str], database: str, *, together: bool
+) -> str:
+    """Return what to do instead.
+
+    :param together: whether a restore of the database would restore all that refers to them.
+    """
+    ways = [f"bring the rows of {', '.join(held)} back with Recovery.restore_rows(), which works with foreign keys"]
+    if dialect.supports(Feature.CLONE):
+        clone = "CloneTable" if target.level == "table" else "CloneDatabase"
+        ways.append(f"read them in a copy beside it, {clone}(…, snapshot=…) or timestamp=…")
+    if target.level == "table" and together:
+        ways.append(f"restore database={database!r}, in which all the keys are")
+    return f"Instead, {'; or '.join(ways)}."

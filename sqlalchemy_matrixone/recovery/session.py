@@ -11,12 +11,13 @@ from typing import Any, TypeVar, Union
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session, scoped_session
 
-from ..core.arguments import Timestamp, check_flag, table_of
+from ..core.arguments import Timeout, Timestamp, check_flag, table_of
 from ..core.connection import has_changes, state_of
 from ..core.server import matrixone_dialect
 from ..core.sqlalchemy_internals import is_in_begin_block
-from ..exc import MatrixOneArgumentError, PitrError, Reason, RecoveryError, SnapshotError
+from ..exc import Blocker, MatrixOneArgumentError, PitrError, Reason, RecoveryError, SnapshotError
 from . import catalog
+from .blockers import get_blockers
 from .constructs import (
     AlterPitr,
     CreatePitr,
@@ -28,7 +29,7 @@ from .constructs import (
     RestoreSnapshot,
 )
 from .pitr_range import RangeArgument
-from .target import Level
+from .target import Level, RecoveryTarget
 from .values import Pitr, RecoveryWindow, Snapshot
 
 Bind = Union[Session, "scoped_session[Any]", Connection]
@@ -130,14 +131,22 @@ class Recovery:
         database: str | None = None,
         table: Any = None,
         to_account: str | None = None,
+        timeout: Timeout | None = None,
     ) -> None:
         """Put an object back to what a snapshot kept, and expire the Session's objects.
 
-        Waits, without end, for open transactions that have written to it. See :class:`RestoreSnapshot`.
+        Waits for open transactions that have written to it, without end or for ``timeout``. See
+        :class:`RestoreSnapshot`.
         """
         self._restore(
             RestoreSnapshot(
-                name, cluster=cluster, account=account, database=database, table=table, to_account=to_account
+                name,
+                cluster=cluster,
+                account=account,
+                database=database,
+                table=table,
+                to_account=to_account,
+                timeout=timeout,
             ),
             table,
         )
@@ -217,10 +226,11 @@ class Recovery:
         database: str | None = None,
         table: Any = None,
         to_account: str | None = None,
+        timeout: Timeout | None = None,
     ) -> None:
         """Put an object back to a moment that a PITR covers, and expire the Session's objects.
 
-        Waits, without end, for open transactions that have written to it. See :class:`RestorePitr`.
+        Waits for open transactions that have written to it: without end, or for ``timeout``. See :class:`RestorePitr`.
         """
         self._restore(
             RestorePitr(
@@ -233,6 +243,7 @@ class Recovery:
                 database=database,
                 table=table,
                 to_account=to_account,
+                timeout=timeout,
             ),
             table,
         )
@@ -243,6 +254,21 @@ class Recovery:
         """The moments that the own account, or what is named, can be restored to."""
         self._make_clean(RecoveryError, table)
         return catalog.get_recovery_windows(self._connection(table), account=account, database=database, table=table)
+
+    def blockers(
+        self, *, cluster: bool = False, account: str | None = None, database: str | None = None, table: Any = None
+    ) -> list[Blocker]:
+        """Return the sessions whose open transactions a restore of the object would wait for, the oldest first.
+
+        Inside a transaction too. ::
+
+            for blocker in recovery.blockers(table=Order):
+                print(blocker.connection_id, blocker.user, blocker.host, blocker.since)
+
+        With nothing named, those of all sessions of the account.
+        """
+        target = RecoveryTarget.of(cluster=cluster, account=account, database=database, table=table)
+        return get_blockers(self._connection(table), target or RecoveryTarget("account"))
 
     # -- the transaction
 

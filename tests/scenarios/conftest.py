@@ -70,6 +70,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers",
         "zone(*names): run on servers in these time zones instead of UTC; '*' is any",
     )
+    config.addinivalue_line("markers", "live: needs a server, since a replay would not show what it is about")
     config.stash[targets_key] = _targets(_record_mode(config) != "none")
 
 
@@ -117,6 +118,8 @@ def _in_zone(item: pytest.Item, target: Target) -> bool:
 
 
 def _skip(item: pytest.Item, target: Target) -> list[pytest.MarkDecorator]:
+    if target.address is None and item.get_closest_marker("live"):
+        return [pytest.mark.skip(reason="needs a server: MATRIXONE_URLS")]
     for marker in item.iter_markers("releases"):
         since, until = marker.kwargs.get("since"), marker.kwargs.get("until")
         early = since is not None and target.release < since
@@ -130,7 +133,7 @@ def _skip(item: pytest.Item, target: Target) -> list[pytest.MarkDecorator]:
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
     """With ``--record=stale``, replay a test, and run it live only if that fails."""
     state = item.stash.setdefault(state_key, State())
-    if _record_mode(item.config) != "stale":
+    if _record_mode(item.config) != "stale" or item.get_closest_marker("live"):
         return None
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     state.replaying = True
@@ -184,7 +187,7 @@ def _server(request: pytest.FixtureRequest) -> Iterator[Server]:
     target, state = _target(item), item.stash[state_key]
     if target.address is None or state.replaying:
         yield from _replayed(item, Target(target.label), state)
-    elif _record_mode(item.config) == "none":
+    elif _record_mode(item.config) == "none" or item.get_closest_marker("live"):
         yield Server(target, *target.address)
     else:
         yield from _recorded(target, target.address, state)

@@ -49,6 +49,12 @@ def test_a_table_that_another_refers_to(recovery: Recovery, admin: Admin, server
     with pytest.raises(RestoreError, match="foreign keys refer to orders of 'sc_shop'") as refusal:
         recovery.restore_snapshot("sc_snap", table="orders", database=SHOP)
     assert refusal.value.reason is Reason.UNSUPPORTED
+    advice = str(refusal.value)
+    assert "account" not in advice
+    assert "drop" not in advice
+    assert "Recovery.restore_rows()" in advice
+    assert "restore database='sc_shop', in which all the keys are" in advice
+    assert ("CloneTable" in advice) is (server.release >= (3, 0))
     with pytest.raises(RestoreError, match="foreign keys refer to orders"):
         recovery.restore_pitr("sc_pitr", timestamp=snapshot.created_at, table="orders", database=SHOP)
     with server.engine().connect() as connection, pytest.raises(RestoreError, match="foreign keys refer to orders"):
@@ -69,8 +75,10 @@ def test_a_table_that_another_refers_to(recovery: Recovery, admin: Admin, server
 def test_a_database_that_another_refers_to(recovery: Recovery, admin: Admin) -> None:
     admin(REFER)
     recovery.create_snapshot("sc_snap", database=SHOP)
-    with pytest.raises(RestoreError, match="foreign keys refer to orders"):
+    with pytest.raises(RestoreError, match="foreign keys refer to orders") as refusal:
         recovery.restore_snapshot("sc_snap", database=SHOP)
+    assert "Recovery.restore_rows()" in str(refusal.value)
+    assert "restore database=" not in str(refusal.value)
     recovery.drop_snapshot("sc_snap")
 
 

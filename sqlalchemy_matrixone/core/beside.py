@@ -1,0 +1,93 @@
+"""Work beside a statement that is running: on a second connection, in a thread or an asyncio task."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+from sqlalchemy.engine import Engine
+from sqlalchemy.util import await_only, greenlet_spawn
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+
+class Work(Protocol):
+    """A function that runs beside its caller, until it returns."""
+
+    def stop(self) -> None:
+        """Tell the function, which :meth:`pause` does, that its caller no longer needs it."""
+
+    def pause(self, seconds: float) -> bool:
+        """Wait, in the function; return at once, and True, when it was told to stop."""
+
+    def join(self, seconds: float) -> bool:
+        """Wait, in the caller, for the function to return; return whether it did."""
+
+
+class _Thread:
+    def __init__(self, function: Callable[[Work], None]) -> None:
+        self._stopped = threading.Event()
+        # A daemon: when the interpreter exits, a server that does not answer must not hold it up.
+        self._thread = threading.Thread(target=function, args=(self,), name="sqlalchemy_matrixone", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+    def pause(self, seconds: float) -> bool:
+        return self._stopped.wait(seconds)
+
+    def join(self, seconds: float) -> bool:
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+
+class _Task:
+    def __init__(self, function: Callable[[Work], None]) -> None:
+        self._stopped = asyncio.Event()
+        self._task = asyncio.ensure_future(greenlet_spawn(function, self))
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+    def pause(self, seconds: float) -> bool:
+        try:
+            await_only(asyncio.wait_for(self._stopped.wait(), seconds))
+        except TimeoutError:
+            return False
+        return True
+
+    def join(self, seconds: float) -> bool:
+        # Unlike wait_for(), wait() leaves the task alone when the caller is cancelled.
+        await_only(asyncio.wait({self._task}, timeout=seconds))
+        return self._task.done()
+
+
+def start_beside(function: Callable[[Work], None], *, is_async: bool) -> Work:
+    """Start a function beside the caller.
+
+    :param function: takes the :class:`Work` that it is, and handles its errors itself.
+    :param is_async: run it in a task of the running event loop, in a greenlet of SQLAlchemy's; otherwise in a thread.
+    """
+    return _Task(function) if is_async else _Thread(function)
+
+
+@contextmanager
+def second_engine(engine: Engine) -> Iterator[Engine]:
+    """Give an engine for the same server and user whose pool is its own, so that it connects when the first cannot."""
+    second = Engine(engine.pool.recreate(), engine.dialect, engine.url, hide_parameters=engine.hide_parameters)
+    try:
+        yield second
+    finally:
+        second.dispose()
+
+
+@contextmanager
+def autocommit_connection(engine: Engine) -> Iterator[Connection]:
+    """Connect in AUTOCOMMIT: each query sees the present, and KILL is refused inside a transaction."""
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        yield connection

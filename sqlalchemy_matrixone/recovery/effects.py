@@ -1,0 +1,126 @@
+"""What a recovery statement changes, by which another connection sees whether it was carried out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from . import catalog
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+    from .pitr_range import PitrRange
+    from .target import RecoveryTarget
+    from .values import Pitr, Snapshot
+
+_NOW = "SELECT UNIX_TIMESTAMP(NOW(6)), NOW(6)"  # the first is cut to seconds
+
+
+@dataclass(frozen=True)
+class Sent:
+    """When a statement was sent, by the server's clock: between two instants, in nanoseconds since 1970."""
+
+    earliest: int
+    latest: int
+
+    @classmethod
+    def ago(cls, connection: Connection, age: Callable[[], float]) -> Sent:
+        """Ask the server for its clock.
+
+        :param age: returns the seconds that have passed since.
+        """
+        before = age()
+        seconds, clock = connection.exec_driver_sql(_NOW).one()
+        now = int(seconds) * 10**9 + clock.microsecond * 1000
+        return cls(now - int(age() * 1e9), now - int(before * 1e9))
+
+
+class Effect(Protocol):
+    """What the statement changes."""
+
+    def happened(self, connection: Connection, sent: Sent) -> bool | None:
+        """Return whether it is to be seen, or None when that cannot be told.
+
+        :param connection: another connection than the statement's, in AUTOCOMMIT.
+        """
+
+
+@dataclass(frozen=True)
+class ObjectReplaced:
+    """A restored object is a new one: a table, a database, or the databases of an account have new ids.
+
+    :ivar database: the database's name, for a database or a table.
+    :ivar account: the name of the account that is restored; None for the connection's.
+    """
+
+    target: RecoveryTarget
+    database: str | None
+    account: str | None
+
+    def happened(self, connection: Connection, sent: Sent) -> bool | None:
+        now = self._ids(connection)
+        if now == self._ids(connection, sent.earliest):
+            return False
+        return True if now != self._ids(connection, sent.latest) else None
+
+    def _ids(self, connection: Connection, at: int | None = None) -> frozenset[int]:
+        column, table = ("rel_id", "mo_tables") if self.target.level == "table" else ("dat_id", "mo_database")
+        criteria: dict[str, Any] = {}
+        if self.target.level == "table":
+            criteria |= {"reldatabase": self.database, "relname": self.target.table}
+        elif self.target.level == "database":
+            criteria["datname"] = self.database
+        where = [f"{name} = %s" for name in criteria]
+        if self.target.level != "cluster":
+            where.append(f"account_id = {self._account_id(connection)}")
+        past = f" {{MO_TS = {at}}}" if at is not None else ""
+        statement = f"SELECT {column} FROM mo_catalog.{table}{past}" + (
+            f" WHERE {' AND '.join(where)}" if where else ""
+        )
+        rows = connection.exec_driver_sql(statement, tuple(map(catalog.folded, criteria.values())))
+        return frozenset(rows.scalars())
+
+    def _account_id(self, connection: Connection) -> str:
+        if self.account is None:
+            return "CURRENT_ACCOUNT_ID()"
+        found = connection.exec_driver_sql(
+            "SELECT account_id FROM mo_catalog.mo_account WHERE account_name = %s", (self.account.lower(),)
+        )
+        return str(int(found.scalar_one()))
+
+
+@dataclass(frozen=True)
+class NamedCreated:
+    """A snapshot or PITR of this name was created since."""
+
+    find: Callable[..., list[Any]]
+    name: str
+
+    def happened(self, connection: Connection, sent: Sent) -> bool | None:
+        found: list[Snapshot | Pitr] = self.find(connection, name=self.name)
+        # SHOW PITR cuts its times to seconds.
+        return any(each.created_at.timestamp() >= sent.earliest // 10**9 for each in found)
+
+
+@dataclass(frozen=True)
+class NamedDropped:
+    """There is no snapshot or PITR of this name."""
+
+    find: Callable[..., list[Any]]
+    name: str
+
+    def happened(self, connection: Connection, sent: Sent) -> bool | None:
+        return not self.find(connection, name=self.name)
+
+
+@dataclass(frozen=True)
+class PitrAltered:
+    """The PITR of this name has this range."""
+
+    name: str
+    range: PitrRange
+
+    def happened(self, connection: Connection, sent: Sent) -> bool | None:
+        return any(pitr.range == str(self.range) for pitr in catalog.get_pitrs(connection, name=self.name))

@@ -1,0 +1,221 @@
+"""Send recovery statements, so that what the client gives up does not happen later.
+
+When a client goes away, the server does not notice before the statement has ended: a restore that waits for a writer
+is carried out when the writer commits, and discards what it committed. So whatever ends such a statement on the
+client's side, it is ended on the server too, from a second connection, which then looks at what has changed.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import exc
+
+from ..core.beside import Work, autocommit_connection, second_engine, start_beside
+from ..core.connection import driver_connection
+from ..core.server_session import ServerSession, SessionState
+from ..core.sqlalchemy_internals import abandon
+from ..exc import Reason, RecoveryError, RestoreError
+from .blockers import describe_blockers, get_blockers
+from .effects import Effect, Sent
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection, Engine
+
+    from ..core.server import MatrixOneServer
+    from ..exc import Blocker
+    from .target import RecoveryTarget
+
+log = logging.getLogger("sqlalchemy_matrixone.recovery")
+
+PATIENCE = 10.0
+"""The seconds in which the server has to end a statement, and another connection to see that it did."""
+
+_CLIENT_ERRORS = range(2000, 3000)
+
+
+class Outcome(Enum):
+    """What became of a statement, in a sentence."""
+
+    NOT_DONE = "It was ended on the server and changed nothing; another connection has confirmed that."
+    DONE = "It was carried out: another connection sees what it has changed."
+    UNKNOWN = (
+        "It is unknown whether it was carried out or still will be, for that could not be seen in time from another "
+        "connection. Before you repeat it, look for it in SHOW PROCESSLIST, KILL it there, and look at its object."
+    )
+
+
+_DONE = {Outcome.NOT_DONE: False, Outcome.DONE: True, Outcome.UNKNOWN: None}
+
+
+class Attempt:
+    """One sending of a recovery statement.
+
+    :ivar outcome: what became of it. None as long as nothing but an answer of the server tells.
+    :ivar blockers: who held it up when its time was over.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        error: type[RecoveryError],
+        effect: Effect,
+        *,
+        timeout: float | None = None,
+        waits_for: RecoveryTarget | None = None,
+    ) -> None:
+        """
+        :param error: the kind of error to raise.
+        :param timeout: the seconds after which to end the statement.
+        :param waits_for: the object whose writers hold it up.
+        """
+        self._engine: Engine = connection.engine
+        self._is_async: bool = connection.dialect.is_async
+        self._error = error
+        self._effect = effect
+        self._timeout = timeout
+        self._waits_for = waits_for
+        self._expired = self._killed = False
+        self.outcome: Outcome | None = None
+        self.blockers: tuple[Blocker, ...] = ()
+
+    @contextmanager
+    def sending(self, dialect: MatrixOneServer, connection: Any, statement: str) -> Iterator[None]:
+        """Surround the sending of the statement.
+
+        :param connection: the DBAPI connection that it is sent on.
+        :raises RecoveryError: when its time is over; the connection can be used on.
+        """
+        self._statement = statement
+        self._driver_connection = driver_connection(connection)
+        self._session = ServerSession(connection, statement)
+        watch = None if self._timeout is None else start_beside(self._watch, is_async=self._is_async)
+        try:
+            yield
+        except BaseException as error:
+            self._end(watch)
+            self._settle(dialect, error)
+            raise
+        self._end(watch)
+        self.outcome = Outcome.DONE
+
+    def failure(self, cause: BaseException) -> RecoveryError | None:
+        """Return the error to raise instead of one that does not tell what became of the statement."""
+        if self.outcome is None:
+            return None
+        if self._expired:
+            how = f"{self._statement} was not done after {self._timeout:g} seconds."
+        else:
+            how = f"The connection was lost: {self._statement}."
+        message = f"{how} {self.outcome.value}{describe_blockers(self.blockers)}"
+        kw: dict[str, Any] = {"blockers": self.blockers} if issubclass(self._error, RestoreError) else {}
+        return self._error(message, self._reason(cause), done=_DONE[self.outcome], **kw)
+
+    def _reason(self, cause: BaseException) -> Reason:
+        if self.outcome is Outcome.UNKNOWN:
+            return Reason.UNKNOWN
+        timed_out = self._expired or "timed out" in str(cause)
+        return Reason.TIMEOUT if timed_out and self.outcome is Outcome.NOT_DONE else Reason.OTHER
+
+    # -- the time limit
+
+    def _watch(self, work: Work) -> None:
+        """End the statement when its time is over, and leave its connection alive."""
+        assert self._timeout is not None
+        if work.pause(self._timeout):
+            return
+        self._expired = True
+        with second_engine(self._engine) as engine:
+            until = time.monotonic() + PATIENCE
+            while time.monotonic() < until:
+                try:
+                    self._kill_query(engine, work)
+                except exc.DBAPIError:
+                    engine.dispose()  # maybe another connection leads to the node that has the statement
+                if work.pause(0.5):
+                    return
+        abandon(self._driver_connection)
+
+    def _kill_query(self, engine: Engine, work: Work) -> None:
+        with autocommit_connection(engine) as connection:
+            if not self.blockers and self._waits_for is not None:
+                self.blockers = tuple(get_blockers(connection, self._waits_for))
+            if self._session.look(connection) is SessionState.RUNNING and not work.pause(0):
+                self._killed = True
+                self._session.kill_query(connection)
+
+    def _end(self, watch: Work | None) -> None:
+        if watch is None:
+            return
+        watch.stop()
+        if not watch.join(PATIENCE):
+            # It may still send its KILL, which must not hit another statement of this connection.
+            abandon(self._driver_connection)
+
+    # -- what became of it
+
+    def _settle(self, dialect: MatrixOneServer, error: BaseException) -> None:
+        """Find out what became of the statement, unless the server's answer tells."""
+        if not isinstance(error, dialect.loaded_dbapi.Error):
+            self._find_outcome(self._after_end)
+            self._tell(error)
+        elif self._killed and error.args[:1] and error.args[0] not in _CLIENT_ERRORS:
+            self._find_outcome(self._after_answer)
+            failure = self.failure(error)
+            assert failure is not None
+            raise failure from error
+        elif dialect.is_disconnect(error, None, None):
+            self._find_outcome(self._after_end)
+
+    def _tell(self, error: BaseException) -> None:
+        """Say it where no error of ours can: a cancelled task stays one, an interrupted program too."""
+        assert self.outcome is not None
+        error.add_note(f"{self._statement}: {self.outcome.value}")
+        level = logging.INFO if self.outcome is Outcome.NOT_DONE else logging.WARNING
+        log.log(level, "%s: given up. %s", self._statement, self.outcome.value)
+
+    def _find_outcome(self, find: Callable[[Engine, Work], Outcome]) -> None:
+        self.outcome = Outcome.UNKNOWN
+
+        def run(work: Work) -> None:
+            try:
+                with second_engine(self._engine) as engine:
+                    self.outcome = find(engine, work)
+            except Exception:
+                log.warning("%s: could not find out what became of it", self._statement, exc_info=True)
+
+        start_beside(run, is_async=self._is_async).join(2 * PATIENCE)
+
+    def _after_answer(self, engine: Engine, work: Work) -> Outcome:
+        """The server has said that the statement was cancelled, which it says of a COMMIT under way too."""
+        return Outcome.NOT_DONE if self._happened(engine) is False else Outcome.UNKNOWN
+
+    def _after_end(self, engine: Engine, work: Work) -> Outcome:
+        """The connection is lost. End it on the server, and compare what is seen before and after."""
+        happened_before = self._happened(engine)
+        if not self._session.end(engine, work, PATIENCE):
+            return Outcome.UNKNOWN
+        if self._happened(engine) is False:
+            return Outcome.NOT_DONE
+        # What changed only while it was being ended may be the work of a writer that it waited for.
+        return Outcome.DONE if happened_before else Outcome.UNKNOWN
+
+    def _happened(self, engine: Engine) -> bool | None:
+        try:
+            with autocommit_connection(engine) as connection:
+                return self._effect.happened(connection, Sent.ago(connection, lambda: self._session.age))
+        except (exc.SQLAlchemyError, OSError):
+            return None
+
+
+@contextmanager
+def executing(dialect: MatrixOneServer, attempt: Attempt, context: Any) -> Iterator[None]:
+    """Surround the sending of a recovery statement, and leave the connection as clean as before."""
+    connection = context.root_connection.connection
+    with dialect.rolling_back_after(connection), attempt.sending(dialect, connection, context.statement):
+        yield

@@ -1,0 +1,201 @@
+"""A restore that the client gives up is ended on the server, and the error tells what became of it."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pymysql
+import pytest
+from sqlalchemy import exc
+from sqlalchemy.pool import NullPool, QueuePool, StaticPool
+
+from sqlalchemy_matrixone import (
+    CreatePitr,
+    CreateSnapshot,
+    DropSnapshot,
+    PitrError,
+    Reason,
+    Recovery,
+    RecoveryError,
+    RestoreError,
+    RestoreSnapshot,
+    SnapshotError,
+)
+
+from .client import DRIVERS, Client, clean_up
+from .relay import Cut, relayed
+from .server import Admin, Server
+
+SHOP = "sc_given_up"
+
+# Several sessions at once, in real time: this cannot be replayed.
+pytestmark = pytest.mark.live
+
+
+@pytest.fixture
+def shop(admin: Admin) -> Iterator[str]:
+    clean_up(admin, SHOP)
+    admin(f"CREATE SNAPSHOT sc_given_up FOR DATABASE {SHOP}")
+    yield SHOP
+    admin("DROP SNAPSHOT IF EXISTS sc_given_up")
+    admin(f"DROP DATABASE IF EXISTS {SHOP}")
+
+
+@contextmanager
+def writer(server: Server) -> Iterator[pymysql.Connection[Any]]:
+    """A session that has written a row and does not end its transaction."""
+    connection = pymysql.connect(
+        host=server.host, port=server.port, user="dump", password=server.target.password, ssl_disabled=True
+    )
+    connection.query(f"INSERT INTO {SHOP}.orders VALUES (3, 'third')")
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def written(admin: Admin, connection: pymysql.Connection[Any]) -> list[tuple[Any, ...]]:
+    """The rows after the writer has committed, and the server has had the time to restore."""
+    connection.commit()
+    for _ in range(4):
+        admin("SELECT SLEEP(0.5)")
+    return admin(f"SELECT note FROM {SHOP}.orders ORDER BY id")
+
+
+ALL = [("first",), ("second",), ("third",)]
+
+
+@pytest.mark.parametrize("level", ["table", "database"])
+@pytest.mark.parametrize("driver", DRIVERS)
+async def test_restore_after_its_timeout_is_ended_and_changes_nothing(
+    server: Server, admin: Admin, shop: str, driver: str, level: str
+) -> None:
+    target = {"database": shop} | ({"table": "orders"} if level == "table" else {})
+    with writer(server) as connection:
+        async with Client.connected(server, driver) as client:
+            [before] = await client.blockers(**target)
+            with pytest.raises(RestoreError) as refused:
+                await client.restore_snapshot("sc_given_up", **target, timeout=1)
+            error = refused.value
+            assert (error.reason, error.done) == (Reason.TIMEOUT, False)
+            [blocker] = error.blockers
+            assert blocker.connection_id == before.connection_id == connection.thread_id()
+            assert (blocker.account, blocker.user) == ("sys", "dump")
+            assert blocker.since.tzinfo is dt.UTC
+            assert f"connection {blocker.connection_id} of sys:dump" in str(error)
+            assert written(admin, connection) == ALL
+            # The connection is as clean as before.
+            assert await client.blockers(**target) == []
+            await client.restore_snapshot("sc_given_up", **target, timeout=dt.timedelta(seconds=20))
+            assert await client.notes(shop) == ["first", "second"]
+
+
+@pytest.mark.parametrize("driver", ["aiomysql", "asyncmy"])
+async def test_restore_of_a_cancelled_task_is_ended_on_the_server(
+    server: Server, admin: Admin, shop: str, driver: str
+) -> None:
+    with writer(server) as connection:
+        async with Client.connected(server, driver) as client:
+            restore = client.execute(RestoreSnapshot("sc_given_up", table="orders", database=shop))
+            with pytest.raises(TimeoutError) as given_up:
+                async with asyncio.timeout(1):
+                    await restore
+            [note] = given_up.value.__cause__.__notes__
+            assert "changed nothing" in note
+            await client.rollback()
+            assert written(admin, connection) == ALL
+
+
+async def test_restore_after_read_timeout_is_ended_on_the_server(server: Server, admin: Admin, shop: str) -> None:
+    with writer(server) as connection:
+        async with Client.connected(server, "pymysql", read_timeout="1") as client:
+            with pytest.raises(RestoreError) as lost:
+                await client.execute(RestoreSnapshot("sc_given_up", table="orders", database=shop))
+            assert (lost.value.reason, lost.value.done) == (Reason.TIMEOUT, False)
+            assert isinstance(lost.value.__cause__, exc.DBAPIError)
+            await client.rollback()
+            assert written(admin, connection) == ALL
+            await client.restore_snapshot("sc_given_up", database=shop)
+            assert await client.notes(shop) == ["first", "second"]
+
+
+@pytest.mark.parametrize("pool", [NullPool, QueuePool, StaticPool])
+def test_timeout_needs_no_connection_of_the_pool(server: Server, admin: Admin, shop: str, pool: Any) -> None:
+    size = {"pool_size": 1, "max_overflow": 0, "pool_timeout": 1} if pool is QueuePool else {}
+    engine = server.engine(poolclass=pool, **size)
+    with writer(server) as connection, engine.connect() as bind:
+        with pytest.raises(RestoreError) as refused:
+            Recovery(bind).restore_snapshot("sc_given_up", table="orders", database=shop, timeout=1)
+        assert refused.value.reason is Reason.TIMEOUT
+        assert written(admin, connection) == ALL
+
+
+def test_restore_after_keyboard_interrupt_is_ended_on_the_server(server: Server, admin: Admin, shop: str) -> None:
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        with writer(server) as connection, server.engine().connect() as bind:
+            signal.setitimer(signal.ITIMER_REAL, 1)
+            with pytest.raises(KeyboardInterrupt) as given_up:
+                Recovery(bind).restore_snapshot("sc_given_up", table="orders", database=shop)
+            assert "changed nothing" in given_up.value.__notes__[0]
+            assert written(admin, connection) == ALL
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize(("cut", "done"), [("before", False), ("during", False), ("after", True)])
+@pytest.mark.parametrize("driver", DRIVERS)
+async def test_lost_connection_of_a_restore_tells_what_became_of_it(
+    server: Server, admin: Admin, shop: str, driver: str, cut: Cut, done: bool
+) -> None:
+    with relayed(server.host, server.port, "RESTORE", cut) as port:
+        server.port = port
+        async with Client.connected(server, driver) as client:
+            if cut == "during":
+                admin("SET AUTOCOMMIT = 0")
+                admin(f"INSERT INTO {shop}.orders VALUES (3, 'third')")
+            else:
+                admin(f"INSERT INTO {shop}.orders VALUES (3, 'third')")
+            with pytest.raises(RestoreError) as lost:
+                await client.restore_snapshot("sc_given_up", table="orders", database=shop)
+            assert lost.value.done is done
+            assert lost.value.reason is Reason.OTHER
+            await client.rollback()
+            if cut == "during":
+                admin("COMMIT")
+                admin("SET AUTOCOMMIT = 1")
+            admin("SELECT SLEEP(1)")
+            assert len(admin(f"SELECT * FROM {shop}.orders")) == (2 if done else 3)
+
+
+STATEMENTS = [
+    (CreateSnapshot("sc_given_up_2", database=SHOP), SnapshotError),
+    (DropSnapshot("sc_given_up"), SnapshotError),
+    (CreatePitr("sc_given_up", range="1d", database=SHOP), PitrError),
+]
+
+
+@pytest.mark.parametrize("cut", ["before", "after"])
+@pytest.mark.parametrize(("statement", "error"), STATEMENTS, ids=lambda value: getattr(value, "__visit_name__", ""))
+async def test_lost_connection_of_a_recovery_statement_tells_what_became_of_it(
+    server: Server, admin: Admin, shop: str, statement: Any, error: type[RecoveryError], cut: Cut
+) -> None:
+    word = statement.__visit_name__.upper().replace("_", " ")
+    with relayed(server.host, server.port, word, cut) as port:
+        server.port = port
+        async with Client.connected(server, "pymysql") as client:
+            with pytest.raises(error) as lost:
+                await client.execute(statement)
+            assert lost.value.done is (cut == "after")
+            await client.rollback()
+    admin("DROP PITR IF EXISTS sc_given_up")
+    admin("DROP SNAPSHOT IF EXISTS sc_given_up_2")
