@@ -29,14 +29,14 @@ _CLOCK_SKEW = dt.timedelta(seconds=1)
 
 class SessionState(Enum):
     GONE = auto()
-    RUNNING = auto()  # the statement; or it has just ended, which the server does not tell apart for some seconds
-    ELSEWHERE = auto()  # with another statement or none: it has ended, or has not yet been read from the socket
+    RUNNING = auto()  # the statement, or it has just ended: for some seconds the server shows no difference
+    ELSEWHERE = auto()  # another statement or none: it has ended, or the server has not read it yet
 
 
 class ServerSession:
     """The session of a connection that has just sent a statement.
 
-    A server counts connection ids anew after a restart, so the id does not suffice to tell the session.
+    Connection ids start again when the server restarts, so the id alone does not identify the session.
     """
 
     def __init__(self, connection: Any, statement: str) -> None:
@@ -50,7 +50,7 @@ class ServerSession:
 
     @property
     def age(self) -> float:
-        """The seconds since the statement was sent."""
+        """Return the seconds since the statement was sent."""
         return time.monotonic() - self._sent_at
 
     def look(self, connection: Connection) -> SessionState:

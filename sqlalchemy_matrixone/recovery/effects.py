@@ -41,7 +41,7 @@ class Effect(Protocol):
     """What the statement changes."""
 
     def happened(self, connection: Connection, sent: Sent) -> bool | None:
-        """Return whether it is to be seen, or None when that cannot be told.
+        """Return whether the change is visible, or None if it cannot be determined.
 
         :param connection: another connection than the statement's, in AUTOCOMMIT.
         """

@@ -56,7 +56,7 @@ _DONE = {Outcome.NOT_DONE: False, Outcome.DONE: True, Outcome.UNKNOWN: None}
 class Attempt:
     """One sending of a recovery statement.
 
-    :ivar outcome: what became of it. None as long as nothing but an answer of the server tells.
+    :ivar outcome: the result as another connection sees it, or None if only the server's answer is known.
     :ivar blockers: who held it up when its time was over.
     """
 
@@ -105,7 +105,7 @@ class Attempt:
         self.outcome = Outcome.DONE
 
     def failure(self, cause: BaseException) -> RecoveryError | None:
-        """Return the error to raise instead of one that does not tell what became of the statement."""
+        """Return the error to raise instead of the driver's, or None if the server refused the statement."""
         if self.outcome is None:
             return None
         if self._expired:
@@ -160,7 +160,7 @@ class Attempt:
     # -- what became of it
 
     def _settle(self, dialect: MatrixOneServer, error: BaseException) -> None:
-        """Find out what became of the statement, unless the server's answer tells."""
+        """Find out whether the statement was carried out, unless it was refused."""
         if not isinstance(error, dialect.loaded_dbapi.Error):
             self._find_outcome(self._after_end)
             self._tell(error)
@@ -173,7 +173,7 @@ class Attempt:
             self._find_outcome(self._after_end)
 
     def _tell(self, error: BaseException) -> None:
-        """Say it where no error of ours can: a cancelled task stays one, an interrupted program too."""
+        """Report the outcome of a cancelled or interrupted statement, whose exception must stay the same."""
         assert self.outcome is not None
         error.add_note(f"{self._statement}: {self.outcome.value}")
         level = logging.INFO if self.outcome is Outcome.NOT_DONE else logging.WARNING
@@ -187,16 +187,16 @@ class Attempt:
                 with second_engine(self._engine) as engine:
                     self.outcome = find(engine, work)
             except Exception:
-                log.warning("%s: could not find out what became of it", self._statement, exc_info=True)
+                log.warning("%s: could not find out whether it was carried out", self._statement, exc_info=True)
 
         start_beside(run, is_async=self._is_async).join(2 * PATIENCE)
 
     def _after_answer(self, engine: Engine, work: Work) -> Outcome:
-        """The server has said that the statement was cancelled, which it says of a COMMIT under way too."""
+        """Check a statement that the server has cancelled, perhaps while it was being committed."""
         return Outcome.NOT_DONE if self._happened(engine) is False else Outcome.UNKNOWN
 
     def _after_end(self, engine: Engine, work: Work) -> Outcome:
-        """The connection is lost. End it on the server, and compare what is seen before and after."""
+        """End a lost connection on the server, and compare what is seen before and after."""
         happened_before = self._happened(engine)
         if not self._session.end(engine, work, PATIENCE):
             return Outcome.UNKNOWN

@@ -23,10 +23,10 @@ _TABLES = (
 
 
 def check_restorable(dialect: MatrixOneServer, connection: Connection, target: RecoveryTarget, database: str) -> None:
-    """
-    :raises RestoreError: where the server would leave a table as it is, and report that it was restored: with a table
-        alone, where a foreign key refers to it, its own included; with a database, where one out of another database
-        does, and before 4.2 the table's own.
+    """Check that no foreign key would make the server leave a table as it is, and report that it was restored.
+
+    :raises RestoreError: if a foreign key refers to the table, even one of its own; or if one of another database, and
+        before 4.2 a table's own, refers to a table of the database.
     """
     with dialect.preserving_clean_state(connection):
         try:
@@ -44,7 +44,8 @@ def check_restorable(dialect: MatrixOneServer, connection: Connection, target: R
     referring = {name: set(referring_tables(constraints or "")) for _, name, constraints in rows}
     held = sorted(name for name, tables in referring.items() if not tables <= restored)
     if held:
-        advice = _advice(dialect, target, held, database, together=inside.issuperset(*(referring[name] for name in held)))
+        together = inside.issuperset(*(referring[name] for name in held))
+        advice = _advice(dialect, target, held, database, together=together)
         raise RestoreError(
             f"RESTORE was not sent: foreign keys refer to {', '.join(held)} of {database!r}. MatrixOne would leave "
             f"that as it is, and report no error. {advice}",
@@ -52,9 +53,7 @@ def check_restorable(dialect: MatrixOneServer, connection: Connection, target: R
         )
 
 
-def _advice(
-    dialect: MatrixOneServer, target: RecoveryTarget, held: list[str], database: str, *, together: bool
-) -> str:
+def _advice(dialect: MatrixOneServer, target: RecoveryTarget, held: list[str], database: str, *, together: bool) -> str:
     """Return what to do instead.
 
     :param together: whether a restore of the database would restore all that refers to them.

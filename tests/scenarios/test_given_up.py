@@ -11,7 +11,9 @@ from typing import Any
 
 import pymysql
 import pytest
-from sqlalchemy import exc
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from sqlalchemy import exc, text
 from sqlalchemy.pool import NullPool, QueuePool, StaticPool
 
 from sqlalchemy_matrixone import (
@@ -23,6 +25,7 @@ from sqlalchemy_matrixone import (
     Recovery,
     RecoveryError,
     RestoreError,
+    RestorePitr,
     RestoreSnapshot,
     SnapshotError,
 )
@@ -199,3 +202,38 @@ async def test_lost_connection_of_a_recovery_statement_tells_what_became_of_it(
             await client.rollback()
     admin("DROP PITR IF EXISTS sc_given_up")
     admin("DROP SNAPSHOT IF EXISTS sc_given_up_2")
+
+
+def test_restore_of_a_tenant_after_its_timeout_is_ended(server: Server, admin: Admin) -> None:
+    clean_up(admin, accounts=("sc_given_up",))
+    engine = server.engine(server.url(user="sc_given_up:admin", password="111"))
+    with engine.connect() as bind, engine.connect() as other:
+        bind.execute(text(f"CREATE DATABASE {SHOP}"))
+        bind.execute(text(f"CREATE TABLE {SHOP}.orders (id INT PRIMARY KEY, note VARCHAR(40))"))
+        recovery = Recovery(bind, commit_first=True)
+        recovery.create_pitr("sc_given_up", range="1d", database=SHOP)
+        snapshot = recovery.create_snapshot("sc_given_up")
+        other.execute(text(f"INSERT INTO {SHOP}.orders VALUES (1, 'first')"))
+        for restore in (
+            RestoreSnapshot("sc_given_up", account="sc_given_up", timeout=1),
+            RestoreSnapshot("sc_given_up", database=SHOP, timeout=1),
+            RestorePitr("sc_given_up", timestamp=snapshot.created_at, database=SHOP, timeout=1),
+        ):
+            with pytest.raises(RestoreError) as refused:
+                bind.execute(restore)
+            assert (refused.value.reason, refused.value.done) == (Reason.TIMEOUT, False)
+            [blocker] = refused.value.blockers
+            assert (blocker.account, blocker.user) == ("sc_given_up", "admin")
+        other.commit()
+        admin("SELECT SLEEP(2)")
+        assert bind.scalars(text(f"SELECT note FROM {SHOP}.orders")).all() == ["first"]
+    admin("DROP ACCOUNT sc_given_up")
+
+
+def test_operation_of_a_migration_after_its_timeout_is_ended(server: Server, admin: Admin, shop: str) -> None:
+    with writer(server) as connection, server.engine(server.url(database=shop)).connect() as bind:
+        context = MigrationContext.configure(bind)
+        with Operations.context(context) as op, pytest.raises(RestoreError) as refused:
+            op.restore_snapshot("sc_given_up", table="orders", timeout=1)
+        assert refused.value.reason is Reason.TIMEOUT
+        assert written(admin, connection) == ALL

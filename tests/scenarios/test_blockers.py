@@ -1,0 +1,100 @@
+"""Who is in the way of a restore."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pymysql
+import pytest
+from sqlalchemy import text
+
+from sqlalchemy_matrixone import Recovery
+
+from .client import DRIVERS, Client, Order, clean_up
+from .server import Admin, Server
+
+SHOP, ACCOUNT = "sc_blockers", "sc_blockers_account"
+
+
+@pytest.fixture
+def writer(server: Server, admin: Admin) -> Iterator[pymysql.Connection[Any]]:
+    clean_up(admin, SHOP)
+    admin(f"CREATE TABLE {SHOP}.keyless (id INT)")
+    admin(f"CREATE TABLE {SHOP}.other (id INT PRIMARY KEY)")
+    connection = pymysql.connect(
+        host=server.host, port=server.port, user="dump", password=server.target.password, ssl_disabled=True
+    )
+    yield connection
+    connection.close()
+    admin(f"DROP DATABASE {SHOP}")
+
+
+@pytest.mark.parametrize(
+    ("statement", "table"),
+    [
+        (f"INSERT INTO {SHOP}.orders VALUES (3, 'third')", "orders"),
+        (f"INSERT INTO {SHOP}.keyless VALUES (1)", "keyless"),
+        (f"SELECT * FROM {SHOP}.orders WHERE id = 1 FOR UPDATE", "orders"),
+        (f"TRUNCATE TABLE {SHOP}.orders", "orders"),
+        (f"ALTER TABLE {SHOP}.orders ADD COLUMN w INT", "orders"),
+        (f"DROP TABLE {SHOP}.orders", "orders"),
+    ],
+    ids=["insert", "insert_without_key", "for_update", "truncate", "alter", "drop"],
+)
+async def test_open_transaction_that_a_restore_would_wait_for_is_a_blocker(
+    server: Server, writer: pymysql.Connection[Any], statement: str, table: str
+) -> None:
+    with writer.cursor() as cursor:
+        cursor.execute(statement)
+    async with Client.connected(server, "pymysql") as client:
+        for target in ({"table": table, "database": SHOP}, {"database": SHOP}):
+            [blocker] = await client.blockers(**target)
+            assert (blocker.connection_id, blocker.account, blocker.user) == (writer.thread_id(), "sys", "dump")
+            assert blocker.statement == statement
+        assert await client.blockers(table="other", database=SHOP) == []
+        writer.rollback()
+        assert await client.blockers(database=SHOP) == []
+
+
+async def test_reader_is_no_blocker(server: Server, writer: pymysql.Connection[Any]) -> None:
+    with writer.cursor() as cursor:
+        cursor.execute(f"SELECT * FROM {SHOP}.orders")
+    async with Client.connected(server, "pymysql") as client:
+        assert await client.blockers(table="orders", database=SHOP) == []
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+async def test_blockers_of_a_mapped_class_by_each_driver(
+    server: Server, writer: pymysql.Connection[Any], driver: str
+) -> None:
+    with writer.cursor() as cursor:
+        cursor.execute(f"DELETE FROM {SHOP}.orders")
+    async with Client.connected(server, driver, database=SHOP) as client:
+        [blocker] = await client.blockers(table=Order)
+        assert blocker.connection_id == writer.thread_id()
+
+
+def test_blockers_within_a_transaction_leave_it_alone(server: Server, admin: Admin, writer: Any) -> None:
+    with server.engine(server.url(database=SHOP)).connect() as connection:
+        connection.execute(text("DELETE FROM orders WHERE id = 2"))
+        [blocker] = Recovery(connection).blockers(table="orders", database=SHOP)
+        assert blocker.connection_id == connection.connection.driver_connection.thread_id()
+        connection.commit()
+    assert admin(f"SELECT note FROM {SHOP}.orders") == [("first",)]
+
+
+def test_blockers_of_another_account_are_not_its_namesakes(server: Server, admin: Admin, writer: Any) -> None:
+    clean_up(admin, accounts=(ACCOUNT,))
+    with writer.cursor() as cursor:
+        cursor.execute(f"INSERT INTO {SHOP}.orders VALUES (3, 'third')")
+    with server.engine(server.url(user=f"{ACCOUNT}:admin", password="111")).connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {SHOP}"))
+        connection.execute(text(f"CREATE TABLE {SHOP}.orders (id INT PRIMARY KEY, note VARCHAR(40))"))
+        connection.commit()
+        assert Recovery(connection).blockers(database=SHOP) == []
+        connection.execute(text(f"INSERT INTO {SHOP}.orders VALUES (1, '')"))
+        [blocker] = Recovery(connection).blockers(database=SHOP)
+        assert (blocker.account, blocker.user) == (ACCOUNT, "admin")
+        connection.rollback()
+    admin(f"DROP ACCOUNT {ACCOUNT}")

@@ -1,0 +1,155 @@
+"""Recovery statements that are given up: the session on the server, what became of it, and time limits."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from sqlalchemy import create_engine
+from sqlalchemy.pool import StaticPool
+
+from sqlalchemy_matrixone import MatrixOneArgumentError, RestorePitr, RestoreSnapshot
+from sqlalchemy_matrixone.core.beside import second_engine, start_beside
+from sqlalchemy_matrixone.core.server_session import ServerSession, SessionState
+from sqlalchemy_matrixone.exc import Blocker
+from sqlalchemy_matrixone.recovery.blockers import _instant, _packed, describe_blockers
+from sqlalchemy_matrixone.recovery.effects import ObjectReplaced, Sent
+from sqlalchemy_matrixone.recovery.target import RecoveryTarget
+
+STATEMENT = "RESTORE TABLE `shop`.`100%%` {SNAPSHOT = `s`}"
+NOW = dt.datetime(2026, 3, 1, 12)
+
+
+class Answers:
+    """A connection that answers statements by their beginnings."""
+
+    def __init__(self, **answers: Any) -> None:
+        self.answers = answers
+        self.sent: list[str] = []
+
+    def exec_driver_sql(self, statement: str, parameters: Any = ()) -> Any:
+        self.sent.append(statement)
+        answer = next(answer for word, answer in self.answers.items() if word in statement)
+        rows = answer() if callable(answer) else answer
+        return SimpleNamespace(all=lambda: rows, one=lambda: rows[0], scalars=lambda: [row[0] for row in rows])
+
+
+def session(age: float) -> ServerSession:
+    session = ServerSession(SimpleNamespace(driver_connection=SimpleNamespace(thread_id=lambda: 7)), STATEMENT)
+    session._sent_at -= age
+    return session
+
+
+def rows(*others: tuple[int, dt.timedelta, str]) -> list[tuple[Any, ...]]:
+    own = (9, str(NOW - dt.timedelta(seconds=1)), str(NOW), "SELECT …", 9)
+    return [own, *((number, str(NOW - ago), "", info, 9) for number, ago, info in others)]
+
+
+MINUTE = dt.timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    ("found", "state"),
+    [
+        (rows(), SessionState.GONE),
+        (rows((7, 5 * MINUTE, "RESTORE TABLE `shop`.`100%` {SNAPSHOT = `s`}")), SessionState.RUNNING),
+        (rows((7, 5 * MINUTE, "")), SessionState.ELSEWHERE),
+        (rows((7, 5 * MINUTE, "SELECT 1")), SessionState.ELSEWHERE),
+        # Connected after the statement was sent: after a restart of the server, another has the number.
+        (rows((7, MINUTE / 2, "SELECT 1")), SessionState.GONE),
+    ],
+)
+def test_session_is_told_from_a_later_one_of_the_same_id(found: Any, state: SessionState) -> None:
+    assert session(age=60).look(Answers(mo_sessions=found)) is state  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("now", "earliest", "latest", "happened"),
+    [
+        ([(1,)], [(1,)], [(1,)], False),
+        ([(2,)], [(1,)], [(1,)], True),
+        ([], [(1,)], [(1,)], True),
+        ([(2,)], [], [], True),
+        # Replaced at about the time of sending, by whatever.
+        ([(2,)], [(1,)], [(2,)], None),
+    ],
+)
+def test_replaced_object_has_another_id_than_when_it_was_sent(
+    now: Any, earliest: Any, latest: Any, happened: bool | None
+) -> None:
+    answers = {"{MO_TS = 10}": earliest, "{MO_TS = 20}": latest, "mo_tables": now}
+    effect = ObjectReplaced(RecoveryTarget("table", None, "shop", "orders"), "shop", None)
+    assert effect.happened(Answers(**answers), Sent(10, 20)) is happened  # type: ignore[arg-type]
+
+
+def test_time_of_sending_by_the_servers_clock_lies_between_two_instants() -> None:
+    ages = iter((5.0, 5.25))
+    clock = Answers(UNIX_TIMESTAMP=[(1000, dt.datetime(2026, 3, 1, microsecond=500_000))])
+    assert Sent.ago(clock, lambda: next(ages)) == Sent(995_250_000_000, 995_500_000_000)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("timeout", [0, -1, True, "30", float("nan"), float("inf"), dt.timedelta(0), object()])
+def test_timeout_that_is_no_time_above_zero_is_refused(timeout: Any) -> None:
+    with pytest.raises(MatrixOneArgumentError, match="timeout="):
+        RestoreSnapshot("s", database="shop", timeout=timeout)
+
+
+@pytest.mark.parametrize("timeout", [1.5, dt.timedelta(seconds=1.5)])
+def test_timeout_is_seconds_or_a_timedelta(timeout: Any) -> None:
+    assert RestorePitr("p", mo_ts=1, database="shop", timeout=timeout).timeout == 1.5
+    assert "1.5" not in str(RestoreSnapshot("s", database="shop", timeout=timeout))
+
+
+def test_second_engine_of_a_static_pool_has_a_connection_of_its_own() -> None:
+    engine = create_engine("sqlite://", poolclass=StaticPool)
+    with second_engine(engine) as second:
+        assert second.pool is not engine.pool
+        assert second.dialect is engine.dialect
+        with engine.connect() as first, second.connect() as other:
+            assert first.connection.driver_connection is not other.connection.driver_connection
+
+
+def test_work_in_a_thread_pauses_until_it_is_stopped() -> None:
+    paused: list[bool] = []
+    work = start_beside(lambda work: paused.extend((work.pause(0.001), work.pause(30))), is_async=False)
+    assert not work.join(0.05)
+    work.stop()
+    assert work.join(10)
+    assert paused == [False, True]
+
+
+async def test_work_in_a_task_pauses_until_it_is_stopped() -> None:
+    greenlet_spawn = pytest.importorskip("sqlalchemy.util").greenlet_spawn
+    paused: list[Any] = []
+
+    def run() -> None:
+        work = start_beside(lambda work: paused.extend((work.pause(0.001), work.pause(30))), is_async=True)
+        assert not work.join(0.05)
+        work.stop()
+        assert work.join(10)
+
+    await asyncio.wait_for(greenlet_spawn(run), 20)
+    assert paused == [False, True]
+
+
+def test_names_are_found_in_the_bytes_of_a_lock() -> None:
+    locked = "46013e14460172785f6200ff46016e7000ff00"  # account 0, rx_b, np, as MatrixOne 4.2.0 shows it
+    assert _packed("rx_b") + _packed("np") in locked
+    assert _packed("x_b") not in locked
+    assert _packed("rx_") not in locked
+
+
+def test_times_of_transactions_have_up_to_nine_digits() -> None:
+    assert _instant("2026-11-26T14:39:58.54451016Z") == dt.datetime(2026, 11, 26, 14, 39, 58, 544510, dt.UTC)
+    assert _instant("2026-11-26T14:39:58Z") == dt.datetime(2026, 11, 26, 14, 39, 58, tzinfo=dt.UTC)
+
+
+def test_message_names_blockers_without_their_statements() -> None:
+    blocker = Blocker(7, "acc", "u", "10.0.0.1:9", NOW.replace(tzinfo=dt.UTC), "CREATE USER x IDENTIFIED BY 'secret'")
+    assert describe_blockers([blocker]) == (
+        " It waited for connection 7 of acc:u from 10.0.0.1:9 (in a transaction since 2026-03-01 12:00:00 UTC)."
+    )
+    assert describe_blockers([]) == ""
