@@ -16,6 +16,7 @@ from alembic.util import CommandError, PriorityDispatchResult, to_list
 from sqlalchemy import MetaData
 
 from ..core.arguments import check_flag
+from ..core.names import fold
 from ..core.options import PITR_OPTION as TABLE_OPTION
 from ..exc import Reason, RecoveryError
 from ..recovery import catalog
@@ -67,17 +68,17 @@ class _CurrentNames:
         """The object as one key: as the server folds it, with the own database, without the own account."""
         if target is None:
             return RecoveryTarget("account")
-        account = catalog.folded(target.account)
+        account = fold(target.account)
         return RecoveryTarget(
             target.level,
-            None if account == catalog.folded(self.account) or target.level != "account" else account,
-            catalog.folded(target.in_database(self.database, None)),
-            catalog.folded(target.table),
+            None if account == fold(self.account) or target.level != "account" else account,
+            fold(target.in_database(self.database, None)),
+            fold(target.table),
         )
 
     def keywords(self, target: RecoveryTarget) -> dict[str, Any]:
         """The object as an operation names it: the own database goes without its name."""
-        own = target.database == catalog.folded(self.database)
+        own = target.database == fold(self.database)
         match target.level:
             case "table":
                 return {"table": target.table} if own else {"database": target.database, "table": target.table}
@@ -138,7 +139,7 @@ def _policies_of(context: AutogenContext, own: _CurrentNames, metadata: MetaData
     for pitr in metadata.info.get("matrixone_pitrs", ()):
         if not isinstance(pitr, CreatePitr):
             raise CommandError(f"MetaData.info['matrixone_pitrs'] holds CreatePitr(...) constructs, not {pitr!r}")
-        yield Policy(own.canonical(pitr.recovery_target), pitr.range, pitr.name.lower())
+        yield Policy(own.canonical(pitr.recovery_target), pitr.range, fold(pitr.name))
 
 
 def _database_of(metadata: MetaData, own: _CurrentNames) -> RecoveryTarget:
@@ -147,7 +148,7 @@ def _database_of(metadata: MetaData, own: _CurrentNames) -> RecoveryTarget:
         raise CommandError(
             f"MetaData.info[{TABLE_OPTION!r}] is about a database, and neither the MetaData nor the URL names one"
         )
-    return RecoveryTarget("database", database=catalog.folded(database))
+    return RecoveryTarget("database", database=fold(database))
 
 
 def _range(declared: Any) -> PitrRange | None:
@@ -182,7 +183,7 @@ def _read(context: MigrationContext) -> list[Pitr]:
 def _name_included(context: AutogenContext, own: _CurrentNames, target: RecoveryTarget, name: str) -> bool:
     parents: Any = {}
     if target.database is not None:
-        parents["schema_name"] = None if target.database == catalog.folded(own.database) else target.database
+        parents["schema_name"] = None if target.database == fold(own.database) else target.database
     if target.table is not None:
         parents["table_name"] = target.table
     kind: Any = TYPE
@@ -191,8 +192,8 @@ def _name_included(context: AutogenContext, own: _CurrentNames, target: Recovery
 
 def _undeclared(existing: Policies, databases: set[str | None]) -> Policies:
     """Of the databases that are compared and of their tables, the PITRs, as such that shall not be."""
-    folded = {catalog.folded(database) for database in databases}
-    return {target: replace(policy, range=None) for target, policy in existing.items() if target.database in folded}
+    names = {fold(database) for database in databases}
+    return {target: replace(policy, range=None) for target, policy in existing.items() if target.database in names}
 
 
 # -- the difference

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from alembic.util import CommandError
 from sqlalchemy.engine import Connection
 
+from ..core.names import fold
 from ..core.server import matrixone_dialect
 from ..exc import Reason, SnapshotError
 from ..recovery.session import Recovery
@@ -114,4 +115,4 @@ def _name(recovery: Recovery, database: str, before: str, after: str) -> str:
 
 def _sanitize(part: str) -> str:
     """Without what the server refuses in a name, and in lower case, as it keeps them."""
-    return re.sub(r"[^\w-]", "_", part.lower())
+    return re.sub(r"[^\w-]", "_", fold(part))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from sqlalchemy import Select, column, func, select, table
 
 from ..core.connection import TransactionState, state_of
+from ..core.names import fold
 from ..core.release import Feature
 from ..core.server import matrixone_dialect
 from ..core.sqlalchemy_internals import without_rows
@@ -147,12 +148,12 @@ class Existence:
 
     def _query(self, wanted: DatabaseObject) -> Select[Any]:
         if wanted.table is None:
-            return select(_SCHEMATA).where(func.lower(_SCHEMATA.c.schema_name) == str(wanted.database).lower())
+            return select(_SCHEMATA).where(func.lower(_SCHEMATA.c.schema_name) == fold(str(wanted.database)))
         database = self._translated.get(wanted.database, wanted.database)
         in_database = func.lower(_TABLES.c.table_schema) == (
             func.database() if database is None else func.lower(database)
         )
-        return select(_TABLES.c.table_name).where(in_database, func.lower(_TABLES.c.table_name) == wanted.table.lower())
+        return select(_TABLES.c.table_name).where(in_database, func.lower(_TABLES.c.table_name) == fold(wanted.table))
 
 
 _TABLES = table("tables", column("table_schema"), column("table_name"), schema="information_schema")

@@ -6,9 +6,9 @@ import datetime as dt
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from ..core.names import fold
 from ..core.server import matrixone_dialect
 from ..exc import Blocker
-from .catalog import folded
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -44,7 +44,7 @@ def get_blockers(connection: Connection, target: RecoveryTarget) -> list[Blocker
     blockers = [
         Blocker(connection_id, name, user, host, since[txn], statement or None)
         for connection_id, name, user, host, statement, txn in sessions
-        if txn in holders and txn in since and account in (None, name.lower())
+        if txn in holders and txn in since and account in (None, fold(name))
     ]
     return sorted(blockers, key=lambda blocker: blocker.since)
 
@@ -65,16 +65,15 @@ def _account(target: RecoveryTarget, own: str | None) -> str | None:
     """Return the account whose sessions count; None for all."""
     if target.level == "cluster":
         return None
-    account = target.account or own
-    return account.lower() if account is not None else None
+    return fold(target.account or own)
 
 
 def _lock_filter(connection: Connection, target: RecoveryTarget) -> _Lock:
     """Return whether a lock, of a table's id and on these bytes, is one that a restore waits for."""
     if target.level in ("cluster", "account"):
         return lambda table_id, content: True
-    database = folded(target.in_database(connection.dialect.default_schema_name, None)) or ""
-    table = folded(target.table)
+    database = fold(target.in_database(connection.dialect.default_schema_name, None)) or ""
+    table = fold(target.table)
     rows = connection.exec_driver_sql(_TABLES, (database,)).all()
     ids = {str(number) for name, number in rows if table in (None, name)}
     names = _packed(database) + (_packed(table) if table is not None else "")

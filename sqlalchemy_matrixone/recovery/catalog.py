@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from sqlalchemy import exc
 
 from ..core.arguments import check_choice
+from ..core.names import fold
 from ..core.release import Feature
 from ..core.server import (
     OUTSIDE_TRANSACTION,
@@ -56,7 +57,7 @@ class _Filter:
         database = named.in_database(connection.dialect.default_schema_name, None)
         if named.level == "cluster":
             return cls("cluster")
-        return cls(level, *map(folded, (named.account, database, named.table)))
+        return cls(level, *map(fold, (named.account, database, named.table)))
 
     def admits(self, row: Snapshot | Pitr) -> bool:
         return all(
@@ -85,7 +86,7 @@ def get_snapshots(connection: Connection, *, name: str | None = None, **target: 
         for row in rows
         if not row[0].startswith(_RESERVED_PREFIXES)
     ]
-    return [row for row in snapshots if wanted.admits(row) and (name is None or row.name == folded(name))]
+    return [row for row in snapshots if wanted.admits(row) and (name is None or row.name == fold(name))]
 
 
 def get_pitrs(connection: Connection, *, name: str | None = None, **target: Any) -> list[Pitr]:
@@ -102,7 +103,7 @@ def get_pitrs(connection: Connection, *, name: str | None = None, **target: Any)
         row
         for row in pitrs
         if wanted.admits(row)
-        and (name is None or row.name == folded(name))
+        and (name is None or row.name == fold(name))
         and row.name != _RESERVED_PITR
         and not row.name.startswith(_RESERVED_PREFIXES)
     ]
@@ -240,11 +241,6 @@ def _after_second(text: Any) -> dt.datetime:
 
 def _part(text: str | None) -> str | None:
     return None if text in (None, "", "*") else text
-
-
-def folded(name: str | None) -> str | None:
-    """The server folds every name to lower case."""
-    return None if name is None else name.lower()
 
 
 @contextmanager

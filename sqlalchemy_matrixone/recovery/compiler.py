@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import exc
 
 from ..core.compilers import DDLCompilerPart, words
+from ..core.names import fold
 from ..core.release import Feature, format_release
 from ..core.server import SYS_ACCOUNT
 from ..exc import MatrixOneArgumentError
@@ -141,7 +142,7 @@ class RecoveryDDLCompiler(DDLCompilerPart):
 
     def _is_own(self, account: str | None) -> bool:
         own = self._connected_account
-        return account is not None and own is not None and account.lower() == own.lower()
+        return account is not None and own is not None and fold(account) == fold(own)
 
     @property
     def _connected_account(self) -> str | None:
@@ -159,7 +160,7 @@ class RecoveryDDLCompiler(DDLCompilerPart):
 
 def _check_to_account(restore: RestoreSnapshot) -> None:
     level, account = restore.recovery_target.level, restore.recovery_target.account
-    if level == "account" and (account is None or account.lower() != SYS_ACCOUNT):
+    if level == "account" and (account is None or fold(account) != SYS_ACCOUNT):
         return
     subject = f"a {level}" if level != "account" else "the account sys"
     raise exc.CompileError(

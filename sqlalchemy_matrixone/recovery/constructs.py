@@ -25,6 +25,7 @@ from ..core.arguments import (
     check_timeout,
     check_timestamp,
 )
+from ..core.names import fold
 from ..core.server import matrixone_dialect
 from ..core.statement import MatrixOneDDL
 from ..exc import MatrixOneArgumentError, PitrError, RestoreError, SnapshotError
@@ -313,7 +314,7 @@ class _Restore(RecoveryDDL):
     def _effect(self, connection: Connection, options: Mapping[str, Any]) -> Effect:
         target = self._replaced()
         own = matrixone_dialect(connection).default_account_name
-        foreign = target.account if own is None or target.account != own else None
+        foreign = target.account if own is None or fold(target.account) != fold(own) else None
         database = target.in_database(connection.dialect.default_schema_name, options.get("schema_translate_map"))
         return ObjectReplaced(target, database, foreign)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ..core.names import fold
 from . import catalog
 
 if TYPE_CHECKING:
@@ -79,14 +80,14 @@ class ObjectReplaced:
         statement = f"SELECT {column} FROM mo_catalog.{table}{past}" + (
             f" WHERE {' AND '.join(where)}" if where else ""
         )
-        rows = connection.exec_driver_sql(statement, tuple(map(catalog.folded, criteria.values())))
+        rows = connection.exec_driver_sql(statement, tuple(map(fold, criteria.values())))
         return frozenset(rows.scalars())
 
     def _account_id(self, connection: Connection) -> str:
         if self.account is None:
             return "CURRENT_ACCOUNT_ID()"
         found = connection.exec_driver_sql(
-            "SELECT account_id FROM mo_catalog.mo_account WHERE account_name = %s", (self.account.lower(),)
+            "SELECT account_id FROM mo_catalog.mo_account WHERE account_name = %s", (fold(self.account),)
         )
         return str(int(found.scalar_one()))
 
@@ -100,8 +101,8 @@ class NamedCreated:
 
     def happened(self, connection: Connection, sent: Sent) -> bool | None:
         found: list[Snapshot | Pitr] = self.find(connection, name=self.name)
-        # SHOW PITR cuts its times to seconds.
-        return any(each.created_at.timestamp() >= sent.earliest // 10**9 for each in found)
+        # A PITR's times are rounded up, for some accounts to the second.
+        return any(each.created_at.timestamp() > sent.earliest // 10**9 for each in found)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import exc
 
 from ..core.catalog_bytes import SELF, referring_tables
+from ..core.names import fold
 from ..core.release import Feature
 from ..exc import Reason, RestoreError, reason_of
 
@@ -30,7 +31,7 @@ def check_restorable(dialect: MatrixOneServer, connection: Connection, target: R
     """
     with dialect.preserving_clean_state(connection):
         try:
-            rows = connection.exec_driver_sql(_TABLES, (database.lower(),)).all()
+            rows = connection.exec_driver_sql(_TABLES, (fold(database),)).all()
         except exc.DBAPIError as error:
             if reason_of(error) is Reason.NOT_PERMITTED:
                 return  # nor is the restore, likely
@@ -40,7 +41,7 @@ def check_restorable(dialect: MatrixOneServer, connection: Connection, target: R
     restored = inside
     if target.level == "table":
         assert target.table is not None
-        restored, rows = set(), [row for row in rows if row[1] == target.table.lower()]
+        restored, rows = set(), [row for row in rows if row[1] == fold(target.table)]
     referring = {name: set(referring_tables(constraints or "")) for _, name, constraints in rows}
     held = sorted(name for name, tables in referring.items() if not tables <= restored)
     if held:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ..core.driver_internals import server_greeting
+from ..core.names import fold
 from ..core.release import parse_greeting
 from ..core.server import SERVER_ZONE, UTC_ZONE, convert_zone
 from ..exc import Reason, RestoreError
@@ -29,7 +30,7 @@ def check_foreign_keys(
     if target.level not in ("database", "table"):
         return
     own = dialect.default_account_name
-    if target.account is not None and own is not None and target.account.lower() != own.lower():
+    if target.account is not None and own is not None and fold(target.account) != fold(own):
         return  # in another account's catalog, which cannot be read
     database = target.in_database(dialect.default_schema_name, translate)
     if database is not None:

@@ -18,6 +18,7 @@ from sqlalchemy.engine import reflection
 from sqlalchemy.engine.reflection import ObjectKind, ObjectScope, ReflectionDefaults
 
 from ..core.catalog_bytes import check_constraints, foreign_key_columns
+from ..core.names import fold
 from ..core.options import INDEX_OPTIONS
 from ..core.release import Feature
 from ..core.server import MatrixOneServer
@@ -173,7 +174,7 @@ class MatrixOneReflection(MatrixOneServer):
 
     @reflection.cache
     def has_sequence(self, connection: Connection, sequence_name: str, schema: str | None = None, **kw: Any) -> bool:
-        return sequence_name.lower() in self.get_sequence_names(connection, schema, **kw)
+        return fold(sequence_name) in self.get_sequence_names(connection, schema, **kw)
 
     def _names_of(self, connection: Connection, kind: ObjectKind, schema: str | None, **kw: Any) -> list[str]:
         wanted = self._wanted(connection, schema, None, **kw)
@@ -406,7 +407,7 @@ class MatrixOneReflection(MatrixOneServer):
         return _Wanted(where, tables, {"info_cache": cache})
 
     def _folded(self, name: str) -> str:
-        return name.lower() if self._casing else name
+        return fold(name) if self._casing else name
 
     # -- the four statements, and their rows by table
     # reflection.cache tells calls apart by their strings alone, and leaves out a None: a name that is not given is

@@ -57,6 +57,8 @@ class MatrixOneIdentifierPreparer(MySQLIdentifierPreparer):
     """MySQL's quoting, and MatrixOne's reserved words."""
 
     reserved_words = RESERVED_WORDS_MYSQL | RESERVED_WORDS
+    # Without re.ASCII, [A-Z] matches a dotless ı and a long ſ too when case is ignored.
+    legal_characters = re.compile(r"[A-Z0-9_$]+\Z", re.IGNORECASE | re.ASCII)
 
     def _escape_identifier(self, value: str) -> str:
         # A backslash is one of the name, as on MySQL; but before 4.0 it hides a backquote after it from the server.

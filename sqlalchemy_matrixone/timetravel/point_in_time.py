@@ -10,6 +10,7 @@ from sqlalchemy import BigInteger, BindParameter, Dialect, String, TypeDecorator
 from sqlalchemy.sql import ClauseElement
 
 from ..core.arguments import Timestamp, check_mo_ts, check_name, check_timestamp
+from ..core.names import fold
 from ..core.sqlalchemy_internals import CachedStatementOption, in_cache_key
 from ..exc import MatrixOneArgumentError
 
@@ -86,7 +87,7 @@ class PointInTime(ClauseElement):
         :param bound: the value of its bind parameter, if it has one.
         """
         if self.fixed is not None:
-            return self.fixed.lower()
+            return fold(self.fixed)
         return _text(check_timestamp(bound) if self.kind == "TIMESTAMP" else check_mo_ts(bound))
 
 

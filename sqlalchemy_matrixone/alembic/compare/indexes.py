@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Index
 
+from ...core.names import fold
 from ...core.options import INDEX_OPTIONS, IndexOption, column_names, index_kind, index_option
 
 # Of each kind of index. Any other option the server ignores, so that its absence says nothing.
@@ -50,7 +51,7 @@ def index_differences(declared: Index, reflected: Index, keeps_prefix_lengths: b
 def _comparable(name: str, value: Any) -> Any:
     """In lower case, and with nothing for what is off: the server keeps no such option."""
     if value is not None and INDEX_OPTIONS.get(name) is IndexOption.COLUMNS:
-        return [column.lower() for column in column_names(value)]
+        return [fold(column) for column in column_names(value)]
     if not value:
         return None
     return value if name == "comment" else str(value).lower()
@@ -64,4 +65,4 @@ def _lengths(index: Index) -> dict[str, int]:
     lengths = (
         length if isinstance(length, Mapping) else dict.fromkeys((column.name for column in index.columns), length)
     )
-    return {str(name).lower(): int(number) for name, number in lengths.items()}
+    return {fold(str(name)): int(number) for name, number in lengths.items()}

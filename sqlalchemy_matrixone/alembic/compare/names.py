@@ -9,6 +9,8 @@ from alembic.util import CommandError, PriorityDispatchResult
 from sqlalchemy import Constraint, ForeignKeyConstraint, Index, Table, UniqueConstraint
 from sqlalchemy.sql.elements import conv
 
+from ...core.names import fold
+
 if TYPE_CHECKING:
     from alembic.autogenerate.api import AutogenContext
     from alembic.operations.ops import UpgradeOps
@@ -40,7 +42,7 @@ def foreign_keys_as_declared(reflected: set[ForeignKeyConstraint], declared: set
 def _by_folded_name(parts: Iterable[Index | Constraint]) -> dict[str, str]:
     """The names with capitals, by what the server makes of them."""
     names = [part.name for part in parts if isinstance(part.name, str)]
-    return {name.lower(): name for name in names if name != name.lower()}
+    return {fold(name): name for name in names if name != fold(name)}
 
 
 def _rename(parts: Iterable[Index | Constraint], names: dict[str, str]) -> None:
@@ -57,9 +59,9 @@ def refuse_capitals(
         Alembic takes the two for different tables, and would drop the one with its rows.
     """
     for table in context.sorted_tables:
-        if table.fullname != table.fullname.lower() and _is_there(context, table, schemas):
+        if table.fullname != fold(table.fullname) and _is_there(context, table, schemas):
             raise CommandError(
-                f"The table {table.fullname!r} is called {table.fullname.lower()!r} on the server: MatrixOne folds the "
+                f"The table {table.fullname!r} is called {fold(table.fullname)!r} on the server: MatrixOne folds the "
                 "names of databases and tables to lower case. Declare it under that name; the name of its class may "
                 "stay as it is."
             )
@@ -67,8 +69,8 @@ def refuse_capitals(
 
 
 def _is_there(context: AutogenContext, table: Table, schemas: Iterable[str | None]) -> bool:
-    schema = table.schema and table.schema.lower()
+    schema = fold(table.schema)
     if schema == context.dialect.default_schema_name:
         schema = None
     included = context.run_object_filters(table, table.name, "table", False, None)
-    return schema in schemas and included and table.name.lower() in context.inspector.get_table_names(schema)
+    return schema in schemas and included and fold(table.name) in context.inspector.get_table_names(schema)
