@@ -7,16 +7,17 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy_matrixone.core.catalog_bytes import check_constraints, foreign_key_columns
 from sqlalchemy_matrixone.core.options import INDEX_OPTIONS
 from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
-from sqlalchemy_matrixone.reflection.dialect import _Column, _index_options, _IndexColumn
+from sqlalchemy_matrixone.reflection.catalog import ColumnRow, IndexColumnRow, index_options
+from sqlalchemy_matrixone.reflection.catalog_reader import reflected_column
 from sqlalchemy_matrixone.reflection.show_create import MatrixOneTableDefinitionParser
 from sqlalchemy_matrixone.types import GEOMETRY, VECF32
 
 DIALECT = MatrixOneDialect_pymysql()
 
 
-def column(type_="INT(32)", *, scale="00000000", values="", default=None, on_update=None, dialect=DIALECT):
-    row = _Column("t", "c", type_, scale, values, 0, default, on_update, 0, "it''s", None, None)
-    return dialect._column(row)
+def column(type_="INT(32)", *, scale="00000000", values="", default=None, on_update=None, doubled_quotes=True):
+    row = ColumnRow("t", "c", type_, scale, values, 0, default, on_update, 0, "it''s", None, None)
+    return reflected_column(row, doubled_quotes)
 
 
 @pytest.mark.parametrize(
@@ -69,8 +70,7 @@ def test_defaults(default, on_update, expected):
 
 
 def test_the_quotes_of_a_default_on_2_2():
-    old = MatrixOneDialect_pymysql(server_version="2.2.2")
-    assert column("VARCHAR(20)", default="'it's'", dialect=old)["default"] == "'it''s'"
+    assert column("VARCHAR(20)", default="'it's'", doubled_quotes=False)["default"] == "'it''s'"
 
 
 def test_a_comment_loses_the_doubling_of_its_quotes():
@@ -83,8 +83,8 @@ def test_options_of_a_vector_index():
         '{"auto_update":"true","async":"true","day":"2","lists":"2","op_type":"vector_l2_ops","quantization":"float16",'
         '"included_columns":"[\\"c\\",\\"b\\"]","session_vars":{"cfg":{"x":1}},"of_a_later_release":"7"}'
     )
-    row = _IndexColumn("t", "ix", "MULTIPLE", "ivfflat", parameters, "near", "v")
-    assert dict(_index_options(row)) == {
+    row = IndexColumnRow("t", "ix", "MULTIPLE", "ivfflat", parameters, "near", "v")
+    assert dict(index_options(row)) == {
         "matrixone_using": "ivfflat",
         "matrixone_comment": "near",
         "matrixone_auto_update": True,
