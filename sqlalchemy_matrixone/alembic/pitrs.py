@@ -200,25 +200,40 @@ def _undeclared(existing: Policies, databases: set[str | None]) -> Policies:
 
 
 def _operations(
-    context: AutogenContext, own: _CurrentNames, wanted: Policies, existing: Policies
+    context: AutogenContext, own: _CurrentNames, declared: Policies, existing: Policies
 ) -> tuple[list[MigrateOperation], list[MigrateOperation]]:
+    """Return the operations that drop PITRs, and those that create and change them."""
     drops: list[MigrateOperation] = []
     others: list[MigrateOperation] = []
-    for target, policy in wanted.items():
-        there = existing.get(target)
-        if there is None or policy.range is None:
-            if there is not None and _included(context, there, reflected=True):
-                log.info("Detected PITR %r of %s that shall not be", there.name, _describe(target))
-                drops.append(DropPitrOp(**_name_filter(there, own), existing=_create(there, own)))
-            elif there is None and policy.range is not None and _included(context, policy):
-                log.info("Detected missing PITR of %s", _describe(target))
-                others.append(_create(policy, own))
-        elif there.range != policy.range and _included(context, policy, compare_to=there):
-            log.info("Detected other range %s of the PITR of %s", there.range, _describe(target))
-            others.append(
-                AlterPitrOp(**_name_filter(there, own), range=str(policy.range), existing_range=str(there.range))
-            )
+    for target, policy in declared.items():
+        found = existing.get(target)
+        if found is None:
+            others.extend(_missing(context, own, policy))
+        elif policy.range is None:
+            drops.extend(_unwanted(context, own, found))
+        elif found.range != policy.range:
+            others.extend(_changed(context, own, found, policy))
     return drops, others
+
+
+def _missing(context: AutogenContext, own: _CurrentNames, declared: Policy) -> Iterator[MigrateOperation]:
+    if declared.range is not None and _included(context, declared):
+        log.info("Detected added PITR of %s", _describe(declared.target))
+        yield _create(declared, own)
+
+
+def _unwanted(context: AutogenContext, own: _CurrentNames, found: Policy) -> Iterator[MigrateOperation]:
+    if _included(context, found, reflected=True):
+        log.info("Detected removed PITR %r of %s", found.name, _describe(found.target))
+        yield DropPitrOp(**_name_filter(found, own), existing=_create(found, own))
+
+
+def _changed(
+    context: AutogenContext, own: _CurrentNames, found: Policy, declared: Policy
+) -> Iterator[MigrateOperation]:
+    if _included(context, declared, compare_to=found):
+        log.info("Detected PITR range change of %s from %s to %s", _describe(found.target), found.range, declared.range)
+        yield AlterPitrOp(**_name_filter(found, own), range=str(declared.range), existing_range=str(found.range))
 
 
 def _included(

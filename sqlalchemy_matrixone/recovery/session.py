@@ -286,16 +286,22 @@ class Recovery:
         return connection
 
     def _make_clean(self, error: type[RecoveryError], table: Any) -> None:
-        """Commit what is open, if the caller has said so; refuse where the Session's changes would be passed by."""
-        unflushed = not isinstance(self._bind, Connection) and has_changes(self._bind)
-        if not unflushed and not (self._commit_first and self._has_run(table)):
-            return
-        if not self._commit_first:
+        """With ``commit_first``, commit what is open; without, refuse changes that are not flushed.
+
+        That something has run is refused when the statement is executed, by the construct itself.
+        """
+        has_unflushed = not isinstance(self._bind, Connection) and has_changes(self._bind)
+        if self._commit_first:
+            if has_unflushed or self._has_run(table):
+                self._commit(error, table)
+        elif has_unflushed:
             raise error(
                 "nothing was sent: the Session holds changes that are not flushed, and MatrixOne would refuse the "
                 "statement after them. Commit or roll back first, or use Recovery(session, commit_first=True).",
                 Reason.ACTIVE_TRANSACTION,
             )
+
+    def _commit(self, error: type[RecoveryError], table: Any) -> None:
         if is_in_begin_block(self._bind):
             raise error(
                 "nothing was sent: commit_first cannot commit inside a block of begin(), which commits at its end. "

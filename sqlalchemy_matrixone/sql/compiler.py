@@ -55,21 +55,24 @@ class MatrixOneCompiler(AsOfCompiler, DiffCompiler, StatementHooks):
 
     def visit_insert(self, insert_stmt: dml.Insert, *args: Any, **kw: Any) -> str:
         """
-        :raises sqlalchemy.exc.CompileError: where the server would tell another id than the row's.
+        :raises sqlalchemy.exc.CompileError: if the server would report another id than the row's.
         """
-        insert_stmt = self._fetching_what_is_not_returned(self._returning_id(insert_stmt))
+        insert_stmt = self._without_unreturnable_defaults(self._with_returned_key(insert_stmt))
         text = super().visit_insert(insert_stmt, *args, **kw)
-        table = insert_stmt.table
+        self._check_lastrowid(insert_stmt.table)
+        return text
+
+    def _check_lastrowid(self, table: Any) -> None:
+        """Refuse to fetch the key by ``LAST_INSERT_ID()`` if that is wrong."""
         key = table.autoincrement_column if isinstance(table, schema.Table) else None
         is_given = key is None or key.key in self.binds
         if self.postfetch_lastrowid and not is_given and _has_fulltext_index(table):
             raise exc.CompileError(
-                f"MatrixOne tells a wrong id for a row that is inserted into {table.name!r}, which has a "
-                f"full-text index: that of the index's own table. From {format_release(Feature.RETURNING.since)} on "
-                "RETURNING has the right one, save beside ON DUPLICATE KEY UPDATE. Give the id yourself, or say "
-                "insert(…).inline() where you do not need it."
+                f"LAST_INSERT_ID() is wrong for {table.name!r}, which has a full-text index: it is the id of a row in "
+                f"the index's own table. From {format_release(Feature.RETURNING.since)} on RETURNING has the right "
+                "id, except together with ON DUPLICATE KEY UPDATE. Pass the id yourself, or use insert(…).inline() "
+                "if you do not need it."
             )
-        return text
 
     def visit_update(self, update_stmt: dml.Update, *args: Any, **kw: Any) -> str:
         return super().visit_update(_with_limit_of_mysql(update_stmt), *args, **kw)
@@ -184,17 +187,17 @@ class MatrixOneCompiler(AsOfCompiler, DiffCompiler, StatementHooks):
             stmt, returning_cols, populate_result_map=populate_result_map, include_table=include_table, **kw
         )
 
-    def _returning_id(self, statement: dml.Insert) -> dml.Insert:
-        """With its primary key among its ``return_defaults()``, where ``LAST_INSERT_ID()`` is wrong."""
+    def _with_returned_key(self, statement: dml.Insert) -> dml.Insert:
+        """Add RETURNING of the primary key if ``LAST_INSERT_ID()`` would be wrong."""
         asks_for_id = not self.for_executemany and asks_for_generated_key(statement)
         if asks_for_id and self._supports(Feature.RETURNING) and _has_fulltext_index(statement.table):
             return statement.return_defaults(*statement.table.primary_key)
         return statement
 
-    def _fetching_what_is_not_returned(self, statement: dml.Insert) -> dml.Insert:
-        """Without the ENUM and SET columns among its ``return_defaults()``: these are selected when they are asked for.
+    def _without_unreturnable_defaults(self, statement: dml.Insert) -> dml.Insert:
+        """Leave ENUM and SET columns out of ``return_defaults()``: they are selected when they are first accessed.
 
-        The primary key stands in where no other column is left, since naming none would mean all.
+        If no other column is left, the primary key stands in, since naming none would mean all.
         """
         columns = defaults_to_return(statement)
         if columns is None or not self._supports(Feature.RETURNING):
@@ -205,7 +208,7 @@ class MatrixOneCompiler(AsOfCompiler, DiffCompiler, StatementHooks):
         return returning_defaults(statement, returned or tuple(statement.table.primary_key))
 
     def _is_returned(self, column: Any) -> bool:
-        """Whether it is no column of an ENUM or SET, under whatever label."""
+        """Return whether RETURNING has a column, which is not so for those of an ENUM or SET."""
         while isinstance(column, Label):
             column = column.element
         if not isinstance(column, schema.Column):

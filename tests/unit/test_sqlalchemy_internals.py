@@ -273,7 +273,7 @@ def test_asks_for_generated_key_leaves_other_inserts_as_they_are(statement, expe
 
 def test_is_upsert_refuses_the_wrong_id_and_returning():
     upsert = mysql.insert(ARTICLES).on_duplicate_key_update(body="x")
-    with pytest.raises(CompileError, match="wrong id"):
+    with pytest.raises(CompileError, match=r"LAST_INSERT_ID\(\) is wrong"):
         inserted(upsert)
     with pytest.raises(CompileError, match="RETURNING beside ON DUPLICATE KEY UPDATE"):
         inserted(upsert.returning(ARTICLES.c.size))
