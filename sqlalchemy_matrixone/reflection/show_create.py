@@ -1,4 +1,4 @@
-"""What SHOW CREATE TABLE prints, for who may not read the catalog, and of temporary tables."""
+"""Parse SHOW CREATE TABLE."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _OWN_INDEX = re.compile(
     r"\s*(?:FULLTEXT|KEY(?=.* USING )) (?:`(?P<name>.*?)` ?)?(?:USING (?P<using>\w+) )?"
     r"\(`(?P<columns>.*?)`\)(?P<options>.*)"
 )
-_SAID_PARSER = re.compile(r"WITH PARSER (\w+)")
+_PARSER = re.compile(r"WITH PARSER (\w+)")
 # A word by itself, or one with a number, a text or columns.
-_SAID_OPTION = re.compile(r"(\w+)(?: = (\w+)| '((?:[^']|'')*)'| \(([^)]*)\))?")
+_OPTION = re.compile(r"(\w+)(?: = (\w+)| '((?:[^']|'')*)'| \(([^)]*)\))?")
 
 
 class MatrixOneReflectedState(ReflectedState):
@@ -29,10 +29,10 @@ class MatrixOneReflectedState(ReflectedState):
 
 
 class MatrixOneTableDefinitionParser(MySQLTableDefinitionParser):
-    """MySQL's reading of SHOW CREATE TABLE, and the lines that MySQL has not."""
+    """Extend MySQL's parser with the lines that only MatrixOne has."""
 
     def _describe_to_create(self, table_name: str, columns: Sequence[tuple[str, str, str, str, str, str]]) -> str:
-        """Of a view, with the names of types as SHOW CREATE TABLE has them."""
+        """Describe a view with the names of types as SHOW CREATE TABLE writes them."""
         rows = [(name, type_.lower(), *rest) for name, type_, *rest in columns]
         return super()._describe_to_create(table_name, rows)  # type: ignore[arg-type]
 
@@ -46,7 +46,7 @@ class MatrixOneTableDefinitionParser(MySQLTableDefinitionParser):
 def _own_index(match: re.Match[str]) -> ReflectedIndex:
     columns = [*match["columns"].split("`,`")]
     return {
-        # A full-text index may go without a name; MySQL would name it so.
+        # A full-text index need not have a name; MySQL would name it so.
         "name": match["name"] or columns[0],
         "column_names": columns,
         "unique": False,
@@ -54,11 +54,11 @@ def _own_index(match: re.Match[str]) -> ReflectedIndex:
     }
 
 
-def _own_options(using: str | None, said: str) -> Iterator[tuple[str, Any]]:
+def _own_options(using: str | None, text: str) -> Iterator[tuple[str, Any]]:
     yield "matrixone_using", using or "fulltext"
-    if parser := _SAID_PARSER.search(said):
+    if parser := _PARSER.search(text):
         yield "matrixone_with_parser", parser[1]
-    for name, value, text, columns in _SAID_OPTION.findall(_SAID_PARSER.sub("", said)):
+    for name, value, literal, columns in _OPTION.findall(_PARSER.sub("", text)):
         if option := INDEX_OPTIONS.get(name.lower()):
-            text = text.replace("''", "'") or value or columns.replace("`", "").replace(", ", ",") or "true"
-            yield f"matrixone_{name.lower()}", option.read(text)
+            given = literal.replace("''", "'") or value or columns.replace("`", "").replace(", ", ",") or "true"
+            yield f"matrixone_{name.lower()}", option.read(given)

@@ -93,20 +93,24 @@ _TYPES: dict[str, Callable[[_TypeParts], types.TypeEngine[Any]]] = {
 
 
 def _scale(encoded_type: str) -> int:
-    """The last four bytes of a type, where the sign is the lowest bit; -1 where none was given."""
+    """Decode the last four bytes of a type, whose lowest bit is the sign; -1 stands for no scale."""
     number = int(encoded_type[-8:], 16)
     return (number >> 1) ^ -(number & 1)
 
 
 def _values(text: str) -> list[str]:
-    """The values of an ENUM or SET: parted by commas, or JSON where one of them has a comma."""
+    """Split the values of an ENUM or SET: at commas, or as JSON if one of them contains a comma."""
     _, json_mark, values = text.partition(":") if text.startswith("\0") else ("", "", "")
     return list(json.loads(values)) if json_mark else text.split(",")
 
 
 def column_type(name: str, text: str, encoded: str, values: str) -> types.TypeEngine[Any]:
-    """
-    :param name: the column's, for the warning.
+    """Return the type of a column.
+
+    :param name: the column's name, for a warning.
+    :param text: the type as the catalog has it as text, such as ``DECIMAL(10,2)``.
+    :param encoded: the same as the server encodes it, in hexadecimal digits.
+    :param values: the values of an ENUM or SET, or the kind of a geometry.
     """
     match = _TYPE.fullmatch(text)
     type_name = match["name"].upper() if match else text

@@ -132,12 +132,12 @@ class AsOfCompiler(StatementCompilerPart):
 
     def visit_textclause(self, textclause: TextClause, *args: Any, **kw: Any) -> str:
         if kw.get("asfrom") and self._point_in_time_of_all is not None:
-            raise exc.CompileError(f"{textclause.text!r} in FROM cannot be read in the past: name a Table")
+            raise exc.CompileError(f"{textclause.text!r} in FROM cannot be read AS OF a point in time: pass a Table")
         return super().visit_textclause(textclause, *args, **kw)  # type: ignore[no-any-return, no-untyped-call]
 
     def visit_textual_select(self, taf: TextualSelect, *args: Any, **kw: Any) -> str:
         if self._point_in_time_of_all is not None:
-            raise exc.CompileError("the tables of a text() cannot be told, so it cannot be read in the past")
+            raise exc.CompileError("text() cannot be read AS OF a point in time, because its tables are unknown")
         return super().visit_textual_select(taf, *args, **kw)  # type: ignore[no-any-return, no-untyped-call]
 
     @memoized_property

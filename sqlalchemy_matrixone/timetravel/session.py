@@ -50,13 +50,14 @@ def time_travel(
             old_total = sum(item.price for item in old.items)  # loaded lazily, from the past too
         session.get(Order, 1)  # as it is now
 
-    That is so for queries, ``get()``, lazy and eager loads. A statement whose tables are all of another moment, by
-    :func:`as_of`, is read at that one. Blocks nest; the inner one counts. With an AsyncSession,
-    too, it is a plain ``with``.
+    This applies to queries, ``get()``, lazy and eager loads. A statement whose tables all have another point in time,
+    by :func:`as_of`, is read at that one. Blocks can be nested; the inner one counts. With an AsyncSession, too, it is
+    a plain ``with``.
 
-    Objects of the past live in the block alone. The present ones are set aside for so long: they are detached, so
-    that nothing is loaded into them from the past, and ``get()`` gives the old object though the new one is there.
-    At the end of the block the old ones are detached, and the present ones are the Session's again;
+    Objects of the past belong to the Session only within the block. The present ones are set aside meanwhile: they
+    are detached, so that nothing is loaded into them from the past, and ``get()`` returns the old object even if the
+    Session had the present one. At the end of the block the old ones are detached, and the present ones belong to it
+    again;
     ``session.merge(old)`` then brings an old state back. Nothing can be written in the block: a flush, a ``commit()``
     and every statement other than a SELECT raise :class:`~sqlalchemy.exc.InvalidRequestError`. What does not go
     through the Session is not covered: its ``connection()``, and a text() within a SELECT.
@@ -67,8 +68,8 @@ def time_travel(
     :param snapshot: as for :func:`as_of`.
     :param timestamp: as for :func:`as_of`, but no bind parameter.
     :param mo_ts: as for :func:`as_of`, but no bind parameter.
-    :raises MatrixOneArgumentError: where the moment is not one, or naive.
-    :raises sqlalchemy.exc.InvalidRequestError: where the Session holds changes.
+    :raises MatrixOneArgumentError: if not exactly one of the three is given, or it is no point in time, or naive.
+    :raises sqlalchemy.exc.InvalidRequestError: if the Session holds changes.
     """
     if isinstance(timestamp, BindParameter) or isinstance(mo_ts, BindParameter):
         raise MatrixOneArgumentError("time_travel() goes to a moment, not to a bind parameter")
@@ -154,17 +155,21 @@ class _TimeTravel:
 
     def end(self, option: AsOfOption) -> None:
         """End the block with this option, which need not be the innermost: those of generators end in any order."""
+        if len(self._blocks) + len(self._interrupted) == 1:
+            del self._session.info[_CURRENT]
+            for name, listener in self._listeners.items():
+                event.remove(self._session, name, listener)
+        if option in self._interrupted:
+            # A rollback has left the block, and failed before it could enter it again.
+            self._interrupted.remove(option)
+            return
         ended = next(block for block in self._blocks if block.option is option)
         index = self._blocks.index(ended)
         if index + 1 < len(self._blocks):
             # The inner one goes on, and returns to where this one would.
             self._blocks[index : index + 2] = [self._blocks[index + 1]._replace(aside=ended.aside)]
-            return
-        if index == 0:
-            del self._session.info[_CURRENT]
-            for name, listener in self._listeners.items():
-                event.remove(self._session, name, listener)
-        self._leave()
+        else:
+            self._leave()
 
     # -- the identity map
 
@@ -211,12 +216,14 @@ class _TimeTravel:
     def _read_past(self, state: ORMExecuteState) -> None:
         if not state.is_select or _is_text(state.statement):
             raise exc.InvalidRequestError(
-                "within time_travel() a Session reads: this is no SELECT, or one whose tables cannot be told, such as "
-                "text(). Leave the block first."
+                "within time_travel() a Session only reads: this is no SELECT, or one whose tables are unknown, such "
+                "as text(). Leave the block first."
             )
         dialect = self._session.get_bind(**state.bind_arguments).dialect
         if dialect.name != "matrixone":
             raise exc.InvalidRequestError(f"time_travel() needs a matrixone engine, and this is one of {dialect.name}")
+        if not self._blocks:
+            raise exc.InvalidRequestError("nothing can be read in the middle of a rollback within time_travel()")
         state.statement = state.statement.options(self._blocks[-1].option)
         # The objects of a result are made when it is fetched from, which may be after the block.
         state.update_execution_options(prebuffer_rows=True)
@@ -224,8 +231,8 @@ class _TimeTravel:
     def _refuse_stored(self, session: Session, instance: object) -> None:
         if self._blocks and instance_state(instance).key is not None:
             raise exc.InvalidRequestError(
-                f"{instance!r} is of the present, and was not added: within time_travel() a Session has objects of the "
-                "past alone. It has its present ones again when the block ends."
+                f"{instance!r} is of the present, and was not added: within time_travel() a Session has only objects "
+                "of the past. It has its present ones again when the block ends."
             )
 
     def _refuse_bulk(self, session: Session, transaction: SessionTransaction) -> None:

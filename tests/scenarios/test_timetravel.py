@@ -341,7 +341,7 @@ def test_a_result_fetched_afterwards(session: Session) -> None:
 
 
 def test_text_in_from(session: Session) -> None:
-    with time_travel(session, snapshot=SNAPSHOT), pytest.raises(CompileError, match="name a Table"):
+    with time_travel(session, snapshot=SNAPSHOT), pytest.raises(CompileError, match="pass a Table"):
         session.execute(select(text("count(*)")).select_from(text("orders")))
 
 

@@ -13,7 +13,9 @@ from sqlalchemy import (
     MetaData,
     Table,
     bindparam,
+    create_engine,
     delete,
+    event,
     exists,
     func,
     insert,
@@ -25,7 +27,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects import mysql
-from sqlalchemy.exc import CompileError, UnsupportedCompilationError
+from sqlalchemy.exc import CompileError, InvalidRequestError, UnsupportedCompilationError
 from sqlalchemy.orm import (
     DeclarativeBase,
     Mapped,
@@ -368,3 +370,54 @@ def test_a_column_property_that_is_joined_reads_no_present():
         statement = select(old).join(old.fruits.of_type(fruit)).options(option)
         with pytest.raises(CompileError, match="present"):
             compiled(statement)
+
+
+@pytest.fixture
+def session():
+    """A Session that can be rolled back; it reads nothing."""
+    with Session(create_engine("sqlite://")) as session:
+        session.connection()
+        yield session
+
+
+def ended(session) -> bool:
+    """Return whether the Session is as if it had never travelled."""
+    session.commit()
+    return not session.info
+
+
+def test_time_travel_block_that_ends_before_an_inner_one_leaves_the_session_in_the_past(session):
+    present = session.identity_map
+    outer, inner = time_travel(session, snapshot="a"), time_travel(session, snapshot="b")
+    outer.__enter__()
+    inner.__enter__()
+    past = session.identity_map
+    outer.__exit__(None, None, None)
+    assert session.identity_map is past
+    inner.__exit__(None, None, None)
+    assert session.identity_map is present
+    assert ended(session)
+
+
+def test_time_travel_goes_on_after_a_rollback_within_nested_blocks(session):
+    present, seen = session.identity_map, []
+    event.listen(session, "after_rollback", lambda session: seen.append(session.identity_map))
+    with time_travel(session, snapshot="a"), time_travel(session, snapshot="b"):
+        session.rollback()
+        assert session.identity_map is not present
+        with pytest.raises(InvalidRequestError, match="nothing is committed"):
+            session.commit()
+    assert seen[0] is present
+    assert ended(session)
+
+
+def test_time_travel_ends_after_a_rollback_that_failed(session):
+    def fail(session):
+        raise ZeroDivisionError
+
+    event.listen(session, "after_rollback", fail)
+    with pytest.raises(ZeroDivisionError), time_travel(session, snapshot="a"):
+        session.rollback()
+    event.remove(session, "after_rollback", fail)
+    session.rollback()
+    assert ended(session)
