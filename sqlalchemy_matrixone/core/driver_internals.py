@@ -1,7 +1,9 @@
-"""What this package asks the drivers' connections for beyond the DBAPI."""
+"""What this package asks the drivers' connections for beyond the DBAPI, and the only place for their private API."""
 
 from __future__ import annotations
 
+import socket
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,3 +18,18 @@ def server_greeting(connection: Connection) -> str | None:
         return None
     driver_connection: Any = connection.connection.driver_connection
     return str(driver_connection.get_server_info())
+
+
+def abandon(driver_connection: Any) -> None:
+    """Make a driver stop waiting for the server, from another thread or task.
+
+    It raises its error for a lost connection.
+    """
+    if hasattr(driver_connection, "ensure_closed"):  # aiomysql, asyncmy
+        driver_connection.close()
+        return
+    # PyMySQL's close() does not wake up the thread that reads from the socket.
+    open_socket = driver_connection._sock
+    if open_socket is not None:
+        with suppress(OSError):  # closed meanwhile
+            open_socket.shutdown(socket.SHUT_RDWR)

@@ -1,4 +1,4 @@
-"""The only place that uses the private API of SQLAlchemy and the drivers.
+"""The only place that uses the private API of SQLAlchemy.
 
 SQLAlchemy may rename internals in any minor release. Each use of one is a function or class here that names its
 purpose, and reads attributes without a default: after a rename it raises an error, so that no check is switched off
@@ -10,9 +10,7 @@ they belong.
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar, cast
 
@@ -399,19 +397,3 @@ def is_in_begin_block(target: Session | scoped_session[Any] | Connection) -> boo
     """Return whether ``with target.begin():`` is around us, in which SQLAlchemy allows nothing after a commit()."""
     transactional: Any = target() if isinstance(target, scoped_session) else target
     return transactional._trans_context_manager is not None
-
-
-# -- drivers
-
-
-def abandon(driver_connection: Any) -> None:
-    """Make a driver stop waiting for the server, from another thread or task.
-
-    It raises its error for a lost connection.
-    """
-    if hasattr(driver_connection, "ensure_closed"):  # aiomysql, asyncmy
-        driver_connection.close()
-        return
-    # PyMySQL's close() does not wake up the thread that reads from the socket.
-    with suppress(AttributeError, OSError):  # closed already
-        driver_connection._sock.shutdown(socket.SHUT_RDWR)

@@ -18,8 +18,8 @@ from sqlalchemy import exc
 
 from ..core.beside import Work, autocommit_connection, second_engine, start_beside
 from ..core.connection import driver_connection
+from ..core.driver_internals import abandon
 from ..core.server_session import ServerSession, SessionState
-from ..core.sqlalchemy_internals import abandon
 from ..exc import Reason, RecoveryError, RestoreError
 from .blockers import describe_blockers, get_blockers
 from .effects import Effect, Sent

@@ -14,7 +14,7 @@ import sqlalchemy
 import sqlalchemy_matrixone
 
 PACKAGE = Path(sqlalchemy_matrixone.__file__).parent
-FENCES = {"core/sqlalchemy_internals.py", "alembic/_internals.py"}
+FENCES = {"core/sqlalchemy_internals.py", "core/driver_internals.py", "alembic/_internals.py"}
 # Members of MySQL's dialect, its compilers and Inspectors that a subclass meets.
 FOR_SUBCLASSES = {
     "_describe_to_create",

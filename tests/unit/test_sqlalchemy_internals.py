@@ -5,11 +5,6 @@ A name that SQLAlchemy changes makes at least one of these tests fail; ``tools/r
 
 from __future__ import annotations
 
-import socket
-import threading
-from types import SimpleNamespace
-
-import pymysql
 import pytest
 import sqlalchemy
 from sqlalchemy import (
@@ -55,7 +50,6 @@ from sqlalchemy_matrixone.core.sqlalchemy_internals import (
     CachedStatementOption,
     CompiledSelect,
     ConnectionAwareDDL,
-    abandon,
     affinity_of,
     attach,
     detach,
@@ -597,37 +591,3 @@ def test_is_in_begin_block_of_sessions_and_connections(session):
         with target.begin():
             assert is_in_begin_block(target)
         assert not is_in_begin_block(target)
-
-
-# -- drivers
-
-
-def test_abandon_wakes_up_a_thread_that_waits_for_the_server_with_pymysql():
-    client, server = socket.socketpair()
-    connection = pymysql.connections.Connection(defer_connect=True)
-    connection._sock, connection._rfile = client, client.makefile("rb")
-    errors = []
-
-    def wait():
-        try:
-            connection._read_bytes(4)
-        except pymysql.OperationalError as lost:
-            errors.append(lost.args[0])
-
-    thread = threading.Thread(target=wait)
-    thread.start()
-    abandon(connection)
-    thread.join(10)
-    server.close()
-    assert errors == [2013]
-    connection.close()
-    abandon(connection)
-
-
-@pytest.mark.parametrize("driver", ["aiomysql", "asyncmy"])
-def test_abandon_closes_an_asynchronous_connection(driver):
-    module = pytest.importorskip(driver)
-    assert hasattr(module.Connection, "ensure_closed")
-    closed = []
-    abandon(SimpleNamespace(ensure_closed=None, close=lambda: closed.append(True)))
-    assert closed == [True]

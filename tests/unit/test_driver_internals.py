@@ -1,0 +1,67 @@
+"""What the drivers' connections are asked for beyond the DBAPI."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from types import SimpleNamespace
+
+import aiomysql.connection
+import asyncmy.connection
+import pymysql.connections
+import pytest
+
+from sqlalchemy_matrixone.core.driver_internals import abandon, server_greeting
+
+GREETING = "8.0.30-MatrixOne-v4.2.0"
+
+
+def connection(driver, driver_connection):
+    return SimpleNamespace(
+        dialect=SimpleNamespace(driver=driver), connection=SimpleNamespace(driver_connection=driver_connection)
+    )
+
+
+@pytest.mark.parametrize("driver", [pymysql.connections, aiomysql.connection, asyncmy.connection])
+def test_server_greeting_is_what_the_driver_has_read(driver):
+    cls = driver.Connection
+    driver_connection = cls.__new__(cls)
+    driver_connection.server_version = GREETING
+    # Neither has connected, and aiomysql's would warn of that.
+    driver_connection._writer = driver_connection._sock = None
+    assert server_greeting(connection(driver.__name__.split(".")[0], driver_connection)) == GREETING
+
+
+def test_server_greeting_of_another_driver_is_unknown():
+    assert server_greeting(connection("mysqldb", object())) is None
+
+
+def test_abandon_wakes_up_a_thread_that_waits_for_the_server_with_pymysql():
+    client, server = socket.socketpair()
+    connection = pymysql.connections.Connection(defer_connect=True)
+    connection._sock, connection._rfile = client, client.makefile("rb")
+    errors = []
+
+    def wait():
+        try:
+            connection._read_bytes(4)
+        except pymysql.OperationalError as lost:
+            errors.append(lost.args[0])
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    abandon(connection)
+    thread.join(10)
+    server.close()
+    assert errors == [2013]
+    connection.close()
+    abandon(connection)
+
+
+@pytest.mark.parametrize("driver", ["aiomysql", "asyncmy"])
+def test_abandon_closes_an_asynchronous_connection(driver):
+    module = pytest.importorskip(driver)
+    assert hasattr(module.Connection, "ensure_closed")
+    closed = []
+    abandon(SimpleNamespace(ensure_closed=None, close=lambda: closed.append(True)))
+    assert closed == [True]
