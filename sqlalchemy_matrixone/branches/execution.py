@@ -1,4 +1,4 @@
-"""Carrying out clones and branches so that a rollback undoes them, or not at all."""
+"""Execute clones and branches inside the transaction, or refuse to."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class TransactionScope(Enum):
-    """Where in a transaction the server carries a statement out as its user would expect."""
+    """Where the server must receive a statement to carry it out as its user would expect."""
 
     IN_TRANSACTION = auto()  # after an explicit BEGIN: it is a part of the transaction; else it commits at once
     FIRST_STATEMENT = auto()  # as the first statement of a transaction
@@ -48,27 +48,25 @@ class BranchStatement(ServerStatement):
 
 @contextmanager
 def executing(dialect: MatrixOneServer, element: BranchStatement, context: Any) -> Iterator[None]:
-    """Have a statement run where it becomes a part of the transaction, or alone.
+    """Ensure that a statement runs in the transaction scope it needs.
 
-    :raises BranchError: with reason active_transaction, where it would be committed in silence.
-    :raises BranchConflict: where the server refuses it for one.
+    :raises BranchError: with reason active_transaction, if the server would commit it silently.
+    :raises BranchConflict: if the server refuses it because rows conflict.
     """
     connection = context.root_connection.connection
     state = state_of(connection)
     scope = element.transaction_scope(dialect.server_release)
-    _refuse_elsewhere(element, scope, state, sees_all=dialect.supports(Feature.CLONE_IN_TRANSACTION))
+    sees_changes = dialect.supports(Feature.CLONE_IN_TRANSACTION)
+    for refusal in _REFUSALS:
+        if refusal.scope is scope and refusal.applies(state, sees_changes):
+            raise element.error(f"{_operation(element)} was not sent: {refusal.message}", Reason.ACTIVE_TRANSACTION)
     if scope is TransactionScope.FIRST_STATEMENT:
-        if context.execution_options.get("stream_results"):
-            raise element.error(
-                "DIFF BRANCH was not sent: this release of MatrixOne takes it by itself alone, so that its rows are "
-                "read at once. Execute it without stream(), stream_results and yield_per.",
-                Reason.UNSUPPORTED,
-            )
+        _check_not_streamed(element, context)
         with dialect.rolling_back_after(connection):
             yield
         return
-    if scope is TransactionScope.IN_TRANSACTION and not state.explicit_begin and not state.autocommit:
-        # The server commits a clone at once, save after a BEGIN. That would commit what was written before.
+    if scope is TransactionScope.IN_TRANSACTION and _in_transaction(state) and not state.explicit_begin:
+        # The server commits a clone at once, except after a BEGIN. That would commit what was written before.
         context.root_connection.exec_driver_sql("BEGIN")
     if not state.autocommit:
         state.has_statements = state.has_writes = True
@@ -80,38 +78,61 @@ def executing(dialect: MatrixOneServer, element: BranchStatement, context: Any) 
         raise
 
 
-def _refuse_elsewhere(
-    element: BranchStatement, scope: TransactionScope, state: TransactionState, *, sees_all: bool
-) -> None:
-    what = f"{element.__visit_name__.upper().replace('_', ' ')} was not sent"
-    reason = ""
-    if scope is TransactionScope.AUTOCOMMIT and (state.explicit_begin or not state.autocommit):
-        reason = (
-            "this release of MatrixOne commits it by itself or refuses it, and a rollback would not undo it. Use a "
-            'connection with execution_options(isolation_level="AUTOCOMMIT").'
+def _operation(element: BranchStatement) -> str:
+    return element.__visit_name__.upper().replace("_", " ")
+
+
+def _check_not_streamed(element: BranchStatement, context: Any) -> None:
+    if context.execution_options.get("stream_results"):
+        raise element.error(
+            f"{_operation(element)} was not sent: this release of MatrixOne accepts it only by itself, so that its "
+            "rows are read at once. Execute it without stream(), stream_results and yield_per.",
+            Reason.UNSUPPORTED,
         )
-    elif scope is TransactionScope.FIRST_STATEMENT and state.has_statements:
-        reason = (
-            "this release of MatrixOne refuses it after another statement of a transaction. Commit or roll back "
-            "first, or use a connection in AUTOCOMMIT."
-        )
-    elif scope is TransactionScope.IN_TRANSACTION and state.explicit_begin and state.has_ddl and not sees_all:
-        reason = (
-            "this release of MatrixOne does not see in it what the transaction has changed about tables. Commit first."
-        )
-    elif (
-        scope is TransactionScope.IN_TRANSACTION
-        and state.has_writes
-        and not state.explicit_begin
-        and not state.autocommit
-    ):
-        reason = (
-            "MatrixOne takes it into a transaction only after a BEGIN, which would commit what has been written in "
-            "this one. Execute it before anything is written, commit or roll back first, or open the transaction with "
-            'text("BEGIN").'
-        )
-    if reason:
-        raise element.error(f"{what}: {reason}", Reason.ACTIVE_TRANSACTION)
+
+
+def _in_transaction(state: TransactionState) -> bool:
+    return state.explicit_begin or not state.autocommit
+
+
+class _Refusal(NamedTuple):
+    """A transaction in which a statement with a scope is refused.
+
+    :ivar applies: asked with the state of the connection, and whether the server sees in such a statement what the
+        transaction has changed about tables.
+    """
+
+    scope: TransactionScope
+    applies: Callable[[TransactionState, bool], bool]
+    message: str
+
+
+_REFUSALS = (
+    _Refusal(
+        TransactionScope.AUTOCOMMIT,
+        lambda state, sees_changes: _in_transaction(state),
+        "this release of MatrixOne commits it by itself or refuses it, and a rollback would not undo it. Use a "
+        'connection with execution_options(isolation_level="AUTOCOMMIT").',
+    ),
+    _Refusal(
+        TransactionScope.FIRST_STATEMENT,
+        lambda state, sees_changes: state.has_statements,
+        "this release of MatrixOne refuses it after another statement of a transaction. Commit or roll back first, or "
+        "use a connection in AUTOCOMMIT.",
+    ),
+    _Refusal(
+        TransactionScope.IN_TRANSACTION,
+        lambda state, sees_changes: state.explicit_begin and state.has_ddl and not sees_changes,
+        "this release of MatrixOne does not see in it what the transaction has changed about tables. Commit first.",
+    ),
+    _Refusal(
+        TransactionScope.IN_TRANSACTION,
+        lambda state, sees_changes: _in_transaction(state) and state.has_writes and not state.explicit_begin,
+        "MatrixOne takes it into a transaction only after a BEGIN, which would commit what has been written in this "
+        "one. Execute it before anything is written, commit or roll back first, or open the transaction with "
+        'text("BEGIN").',
+    ),
+)
 
 
 class DatabaseObject(NamedTuple):
@@ -137,9 +158,8 @@ class Existence:
     def must_be_checked(self) -> bool:
         """Whether the server reports no error of a clone or a branch here, as 3.0 does not inside a transaction."""
         state = state_of(self._connection.connection)
-        in_transaction = state.explicit_begin or not state.autocommit
         reports_errors = self._dialect.supports(Feature.CLONE_IN_TRANSACTION)
-        return in_transaction and self._dialect.supports(Feature.CLONE) and not reports_errors
+        return _in_transaction(state) and self._dialect.supports(Feature.CLONE) and not reports_errors
 
     def find(self, wanted: DatabaseObject) -> CursorResult[Any] | None:
         """Return the result of a look-up, without its row; None if the object does not exist."""
