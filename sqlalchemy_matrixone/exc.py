@@ -170,12 +170,12 @@ _TEXTS = (
     ("only sys tenant", Reason.NOT_PERMITTED),
     ("only sys account", Reason.NOT_PERMITTED),
     ("non-sys account", Reason.NOT_PERMITTED),
-    ("is not allowed to restore other account", Reason.NOT_PERMITTED),
     ("from other account", Reason.NOT_PERMITTED),
-    ("is not allowed to restore", Reason.NOT_COVERED),
+    (r"account \S+ is not allowed to restore", Reason.NOT_PERMITTED),
+    (r"pitr \S+ is not allowed to restore", Reason.NOT_COVERED),
     ("is not allowed for", Reason.NOT_COVERED),  # restore level table is not allowed for database restore
     ("table level snapshot", Reason.NOT_COVERED),  # can't restore db from table level snapshot
-    ("does not match snapshot.", Reason.NOT_COVERED),
+    (r"does not match snapshot\.", Reason.NOT_COVERED),
     ("already has a pitr", Reason.EXISTS),
     ("already exist", Reason.EXISTS),
     ("is less than the pitr valid time", Reason.OUT_OF_RANGE),
@@ -193,7 +193,7 @@ def reason_of(error: BaseException) -> Reason:
     """The :class:`Reason` of an error of the driver, or of SQLAlchemy's wrapping of one."""
     orig = error.orig if isinstance(error, exc.DBAPIError) and error.orig is not None else error
     text = str(orig).lower()
-    for part, reason in _TEXTS:
-        if part in text:
+    for pattern, reason in _TEXTS:
+        if re.search(pattern, text):
             return reason
     return _CODES.get(orig.args[0], Reason.OTHER) if orig.args else Reason.OTHER
