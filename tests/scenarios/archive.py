@@ -30,7 +30,7 @@ from typing import Any, TypeVar
 import sqlalchemy
 
 from .answers import shown
-from .tape import CONNECT, Exchange, server_version
+from .tape import CONNECT, SETUP, Exchange, server_version
 
 T = TypeVar("T")
 Json = dict[str, Any]
@@ -171,8 +171,8 @@ class Archive:
         if exchanges is None:
             return None
         server = self._read(f"servers/{label}")
-        usual = Exchange(CONNECT, _unpack(server["greeting"]))
-        exchanges = [replace(usual) if each == Exchange(CONNECT) else each for each in exchanges]
+        greeting = _unpack(server["greeting"])
+        exchanges = [replace(each, answer=greeting) if _is_greeted(each) else each for each in exchanges]
         return Tape(exchanges, server["server"], server["recorded"].get(name, ""))
 
     def save(self, name: str, label: str, line: str, exchanges: list[Exchange], *, afresh: bool = False) -> None:
@@ -199,6 +199,56 @@ class Archive:
         server["recorded"] = dict(sorted(server["recorded"].items()))
         self._write(f"servers/{label}", server)
         return _unpack(server["greeting"])
+
+    def tapes(self) -> list[str]:
+        """Return the names of all tapes."""
+        return [name for name in self._names() if not name.startswith(("servers/", "setup/"))]
+
+    def setups(self) -> list[str]:
+        """Return the file names of all shared set-ups."""
+        return [name for name in self._names() if name.startswith("setup/")]
+
+    def _names(self) -> list[str]:
+        return sorted(str(path.relative_to(self.folder).with_suffix("")) for path in self.folder.rglob("*.json"))
+
+    def recorded(self, name: str) -> list[str]:
+        """Return the servers that a tape or set-up was recorded on."""
+        return str(self._read(name).get("servers", "")).split()
+
+    def setups_of(self, name: str, label: str) -> set[tuple[str, str]]:
+        """Return the set-ups that a tape names, as file names, each with the server."""
+        sent = [exchange.send for exchange in from_json(self._read(name))[label]]
+        return {(_setup_file(key.removeprefix(SETUP)), label) for key in sent if key.startswith(SETUP)}
+
+    def delete(self, name: str, label: str) -> None:
+        """Forget what a server answered in a test, or that it has run a set-up."""
+        tapes = from_json(self._read(name))
+        del tapes[label]
+        if tapes:
+            self._write(name, to_json(tapes))
+        else:
+            self._path(name).unlink()
+        server = self._read(f"servers/{label}")
+        if server["recorded"].pop(name, None):
+            self._write(f"servers/{label}", server)
+
+    def days(self, label: str) -> list[str]:
+        """Return the day of each test's last recording on a server."""
+        return list(self._read(f"servers/{label}")["recorded"].values())
+
+    def rename(self, module: str, old: str, new: str) -> list[str]:
+        """Rename the tapes of a test, with all of its parameters, and return their new names."""
+        names = {}
+        for name in self.tapes():
+            test = name.removeprefix(f"{module}/")
+            if test != name and (test == old or test.startswith(f"{old}-")):
+                names[name] = f"{module}/{new}{test.removeprefix(old)}"
+                self._path(name).rename(self._path(names[name]))
+        for label in self.labels():
+            server = self._read(f"servers/{label}")
+            recorded = {names.get(name, name): day for name, day in server["recorded"].items()}
+            self._write(f"servers/{label}", server | {"recorded": dict(sorted(recorded.items()))})
+        return list(names.values())
 
     def setup(self, name: str, label: str) -> list[str] | None:
         """Return the statements of a shared set-up as a server has run them, or None if it never has."""
@@ -240,10 +290,21 @@ class Archive:
             os.close(folder)
 
 
+def _is_greeted(exchange: Exchange) -> bool:
+    """Return whether the server's usual greeting is the answer, which only its manifest holds."""
+    return exchange.send == CONNECT and not exchange.answer and not exchange.closed
+
+
 def _setup_file(name: str) -> str:
-    return "setup/" + slug(name)
+    return "setup/" + _slug(name)
 
 
-def slug(name: str) -> str:
+def tape_name(nodeid: str, label: str) -> str:
+    """Return <module>/<class and test and its parameters other than the server>."""
+    module, _, test = nodeid.partition("::")
+    return f"{Path(module).stem}/{_slug(test.replace(label, '', 1))}"
+
+
+def _slug(name: str) -> str:
     """Return a name that can be that of a file."""
     return re.sub(r"[^\w.]+", "-", name, flags=re.ASCII).strip("-")

@@ -18,6 +18,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import AsyncIterator, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,9 +26,9 @@ import pytest
 import pytest_asyncio
 from _pytest.runner import runtestprotocol
 
-from .archive import Archive, installed_line, slug
+from .archive import Archive, installed_line, tape_name
 from .server import Admin, Server, Target, zone_label
-from .tape import LOOPBACK, Exchange, Player, Recorder
+from .tape import LOOPBACK, SETUP, Exchange, Player, Recorder
 
 ARCHIVE = Archive(Path(__file__).parent / "tapes")
 LINE = installed_line()
@@ -137,7 +138,8 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
         return None
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     state.replaying = True
-    reports = runtestprotocol(item, log=False, nextitem=nextitem)
+    with _without_tracebacks(item.config):  # nobody reads them
+        reports = runtestprotocol(item, log=False, nextitem=nextitem)
     if any(report.failed for report in reports):
         item.stash[state_key] = State(tape_fits=state.tape_fits)
         reports = runtestprotocol(item, log=False, nextitem=nextitem)
@@ -145,6 +147,13 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
         item.ihook.pytest_runtest_logreport(report=report)
     item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
     return True
+
+
+@contextmanager
+def _without_tracebacks(config: pytest.Config) -> Iterator[None]:
+    style, config.option.tbstyle = config.option.tbstyle, "no"
+    yield
+    config.option.tbstyle = style
 
 
 @pytest.hookimpl(wrapper=True)
@@ -167,18 +176,12 @@ def _save(item: pytest.Item, state: State) -> None:
             ARCHIVE.save_setup(name, label, statements)
     if not state.tape_fits:
         afresh = _record_mode(item.config) == "all"
-        ARCHIVE.save(_tape_name(item), label, LINE, state.exchanges or [], afresh=afresh)
+        ARCHIVE.save(tape_name(item.nodeid, label), label, LINE, state.exchanges or [], afresh=afresh)
 
 
 def _target(item: pytest.Item) -> Target:
     target: Target = item.callspec.params["_server"]  # type: ignore[attr-defined]
     return target
-
-
-def _tape_name(item: pytest.Item) -> str:
-    """Return <module>/<class and test and its parameters other than the server>."""
-    module, _, test = item.nodeid.partition("::")
-    return f"{Path(module).stem}/{slug(test.replace(_target(item).label, '', 1))}"
 
 
 @pytest.fixture
@@ -197,7 +200,7 @@ def _recorded(target: Target, address: tuple[str, int], state: State) -> Iterato
     recorder = Recorder(*address)
 
     def note_setup(name: str, statements: Sequence[str]) -> None:
-        recorder.note(f"SETUP {name}")
+        recorder.note(SETUP + name)
         state.setups[name] = list(statements)
 
     yield Server(target, LOOPBACK, recorder.port, note_setup)
@@ -206,7 +209,7 @@ def _recorded(target: Target, address: tuple[str, int], state: State) -> Iterato
 
 
 def _replayed(item: pytest.Item, target: Target, state: State) -> Iterator[Server]:
-    name = _tape_name(item)
+    name = tape_name(item.nodeid, target.label)
     tape = ARCHIVE.load(name, target.label)
     if tape is None:
         where = "any server" if target.label == NOWHERE.label else target.label
@@ -215,7 +218,7 @@ def _replayed(item: pytest.Item, target: Target, state: State) -> Iterator[Serve
     changed = []
 
     def note_setup(name: str, statements: Sequence[str]) -> None:
-        player.note(f"SETUP {name}")
+        player.note(SETUP + name)
         if ARCHIVE.setup(name, target.label) != list(statements):
             changed.append(f"not the set-up that was recorded: {name}")
 

@@ -107,6 +107,13 @@ def test_a_recording_counts_for_every_sqlalchemy_line_until_one_sends_something_
     assert marks == [None, None, "2.0", "2.1"]
 
 
+def test_a_connection_that_one_sqlalchemy_line_opens_is_greeted(archive: Archive) -> None:
+    again = Exchange(CONNECT, greeting())
+    save(archive, ONE, line="2.1")
+    save(archive, ONE, again, line="2.0")
+    assert load(archive, line="2.0") == [ONE, again]
+
+
 def test_lines_that_send_the_same_again_share_it_again(archive: Archive) -> None:
     save(archive, ONE, line="2.1")
     save(archive, TWO, line="2.0")

@@ -1,0 +1,79 @@
+"""Find tapes that no test plays, and rename tapes along with a test.
+
+::
+
+    python -m tools.tapes unused            list what no test plays; with --delete, delete it
+    python -m tools.tapes rename test_time.py test_old_name test_new_name
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+from contextlib import redirect_stdout
+from typing import Any
+
+import pytest
+
+from tests.scenarios.archive import Archive, tape_name
+from tests.scenarios.conftest import ARCHIVE
+
+
+class _Collector:
+    """Collect the tests that have tapes, by name and server."""
+
+    def __init__(self) -> None:
+        self.played: set[tuple[str, str]] = set()
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        for item in session.items:
+            parameters: dict[str, Any] = (getattr(item, "callspec", None) and item.callspec.params) or {}
+            if "_server" in parameters and not item.get_closest_marker("skip"):
+                label = parameters["_server"].label
+                self.played.add((tape_name(item.nodeid, label), label))
+
+
+def collected() -> set[tuple[str, str]]:
+    """Return the tapes that the scenarios play.
+
+    :raises SystemExit: if the scenarios cannot be collected.
+    """
+    os.environ.pop("MATRIXONE_URLS", None)  # it would leave out the other servers
+    collector, output = _Collector(), io.StringIO()
+    with redirect_stdout(output):
+        status = pytest.main(["--collect-only", "-q", "tests/scenarios"], plugins=[collector])
+    if status != pytest.ExitCode.OK:
+        raise SystemExit(output.getvalue())
+    return collector.played
+
+
+def unused(archive: Archive, played: set[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return the tapes that no test plays, and the set-ups that no tape names, each with its server."""
+    recorded = {(name, label) for name in archive.tapes() for label in archive.recorded(name)}
+    needed = {setup for name, label in recorded & played for setup in archive.setups_of(name, label)}
+    setups = {(name, label) for name in archive.setups() for label in archive.recorded(name)}
+    return sorted((recorded - played) | (setups - needed))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    listing = commands.add_parser("unused")
+    listing.add_argument("--delete", action="store_true")
+    renaming = commands.add_parser("rename")
+    for argument in ("module", "old", "new"):
+        renaming.add_argument(argument)
+    given = parser.parse_args()
+    if given.command == "rename":
+        for name in ARCHIVE.rename(given.module.removesuffix(".py"), given.old, given.new):
+            print(name)
+        return
+    for name, label in unused(ARCHIVE, collected()):
+        print(name, label)
+        if given.delete:
+            ARCHIVE.delete(name, label)
+
+
+if __name__ == "__main__":
+    main()
