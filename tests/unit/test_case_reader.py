@@ -1,4 +1,4 @@
-"""What counts the statements of MatrixOne's distributed cases must not count one that is not said."""
+"""Count the statements of MatrixOne's distributed cases, and none as covered that is not."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.coverage.cases import main, said, statements
+from tests.grammar.cases import covered_by, main, statements
 
 CASES = """
 -- create snapshot in_a_comment for account;
@@ -37,17 +37,17 @@ def test_statements_are_split_where_the_server_splits_them() -> None:
         ("data branch pick t into u keys ((1,'a'),(2,'b')) when conflict skip", "PickBranch"),
     ],
 )
-def test_a_statement_is_said_by_its_construct(statement: str, by: str) -> None:
-    assert said(statement, "4.2.0")[0] == by
+def test_a_statement_is_covered_by_its_construct(statement: str, by: str) -> None:
+    assert covered_by(statement, "4.2.0")[0] == by
 
 
-def test_a_statement_that_no_construct_says_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_statement_without_a_construct_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "case.sql").write_text("show snapshots; drop snapshot s; drop snapshot s sideways;")
     assert not main("4.2.0", tmp_path)
     assert capsys.readouterr().out.splitlines() == [
         "    1 DropSnapshot",
         "    1 read by the Inspector and Recovery",
-        "    3 distinct statements, 1 of them neither said nor listed",
+        "    3 distinct statements, 1 of them neither covered nor listed",
         "  drop snapshot s sideways",
         "    ",
     ]

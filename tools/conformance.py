@@ -1,11 +1,11 @@
-"""Writes docs/conformance.md from the suite's JUnit files.
+"""Write docs/conformance.md from the suite's JUnit files.
 
 ::
 
     pytest tests/suite -n 1 --dburi matrixone+pymysql://dump:111@127.0.0.1:6001/ --junitxml=4.2.0-pymysql.xml
-    python tests/suite/report.py *.xml > docs/conformance.md
+    python tools/conformance.py *.xml > docs/conformance.md
 
-A file is named after the release, the driver and, where it is not the newest, the release of SQLAlchemy:
+A file is named after the release, the driver and, if it is not the newest, the release of SQLAlchemy:
 ``3.0.14-pymysql.xml``, ``4.2.0-pymysql-sqlalchemy2.0.xml``.
 """
 
@@ -26,7 +26,7 @@ reasons stand below, and in `sqlalchemy_matrixone/requirements.py` and `tests/su
 counts for one of them, and not always for the same.
 
     pytest tests/suite -n 1 --dburi matrixone+pymysql://dump:111@127.0.0.1:6001/ --junitxml=4.2.0-pymysql.xml
-    python tests/suite/report.py *.xml > docs/conformance.md
+    python tools/conformance.py *.xml > docs/conformance.md
 """
 
 CLOSED = "closed by SQLAlchemy's suite itself, for what MySQL's family has not"

@@ -1,13 +1,13 @@
-"""Says each recovery, clone and branch statement of MatrixOne's distributed test cases with a construct.
+"""Compile each recovery, clone and branch statement of MatrixOne's distributed test cases from a construct.
 
 ::
 
     git clone --branch v4.2.0 https://github.com/matrixorigin/matrixone
-    python tests/coverage/cases.py 4.2.0 matrixone/test/distributed/cases
+    python tests/grammar/cases.py 4.2.0 matrixone/test/distributed/cases
 
-A statement is read into the arguments of a construct, the construct is compiled for that release, and what comes
-of it is held against the statement: the same words, whatever their case and quotes. Prints how many were
-said by what, how many are of the kinds that docs/coverage.md lists as not said, and every one that is neither, in
+A statement is read into the arguments of a construct, the construct is compiled for that release, and the result is
+compared with the statement: the same words, whatever their case and quotes. Prints how many statements each
+construct covers, how many are of the kinds that docs/grammar.md lists as not supported, and every other one, in
 which case it exits with 1.
 """
 
@@ -285,9 +285,9 @@ READ: list[tuple[str, Callable[[Fields], Any]]] = [
 ]
 
 
-# -- those that no construct says: docs/coverage.md has the same, with what to do instead
+# -- statements without a construct: docs/grammar.md lists the same, with what to do instead
 
-NOT_SAID = {
+NOT_SUPPORTED = {
     "read by the Inspector and Recovery": r"show (snapshots|pitr|recovery_window)\b.*",
     "reflection of the past": r"(show|analyze) .*\{.*",
     "a name of the past in a string": r"create view `.*@snapshot=x` .*|select 1 as .*",
@@ -306,8 +306,8 @@ NOT_SAID = {
 _HINTED = re.compile(rf"({_TABLE})\s*({_MOMENT})", re.I)
 
 
-def said(statement: str, release: str) -> tuple[str, str]:
-    """What says it, and as what."""
+def covered_by(statement: str, release: str) -> tuple[str, str]:
+    """Return the construct that covers a statement, and the SQL it compiles to."""
     dialect = MatrixOneDialect_pymysql(server_version=release)
     for pattern, construct in _PATTERNS:
         if found := pattern.fullmatch(statement):
@@ -321,7 +321,7 @@ _READS = re.compile(
 )
 
 
-def hints_said(statement: str, release: str) -> bool:
+def hints_covered(statement: str, release: str) -> bool:
     """Whether each table that a statement reads in the past is one of as_of(). The rest of it is SQLAlchemy's."""
     if not _READS.match(statement):
         return False
@@ -352,14 +352,14 @@ def main(release: str, cases: Path) -> bool:
     counts: Counter[str] = Counter()
     left = []
     for statement in found.values():
-        reason = next((why for why, form in NOT_SAID.items() if re.fullmatch(form, statement, re.I | re.S)), None)
+        reason = next((why for why, form in NOT_SUPPORTED.items() if re.fullmatch(form, statement, re.I | re.S)), None)
         by, compiled, error = "", "", ""
         if reason is None:
             try:
-                by, compiled = said(statement, release)
+                by, compiled = covered_by(statement, release)
             except Exception as refusal:
                 error = f"{type(refusal).__name__}: {refusal}"
-            if not by and not error and hints_said(statement, release):
+            if not by and not error and hints_covered(statement, release):
                 by, compiled = "as_of", statement
         if reason or _words(compiled % ()) == _words(statement):
             counts[reason or by] += 1
@@ -367,7 +367,7 @@ def main(release: str, cases: Path) -> bool:
             left.append((statement, error or compiled))
     for name, count in sorted(counts.items()):
         print(f"{count:5} {name}")
-    print(f"{len(found):5} distinct statements, {len(left)} of them neither said nor listed")
+    print(f"{len(found):5} distinct statements, {len(left)} of them neither covered nor listed")
     for statement, instead in left:
         print(f"  {statement}\n    {instead}")
     return not left

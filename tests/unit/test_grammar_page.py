@@ -1,4 +1,4 @@
-"""docs/coverage.md: each row's construct is its statement."""
+"""docs/grammar.md: each row's construct is its statement."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import sqlalchemy
 import sqlalchemy_matrixone
 from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
 
-PAGE = Path(__file__).parents[2] / "docs" / "coverage.md"
+PAGE = Path(__file__).parents[2] / "docs" / "grammar.md"
 ROWS = re.findall(r"^\| `([^`]+)` \| (\d+\.\d+\.\d+) \| `([^`]+)` \|$", PAGE.read_text(), re.M)
 NAMES = vars(sqlalchemy) | vars(sqlalchemy_matrixone)
 
@@ -29,5 +29,5 @@ def _options(construct):
 
 def test_the_page_was_read():
     page = PAGE.read_text()
-    said = page[: page.index("## Read by other means\n")]
-    assert len(ROWS) == len(re.findall(r"^\| `", said, re.M))
+    supported = page[: page.index("## Read by other functions\n")]
+    assert len(ROWS) == len(re.findall(r"^\| `", supported, re.M))
