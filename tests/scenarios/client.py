@@ -9,25 +9,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sqlalchemy import String
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-
 from sqlalchemy_matrixone import AsyncRecovery, Recovery
 
 from .server import Admin, Server
 
 DRIVERS = ["pymysql", "aiomysql", "asyncmy"]
 PREFIX = "sc_"
-
-
-class Base(DeclarativeBase):
-    pass
-
-
-class Order(Base):
-    __tablename__ = "orders"
-    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    note: Mapped[str] = mapped_column(String(40))
 
 
 def clean_up(admin: Admin, *databases: str, accounts: tuple[str, ...] = ()) -> None:

@@ -4,34 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from decimal import Decimal
 
-from sqlalchemy import DECIMAL, ForeignKey, String, select
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
+from ..models import Order
 from .server import Admin, Server
 
 SHOP = "tt_shop"
 SNAPSHOT = "tt_Before"  # the server folds it, as it does the name that one asks for
-
-
-class Base(DeclarativeBase):
-    pass
-
-
-class Order(Base):
-    __tablename__ = "orders"
-    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    note: Mapped[str] = mapped_column(String(40))
-    items: Mapped[list[Item]] = relationship(back_populates="order", order_by="Item.id")
-
-
-class Item(Base):
-    __tablename__ = "items"
-    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"))
-    price: Mapped[Decimal] = mapped_column(DECIMAL(8, 2))
-    order: Mapped[Order] = relationship(back_populates="items")
 
 
 CREATE = [

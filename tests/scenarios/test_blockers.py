@@ -11,7 +11,8 @@ from sqlalchemy import text
 
 from sqlalchemy_matrixone import Recovery
 
-from .client import DRIVERS, Client, Order, clean_up
+from ..models import Order
+from .client import DRIVERS, Client, clean_up
 from .server import Admin, Server
 
 SHOP, ACCOUNT = "sc_blockers", "sc_blockers_account"

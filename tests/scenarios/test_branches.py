@@ -25,8 +25,9 @@ from sqlalchemy_matrixone import (
     as_of,
 )
 
+from ..models import Item, Order
 from .client import drop_databases
-from .past import SHOP, SNAPSHOT, Item, Order, change_shop, clean_up, open_shop
+from .past import SHOP, SNAPSHOT, change_shop, clean_up, open_shop
 from .server import Admin, Server
 
 COPY = "tt_copy"

@@ -19,7 +19,8 @@ from sqlalchemy_matrixone import (
     RestoreSnapshot,
 )
 
-from .client import Order, clean_up, moment
+from ..models import Order
+from .client import clean_up, moment
 from .server import Admin, Server
 
 

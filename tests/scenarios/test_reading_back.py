@@ -7,7 +7,8 @@ from sqlalchemy import inspect
 
 from sqlalchemy_matrixone import MatrixOneArgumentError, MatrixOneInspector, PitrError, Reason, Recovery
 
-from .client import PREFIX, Order, clean_up, drop_accounts
+from ..models import Order
+from .client import PREFIX, clean_up, drop_accounts
 from .server import Admin, Server
 
 ACCOUNT = "sc_acc"

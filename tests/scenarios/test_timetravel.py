@@ -15,7 +15,8 @@ from sqlalchemy.orm.exc import DetachedInstanceError
 
 from sqlalchemy_matrixone import MatrixOneArgumentError, as_of, time_travel
 
-from .past import SHOP, SNAPSHOT, Item, Order, change_shop, clean_up, moment, notes, open_shop
+from ..models import Item, Order
+from .past import SHOP, SNAPSHOT, change_shop, clean_up, moment, notes, open_shop
 from .server import Admin, Server
 
 ORDERS = Order.__table__

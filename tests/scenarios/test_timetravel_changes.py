@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 
 from sqlalchemy_matrixone import changes_since
 
-from .past import SHOP, SNAPSHOT, Item, Order, change_shop, clean_up, open_shop
+from ..models import Item, Order
+from .past import SHOP, SNAPSHOT, change_shop, clean_up, open_shop
 from .server import Admin, Server
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy.orm import Session
 
+from ..models import Order
 from .client import drop_databases
-from .past import SHOP, Order, change_shop, clean_up, moment, open_shop
+from .past import SHOP, change_shop, clean_up, moment, open_shop
 from .server import Admin, Server
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -28,7 +28,8 @@ from sqlalchemy_matrixone import (
     SnapshotError,
 )
 
-from .client import DRIVERS, Client, Order, awaited, clean_up, drop_accounts, protect_shop
+from ..models import Order
+from .client import DRIVERS, Client, awaited, clean_up, drop_accounts, protect_shop
 from .server import Admin, Server
 
 INSERT = "INSERT INTO sc_shop.orders VALUES (3, 'third')"

@@ -7,7 +7,6 @@ import datetime as dt
 import pytest
 from sqlalchemy import (
     Column,
-    ForeignKey,
     Integer,
     MetaData,
     String,
@@ -20,7 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import mysql
 from sqlalchemy.exc import CompileError, UnsupportedCompilationError
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.orm import Session
 
 from sqlalchemy_matrixone import (
     CloneDatabase,
@@ -39,27 +38,7 @@ from sqlalchemy_matrixone.core.connection import TransactionState
 from sqlalchemy_matrixone.core.release import parse_release
 from sqlalchemy_matrixone.exc import conflict_of
 from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
-
-
-class Base(DeclarativeBase):
-    pass
-
-
-class Order(Base):
-    __tablename__ = "orders"
-    id: Mapped[int] = mapped_column(primary_key=True)
-    note: Mapped[str]
-
-
-class Employee(Base):
-    __tablename__ = "employees"
-    id: Mapped[int] = mapped_column(primary_key=True)
-
-
-class Manager(Employee):
-    __tablename__ = "managers"
-    id: Mapped[int] = mapped_column(ForeignKey("employees.id"), primary_key=True)
-
+from tests.models import Manager, Order
 
 BILLING = Table("in`voices", MetaData(), Column("id", String(9), primary_key=True), schema="billing")
 PAIRS = Table("pairs", MetaData(), Column("a", Integer, primary_key=True), Column("b", String(9), primary_key=True))

@@ -8,7 +8,6 @@ import pytest
 from sqlalchemy import Column, Enum, Integer, MetaData, String, Table, create_mock_engine, delete, insert, update
 from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.exc import CompileError
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from sqlalchemy_matrixone import (
     AlterPitr,
@@ -21,16 +20,7 @@ from sqlalchemy_matrixone import (
     RestoreSnapshot,
 )
 from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
-
-
-class Base(DeclarativeBase):
-    pass
-
-
-class Order(Base):
-    __tablename__ = "orders"
-    id: Mapped[int] = mapped_column(primary_key=True)
-
+from tests.models import Order
 
 ORDERS = Order.__table__
 INVOICES = Table("invoices", MetaData(), Column("id", Integer), schema="billing")

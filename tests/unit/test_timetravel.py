@@ -45,40 +45,14 @@ from sqlalchemy_matrixone import MatrixOneArgumentError, as_of, changes_since, t
 from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
 from sqlalchemy_matrixone.timetravel.compiler import check_bound_points_in_time
 from sqlalchemy_matrixone.timetravel.point_in_time import AsOfOption, PointInTime
+from tests.models import Employee, Item, Manager, Order
 
 
-class Base(DeclarativeBase):
+class Own(DeclarativeBase):
     pass
 
 
-class Order(Base):
-    __tablename__ = "orders"
-    id: Mapped[int] = mapped_column(primary_key=True)
-    note: Mapped[str]
-    items: Mapped[list[Item]] = relationship()
-
-
-class Item(Base):
-    __tablename__ = "items"
-    id: Mapped[int] = mapped_column(primary_key=True)
-    order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"))
-
-
-class Employee(Base):
-    __tablename__ = "employees"
-    id: Mapped[int] = mapped_column(primary_key=True)
-    kind: Mapped[str]
-    __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "employee"}  # noqa: RUF012
-
-
-class Manager(Employee):
-    __tablename__ = "managers"
-    id: Mapped[int] = mapped_column(ForeignKey("employees.id"), primary_key=True)
-    grade: Mapped[int]
-    __mapper_args__ = {"polymorphic_identity": "manager"}  # noqa: RUF012
-
-
-class Remembering(Base):
+class Remembering(Own):
     """Orders with what their note was, which is another moment than the one that they are read at."""
 
     __table__ = Order.__table__
