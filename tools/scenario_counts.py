@@ -30,7 +30,8 @@ HEAD = """\
 def replayed(report: Path) -> dict[str, Counter[str]]:
     """Return how the replayed tests of each server ended."""
     found: dict[str, Counter[str]] = {label: Counter() for label in ARCHIVE.labels()}
-    of_server = re.compile(r"\[(%s)[-\]]" % "|".join(map(re.escape, sorted(found, key=len, reverse=True))))
+    labels = "|".join(map(re.escape, sorted(found, key=len, reverse=True)))
+    of_server = re.compile(rf"\[({labels})[-\]]")
     for case in ElementTree.parse(report).iter("testcase"):
         if match := of_server.search(case.get("name", "")):
             ended = {child.tag for child in case} & {"failure", "error", "skipped"}
