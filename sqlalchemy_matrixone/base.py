@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, cast
 
-from sqlalchemy import exc, pool, schema, sql, util
+from sqlalchemy import pool, schema, sql, util
 from sqlalchemy.dialects.mysql.base import MySQLDialect
 
 from . import types as matrixone_types
@@ -17,6 +17,7 @@ from .core.release import NEWEST, Feature, Release, format_release, parse_greeti
 from .core.server import OUTSIDE_TRANSACTION, SYS_ACCOUNT
 from .core.sqlalchemy_internals import forget
 from .core.statement import ServerStatement
+from .exc import MatrixOneArgumentError, MatrixOneInvalidRequestError
 from .recovery.inspector import MatrixOneInspector
 from .reflection.dialect import MatrixOneReflection
 from .sql.compiler import MatrixOneCompiler, MatrixOneExecutionContext
@@ -135,7 +136,7 @@ class MatrixOneDialect(MatrixOneReflection):
         """
         stated = url.query.get("server_version")
         if isinstance(stated, tuple):
-            raise exc.ArgumentError("server_version stands twice in the URL")
+            raise MatrixOneArgumentError("server_version stands twice in the URL")
         release = parse_release(stated) if stated else None
         return _class_of_url(cast("Any", cls), release, url.database, _account_of(url.username))
 
@@ -294,13 +295,13 @@ class MatrixOneDialect(MatrixOneReflection):
     # -- what the server has not
 
     def do_savepoint(self, connection: Connection, name: str) -> NoReturn:
-        raise exc.InvalidRequestError(
+        raise MatrixOneInvalidRequestError(
             "begin_nested() cannot work on MatrixOne: it accepts SAVEPOINT, ignores it, and fails at ROLLBACK TO. "
             "Use one transaction, or a second connection for what may fail by itself."
         )
 
     def do_begin_twophase(self, connection: Connection, xid: Any) -> NoReturn:
-        raise exc.InvalidRequestError("MatrixOne has no two-phase transactions: XA is a syntax error there.")
+        raise MatrixOneInvalidRequestError("MatrixOne has no two-phase transactions: XA is a syntax error there.")
 
     # -- lost connections
 

@@ -1,15 +1,16 @@
 """The errors that this package raises by itself; :class:`MatrixOneError` is the base of all of them.
 
 Errors of the server in ordinary statements reach the caller as SQLAlchemy's own :class:`~sqlalchemy.exc.DBAPIError`.
-:class:`~sqlalchemy_matrixone.Recovery` and the Inspector raise a :class:`RecoveryError` with that chained to it, and
-a conflict of ``MergeBranch`` and ``PickBranch`` is a :class:`BranchConflict` with the driver's error chained.
+The constructs of this package, :class:`~sqlalchemy_matrixone.Recovery` and the Inspector raise a :class:`RecoveryError`
+instead, with that error as its cause.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -73,8 +74,7 @@ class RecoveryError(MatrixOneError):
     """A recovery statement was refused, by the server or before it was sent.
 
     :ivar reason: a :class:`Reason`. If the server refused it, ``__cause__`` is SQLAlchemy's
-        :class:`~sqlalchemy.exc.DBAPIError`, and its ``orig`` the driver's error; of a :class:`BranchConflict`
-        it is the driver's error itself.
+        :class:`~sqlalchemy.exc.DBAPIError`, and its ``orig`` the driver's error.
     :ivar done: whether the statement was carried out: False unless its connection was lost; None when it could not be
         found out.
     """
@@ -187,6 +187,27 @@ _TEXTS = (
     ("find 0 snapshot records", Reason.NOT_FOUND),
     ("not exists at", Reason.NOT_FOUND),
 )
+
+
+@contextmanager
+def server_errors_as(error: type[RecoveryError], operation: str, *, if_lost: Reason = Reason.OTHER) -> Iterator[None]:
+    """Raise errors of the server as ours, with the reason, and SQLAlchemy's error as the cause.
+
+    :param operation: what failed, for the message.
+    :param if_lost: the reason if the connection was lost: ``unknown`` for a statement that changes something.
+    :raises RecoveryError: of this class; or :class:`BranchConflict`.
+    """
+    try:
+        yield
+    except exc.DBAPIError as refused:
+        if (conflict := conflict_of(refused.orig or refused)) is not None:
+            raise conflict from refused
+        text = refused.orig.args[-1] if refused.orig is not None and refused.orig.args else refused
+        if refused.connection_invalidated and if_lost is Reason.UNKNOWN:
+            text = f"the connection was lost, and it is unknown whether this was carried out: {text}"
+        raise error(
+            f"{operation}: {text}", if_lost if refused.connection_invalidated else reason_of(refused)
+        ) from refused
 
 
 def reason_of(error: BaseException) -> Reason:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import exc, func, types
+from sqlalchemy import func, types
 from sqlalchemy.dialects import mysql
 from sqlalchemy.dialects.mysql.base import MySQLTypeCompiler
 from sqlalchemy.sql import coercions, operators, roles
@@ -15,6 +15,7 @@ from sqlalchemy.types import UUID
 
 from .core.release import Feature, format_release
 from .core.sqlalchemy_internals import variants_of
+from .exc import MatrixOneCompileError
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
@@ -274,7 +275,7 @@ class MatrixOneTypeCompiler(MySQLTypeCompiler):
         elif any("," in value for value in enumerated_values):
             self._require(Feature.ENUM_COMMA)
             if Feature.ENUM_COMMA_LOST.in_release(self._release):
-                raise exc.CompileError(
+                raise MatrixOneCompileError(
                     f"MatrixOne {format_release(self._release)} splits ENUM values at commas: {type_.enums!r}"
                 )
         return super()._visit_enumerated_values(name, type_, enumerated_values)

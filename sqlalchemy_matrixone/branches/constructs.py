@@ -28,7 +28,7 @@ from ..core.arguments import (
 )
 from ..core.release import Feature, Release
 from ..core.server import matrixone_dialect
-from ..core.statement import MatrixOneDDL
+from ..core.statement import MatrixOneDDL, TranslatesErrors
 from ..exc import BranchError, MatrixOneArgumentError
 from ..timetravel.point_in_time import PointInTime
 from ..timetravel.tables import AsOfTable
@@ -95,7 +95,7 @@ class BranchDDL(BranchStatement, MatrixOneDDL):
     def tables(self) -> Iterator[Table]:
         return _tables_in(self)
 
-    def execute_on(self, connection: Connection, options: Mapping[str, Any], execute: Execute) -> CursorResult[Any]:
+    def run_on(self, connection: Connection, options: Mapping[str, Any], execute: Execute) -> CursorResult[Any]:
         matrixone_dialect(connection)  # another one would not send the BEGIN
         return execute(self)
 
@@ -132,7 +132,7 @@ class _Copy(BranchDDL):
     to_account: str | None
     if_not_exists: bool = False
 
-    def execute_on(self, connection: Connection, options: Mapping[str, Any], execute: Execute) -> CursorResult[Any]:
+    def run_on(self, connection: Connection, options: Mapping[str, Any], execute: Execute) -> CursorResult[Any]:
         plain = self.copy_with(if_not_exists=False)
         return create_copy(
             Existence(connection, options),
@@ -332,7 +332,7 @@ class DropBranch(BranchDDL):
         self.database = database
         self.name = (database or "") if self.branch is None else self.branch.name
 
-    def execute_on(self, connection: Connection, options: Mapping[str, Any], execute: Execute) -> CursorResult[Any]:
+    def run_on(self, connection: Connection, options: Mapping[str, Any], execute: Execute) -> CursorResult[Any]:
         dropped = DatabaseObject(self.database) if self.branch is None else self.branch.as_object()
         return drop_branch(Existence(connection, options), dropped, lambda: execute(self))
 
@@ -445,7 +445,7 @@ def _snapshots(between: Any) -> tuple[str, str]:
     return check_name("snapshot", first), check_name("snapshot", last)
 
 
-class DiffBranch(BranchStatement, Executable, Generative, ClauseElement):
+class DiffBranch(BranchStatement, TranslatesErrors, Executable, Generative, ClauseElement):
     """``DATA BRANCH DIFF``: the rows in which a branch and a table differ. MatrixOne 3.0.6 on.
 
     The Result has a row for each change that was made on one side: ``source``, the name of the table it was

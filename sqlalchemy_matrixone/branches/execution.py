@@ -15,7 +15,7 @@ from ..core.release import Feature
 from ..core.server import matrixone_dialect
 from ..core.sqlalchemy_internals import without_rows
 from ..core.statement import ServerStatement
-from ..exc import BranchError, Reason, conflict_of
+from ..exc import BranchError, Reason
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, CursorResult
@@ -51,7 +51,6 @@ def executing(dialect: MatrixOneServer, element: BranchStatement, context: Any) 
     """Ensure that a statement runs in the transaction scope it needs.
 
     :raises BranchError: with reason active_transaction, if the server would commit it silently.
-    :raises BranchConflict: if the server refuses it because rows conflict.
     """
     connection = context.root_connection.connection
     state = state_of(connection)
@@ -70,12 +69,7 @@ def executing(dialect: MatrixOneServer, element: BranchStatement, context: Any) 
         context.root_connection.exec_driver_sql("BEGIN")
     if not state.autocommit:
         state.has_statements = state.has_writes = True
-    try:
-        yield
-    except dialect.loaded_dbapi.Error as error:
-        if (conflict := conflict_of(error)) is not None:
-            raise conflict from error
-        raise
+    yield
 
 
 def _operation(element: BranchStatement) -> str:

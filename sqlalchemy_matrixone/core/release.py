@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from enum import Enum
 
-from sqlalchemy import exc
+from ..exc import MatrixOneArgumentError, MatrixOneCompileError
 
 Release = tuple[int, int, int]
 """A release of the server, such as ``(3, 0, 14)``."""
@@ -90,7 +90,7 @@ class Feature(Enum):
         :raises sqlalchemy.exc.CompileError: where the release does not have it.
         """
         if not self.in_release(release):
-            raise exc.CompileError(
+            raise MatrixOneCompileError(
                 f"{subject or self.sql} needs MatrixOne {format_release(self.since)} or later; "
                 f"this is {format_release(release)}"
             )
@@ -121,6 +121,8 @@ def parse_release(text: str) -> Release:
     """
     match = _WRITTEN.fullmatch(text.strip())
     if match is None:
-        raise exc.ArgumentError(f"server_version={text!r} is not a release of MatrixOne: write server_version=3.0.14")
+        raise MatrixOneArgumentError(
+            f"server_version={text!r} is not a release of MatrixOne: write server_version=3.0.14"
+        )
     major, minor, patch = (int(part or 0) for part in match.groups())
     return (major, minor, patch)

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import exc
 from sqlalchemy.dialects.mysql.base import MySQLDialect
 
-from ..exc import MatrixOneArgumentError, Reason, RecoveryError, reason_of
+from ..exc import MatrixOneArgumentError, MatrixOneInvalidRequestError, Reason, RecoveryError, reason_of
 from .connection import state_of
 from .release import NEWEST, Feature, Release
 
@@ -118,5 +117,5 @@ def convert_zone(connection: Connection, times: list[str], source: str, target: 
         row = connection.exec_driver_sql(f"SELECT {columns}").one()
     converted = [str(value) for value in row]
     if None in row:
-        raise exc.InvalidRequestError(f"the server could not convert {times} from {source} to {target}")
+        raise MatrixOneInvalidRequestError(f"the server could not convert {times} from {source} to {target}")
     return converted

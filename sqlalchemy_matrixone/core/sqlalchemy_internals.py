@@ -23,7 +23,7 @@ from sqlalchemy.orm.context import _MapperEntity
 from sqlalchemy.orm.interfaces import ORMOption
 from sqlalchemy.orm.state import InstanceState
 from sqlalchemy.orm.strategy_options import _LoadElement
-from sqlalchemy.sql import Alias, dml
+from sqlalchemy.sql import Alias, ClauseElement, dml
 from sqlalchemy.sql.base import Executable
 from sqlalchemy.sql.cache_key import HasCacheKey
 from sqlalchemy.sql.ddl import ExecutableDDLElement
@@ -48,33 +48,39 @@ if TYPE_CHECKING:
 _C = TypeVar("_C", bound=type)
 _A = TypeVar("_A", bound=Alias)
 
-Execute = Callable[[ExecutableDDLElement], CursorResult[Any]]
-"""Sends a DDL element on the connection that another one is executed on."""
+Execute = Callable[[Any], CursorResult[Any]]
+"""Sends a construct on the connection that another one is executed on."""
 
 
 # -- constructs
 
 
-class ConnectionAwareDDL(ExecutableDDLElement):
-    """DDL element that asks its connection for what it needs before it is compiled and sent."""
+class ConnectionAware(ClauseElement):
+    """Mixin of constructs that ask their connection for what they need before they are compiled and sent."""
 
     def execute_on(self, connection: Connection, options: Mapping[str, Any], execute: Execute) -> CursorResult[Any]:
-        """Execute the element.
+        """Execute the construct.
 
         :param options: the execution options of the connection and the statement.
-        :param execute: sends this element, or another one in its place.
+        :param execute: sends this construct, or another one in its place.
         """
         return execute(self)
 
     def _execute_on_connection(
         self, connection: Connection, distilled_params: Any, execution_options: Any
     ) -> CursorResult[Any]:
-        def execute(element: ExecutableDDLElement) -> CursorResult[Any]:
-            return ExecutableDDLElement._execute_on_connection(  # type: ignore[no-any-return, no-untyped-call]
-                element, connection, distilled_params, execution_options
-            )
+        def execute(element: ConnectionAware) -> CursorResult[Any]:
+            return element._send(connection, distilled_params, execution_options)
 
         return self.execute_on(connection, {**connection.get_execution_options(), **execution_options}, execute)
+
+    def _send(self, connection: Connection, *args: Any) -> CursorResult[Any]:
+        sent: Any = super()._execute_on_connection(connection, *args)
+        return cast("CursorResult[Any]", sent)
+
+
+class ConnectionAwareDDL(ConnectionAware, ExecutableDDLElement):
+    """DDL element that asks its connection for what it needs."""
 
 
 def in_cache_key(*clauses: str, strings: Iterable[str] = (), extends: type[Any] | None = None) -> Callable[[_C], _C]:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from sqlalchemy.engine import URL
 
-from .sqlalchemy_internals import ConnectionAwareDDL
+from ..exc import Reason, server_errors_as
+from .sqlalchemy_internals import ConnectionAware, ConnectionAwareDDL
 
 if TYPE_CHECKING:
     from sqlalchemy import Table
+    from sqlalchemy.engine import Connection, CursorResult
 
     from ..exc import RecoveryError
     from .release import Release
     from .server import MatrixOneServer
+    from .sqlalchemy_internals import Execute
 
 
 class ServerStatement:
@@ -26,10 +29,31 @@ class ServerStatement:
         raise NotImplementedError
 
 
-class MatrixOneDDL(ServerStatement, ConnectionAwareDDL):
+class TranslatesErrors(ConnectionAware):
+    """Mixin of constructs whose errors of the server are raised as ours."""
+
+    __visit_name__: str
+    error: ClassVar[type[RecoveryError]]
+
+    def execute_on(self, connection: Connection, options: Mapping[str, Any], execute: Execute) -> CursorResult[Any]:
+        with server_errors_as(self.error, self.operation, if_lost=Reason.UNKNOWN):
+            return self.run_on(connection, options, execute)
+
+    @property
+    def operation(self) -> str:
+        """What it does, for messages: ``create snapshot 's'``."""
+        words = self.__visit_name__.replace("_", " ")
+        name = getattr(self, "name", None)
+        return words if name is None else f"{words} {name!r}"
+
+    def run_on(self, connection: Connection, options: Mapping[str, Any], execute: Execute) -> CursorResult[Any]:
+        """Execute the construct; see :meth:`execute_on`."""
+        return execute(self)
+
+
+class MatrixOneDDL(ServerStatement, TranslatesErrors, ConnectionAwareDDL):
     """An executable DDL element of MatrixOne's own."""
 
-    error: ClassVar[type[RecoveryError]]
     name: str
 
     #: The release to compile for where the dialect does not know it: on a plain ``mysql`` dialect.

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
-
-from sqlalchemy import exc
 
 from ..core.arguments import check_choice
 from ..core.names import fold
@@ -23,7 +20,7 @@ from ..core.server import (
     convert_zone,
     matrixone_dialect,
 )
-from ..exc import MatrixOneArgumentError, PitrError, RecoveryError, SnapshotError, reason_of
+from ..exc import MatrixOneArgumentError, PitrError, RecoveryError, SnapshotError, server_errors_as
 from .target import LEVELS, Level, RecoveryTarget
 from .values import Pitr, RecoveryWindow, Snapshot
 
@@ -76,7 +73,7 @@ def get_snapshots(connection: Connection, *, name: str | None = None, **target: 
     wanted = _Filter.of(connection, **target)
     dialect = matrixone_dialect(connection)
     own_rows = "WHERE kind <> 'branch' " if dialect.supports(Feature.INTERNAL_ROWS) else ""
-    with errors_as(SnapshotError, "reading snapshots"), dialect.preserving_clean_state(connection):
+    with server_errors_as(SnapshotError, "reading snapshots"), dialect.preserving_clean_state(connection):
         rows = connection.exec_driver_sql(
             "SELECT sname, level, account_name, database_name, table_name, ts "
             f"FROM mo_catalog.mo_snapshots {own_rows}ORDER BY ts DESC, sname"
@@ -96,7 +93,7 @@ def get_pitrs(connection: Connection, *, name: str | None = None, **target: Any)
     refuses there.
     """
     wanted = _Filter.of(connection, **target)
-    with errors_as(PitrError, "reading PITRs"):
+    with server_errors_as(PitrError, "reading PITRs"):
         in_transaction = reads_pitrs_in_transaction(connection)
         pitrs = _pitrs_of_sys(connection) if in_transaction else _pitrs_shown(connection)
     return [
@@ -158,7 +155,7 @@ def get_recovery_windows(connection: Connection, **target: Any) -> list[Recovery
         raise MatrixOneArgumentError("MatrixOne shows the recovery windows of an account, a database or a table")
     ddl_compiler: Any = connection.dialect.ddl_compiler
     compiler = ddl_compiler.for_dialect(matrixone_dialect(connection))
-    with errors_as(RecoveryError, "reading recovery windows"):
+    with server_errors_as(RecoveryError, "reading recovery windows"):
         rows = _show(connection, f"SHOW RECOVERY_WINDOW FOR {compiler.target(named)}", RecoveryError)
         # The list of windows is JSON-like text, in quotes and brackets that differ between releases.
         found = [
@@ -241,13 +238,3 @@ def _after_second(text: Any) -> dt.datetime:
 
 def _part(text: str | None) -> str | None:
     return None if text in (None, "", "*") else text
-
-
-@contextmanager
-def errors_as(error: type[RecoveryError], doing: str) -> Iterator[None]:
-    """Errors of the server as ours, with the reason, and the driver's chained."""
-    try:
-        yield
-    except exc.DBAPIError as refused:
-        text = refused.orig.args[-1] if refused.orig is not None and refused.orig.args else refused
-        raise error(f"{doing}: {text}", reason_of(refused)) from refused

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import exc
-
 from ..core.compilers import DDLCompilerPart, words
 from ..core.names import fold
 from ..core.release import Feature, format_release
 from ..core.server import SYS_ACCOUNT
-from ..exc import MatrixOneArgumentError
+from ..exc import MatrixOneArgumentError, MatrixOneCompileError
 from .constructs import AlterPitr, CreatePitr, CreateSnapshot, DropPitr, DropSnapshot, RestorePitr, RestoreSnapshot
 from .resolve import fraction_of_second
 from .target import RecoveryTarget
@@ -125,7 +123,7 @@ class RecoveryDDLCompiler(DDLCompilerPart):
         instant = f"{second.replace(tzinfo=None).isoformat(' ')}{fraction_of_second(nanoseconds)}+00:00"
         if to_read:
             return self._text(instant)
-        raise exc.CompileError(
+        raise MatrixOneCompileError(
             f"{instant} can be written only for a connected matrixone engine, which asks the server what its clock "
             "shows at that instant: execute the construct there, or pass the time on the server's clock, "
             'server_time="2026-03-01 12:00:00"'
@@ -151,7 +149,7 @@ class RecoveryDDLCompiler(DDLCompilerPart):
     def _own_account(self) -> str:
         own = self._connected_account
         if own is None:
-            raise exc.CompileError(
+            raise MatrixOneCompileError(
                 f"MatrixOne before {format_release(Feature.RESTORE_BY_BRACES.since)} restores nothing without the "
                 "account's name: give account=…, or use a matrixone engine that has connected"
             )
@@ -163,7 +161,7 @@ def _check_to_account(restore: RestoreSnapshot) -> None:
     if level == "account" and (account is None or fold(account) != SYS_ACCOUNT):
         return
     subject = f"a {level}" if level != "account" else "the account sys"
-    raise exc.CompileError(
+    raise MatrixOneCompileError(
         f"no release of MatrixOne restores {subject} to another account: from 4.0 on it takes TO ACCOUNT, ignores "
         "it, and replaces the original. Restore a whole account other than sys to_account, or clone instead."
     )

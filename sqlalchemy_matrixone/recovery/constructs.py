@@ -67,7 +67,7 @@ class RecoveryDDL(MatrixOneDDL):
         hint = f"; in an Alembic migration, op.{operation}() does"
         dialect.refuse_in_transaction(connection, self.error, operation.upper().replace("_", " "), hint)
 
-    def execute_on(self, connection: Connection, options: Mapping[str, Any], execute: Execute) -> CursorResult[Any]:
+    def run_on(self, connection: Connection, options: Mapping[str, Any], execute: Execute) -> CursorResult[Any]:
         if connection.dialect.name != "matrixone":
             return self._execute_plainly(connection, execute)
         attempt = self._attempt(connection, options)

@@ -51,8 +51,7 @@ class PitrRange(NamedTuple):
     def _checked(cls, value: object, length: object, unit: object) -> PitrRange:
         if isinstance(length, str) and length.isascii() and length.isdigit() and len(length) < 10:
             length = int(length)
-        if isinstance(unit, str):
-            unit = unit.lower()
+        unit = unit.lower() if isinstance(unit, str) else ""
         if isinstance(length, bool) or not isinstance(length, int) or unit not in UNITS:
             raise cls._wrong(value)
         if not 1 <= length <= LONGEST:

@@ -280,9 +280,7 @@ class Recovery:
     def _execute(self, element: RecoveryDDL, table: Any = None) -> Connection:
         self._make_clean(element.error, table)
         connection = self._connection(table)
-        doing = f"{element.__visit_name__.replace('_', ' ')} {element.name!r}"
-        with catalog.errors_as(element.error, doing):
-            connection.execute(element)
+        connection.execute(element)
         return connection
 
     def _make_clean(self, error: type[RecoveryError], table: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from sqlalchemy import exc, schema, types
+from sqlalchemy import schema, types
 from sqlalchemy.dialects import mysql
 from sqlalchemy.dialects.mysql.base import MySQLExecutionContext
 from sqlalchemy.sql import dml
@@ -24,6 +24,7 @@ from ..core.sqlalchemy_internals import (
     lock_of,
     returning_defaults,
 )
+from ..exc import MatrixOneCompileError
 from ..timetravel.compiler import AsOfCompiler, check_bound_points_in_time
 from ..types import UUID, Vector, variant_for
 
@@ -50,7 +51,7 @@ class MatrixOneCompiler(AsOfCompiler, DiffCompiler, StatementHooks):
         assert lock is not None
         if lock.nowait or lock.skip_locked:
             words = "NOWAIT" if lock.nowait else "SKIP LOCKED"
-            raise exc.CompileError(f"MatrixOne has no FOR UPDATE {words}: it always waits for a lock")
+            raise MatrixOneCompileError(f"MatrixOne has no FOR UPDATE {words}: it always waits for a lock")
         return " FOR SHARE" if lock.read and self._supports(Feature.FOR_SHARE) else " FOR UPDATE"
 
     def visit_insert(self, insert_stmt: dml.Insert, *args: Any, **kw: Any) -> str:
@@ -67,7 +68,7 @@ class MatrixOneCompiler(AsOfCompiler, DiffCompiler, StatementHooks):
         key = table.autoincrement_column if isinstance(table, schema.Table) else None
         is_given = key is None or key.key in self.binds
         if self.postfetch_lastrowid and not is_given and _has_fulltext_index(table):
-            raise exc.CompileError(
+            raise MatrixOneCompileError(
                 f"LAST_INSERT_ID() is wrong for {table.name!r}, which has a full-text index: it is the id of a row in "
                 f"the index's own table. From {format_release(Feature.RETURNING.since)} on RETURNING has the right "
                 "id, except together with ON DUPLICATE KEY UPDATE. Pass the id yourself, or use insert(…).inline() "
@@ -156,7 +157,7 @@ class MatrixOneCompiler(AsOfCompiler, DiffCompiler, StatementHooks):
         """
         database = self.preparer.schema_for_object(sequence)
         if database is not None and database != self.dialect.default_schema_name:
-            raise exc.CompileError(
+            raise MatrixOneCompileError(
                 f"nextval() finds sequences of the connection's own database alone, and {sequence.name!r} "
                 f"is in {database!r}"
             )
@@ -175,10 +176,12 @@ class MatrixOneCompiler(AsOfCompiler, DiffCompiler, StatementHooks):
         """
         Feature.RETURNING.require(self._server.server_release)
         if is_upsert(stmt):
-            raise exc.CompileError("MatrixOne has no RETURNING beside ON DUPLICATE KEY UPDATE: select the row after it")
+            raise MatrixOneCompileError(
+                "MatrixOne has no RETURNING beside ON DUPLICATE KEY UPDATE: select the row after it"
+            )
         for column in stmt.exported_columns:
             if not self._is_returned(column):
-                raise exc.CompileError(
+                raise MatrixOneCompileError(
                     f"MatrixOne returns no ENUM or SET: leave {column} out of returning() and select it"
                 )
         # The server knows the columns by their table's name alone, without its database.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
-from sqlalchemy import exc
 from sqlalchemy.dialects.mysql.base import MySQLIdentifierPreparer
 from sqlalchemy.dialects.mysql.reserved_words import RESERVED_WORDS_MYSQL
+
+from ..exc import MatrixOneCompileError
 
 _HIDES_A_QUOTE = re.compile(r"\\(?:`|$)")
 
@@ -63,7 +64,7 @@ class MatrixOneIdentifierPreparer(MySQLIdentifierPreparer):
     def _escape_identifier(self, value: str) -> str:
         # A backslash is one of the name, as on MySQL; but before 4.0 it hides a backquote after it from the server.
         if _HIDES_A_QUOTE.search(value):
-            raise exc.CompileError(
+            raise MatrixOneCompileError(
                 f"MatrixOne cannot read the name {value!r}: a backslash must not stand at its end or before a backquote"
             )
         return super()._escape_identifier(value)

@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import exc, schema
+from sqlalchemy import schema
 
 from ..core.compilers import DDLCompilerPart
 from ..core.options import INDEX_OPTIONS, PITR_OPTION, column_names, index_kind, index_option
 from ..core.release import Feature
 from ..core.sqlalchemy_internals import reflected_default
+from ..exc import MatrixOneCompileError
 
 if TYPE_CHECKING:
     from sqlalchemy.sql import ddl
@@ -110,7 +111,7 @@ class MatrixOneTableDDLCompiler(DDLCompilerPart):
         """
         index = create.element
         if create.if_not_exists:
-            raise exc.CompileError("MatrixOne has no CREATE INDEX IF NOT EXISTS: create it with checkfirst=True")
+            raise MatrixOneCompileError("MatrixOne has no CREATE INDEX IF NOT EXISTS: create it with checkfirst=True")
         name = self._prepared_index_name(index)
         table = self.preparer.format_table(index.table)  # type: ignore[arg-type]
         columns = ", ".join(self._index_columns(index))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, String, exc
+from sqlalchemy import BigInteger, String
 from sqlalchemy.util import memoized_property
 
 from ..core.compilers import StatementCompilerPart
 from ..core.release import Feature, format_release
 from ..core.sqlalchemy_internals import CompiledSelect, enclosing_froms, generated_alias, options_of
-from ..exc import MatrixOneArgumentError
+from ..exc import MatrixOneArgumentError, MatrixOneCompileError
 from .entities import load_past_detached
 from .point_in_time import AsOfOption, PointInTime
 from .tables import AsOfTable
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 
 SEVERAL_POINTS_IN_TIME = (
-    "a statement that reads the past at two moments was not sent: MatrixOne would read all of its past tables at one "
-    "of them, without a word. Read the present beside one moment; execute one statement for each moment; or hold two "
-    "snapshots of a table against each other with DiffBranch(as_of(…), as_of(…))"
+    "a statement can read only one point in time, and nothing was sent: MatrixOne would silently read all AS OF tables "
+    "at one of them. Read the present beside one point in time, execute one statement for each, or compare two "
+    "snapshots of a table with DiffBranch(as_of(…), as_of(…))"
 )
 
 
@@ -110,7 +110,7 @@ class AsOfCompiler(StatementCompilerPart):
 
     def _add_point_in_time(self, moment: PointInTime) -> None:
         if self.points_in_time and not self.points_in_time[0].could_equal(moment):
-            raise exc.CompileError(SEVERAL_POINTS_IN_TIME)
+            raise MatrixOneArgumentError(SEVERAL_POINTS_IN_TIME)
         self.points_in_time.append(moment)
 
     def _refuse_present_within_past(self, table: TableClause) -> None:
@@ -119,7 +119,7 @@ class AsOfCompiler(StatementCompilerPart):
         if self._supports(feature):
             return
         if any(isinstance(outer, AsOfTable) for outer in enclosing_froms(self)):
-            raise exc.CompileError(
+            raise MatrixOneCompileError(
                 f"{feature.sql} needs MatrixOne {format_release(feature.since)} or later: an older one reads "
                 f"{table.name!r} in the past as well. Join it instead."
             )
@@ -132,12 +132,14 @@ class AsOfCompiler(StatementCompilerPart):
 
     def visit_textclause(self, textclause: TextClause, *args: Any, **kw: Any) -> str:
         if kw.get("asfrom") and self._point_in_time_of_all is not None:
-            raise exc.CompileError(f"{textclause.text!r} in FROM cannot be read AS OF a point in time: pass a Table")
+            raise MatrixOneCompileError(
+                f"{textclause.text!r} in FROM cannot be read AS OF a point in time: pass a Table"
+            )
         return super().visit_textclause(textclause, *args, **kw)  # type: ignore[no-any-return, no-untyped-call]
 
     def visit_textual_select(self, taf: TextualSelect, *args: Any, **kw: Any) -> str:
         if self._point_in_time_of_all is not None:
-            raise exc.CompileError("text() cannot be read AS OF a point in time, because its tables are unknown")
+            raise MatrixOneCompileError("text() cannot be read AS OF a point in time, because its tables are unknown")
         return super().visit_textual_select(taf, *args, **kw)  # type: ignore[no-any-return, no-untyped-call]
 
     @memoized_property
@@ -149,7 +151,7 @@ class AsOfCompiler(StatementCompilerPart):
 
 def _refuse_writing(statement: dml.Insert | dml.Update | dml.Delete) -> None:
     if isinstance(statement.table, AsOfTable):
-        raise exc.CompileError(f"the past cannot be written to: give {statement.table.element.name!r} itself")
+        raise MatrixOneCompileError(f"the past cannot be written to: give {statement.table.element.name!r} itself")
 
 
 def check_bound_points_in_time(context: Any) -> None:

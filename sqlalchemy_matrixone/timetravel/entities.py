@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from sqlalchemy import exc
 from sqlalchemy.orm import FromStatement, RelationshipProperty
 from sqlalchemy.orm.util import AliasedInsp
 from sqlalchemy.sql import Alias, ClauseElement, FromClause, Join, Select, TableClause, visitors
 from sqlalchemy.sql.selectable import CompoundSelect, FromGrouping, Subquery
 
 from ..core.sqlalchemy_internals import CompiledSelect, LoadedColumns, LoaderOption, joins_of, load_detached
+from ..exc import MatrixOneCompileError
 from .tables import AsOfTable
 
 _ADVICE = (
@@ -63,7 +63,7 @@ def load_past_detached(compiled: CompiledSelect) -> None:
 def _check_polymorphic_load(mapper: Any) -> None:
     subclasses = (each for each in mapper.self_and_descendants if each is not mapper)
     if any(each.polymorphic_load == "selectin" for each in subclasses):
-        raise exc.CompileError(f"columns of subclasses of {mapper.class_.__name__} are {_SECOND_SELECT}")
+        raise MatrixOneCompileError(f"columns of subclasses of {mapper.class_.__name__} are {_SECOND_SELECT}")
 
 
 def _check_column_properties(columns: LoadedColumns) -> None:
@@ -77,7 +77,7 @@ def _check_column_properties(columns: LoadedColumns) -> None:
 
 def _check_reads_no_present(selectables: Iterable[Any]) -> None:
     if any(map(_reads_present, selectables)):
-        raise exc.CompileError(_PRESENT_INTO_PAST)
+        raise MatrixOneCompileError(_PRESENT_INTO_PAST)
 
 
 def _check_eager_join(join: FromClause) -> None:
@@ -88,7 +88,7 @@ def _check_eager_join(join: FromClause) -> None:
 
 def _check_from_statement(statement: Any) -> None:
     if any(isinstance(part, AsOfTable) for part in visitors.iterate(statement.element)):
-        raise exc.CompileError(
+        raise MatrixOneCompileError(
             "from_statement() of rows of the past would make them objects of the present: "
             "select from aliased(…, statement.subquery()) instead"
         )
@@ -106,7 +106,7 @@ def _check_joins(statement: Select[Any]) -> None:
 def _check_no_association(relationship: RelationshipProperty[Any]) -> None:
     """Refuse an association table: it has no place for a moment."""
     if relationship.secondary is not None:
-        raise exc.CompileError(
+        raise MatrixOneCompileError(
             f"{relationship} goes by a table between, {relationship.secondary!s}, which would be read in the present: "
             "join as_of() that table as well, or read the whole graph with time_travel()"
         )
@@ -135,15 +135,15 @@ class _EagerLoad(NamedTuple):
 
 def _check_loader_option(option: LoaderOption) -> None:
     if option.strategy == ("selectinload_polymorphic", True) and any(map(_is_past, option.path)):
-        raise exc.CompileError(f"columns of subclasses are {_SECOND_SELECT}")
+        raise MatrixOneCompileError(f"columns of subclasses are {_SECOND_SELECT}")
     load = _EagerLoad.of(option)
     if load is None:
         return
     match _is_past(load.parent), _is_past(load.target):
         case True, False:
-            raise exc.CompileError(_PRESENT_INTO_PAST)
+            raise MatrixOneCompileError(_PRESENT_INTO_PAST)
         case False, True:
-            raise exc.CompileError(_PAST_INTO_PRESENT)
+            raise MatrixOneCompileError(_PAST_INTO_PRESENT)
         case True, True:
             _check_no_association(load.relationship)
             _check_is_fixed(load)
@@ -154,7 +154,7 @@ def _check_is_fixed(load: _EagerLoad) -> None:
     if load.strategy in _BY_A_SELECT_OF_ITS_OWN and any(
         map(_has_bound_moment, visitors.iterate(load.target.selectable))
     ):
-        raise exc.CompileError(
+        raise MatrixOneCompileError(
             f"{load.relationship} is loaded by a SELECT of its own, which a bindparam() does not reach: "
             "give as_of() the time itself, or use joinedload()"
         )

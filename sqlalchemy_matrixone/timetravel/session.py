@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
 
-from sqlalchemy import BindParameter, TextClause, TextualSelect, event, exc
+from sqlalchemy import BindParameter, TextClause, TextualSelect, event
 from sqlalchemy.orm import (
     FromStatement,
     ORMExecuteState,
@@ -20,7 +20,7 @@ from sqlalchemy.orm.attributes import flag_dirty, instance_state
 from ..core.arguments import Timestamp
 from ..core.connection import has_changes
 from ..core.sqlalchemy_internals import attach, detach, new_identity_map, replace_identity_map
-from ..exc import MatrixOneArgumentError
+from ..exc import MatrixOneArgumentError, MatrixOneInvalidRequestError
 from .point_in_time import AsOfOption, PointInTime
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ class _TimeTravel:
         :raises sqlalchemy.exc.InvalidRequestError: if the Session holds changes.
         """
         if has_changes(session):
-            raise exc.InvalidRequestError(
+            raise MatrixOneInvalidRequestError(
                 "time_travel() was not begun: the Session holds changes that are not flushed, and nothing can be "
                 "written in the past. Call flush() or rollback() first."
             )
@@ -215,22 +215,24 @@ class _TimeTravel:
 
     def _read_past(self, state: ORMExecuteState) -> None:
         if not state.is_select or _is_text(state.statement):
-            raise exc.InvalidRequestError(
+            raise MatrixOneInvalidRequestError(
                 "within time_travel() a Session only reads: this is no SELECT, or one whose tables are unknown, such "
                 "as text(). Leave the block first."
             )
         dialect = self._session.get_bind(**state.bind_arguments).dialect
         if dialect.name != "matrixone":
-            raise exc.InvalidRequestError(f"time_travel() needs a matrixone engine, and this is one of {dialect.name}")
+            raise MatrixOneInvalidRequestError(
+                f"time_travel() needs a matrixone engine, and this is one of {dialect.name}"
+            )
         if not self._blocks:
-            raise exc.InvalidRequestError("nothing can be read in the middle of a rollback within time_travel()")
+            raise MatrixOneInvalidRequestError("nothing can be read in the middle of a rollback within time_travel()")
         state.statement = state.statement.options(self._blocks[-1].option)
         # The objects of a result are made when it is fetched from, which may be after the block.
         state.update_execution_options(prebuffer_rows=True)
 
     def _refuse_stored(self, session: Session, instance: object) -> None:
         if self._blocks and instance_state(instance).key is not None:
-            raise exc.InvalidRequestError(
+            raise MatrixOneInvalidRequestError(
                 f"{instance!r} is of the present, and was not added: within time_travel() a Session has only objects "
                 "of the past. It has its present ones again when the block ends."
             )
@@ -238,10 +240,10 @@ class _TimeTravel:
     def _refuse_bulk(self, session: Session, transaction: SessionTransaction) -> None:
         if transaction.origin is SessionTransactionOrigin.SUBTRANSACTION:
             transaction.close()
-            raise exc.InvalidRequestError("within time_travel() nothing is written: leave the block first")
+            raise MatrixOneInvalidRequestError("within time_travel() nothing is written: leave the block first")
 
     def _refuse_flush(self, *_: Any) -> NoReturn:
-        raise exc.InvalidRequestError("within time_travel() nothing is flushed: the past cannot be written to")
+        raise MatrixOneInvalidRequestError("within time_travel() nothing is flushed: the past cannot be written to")
 
     def _refuse_commit(self, *_: Any) -> NoReturn:
-        raise exc.InvalidRequestError("within time_travel() nothing is committed: leave the block first")
+        raise MatrixOneInvalidRequestError("within time_travel() nothing is committed: leave the block first")

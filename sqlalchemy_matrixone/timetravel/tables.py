@@ -123,8 +123,8 @@ def as_of(
     :return: an aliased class for a mapped class, an alias for a table.
     :raises MatrixOneArgumentError: where the moment is not one, or naive, or the target is no table. That a
         snapshot does not exist or a table was not there then is the server's to say.
-    :raises sqlalchemy.exc.CompileError: when compiled, where the statement reads the past at two moments: the server
-        would read all of its past tables at one of them, without a word.
+    :raises MatrixOneArgumentError: when compiled or executed, if the statement reads several points in time: the server
+        would silently read all AS OF tables at one of them.
     """
     inspected = inspect_entity(target)
     if name is not None:

@@ -6,7 +6,6 @@ import datetime as dt
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import exc
 from sqlalchemy.orm import Session
 
 from sqlalchemy_matrixone import Reason, Recovery, RestoreError, RestorePitr, as_of, time_travel
@@ -142,6 +141,6 @@ def test_server_time_is_sent_unchanged(server: Server, admin: Admin):
     clean_up(admin, "sc_shop")
     with server.engine().connect() as connection:
         Recovery(connection).create_pitr("sc_pitr", range="1d", database="sc_shop")
-        with pytest.raises(exc.OperationalError, match="2020-01-02 03:04:05 is less than the pitr valid time"):
+        with pytest.raises(RestoreError, match="2020-01-02 03:04:05 is less than the pitr valid time"):
             connection.execute(RestorePitr("sc_pitr", server_time="2020-01-02 03:04:05", database="sc_shop"))
         Recovery(connection).drop_pitr("sc_pitr")

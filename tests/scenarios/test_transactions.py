@@ -138,7 +138,7 @@ def test_outlives_a_rollback(server: Server, admin: Admin, shop: None, name: str
 def test_a_failed_one_leaves_the_connection_clean_too(server: Server, admin: Admin, shop: None, name: str):
     construct, _ = CONSTRUCTS[name]
     with server.engine().connect() as connection:
-        with pytest.raises(exc.DBAPIError):
+        with pytest.raises(SnapshotError):
             connection.execute(DropSnapshot("sc_nowhere"))
         connection.execute(construct)
 

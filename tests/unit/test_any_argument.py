@@ -87,6 +87,7 @@ anything = st.recursive(
 @settings(max_examples=25, deadline=None)
 @given(given_value=anything)
 @example(given_value=create_engine("sqlite://"))
+@example(given_value=(7, np.eye(2)))
 def test_any_object_as_argument_gives_construct_or_argument_error(name, parameter, given_value):
     try:
         made = getattr(matrixone, name)(**MADE[name] | {parameter: given_value})
