@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy.dialects.mysql.aiomysql import MySQLDialect_aiomysql
 
 from .base import MatrixOneDialect
 
 
+async def connect(**kw: Any) -> Any:
+    """Return a connection of aiomysql whose transaction this package can follow, for an ``async_creator`` of yours.
+
+    Takes what ``aiomysql.connect()`` takes.
+    """
+    from .core.aiomysql_connection import connect
+
+    return await connect(**kw)
+
+
 class MatrixOneDialect_aiomysql(MatrixOneDialect, MySQLDialect_aiomysql):  # type: ignore[misc]
     driver = "aiomysql"
     supports_statement_cache = True
+
+    def connect(self, *args: Any, **kw: Any) -> Any:
+        kw.setdefault("async_creator_fn", connect)
+        return super().connect(*args, **kw)
 
 
 dialect = MatrixOneDialect_aiomysql

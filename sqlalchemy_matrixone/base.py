@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, cast
 
@@ -11,10 +11,11 @@ from sqlalchemy import pool, schema, sql, util
 from sqlalchemy.dialects.mysql.base import MySQLDialect
 
 from . import types as matrixone_types
-from .core.connection import driver_connection, makes_temporary_table, state_of
+from .core.connection import NOTHING, driver_connection, following, state_of
 from .core.options import INDEX_OPTIONS
 from .core.release import NEWEST, Feature, Release, format_release, parse_greeting, parse_release
-from .core.server import OUTSIDE_TRANSACTION, SYS_ACCOUNT
+from .core.server import OUTSIDE_TRANSACTION, SYS_ACCOUNT, execute_below
+from .core.sql_text import makes_temporary_table
 from .core.sqlalchemy_internals import forget
 from .core.statement import ServerStatement
 from .exc import MatrixOneArgumentError, MatrixOneInvalidRequestError
@@ -60,8 +61,6 @@ class _ServerFacts(NamedTuple):
     account: str
 
 
-_DEADLOCK = 20701
-
 _FACTS = "SELECT DATABASE(), @@transaction_isolation, @@sql_mode, @@lower_case_table_names, current_account_name()"
 
 
@@ -102,6 +101,7 @@ class MatrixOneDialect(MatrixOneReflection):
 
     _configured_release: Release | None = None
     _initializing = False
+    _follows_all = True
 
     def __init__(self, server_version: str | None = None, **kw: Any) -> None:
         super().__init__(**kw)
@@ -146,12 +146,13 @@ class MatrixOneDialect(MatrixOneReflection):
     # -- the first connection
 
     def on_connect(self) -> Callable[[DBAPIConnection], None]:
-        """Open the account. MySQL's dialect sends a second SET NAMES here, after which flags no longer tell."""
+        """Look at a new connection. MySQL's dialect sends a second SET NAMES here, which is left out."""
 
-        def open_account(connection: DBAPIConnection) -> None:
-            state_of(connection)
+        def look(connection: DBAPIConnection) -> None:
+            if not state_of(connection).complete:
+                self._follows_all = False
 
-        return open_account
+        return look
 
     def initialize(self, connection: Connection) -> None:
         row = connection.exec_driver_sql(_FACTS).one()
@@ -199,49 +200,52 @@ class MatrixOneDialect(MatrixOneReflection):
     def do_execute(
         self, cursor: DBAPICursor, statement: str, parameters: Any, context: ExecutionContext | None = None
     ) -> None:
-        with self._guarding(statement, context):
-            super().do_execute(cursor, statement, parameters, context)  # type: ignore[no-untyped-call]
+        if (guard := self._guarding(statement, context)) is None:
+            cursor.execute(statement, parameters)
+        else:
+            with guard:
+                cursor.execute(statement, parameters)
 
     def do_executemany(
         self, cursor: DBAPICursor, statement: str, parameters: Any, context: ExecutionContext | None = None
     ) -> None:
-        with self._guarding(statement, context):
+        with self._guarding(statement, context) or NOTHING:
             super().do_executemany(cursor, statement, parameters, context)  # type: ignore[no-untyped-call]
 
     def do_execute_no_params(
         self, cursor: DBAPICursor, statement: str, context: ExecutionContext | None = None
     ) -> None:
-        with self._guarding(statement, context):
+        with self._guarding(statement, context) or NOTHING:
             super().do_execute_no_params(cursor, statement, context)  # type: ignore[no-untyped-call]
 
-    def _guarding(self, statement: str, context: ExecutionContext | None) -> AbstractContextManager[None]:
-        """What goes around the sending of a statement, so that the account of its connection stays right."""
-        if context is None:
-            return nullcontext()
+    def _guarding(self, statement: str, context: Any) -> AbstractContextManager[None] | None:
+        """Return what goes around the sending of a statement; None, and fast, for the usual one."""
+        if context is None or (
+            self._follows_all
+            and not isinstance(getattr(context.compiled, "statement", None), ServerStatement)
+            and OUTSIDE_TRANSACTION not in context.execution_options
+            and not makes_temporary_table(statement)
+        ):
+            return None
+        connection = context.root_connection.connection
+        return self._both(self._guard(statement, context, connection), following(connection, statement))
+
+    def _guard(self, statement: str, context: Any, connection: Any) -> AbstractContextManager[None]:
         element = getattr(context.compiled, "statement", None)
         if isinstance(element, ServerStatement):
             return element.sending(self, context)
-        connection = context.root_connection.connection
         if (error := context.execution_options.get(OUTSIDE_TRANSACTION)) is not None:
             self.refuse_in_transaction(connection, error, statement)
             return self.rolling_back_after(connection)
-        return self._tracking(connection, statement)
-
-    @contextmanager
-    def _tracking(self, connection: Any, statement: str) -> Iterator[None]:
-        state = state_of(connection)
-        word = state.sending(statement)
-        if (state.explicit_begin or not state.autocommit) and makes_temporary_table(statement):
+        if makes_temporary_table(statement) and state_of(connection).in_transaction:
             self._warn_of_lost_writes()
-        try:
+        return NOTHING
+
+    @staticmethod
+    @contextmanager
+    def _both(outer: AbstractContextManager[None], inner: AbstractContextManager[None]) -> Iterator[None]:
+        with outer, inner:
             yield
-        except self.loaded_dbapi.Error as error:
-            if error.args[:1] == (_DEADLOCK,):
-                state.transaction_aborted()
-            raise
-        state.sent(statement, word)
-        if word == "LOCK" and self.supports(Feature.LOCK_TABLES_COMMITS):
-            state.transaction_aborted()
 
     def _warn_of_lost_writes(self) -> None:
         feature = Feature.TEMPORARY_TABLE_IN_TRANSACTION
@@ -253,42 +257,45 @@ class MatrixOneDialect(MatrixOneReflection):
             )
 
     def do_commit(self, dbapi_connection: Any) -> None:
-        super().do_commit(dbapi_connection)  # type: ignore[no-untyped-call]
-        state_of(dbapi_connection).transaction_ended()
+        state = state_of(dbapi_connection)
+        after_commit, state.after_commit = state.after_commit, None
+        if reason := state.must_roll_back:
+            # After a failed commit, SQLAlchemy takes the transaction for ended and sends no ROLLBACK of its own.
+            self.do_rollback(dbapi_connection)
+            raise MatrixOneInvalidRequestError(f"Nothing was committed, the transaction was rolled back: {reason}")
+        with following(dbapi_connection, "COMMIT"):
+            super().do_commit(dbapi_connection)  # type: ignore[no-untyped-call]
+        if after_commit is not None:
+            after_commit()
 
     def do_rollback(self, dbapi_connection: Any) -> None:
-        super().do_rollback(dbapi_connection)  # type: ignore[no-untyped-call]
-        state_of(dbapi_connection).transaction_ended()
+        with following(dbapi_connection, "ROLLBACK"):
+            super().do_rollback(dbapi_connection)  # type: ignore[no-untyped-call]
 
     # -- autocommit and isolation levels
 
     def detect_autocommit_setting(self, dbapi_conn: DBAPIConnection) -> bool:
-        return state_of(dbapi_conn).autocommit
+        """Return whether a rollback can be left out, because there is nothing that it could end."""
+        state = state_of(dbapi_conn)
+        return state.autocommit is True and state.is_clean
 
     def set_isolation_level(self, dbapi_connection: DBAPIConnection, level: IsolationLevel) -> None:
-        """The SETs themselves, since the driver sends none where the server's flags mislead it.
+        """Send the SETs themselves, since the driver sends none if the server's flags mislead it.
 
         A SET commits. SQLAlchemy changes the level outside of transactions alone, so what may be open
         here are reads that went past it; they end.
         """
         autocommit = level == "AUTOCOMMIT"
-        cursor = dbapi_connection.cursor()
-        cursor.execute(f"SET AUTOCOMMIT = {int(autocommit)}")
+        execute_below(dbapi_connection, f"SET AUTOCOMMIT = {int(autocommit)}")
         if not autocommit:
             # SET TRANSACTION ISOLATION LEVEL is refused inside a transaction, and not seen by @@ afterwards.
-            cursor.execute(f"SET SESSION transaction_isolation = '{level.replace(' ', '-')}'")
-        cursor.close()
-        state = state_of(dbapi_connection)
-        state.autocommit = autocommit
-        state.transaction_ended()
+            execute_below(dbapi_connection, f"SET SESSION transaction_isolation = '{level.replace(' ', '-')}'")
 
     def get_isolation_level(self, dbapi_connection: DBAPIConnection) -> IsolationLevel:
         state = state_of(dbapi_connection)
-        cursor = dbapi_connection.cursor()
-        cursor.execute("SELECT @@transaction_isolation")
-        [level] = cursor.fetchone() or [""]
-        cursor.close()
-        if not state.has_statements and not state.autocommit:
+        was_clean = state.is_clean
+        [level] = execute_below(dbapi_connection, "SELECT @@transaction_isolation") or [""]
+        if was_clean and state.in_transaction:
             self.do_rollback(dbapi_connection)
         return _isolation_level(level)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.dialects.mysql.pymysql import MySQLDialect_pymysql
 
@@ -12,9 +12,24 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
 
+def connect(**kw: Any) -> Any:
+    """Return a connection of PyMySQL whose transaction this package can follow, for a ``creator`` of yours.
+
+    Takes what ``pymysql.connect()`` takes::
+
+        create_engine("matrixone+pymysql://", creator=lambda: connect(host="db", user="dump", password=secret()))
+    """
+    from .core.pymysql_connection import PyMySQLConnection
+
+    return PyMySQLConnection(**kw)
+
+
 class MatrixOneDialect_pymysql(MatrixOneDialect, MySQLDialect_pymysql):  # type: ignore[misc]
     driver = "pymysql"
     supports_statement_cache = True
+
+    def connect(self, *args: Any, **kw: Any) -> Any:
+        return connect(*args, **kw)
 
     @classmethod
     def get_async_dialect_cls(cls, url: URL) -> type[MatrixOneDialect]:

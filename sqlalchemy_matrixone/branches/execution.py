@@ -54,6 +54,7 @@ def executing(dialect: MatrixOneServer, element: BranchStatement, context: Any) 
     """
     connection = context.root_connection.connection
     state = state_of(connection)
+    dialect.learn_autocommit(connection)
     scope = element.transaction_scope(dialect.server_release)
     sees_changes = dialect.supports(Feature.CLONE_IN_TRANSACTION)
     for refusal in _REFUSALS:
@@ -64,11 +65,9 @@ def executing(dialect: MatrixOneServer, element: BranchStatement, context: Any) 
         with dialect.rolling_back_after(connection):
             yield
         return
-    if scope is TransactionScope.IN_TRANSACTION and _in_transaction(state) and not state.explicit_begin:
+    if scope is TransactionScope.IN_TRANSACTION and state.in_transaction and not state.explicit_begin:
         # The server commits a clone at once, except after a BEGIN. That would commit what was written before.
         context.root_connection.exec_driver_sql("BEGIN")
-    if not state.autocommit:
-        state.has_statements = state.has_writes = True
     yield
 
 
@@ -83,10 +82,6 @@ def _check_not_streamed(element: BranchStatement, context: Any) -> None:
             "rows are read at once. Execute it without stream(), stream_results and yield_per.",
             Reason.UNSUPPORTED,
         )
-
-
-def _in_transaction(state: TransactionState) -> bool:
-    return state.explicit_begin or not state.autocommit
 
 
 class _Refusal(NamedTuple):
@@ -104,7 +99,7 @@ class _Refusal(NamedTuple):
 _REFUSALS = (
     _Refusal(
         TransactionScope.AUTOCOMMIT,
-        lambda state, sees_changes: _in_transaction(state),
+        lambda state, sees_changes: state.in_transaction,
         "this release of MatrixOne commits it by itself or refuses it, and a rollback would not undo it. Use a "
         'connection with execution_options(isolation_level="AUTOCOMMIT").',
     ),
@@ -121,7 +116,15 @@ _REFUSALS = (
     ),
     _Refusal(
         TransactionScope.IN_TRANSACTION,
-        lambda state, sees_changes: _in_transaction(state) and state.has_writes and not state.explicit_begin,
+        lambda state, sees_changes: state.in_transaction and not state.explicit_begin and not state.complete,
+        "MatrixOne takes it into a transaction only after a BEGIN, which would commit what has been written on the "
+        "driver's own cursors; these are not seen on a connection that was made by a creator= of yours. Let that call "
+        "connect() of sqlalchemy_matrixone.pymysql, .aiomysql or .asyncmy instead of the driver's, open the "
+        'transaction with text("BEGIN"), or use AUTOCOMMIT.',
+    ),
+    _Refusal(
+        TransactionScope.IN_TRANSACTION,
+        lambda state, sees_changes: state.in_transaction and state.has_writes and not state.explicit_begin,
         "MatrixOne takes it into a transaction only after a BEGIN, which would commit what has been written in this "
         "one. Execute it before anything is written, commit or roll back first, or open the transaction with "
         'text("BEGIN").',
@@ -153,7 +156,7 @@ class Existence:
         """Whether the server reports no error of a clone or a branch here, as 3.0 does not inside a transaction."""
         state = state_of(self._connection.connection)
         reports_errors = self._dialect.supports(Feature.CLONE_IN_TRANSACTION)
-        return _in_transaction(state) and self._dialect.supports(Feature.CLONE) and not reports_errors
+        return state.in_transaction and self._dialect.supports(Feature.CLONE) and not reports_errors
 
     def find(self, wanted: DatabaseObject) -> CursorResult[Any] | None:
         """Return the result of a look-up, without its row; None if the object does not exist."""

@@ -1,122 +1,354 @@
-"""What has run on a DBAPI connection since its last commit or rollback.
+"""The transaction state of a connection to the server.
 
-MatrixOne accepts a recovery statement only where nothing has, and nothing that it sends tells a client
-whether that is so: the flags of its OK packets say "no transaction" after a SELECT, and "autocommit"
-after SET NAMES, in neither case truly. So the dialect keeps this account itself.
+MatrixOne accepts a recovery statement only if nothing has run since the last commit or rollback, and the flags that it
+sends do not tell a client whether that is so: OK packets claim "no transaction" after a SELECT and "autocommit" after
+SET NAMES. So this package follows the transaction itself. It does so in the driver's connection, which every
+statement passes, those of the driver's own cursors as well: see :mod:`.pymysql_connection`, :mod:`.aiomysql_connection`
+and :mod:`.asyncmy_connection`. A connection that somebody else has made (``creator=``) is followed by the dialect,
+which sees only what goes through SQLAlchemy; its state is not :attr:`~TransactionState.complete`.
 """
 
 from __future__ import annotations
 
-import re
-from functools import lru_cache
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
+
+from ..exc import MatrixOneInvalidRequestError
+from .sql_text import LONGEST_CACHED, OPAQUE, PING, READ, Event, Sent, read_long_statement, read_statement
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session, scoped_session
 
-# One way to match each text, so that no statement takes long to be refused by them.
-_BLANK = r"(?:[\s(]|/\*(?:[^*]|\*(?!/))*\*/|--[^\n]*(?:\n|$)|#[^\n]*(?:\n|$))"
-_FIRST_WORD = re.compile(_BLANK + r"*(\w+)")
-_SET_AUTOCOMMIT = re.compile(r"\bautocommit\s*:?=\s*(\w+)", re.I)
-_CREATE_TEMPORARY = re.compile(_BLANK + r"*create\b" + _BLANK + r"*temporary\b", re.I)
-_TO_SAVEPOINT = re.compile(r"\bto\b", re.I)
 
-_DDL = frozenset(("CREATE", "ALTER", "DROP", "RENAME", "TRUNCATE"))
-_READS = frozenset(("SELECT", "WITH", "USE", "SHOW", "DESCRIBE", "DESC", "EXPLAIN"))
-# What of a transaction, in a statement that begins like a read, a COMMIT would keep or a lock that it would free.
-_KEEPS = re.compile(r"\b(?:for\s+(?:update|share)|lock\s+in|into|insert|update|delete|nextval|setval|get_lock)\b", re.I)
+class _Change(NamedTuple):
+    """What an event does to the flags. None leaves a flag as it is."""
 
-
-class _Kind(NamedTuple):
-    word: str
-    writes: bool
+    has_statements: bool | None = None
+    explicit_begin: bool | None = None
+    has_ddl: bool | None = None
+    writes: int = 0
+    """Added to the number of writes."""
+    forgets_savepoints: bool = False
+    ends: bool = False
+    """Clears all flags before the others apply."""
 
 
-def _kind_of(statement: str) -> _Kind:
-    """The first word of a statement, and whether it may have written or locked something."""
-    # One with its values in it is not kept.
-    return _cached_kind_of(statement) if len(statement) <= _LONGEST_CACHED else _cached_kind_of.__wrapped__(statement)
+_NO_CHANGE = _Change()
 
 
-_LONGEST_CACHED = 5000
+class _Transition(NamedTuple):
+    sent: _Change
+    """Applies when the statement is on its way, whatever comes of it."""
+    succeeded: _Change = _NO_CHANGE
+    refused: _Change = _NO_CHANGE
+    """Applies when the server has answered with an error."""
 
 
-@lru_cache(maxsize=512)
-def _cached_kind_of(statement: str) -> _Kind:
-    match = _FIRST_WORD.match(statement)
-    word = match[1].upper() if match else ""
-    return _Kind(word, word not in _READS or _KEEPS.search(statement) is not None)
+_USED = _Change(has_statements=True)
+_ENDED = _Change(ends=True)
+_UNKNOWN = _Change(True, explicit_begin=False, has_ddl=True, writes=1, forgets_savepoints=True)
+# After an error the transaction is either as it was or gone: what was written may still be there, BEGIN may be undone.
+_DOUBTFUL = _Change(explicit_begin=False, forgets_savepoints=True)
+
+_TRANSITIONS = {
+    # event             as soon as it is sent                  if it succeeds                       if it is refused
+    Event.NOTHING:     _Transition(_NO_CHANGE),
+    Event.READ:        _Transition(_USED),
+    Event.WRITE:       _Transition(_Change(True, writes=1),    _NO_CHANGE,                          _Change(writes=-1)),
+    Event.COPY:        _Transition(_Change(True, writes=1)),
+    Event.CHANGE:      _Transition(_Change(True, has_ddl=True, writes=1)),
+    Event.BEGIN:       _Transition(_USED,                      _Change(True, True, ends=True),      _DOUBTFUL),
+    Event.COMMIT:      _Transition(_NO_CHANGE,                 _ENDED,                              _DOUBTFUL),
+    Event.ROLLBACK:    _Transition(_NO_CHANGE,                 _ENDED,                              _DOUBTFUL),
+    Event.SET:         _Transition(_USED,                      _ENDED,                              _DOUBTFUL),
+    Event.MAY_COMMIT:  _Transition(_Change(True, False, None, writes=1, forgets_savepoints=True)),
+    Event.SAVEPOINT:   _Transition(_NO_CHANGE),
+    Event.RELEASE:     _Transition(_NO_CHANGE),
+    Event.ROLLBACK_TO: _Transition(_NO_CHANGE),
+    Event.OPAQUE:      _Transition(_UNKNOWN),
+}  # fmt: skip
+"""What each event does to the state of a transaction: the one place where that is written down."""
+
+# If one of these fails, MatrixOne rolls back the whole transaction: after a failed SET, all that was written is gone.
+_COMMITTING = frozenset((Event.COMMIT, Event.BEGIN, Event.SET, Event.MAY_COMMIT, Event.OPAQUE))
+
+# Errors with which the server rolls back the whole transaction, on some releases only the statement: deadlocks, lost
+# locks and lock services, timeouts of a lock.
+_ROLLED_BACK = frozenset((1205, 20502, 20504, 20505, 20634, 20638, 20701, 20702, 20703, 20704, 20706, 20709, 20710))
 
 
 class TransactionState:
-    """The account of one DBAPI connection.
+    """What has run on a connection since its last commit or rollback.
 
-    :ivar autocommit: whether the server commits each statement by itself.
+    :ivar complete: whether every statement of the connection is seen, those of the driver's cursors too.
+    :ivar autocommit: whether the server commits each statement by itself; None if that is not known.
     :ivar has_statements: whether the server would refuse a recovery statement now.
     :ivar explicit_begin: whether the transaction was begun by a BEGIN.
-    :ivar has_writes: whether a BEGIN now would commit something.
-    :ivar has_ddl: whether tables were made, changed or dropped.
+    :ivar has_ddl: whether tables were created, changed or dropped.
+    :ivar must_roll_back: why nothing may be committed before a rollback; empty if it may.
+    :ivar after_commit: what to call once, when the next COMMIT has succeeded.
+    :ivar pending: the statement whose outcome is not known yet.
     """
 
-    __slots__ = ("autocommit", "explicit_begin", "has_ddl", "has_statements", "has_writes")
+    __slots__ = (
+        "_savepoints",
+        "_writes",
+        "_wrote_before",
+        "after_commit",
+        "autocommit",
+        "complete",
+        "explicit_begin",
+        "has_ddl",
+        "has_statements",
+        "must_roll_back",
+        "pending",
+    )
 
-    def __init__(self, autocommit: bool = False) -> None:
+    def __init__(self, autocommit: bool | None = False, *, complete: bool = True) -> None:
+        self.complete = complete
         self.autocommit = autocommit
-        self.has_statements = self.explicit_begin = self.has_writes = self.has_ddl = False
+        self.after_commit: Callable[[], None] | None = None
+        self.pending: Sent | None = None
+        self._wrote_before = False
+        self._end()
 
-    def transaction_ended(self) -> None:
-        """A COMMIT or ROLLBACK was carried out."""
-        self.has_statements = False
-        self.transaction_aborted()
+    def _end(self) -> None:
+        self.has_statements = self.explicit_begin = self.has_ddl = False
+        self.must_roll_back = ""
+        self._writes = 0
+        self._savepoints: list[tuple[str, int]] = []
 
-    def sending(self, statement: str) -> str:
-        """A statement is on its way, whatever may become of it. Gives its first word, for :meth:`sent`."""
-        word, writes = _kind_of(statement)
-        begins = word in ("BEGIN", "START")
-        if not self.autocommit or begins:
+    @property
+    def has_writes(self) -> bool:
+        """Whether a commit now would keep something."""
+        return self._writes > 0
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether it is certain that nothing has run, so that a ROLLBACK or BEGIN of ours affects nothing else."""
+        return self.complete and not self.has_statements
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether what is written now waits for a commit. True if that is not known."""
+        return self.explicit_begin or not self.autocommit
+
+    # -- a statement on its way
+
+    def _refuse(self, statement: Sent) -> None:
+        if self.must_roll_back and statement.event in _COMMITTING:
+            raise MatrixOneInvalidRequestError(
+                f"Nothing was sent, since it would commit half of a transaction: {self.must_roll_back} Call rollback()."
+            )
+        if statement.event is Event.ROLLBACK_TO:
+            raise MatrixOneInvalidRequestError(
+                "ROLLBACK TO was not sent: MatrixOne fails it, and undoes the statement before it. begin_nested() "
+                "rolls back as long as nothing has been written in it."
+            )
+
+    def sending(self, statement: Sent) -> None:
+        """Note that a statement is about to be sent. Set :attr:`pending` to it once it is on its way.
+
+        :raises MatrixOneInvalidRequestError: if it would commit half of a transaction, or is a ROLLBACK TO.
+        """
+        event = statement.event
+        if self.must_roll_back or event is Event.ROLLBACK_TO:
+            self._refuse(statement)
+        # What the driver still reads of former statements does not count for this one.
+        self.pending = None
+        self._wrote_before = self._writes > 0
+        change = _TRANSITIONS[event].sent
+        if change is not _USED:
+            self._apply(change)
+        elif self.explicit_begin or not self.autocommit:
             self.has_statements = True
-        self.explicit_begin = self.explicit_begin or begins
-        self.has_writes = self.has_writes or (writes and not begins)
-        self.has_ddl = self.has_ddl or word in _DDL
-        return word
+        if statement.sets_autocommit:
+            self.autocommit = None
 
-    def sent(self, statement: str, word: str) -> None:
-        """A statement was carried out. COMMIT, ROLLBACK and any SET end the transaction."""
-        if word == "SET":
-            if match := _SET_AUTOCOMMIT.search(statement):
-                self.autocommit = match[1].upper() in ("1", "ON", "TRUE")
-            self.transaction_ended()
-        elif word == "COMMIT" or (word == "ROLLBACK" and not _TO_SAVEPOINT.search(statement)):
-            self.transaction_ended()
+    def succeeded(self) -> None:
+        """Note that the server has carried out the pending statement."""
+        statement = self.pending
+        if statement is None:
+            return
+        self.pending = None
+        if statement.savepoint:
+            self._note_savepoint(statement)
+        if (change := _TRANSITIONS[statement.event].succeeded) is not _NO_CHANGE:
+            self._apply(change)
+        if statement.sets_autocommit:
+            self.autocommit = statement.autocommit
 
-    def transaction_aborted(self) -> None:
-        """The server has ended the transaction by itself, and with it what a BEGIN had begun."""
-        self.explicit_begin = self.has_writes = self.has_ddl = False
+    def failed(self, error: BaseException) -> None:
+        """Note that the pending statement has ended in an error, of the server or on the way to it."""
+        statement, self.pending = self.pending, None
+        number = _number_of(error)
+        if statement is None or number is None:
+            return
+        self._apply(_TRANSITIONS[statement.event].refused)
+        if number in _ROLLED_BACK:
+            self._apply(_DOUBTFUL)
+        elif statement.event not in _COMMITTING:
+            return
+        if self._wrote_before and self.in_transaction:
+            self.must_roll_back = (
+                f"with error {number} the server has rolled back what was written before, or at least may have."
+            )
+
+    def _apply(self, change: _Change) -> None:
+        if change.ends:
+            self._end()
+        if change.explicit_begin is not None:
+            self.explicit_begin = change.explicit_begin
+        if change.has_ddl is not None:
+            self.has_ddl = change.has_ddl
+        if change.has_statements and (self.explicit_begin or not self.autocommit):
+            self.has_statements = True
+        self._writes += change.writes
+        if change.forgets_savepoints:
+            self._savepoints.clear()
+
+    def reconnected(self, former: TransactionState) -> None:
+        """Note that the driver has replaced its connection to the server, and with it a transaction."""
+        self.must_roll_back = former.must_roll_back
+        if former.has_writes and former.in_transaction:
+            self.must_roll_back = "the driver has connected again, and what was written before is lost."
+
+    # -- savepoints
+
+    def _note_savepoint(self, statement: Sent) -> None:
+        self._forget_savepoint(statement.savepoint)
+        if statement.event is Event.SAVEPOINT:
+            self._savepoints.append((statement.savepoint, self._writes))
+
+    def _forget_savepoint(self, name: str) -> None:
+        """Forget a savepoint and those that were set after it."""
+        names = [each for each, _ in self._savepoints]
+        if name in names:
+            del self._savepoints[names.index(name) :]
+
+    def roll_back_to(self, savepoint: str) -> None:
+        """Roll back to a savepoint if nothing has been written since, which is then all that there is to do.
+
+        :raises MatrixOneInvalidRequestError: if something was written since, or may have been. The transaction
+            can only be rolled back as a whole from then on.
+        """
+        if self.complete and dict(self._savepoints).get(savepoint) == self._writes:
+            self._forget_savepoint(savepoint)
+            self._savepoints.append((savepoint, self._writes))
+            return
+        if not self.in_transaction:
+            raise MatrixOneInvalidRequestError(
+                "begin_nested() cannot be rolled back: the connection is in AUTOCOMMIT, so that each statement in it "
+                "has been committed already."
+            )
+        self.must_roll_back = "a begin_nested() could not be rolled back, and what was written in it would be kept."
+        raise MatrixOneInvalidRequestError(_NO_ROLLBACK_TO if self.complete else _NO_ROLLBACK_TO + _INCOMPLETE)
 
 
-def makes_temporary_table(statement: str) -> bool:
-    return _CREATE_TEMPORARY.match(statement) is not None
+_NO_ROLLBACK_TO = (
+    "begin_nested() cannot be rolled back once something has been written in it: MatrixOne accepts SAVEPOINT and "
+    "ignores it. Nothing was rolled back; the transaction can be rolled back as a whole with rollback(), and is not "
+    "committed any more. Give what may fail a transaction of its own on a second connection, or let it fail before "
+    "it writes."
+)
+_INCOMPLETE = (
+    " The statements of this connection are not all seen, because it was made by a creator= of yours: let that call "
+    "connect() of sqlalchemy_matrixone.pymysql, .aiomysql or .asyncmy instead of the driver's."
+)
 
+
+def _number_of(error: BaseException) -> int | None:
+    """Return the number of an error that the server has answered with; None for any other error."""
+    number = error.args[0] if error.args else None
+    # 2000 to 2999 are those of the client: a lost connection, a timeout.
+    if isinstance(number, int) and number >= 1000 and not 2000 <= number < 3000:
+        return number
+    return None
+
+
+NOT_CONNECTED = TransactionState()
+"""The state of a connection of ours before it has connected. Never changed."""
+
+
+# -- the state of a connection
 
 _states: WeakKeyDictionary[Any, TransactionState] = WeakKeyDictionary()
 
 
 def driver_connection(connection: Any) -> Any:
-    """The driver's own connection behind SQLAlchemy's pool proxy or async adapter."""
+    """Return the driver's own connection behind SQLAlchemy's pool proxy or async adapter."""
     return getattr(connection, "driver_connection", None) or connection
 
 
 def state_of(connection: Any) -> TransactionState:
-    """The account of a DBAPI connection, however wrapped."""
+    """Return the transaction state of a DBAPI connection, however wrapped."""
     driver = driver_connection(connection)
+    state = getattr(driver, "transaction_state", None)
+    if isinstance(state, TransactionState):
+        return state
     state = _states.get(driver)
     if state is None:
-        # An autocommit_mode of None leaves the server's default, which is on.
-        state = _states[driver] = TransactionState(autocommit=getattr(driver, "autocommit_mode", False) is not False)
+        # An autocommit_mode of None leaves the server's default.
+        state = _states[driver] = TransactionState(getattr(driver, "autocommit_mode", None), complete=False)
     return state
 
 
+NOTHING = nullcontext()
+"""What goes around a statement of which nothing is to be done."""
+
+
+def following(connection: Any, statement: str) -> AbstractContextManager[None]:
+    """Follow a statement on a connection that does not do so by itself: around the sending of the statement."""
+    state = state_of(connection)
+    return NOTHING if state.complete else _following(state, read_command(_COM_QUERY, statement))
+
+
+@contextmanager
+def _following(state: TransactionState, statement: Sent) -> Iterator[None]:
+    state.sending(statement)
+    state.pending = statement
+    try:
+        yield
+    except Exception as error:
+        state.failed(error)
+        raise
+    state.succeeded()
+
+
+# -- the commands of MySQL's protocol
+
+_COM_QUERY = 3
+_COM_STMT_EXECUTE = 23
+_COMMANDS = {
+    2: READ,  # COM_INIT_DB, a USE
+    14: PING,
+    22: READ,  # COM_STMT_PREPARE
+    25: PING,  # COM_STMT_CLOSE
+}
+
+
+def read_command(command: int, payload: bytes | bytearray | str, prepared: Mapping[int, Sent] | None = None) -> Sent:
+    """Tell what a command, as a driver sends it, does to a transaction.
+
+    :param prepared: the statements that the connection has prepared, by their numbers.
+    """
+    if command == _COM_QUERY:
+        if type(payload) is not bytes:
+            payload = payload.encode(errors="replace") if isinstance(payload, str) else bytes(payload)
+        return read_statement(payload) if len(payload) <= LONGEST_CACHED else read_long_statement(payload)
+    if command == _COM_STMT_EXECUTE and prepared and isinstance(payload, bytes):
+        return prepared.get(int.from_bytes(payload[:4], "little"), OPAQUE)
+    return _COMMANDS.get(command, OPAQUE)
+
+
+def read_prepared(query: bytes | str) -> Sent:
+    """Tell what the execution of a prepared statement does, whose success the driver does not show."""
+    statement = read_command(_COM_QUERY, query)
+    return statement if statement.event in (Event.READ, Event.WRITE, Event.CHANGE) else OPAQUE
+
+
 def has_changes(session: Session | scoped_session[Any]) -> bool:
-    """Whether a flush would write something."""
+    """Return whether a flush would write something."""
     return bool(session.new or session.deleted) or any(map(session.is_modified, session.dirty))

@@ -1,4 +1,8 @@
-"""What this package asks the drivers' connections for beyond the DBAPI, and the only place for their private API."""
+"""What this package asks the drivers' connections for beyond the DBAPI.
+
+The only place for the private API of the drivers, with the connection classes of :mod:`.pymysql_connection`,
+:mod:`.aiomysql_connection` and :mod:`.asyncmy_connection`.
+"""
 
 from __future__ import annotations
 

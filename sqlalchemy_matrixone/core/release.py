@@ -36,6 +36,7 @@ class Feature(Enum):
     GEOMETRY = (3, 0, 0), "GEOMETRY"
     ENUM_COMMA = (3, 0, 0), "commas in the values of an ENUM, which part them before,"
     CLONE = (3, 0, 0), "CREATE TABLE or DATABASE … CLONE"
+    SHOW_CREATE_OF_SET_NULL = (3, 0, 0), "SHOW CREATE TABLE of a table with ON DELETE SET NULL"
     PRESENT_WITHIN_PAST = (3, 0, 0), "reading the present in a subquery of a SELECT from the past"
     DATA_BRANCH = (3, 0, 6), "DATA BRANCH"
     DIFF_SUMMARY = (3, 0, 9), "DATA BRANCH DIFF … OUTPUT SUMMARY"
@@ -47,15 +48,21 @@ class Feature(Enum):
     TEMPORARY_TABLE_INDEX = (4, 0, 0), "CREATE INDEX on a temporary table"
     TEMPORARY_TABLE_IN_TRANSACTION = (4, 0, 0), "temporary tables in a transaction, whose writes are lost before"
     INDEX_MAINTENANCE = (4, 0, 0), "ASYNC, FORCE_SYNC and AUTO_UPDATE of an index"
-    LOCK_TABLES_COMMITS = (4, 0, 0), "LOCK TABLES, which commits"
     INTERNAL_ROWS = (4, 0, 0), "the column kind of mo_snapshots and mo_pitr"
     GENERATED_COLUMN = (4, 0, 0), "columns GENERATED ALWAYS AS"
+    LOCK_OF_JOIN = (4, 0, 0), "SELECT … FOR UPDATE of joined tables"
+    UPDATE_JOIN_OF_ANY_TYPE = (4, 0, 0), "UPDATE … JOIN that sets a vector or a YEAR"
+    DELETE_FROM_TREE_OF_SET_NULL = (4, 2, 0), "DELETE from a table that refers to itself with ON DELETE SET NULL"
     INDEX_INCLUDE = (4, 1, 0), "INCLUDE of an index"
     PITR_RESTORE_IN_ACCOUNT = (
         (4, 1, 0),
         "RESTORE ACCOUNT … DATABASE … FROM PITR, refused by 4.2.0 too,",
     )
     ENUM_COMMA_LOST = (4, 0, 0), "commas in the values of an ENUM, which part them"
+    LOGICAL_TABLE_ID = (
+        (4, 1, 0),
+        "mo_tables.rel_logical_id, which PITRs and snapshots of a table keep, and garbage collection does not go by",
+    )
     CLONE_COPY_GRANTS = (4, 1, 2), "CLONE … COPY GRANTS"
     CHECK_CONSTRAINT = (4, 2, 0), "CHECK constraints, ignored before"
     DEFAULT_IN_PARENTHESES = (4, 2, 0), "(…) around a default with quotes, which ALTER doubles otherwise"

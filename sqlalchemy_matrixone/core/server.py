@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from sqlalchemy.dialects.mysql.base import MySQLDialect
 
 from ..exc import MatrixOneArgumentError, MatrixOneInvalidRequestError, Reason, RecoveryError, reason_of
-from .connection import state_of
+from .connection import following, state_of
 from .release import NEWEST, Feature, Release
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ class MatrixOneServer(MySQLDialect):
         :param statement: what is about to be sent, as the message has it.
         :raises RecoveryError: of the given kind, with reason active_transaction, where the server would refuse it.
         """
+        self.learn_autocommit(connection)
         if not state_of(connection).has_statements:
             return
         raise error(
@@ -52,36 +53,67 @@ class MatrixOneServer(MySQLDialect):
             Reason.ACTIVE_TRANSACTION,
         )
 
+    def learn_autocommit(self, connection: Any) -> None:
+        """Ask the server whether autocommit is on, if the statements sent so far do not tell."""
+        state = state_of(connection)
+        if state.autocommit is not None:
+            return
+        had_statements = state.has_statements
+        was_clean = state.is_clean
+        [value] = execute_below(connection, "SELECT @@autocommit")
+        state.autocommit = str(value).upper() in ("1", "ON")
+        if state.autocommit:
+            state.has_statements = had_statements
+        elif was_clean:
+            self.do_rollback(connection)  # type: ignore[no-untyped-call]
+
     @contextmanager
     def rolling_back_after(self, connection: Any) -> Iterator[None]:
-        """End the transaction that the server counts a recovery statement as, whether it succeeded or not."""
+        """End the transaction that the server counts a recovery statement as, whether it succeeded or not.
+
+        If it succeeded, it was the first statement of the transaction: the server refuses it otherwise.
+        """
         state = state_of(connection)
+        was_clean = state.is_clean
         try:
             yield
         except self.loaded_dbapi.Error as error:
             if reason_of(error) is Reason.ACTIVE_TRANSACTION:
-                # Something has run that the dialect did not see; it stays untouched.
-                state.has_statements = True
-            elif not state.autocommit and not self.is_disconnect(error, connection, None):
+                state.has_statements = True  # something has run that was not seen, and stays as it is
+            elif was_clean and state.in_transaction and not self.is_disconnect(error, connection, None):
                 self.do_rollback(connection)  # type: ignore[no-untyped-call]
             raise
         except RecoveryError:
             # The server ended it for us, on a connection that lives on.
-            if not state.autocommit:
+            if was_clean and state.in_transaction:
                 self.do_rollback(connection)  # type: ignore[no-untyped-call]
             raise
-        if not state.autocommit:
+        if state.in_transaction:
             self.do_rollback(connection)  # type: ignore[no-untyped-call]
 
     @contextmanager
     def preserving_clean_state(self, connection: Connection) -> Iterator[None]:
-        """For queries of our own: where nothing has run on the connection, nothing will have."""
-        was_clean = not state_of(connection.connection).has_statements
+        """For queries of our own: if it is certain that nothing has run on the connection, nothing will have.
+
+        The ROLLBACK goes through SQLAlchemy, which knows what to do with the connection if it fails or is cancelled.
+        """
+        was_clean = state_of(connection.connection).is_clean
         try:
             yield
         finally:
             if was_clean and not connection.invalidated and state_of(connection.connection).has_statements:
-                self.do_rollback(connection.connection)  # type: ignore[no-untyped-call]
+                connection.exec_driver_sql("ROLLBACK")
+
+
+def execute_below(connection: Any, statement: str) -> Any:
+    """Execute a statement on a DBAPI connection, below SQLAlchemy, and return its first row."""
+    cursor = connection.cursor()
+    try:
+        with following(connection, statement):
+            cursor.execute(statement)
+        return cursor.fetchone()
+    finally:
+        cursor.close()
 
 
 # Zones as arguments of CONVERT_TZ. The server's process has one of its own, daylight saving included, in

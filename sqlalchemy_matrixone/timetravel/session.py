@@ -83,6 +83,14 @@ def time_travel(
         travel.end(option)
 
 
+def refuse_time_travel(session: Session | scoped_session[Any]) -> None:
+    """
+    :raises MatrixOneInvalidRequestError: within a block of ``time_travel()``, in which nothing is written.
+    """
+    if _CURRENT in session.info:
+        raise MatrixOneInvalidRequestError("within time_travel() nothing is written: leave the block first")
+
+
 def _sync_session(session: Any) -> Session:
     if hasattr(session, "registry"):  # of a scoped_session or async_scoped_session
         session = session()

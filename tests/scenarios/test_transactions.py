@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import threading
 import time
+from typing import Any
 
+import pymysql
 import pytest
 from sqlalchemy import Connection, exc, insert, select, text
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
@@ -153,8 +155,17 @@ def test_an_explicit_begin_counts_in_autocommit(server: Server, admin: Admin, sh
         connection.execute(DropSnapshot("sc_snap"))
 
 
-def test_what_went_past_the_dialect_is_refused_by_the_server_and_stays(server: Server, admin: Admin, shop: None):
-    with server.engine().connect() as connection:
+def test_rows_on_a_connection_of_another_creator_are_left_by_a_refused_statement(
+    server: Server, admin: Admin, shop: None
+):
+    """They are not seen, so that the statement is sent; the server refuses it."""
+
+    def creator() -> Any:
+        return pymysql.connect(
+            host=server.host, port=server.port, user="dump", password=server.target.password, ssl_disabled=True
+        )
+
+    with server.engine(server.url(), creator=creator).connect() as connection:
         cursor = connection.connection.cursor()
         cursor.execute(INSERT)
         with pytest.raises(SnapshotError) as refusal:

@@ -11,7 +11,10 @@ import asyncmy.connection
 import pymysql.connections
 import pytest
 
+from sqlalchemy_matrixone.core.aiomysql_connection import AiomysqlConnection
+from sqlalchemy_matrixone.core.asyncmy_connection import AsyncmyConnection
 from sqlalchemy_matrixone.core.driver_internals import abandon, server_greeting
+from sqlalchemy_matrixone.core.pymysql_connection import PyMySQLConnection
 
 GREETING = "8.0.30-MatrixOne-v4.2.0"
 
@@ -65,3 +68,18 @@ def test_abandon_closes_an_asynchronous_connection(driver):
     closed = []
     abandon(SimpleNamespace(ensure_closed=None, close=lambda: closed.append(True)))
     assert closed == [True]
+
+
+@pytest.mark.parametrize(
+    ("driver", "followed"),
+    [
+        (pymysql.connections, PyMySQLConnection),
+        (aiomysql.connection, AiomysqlConnection),
+        (asyncmy.connection, AsyncmyConnection),
+    ],
+)
+def test_methods_that_follow_a_transaction_are_those_of_the_driver(driver, followed):
+    """A method that the driver has renamed would follow nothing; see scenarios/test_transaction_state.py."""
+    ours = {name for name, value in vars(followed).items() if callable(value) and not name.startswith("__")}
+    assert {"_execute_command", "_read_query_result", "_read_ok_packet", "get_autocommit"} <= ours
+    assert ours <= set(dir(driver.Connection))

@@ -1,85 +1,290 @@
-"""The account of what has run on a connection, as the servers count it."""
+"""The transaction state of a connection, as the server counts it."""
 
 from __future__ import annotations
 
 import pytest
+from sqlalchemy.exc import InvalidRequestError
 
-from sqlalchemy_matrixone.core.connection import TransactionState, makes_temporary_table
+from sqlalchemy_matrixone.core.connection import TransactionState, following, read_command, read_prepared, state_of
+from sqlalchemy_matrixone.core.sql_text import Event, read_statement
 
 
-def run(*statements: str, autocommit: bool = False) -> TransactionState:
+def follow(state: TransactionState, text: str, error: int | None = None) -> None:
+    statement = read_statement(text.encode())
+    state.sending(statement)
+    state.pending = statement
+    if error is None:
+        state.succeeded()
+    else:
+        state.failed(RuntimeError(error, "as the server says"))
+
+
+def run(*statements: str | tuple[str, int], autocommit: bool | None = False) -> TransactionState:
+    """Follow statements; one with a number has failed with that error."""
     state = TransactionState(autocommit)
     for statement in statements:
-        state.sent(statement, state.sending(statement))
+        text, error = (statement, None) if isinstance(statement, str) else statement
+        follow(state, text, error)
     return state
 
 
-@pytest.mark.parametrize(
-    "statements",
-    [
-        [],
-        ["SELECT 1", "COMMIT"],
-        ["SELECT 1", "rollback"],
-        ["BEGIN", "INSERT INTO t VALUES (1)", "/* done */ COMMIT"],
-        ["SET @x = 1"],
-        ["INSERT INTO t VALUES (1)", "SET time_zone = '+00:00'"],
-        ["SELECT 1", "-- why\n# and how\n  commit;"],
-    ],
-)
-def test_clean(statements):
-    assert not run(*statements).has_statements
+class TestHasStatements:
+    @pytest.mark.parametrize(
+        "statements",
+        [
+            [],
+            ["SELECT 1", "COMMIT"],
+            ["SELECT 1", "rollback"],
+            ["BEGIN", "INSERT INTO t VALUES (1)", "/* done */ COMMIT"],
+            ["SET @x = 1"],
+            ["INSERT INTO t VALUES (1)", "SET time_zone = '+00:00'"],
+            ["SAVEPOINT a", "RELEASE SAVEPOINT a"],
+        ],
+    )
+    def test_connection_is_clean(self, statements):
+        assert not run(*statements).has_statements
+
+    @pytest.mark.parametrize(
+        "statements",
+        [
+            ["SELECT 1"],
+            ["BEGIN"],
+            ["START TRANSACTION"],
+            ["USE d"],
+            ["COMMIT", "SHOW TABLES"],
+            ["/* COMMIT */ SELECT 1"],
+            [""],
+            ["COMMIT; INSERT INTO t VALUES (1)"],
+            ["INSERT INTO t VALUES (1); COMMIT"],
+            ["SET TRANSACTION ISOLATION LEVEL READ COMMITTED"],
+            ["CREATE SEQUENCE s"],
+            [("SELECT * FROM nowhere", 1146)],
+            [("SET sql_mode = 'garbage'", 20101)],
+            ["SELECT 1", ("COMMIT", 20619)],
+        ],
+    )
+    def test_connection_is_used(self, statements):
+        assert run(*statements).has_statements
+
+    def test_autocommit_is_used_only_by_an_explicit_transaction(self):
+        assert not run("SELECT 1", autocommit=True).has_statements
+        assert run("SELECT 1", "BEGIN", autocommit=True).has_statements
+        assert not run("BEGIN", "SELECT 1", "COMMIT", "SELECT 1", autocommit=True).has_statements
+
+    def test_unknown_autocommit_counts_as_off(self):
+        assert run("SELECT 1", autocommit=None).has_statements
+        assert not run("SET autocommit = DEFAULT", autocommit=True).has_statements
+        assert run("SET autocommit = DEFAULT", "SELECT 1", autocommit=True).has_statements
 
 
-@pytest.mark.parametrize(
-    "statements",
-    [
-        ["SELECT 1"],
-        ["BEGIN"],
-        ["START TRANSACTION"],
-        ["USE d"],
-        ["COMMIT", "SHOW TABLES"],
-        ["SELECT 1", "ROLLBACK TO SAVEPOINT a"],
-        ["/* COMMIT */ SELECT 1"],
-        [""],
-    ],
-)
-def test_used(statements):
-    assert run(*statements).has_statements
+class TestHasWrites:
+    @pytest.mark.parametrize(
+        "statement", ["INSERT INTO t VALUES (1)", "CREATE TABLE t (a INT)", "SELECT * FROM t FOR UPDATE", "CALL p()"]
+    )
+    def test_writes_and_locks_mark_the_transaction_as_written(self, statement):
+        assert run(statement).has_writes
+        assert not run(statement, "COMMIT").has_writes
+
+    @pytest.mark.parametrize("statement", ["SELECT 1", "USE d", "BEGIN", "SAVEPOINT a"])
+    def test_reads_do_not(self, statement):
+        assert not run(statement).has_writes
+
+    def test_refused_write_has_written_nothing(self):
+        assert not run(("INSERT INTO t VALUES (1)", 1062)).has_writes
+        assert run("INSERT INTO t VALUES (1)", ("INSERT INTO t VALUES (1)", 1062)).has_writes
+
+    @pytest.mark.parametrize("error", [0, 104, 2013, 2014])
+    def test_write_whose_answer_was_lost_may_have_written(self, error):
+        assert run(("INSERT INTO t VALUES (1)", error)).has_writes
+
+    def test_write_whose_answer_cannot_be_decoded_has_written(self):
+        state = TransactionState()
+        statement = read_statement(b"INSERT INTO t VALUES (1) RETURNING a")
+        state.sending(statement)
+        state.pending = statement
+        state.failed(UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"))
+        assert state.has_writes
+
+    @pytest.mark.parametrize("statement", ["DROP TABLE a, b", "CALL p()", "INSERT INTO t VALUES (1); COMMIT"])
+    def test_other_refused_statements_may_have_written(self, statement):
+        assert run((statement, 1146)).has_writes
 
 
-def test_what_failed_counts_as_run():
-    state = TransactionState()
-    state.sending("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE")
-    assert state.has_statements
+class TestExplicitBegin:
+    def test_begin_is_followed_until_it_ends(self):
+        assert run("BEGIN").explicit_begin
+        assert run("start transaction", "INSERT INTO t VALUES (1)").explicit_begin
+        assert not run("BEGIN", "ROLLBACK").explicit_begin
+        assert not run("SELECT 1").explicit_begin
+
+    @pytest.mark.parametrize("statement", ["LOCK TABLES t READ", "CREATE SEQUENCE s", "CALL p()", "COMMIT; BEGIN"])
+    def test_begin_is_doubted_after_what_may_commit(self, statement):
+        assert not run("BEGIN", statement).explicit_begin
+
+    @pytest.mark.parametrize("error", [20701, 1205, 20706])
+    def test_begin_is_doubted_after_a_deadlock_or_lock_timeout(self, error):
+        state = run("BEGIN", ("UPDATE t SET a = 1", error))
+        assert not state.explicit_begin
+        assert state.has_statements
 
 
-def test_autocommit_is_used_by_an_explicit_transaction_alone():
-    assert not run("SELECT 1", autocommit=True).has_statements
-    assert run("SELECT 1", "BEGIN", autocommit=True).has_statements
-    assert not run("BEGIN", "SELECT 1", "COMMIT", "SELECT 1", autocommit=True).has_statements
+class TestAutocommit:
+    @pytest.mark.parametrize("value", ["1", "ON", "true"])
+    def test_autocommit_set_by_hand_is_seen(self, value):
+        assert run(f"SET autocommit = {value}").autocommit
+        assert not run("SET @@autocommit = 0", autocommit=True).autocommit
+
+    @pytest.mark.parametrize("statement", ["SET @autocommit = 1", "SET GLOBAL autocommit = 1"])
+    def test_other_variables_of_that_name_change_nothing(self, statement):
+        assert run(statement).autocommit is False
+
+    @pytest.mark.parametrize("statement", ["SET autocommit = @x", "CALL p()", "EXECUTE p"])
+    def test_autocommit_that_is_not_shown_is_unknown(self, statement):
+        assert run(statement, autocommit=True).autocommit is None
+
+    def test_autocommit_is_unknown_after_a_failed_set(self):
+        assert run(("SET autocommit = 7", 20101), autocommit=True).autocommit is None
 
 
-@pytest.mark.parametrize("value", ["1", "ON", "true"])
-def test_autocommit_set_by_hand_is_seen(value):
-    assert run(f"SET autocommit = {value}").autocommit
-    assert run(f"set session autocommit={value}").autocommit
-    assert not run("SET @@autocommit = 0", autocommit=True).autocommit
+class TestMustRollBack:
+    """What was written is gone on the server, or cannot be taken back: a commit would keep half of a transaction."""
+
+    @pytest.mark.parametrize(
+        "failed", [("SET nonsense = 1", 20101), ("DROP SEQUENCE s", 1146), ("UPDATE t SET a = 1", 20701)]
+    )
+    @pytest.mark.parametrize("commit", ["COMMIT", "BEGIN", "SET @x = 1", "SELECT 1; COMMIT", "CREATE SEQUENCE s"])
+    def test_commit_is_refused_after_the_server_lost_writes(self, failed, commit):
+        state = run("INSERT INTO t VALUES (1)", failed)
+        with pytest.raises(InvalidRequestError, match=f"error {failed[1]}.* Call rollback"):
+            follow(state, commit)
+        follow(state, "SELECT 1")
+        follow(state, "ROLLBACK")
+        follow(state, commit)
+
+    def test_nothing_is_refused_if_nothing_was_lost(self):
+        assert not run("SELECT 1", ("SET nonsense = 1", 20101)).must_roll_back
+        assert not run(("UPDATE t SET a = 1", 20701)).must_roll_back
+        assert not run("INSERT INTO t VALUES (1)", ("INSERT INTO t VALUES (1)", 1062)).must_roll_back
+        assert not run("INSERT INTO t VALUES (1)", ("SET nonsense = 1", 20101), autocommit=True).must_roll_back
+
+    def test_commit_is_refused_after_a_lost_commit(self):
+        assert run("INSERT INTO t VALUES (1)", ("COMMIT", 20619)).must_roll_back
+
+    def test_reconnecting_loses_what_was_written(self):
+        state = TransactionState()
+        state.reconnected(run("INSERT INTO t VALUES (1)"))
+        assert "connected again" in state.must_roll_back
+        state.reconnected(run("INSERT INTO t VALUES (1)", "COMMIT"))
+        assert not state.must_roll_back
 
 
-@pytest.mark.parametrize("blanks", [" " * 200, "/* a */" * 100, "-- a\n" * 100])
-def test_a_statement_without_a_first_word_is_read_at_once(blanks):
-    """A word found by trying every way to part the blanks would take longer than anybody waits."""
-    assert run(blanks + "(SELECT 1)").has_statements
+class TestSavepoints:
+    @pytest.mark.parametrize(
+        "statements",
+        [
+            [],
+            ["SELECT 1"],
+            [("INSERT INTO t VALUES (1)", 1062)],
+            ["SAVEPOINT b", ("INSERT INTO t VALUES (1)", 1062), "RELEASE SAVEPOINT b"],
+        ],
+    )
+    def test_rollback_to_does_nothing_if_nothing_was_written(self, statements):
+        state = run("INSERT INTO t VALUES (1)", "SAVEPOINT a", *statements)
+        state.roll_back_to("a")
+        follow(state, "COMMIT")
+
+    @pytest.mark.parametrize(
+        "statement",
+        [
+            "INSERT INTO t VALUES (2)",
+            "SELECT 1 FOR UPDATE",
+            "CREATE TABLE t (a INT)",
+            ("DROP TABLE a, b", 1146),
+            ("UPDATE t SET a = 1", 20701),
+            ("INSERT INTO t VALUES (2)", 2013),
+            "CALL p()",
+            "COMMIT",
+            "RELEASE SAVEPOINT a",
+        ],
+    )
+    def test_rollback_to_is_refused_if_something_may_have_been_written(self, statement):
+        state = run("INSERT INTO t VALUES (1)", "SAVEPOINT a", statement)
+        with pytest.raises(InvalidRequestError, match=r"written in it.* rollback"):
+            state.roll_back_to("a")
+        with pytest.raises(InvalidRequestError, match="Nothing was sent"):
+            follow(state, "COMMIT")
+        follow(state, "ROLLBACK")
+        assert not state.must_roll_back
+
+    def test_writes_in_an_inner_savepoint_count_for_the_outer(self):
+        state = run("SAVEPOINT a", "SAVEPOINT b", "INSERT INTO t VALUES (1)", "RELEASE SAVEPOINT b")
+        with pytest.raises(InvalidRequestError):
+            state.roll_back_to("a")
+
+    def test_writes_before_an_inner_savepoint_leave_it_usable(self):
+        state = run("SAVEPOINT a", "INSERT INTO t VALUES (1)", "SAVEPOINT b")
+        state.roll_back_to("b")
+        with pytest.raises(InvalidRequestError):
+            state.roll_back_to("a")
+
+    def test_savepoint_can_be_rolled_back_to_again(self):
+        state = run("SAVEPOINT a", "SAVEPOINT b")
+        state.roll_back_to("a")
+        state.roll_back_to("a")
+        with pytest.raises(InvalidRequestError):
+            state.roll_back_to("b")
+
+    def test_rollback_to_in_autocommit_says_that_all_is_committed(self):
+        state = run("SAVEPOINT a", "INSERT INTO t VALUES (1)", autocommit=True)
+        with pytest.raises(InvalidRequestError, match="AUTOCOMMIT"):
+            state.roll_back_to("a")
+        assert not state.must_roll_back
+
+    def test_rollback_to_of_a_state_that_is_not_complete_is_refused(self):
+        state = TransactionState(complete=False)
+        follow(state, "SAVEPOINT a")
+        with pytest.raises(InvalidRequestError, match="creator="):
+            state.roll_back_to("a")
+
+    def test_rollback_to_is_never_sent(self):
+        """The server fails it and undoes the statement before it."""
+        with pytest.raises(InvalidRequestError, match="was not sent"):
+            run("SAVEPOINT a", "ROLLBACK TO SAVEPOINT a")
 
 
-@pytest.mark.parametrize(
-    ("statement", "makes"),
-    [
-        ("CREATE TEMPORARY TABLE t (a INT)", True),
-        ("/* fast */ create /* now */ temporary\ntable t (a INT)", True),
-        ("CREATE TABLE t (a INT) COMMENT 'create temporary ones'", False),
-        ("CREATE TABLE temporary (a INT)", False),
-    ],
-)
-def test_temporary_tables(statement, makes):
-    assert makes_temporary_table(statement) is makes
+class TestIsClean:
+    def test_state_of_our_own_connection_is_certain(self):
+        assert TransactionState().is_clean
+        assert not run("SELECT 1").is_clean
+
+    def test_state_of_another_connection_is_never_certain(self):
+        class Connection:
+            autocommit_mode = False
+
+        connection = Connection()
+        state = state_of(connection)
+        assert state is state_of(connection)
+        assert state.autocommit is False
+        assert not state.is_clean
+        with following(connection, "SELECT 1"):
+            assert state.has_statements
+        with following(connection, "COMMIT"):
+            pass
+        assert not state.has_statements
+        assert not state.is_clean
+
+
+class TestCommands:
+    def test_commands_of_the_protocol(self):
+        assert read_command(3, "COMMIT").event is Event.COMMIT
+        assert read_command(3, bytearray(b"INSERT INTO t VALUES (1)")).event is Event.WRITE
+        assert read_command(2, "database").event is Event.READ
+        assert read_command(14, "").event is Event.NOTHING
+        assert read_command(12, b"\x07\0\0\0").event is Event.OPAQUE
+
+    def test_prepared_statement_is_known_by_its_number(self):
+        prepared = {7: read_prepared("SELECT ?"), 8: read_prepared(b"COMMIT")}
+        assert read_command(23, b"\x07\0\0\0\0\1\0\0\0", prepared).event is Event.READ
+        assert read_command(23, b"\x08\0\0\0\0\1\0\0\0", prepared).event is Event.OPAQUE
+        assert read_command(23, b"\x09\0\0\0\0\1\0\0\0", prepared).event is Event.OPAQUE
+        assert read_command(23, b"\x07\0\0\0\0\1\0\0\0").event is Event.OPAQUE

@@ -1,0 +1,62 @@
+"""aiomysql's connection, which follows the transaction that it has open. See :mod:`.pymysql_connection`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiomysql.connection import Connection
+
+from .connection import NOT_CONNECTED, TransactionState, read_command
+
+
+class AiomysqlConnection(Connection):  # type: ignore[misc]
+    """A connection of aiomysql that knows its transaction.
+
+    :ivar transaction_state: what has run since the last commit or rollback.
+    """
+
+    transaction_state = NOT_CONNECTED
+
+    async def _connect(self) -> None:
+        former, self.transaction_state = self.transaction_state, TransactionState(autocommit=None)
+        await super()._connect()
+        self.transaction_state.reconnected(former)
+
+    def get_autocommit(self) -> bool | None:
+        """Return whether autocommit is on, None if that is not known: the server's flags do not tell."""
+        return self.transaction_state.autocommit
+
+    async def set_charset(self, charset: str) -> None:
+        await super().set_charset(charset)
+        self.transaction_state.succeeded()
+
+    async def _execute_command(self, command: int, sql: bytes | str) -> None:
+        statement = read_command(command, sql)
+        state = self.transaction_state
+        state.sending(statement)
+        await Connection._execute_command(self, command, sql)
+        state.pending = statement
+
+    async def _read_query_result(self, unbuffered: bool = False) -> None:
+        try:
+            await Connection._read_query_result(self, unbuffered)
+        except Exception as error:
+            self.transaction_state.failed(error)
+            raise
+        self.transaction_state.succeeded()
+
+    async def _read_ok_packet(self) -> Any:
+        try:
+            packet = await super()._read_ok_packet()
+        except Exception as error:
+            self.transaction_state.failed(error)
+            raise
+        self.transaction_state.succeeded()
+        return packet
+
+
+async def connect(**kw: Any) -> AiomysqlConnection:
+    """Connect to a server; takes what ``aiomysql.connect()`` takes."""
+    connection = AiomysqlConnection(**kw)
+    await connection._connect()
+    return connection

@@ -1,0 +1,77 @@
+"""asyncmy's connection, which follows the transaction that it has open. See :mod:`.pymysql_connection`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import asyncmy.connection
+
+from .connection import NOT_CONNECTED, TransactionState, read_command, read_prepared
+from .sql_text import Sent
+
+# Its type stubs leave out what is private.
+Connection: Any = asyncmy.connection.Connection
+
+
+class AsyncmyConnection(Connection):  # type: ignore[misc]
+    """A connection of asyncmy that knows its transaction.
+
+    :ivar transaction_state: what has run since the last commit or rollback.
+    """
+
+    transaction_state = NOT_CONNECTED
+    _prepared: dict[int, Sent] | None = None
+
+    async def connect(self) -> Any:
+        if self.connected:
+            return await super().connect()
+        former, self.transaction_state = self.transaction_state, TransactionState(autocommit=None)
+        self._prepared = {}
+        opened = await super().connect()
+        self.transaction_state.reconnected(former)
+        return opened
+
+    def get_autocommit(self) -> bool | None:
+        """Return whether autocommit is on, None if that is not known: the server's flags do not tell."""
+        return self.transaction_state.autocommit
+
+    async def set_charset(self, charset: str) -> None:
+        await super().set_charset(charset)
+        self.transaction_state.succeeded()
+
+    async def prepare(self, query: bytes | str) -> Any:
+        statement = await super().prepare(query)
+        assert self._prepared is not None
+        self._prepared[statement._statement_id] = read_prepared(query)
+        return statement
+
+    async def _execute_command(self, command: int, sql: bytes | str) -> None:
+        statement = read_command(command, sql, self._prepared)
+        state = self.transaction_state
+        state.sending(statement)
+        await Connection._execute_command(self, command, sql)
+        state.pending = statement
+
+    async def _read_query_result(self, unbuffered: bool = False) -> None:
+        try:
+            await Connection._read_query_result(self, unbuffered)
+        except Exception as error:
+            self.transaction_state.failed(error)
+            raise
+        self.transaction_state.succeeded()
+
+    async def _read_ok_packet(self) -> Any:
+        try:
+            packet = await super()._read_ok_packet()
+        except Exception as error:
+            self.transaction_state.failed(error)
+            raise
+        self.transaction_state.succeeded()
+        return packet
+
+
+async def connect(**kw: Any) -> AsyncmyConnection:
+    """Connect to a server; takes what ``asyncmy.connect()`` takes."""
+    connection = AsyncmyConnection(**kw)
+    await connection.connect()
+    return connection

@@ -1,0 +1,60 @@
+"""PyMySQL's connection, which follows the transaction that it has open on the server.
+
+Every statement, whatever cursor or method it comes from, is sent by ``_execute_command()``; its outcome is read by one
+of two methods. These are private to the driver, and the same ones in PyMySQL, aiomysql and asyncmy.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pymysql.connections import Connection
+
+from .connection import NOT_CONNECTED, TransactionState, read_command
+
+
+class PyMySQLConnection(Connection):  # type: ignore[misc]
+    """A connection of PyMySQL that knows its transaction.
+
+    :ivar transaction_state: what has run since the last commit or rollback.
+    """
+
+    transaction_state = NOT_CONNECTED
+
+    def connect(self, sock: Any = None) -> None:
+        former, self.transaction_state = self.transaction_state, TransactionState(autocommit=None)
+        super().connect(sock)
+        self.transaction_state.reconnected(former)
+
+    def get_autocommit(self) -> bool | None:
+        """Return whether autocommit is on, None if that is not known: the server's flags do not tell."""
+        return self.transaction_state.autocommit
+
+    def set_character_set(self, *args: Any, **kw: Any) -> None:
+        super().set_character_set(*args, **kw)
+        self.transaction_state.succeeded()
+
+    def _execute_command(self, command: int, sql: bytes | str) -> None:
+        statement = read_command(command, sql)
+        state = self.transaction_state
+        state.sending(statement)
+        Connection._execute_command(self, command, sql)
+        state.pending = statement
+
+    def _read_query_result(self, unbuffered: bool = False) -> Any:
+        try:
+            result = Connection._read_query_result(self, unbuffered)
+        except Exception as error:
+            self.transaction_state.failed(error)
+            raise
+        self.transaction_state.succeeded()
+        return result
+
+    def _read_ok_packet(self) -> Any:
+        try:
+            packet = super()._read_ok_packet()
+        except Exception as error:
+            self.transaction_state.failed(error)
+            raise
+        self.transaction_state.succeeded()
+        return packet

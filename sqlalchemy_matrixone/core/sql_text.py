@@ -1,0 +1,209 @@
+"""Tell from the text of a statement what it does to a transaction.
+
+The text is read as the server reads it: the content of literals, quoted names and comments does not count, except
+for ``/*! … */``, whose content the server executes. Several statements in one text are possible, because the server
+accepts them from every client. Whatever cannot be read with certainty is :attr:`Event.OPAQUE`, the worst case.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from enum import Enum, auto
+from functools import lru_cache
+from typing import NamedTuple
+
+
+class Event(Enum):
+    """What a statement does to the transaction of its connection."""
+
+    NOTHING = auto()
+    """Is not part of a transaction: a ping."""
+    READ = auto()
+    WRITE = auto()
+    """Changes rows or takes locks; changes nothing if the server refuses it."""
+    CHANGE = auto()
+    """Changes more than rows, or may be half done if it fails: DDL, LOAD DATA, anything unknown."""
+    COPY = auto()
+    """Clones, branches or merges tables: a change of which later clones need to know nothing."""
+    BEGIN = auto()
+    """Commits the open transaction and begins another."""
+    COMMIT = auto()
+    ROLLBACK = auto()
+    SET = auto()
+    """Commits the open transaction, or rolls it back if the SET fails."""
+    MAY_COMMIT = auto()
+    """Commits the open transaction, on some releases."""
+    SAVEPOINT = auto()
+    RELEASE = auto()
+    ROLLBACK_TO = auto()
+    OPAQUE = auto()
+    """May do anything: CALL, EXECUTE, several statements of which not all are reads."""
+
+    __hash__ = object.__hash__  # by identity, which is faster than by name
+
+
+class Sent(NamedTuple):
+    """A statement, as far as a transaction is concerned.
+
+    :ivar savepoint: the name of the savepoint that the statement is about.
+    :ivar sets_autocommit: whether the statement may change autocommit.
+    :ivar autocommit: the value that it sets; None if the text does not show it.
+    """
+
+    event: Event
+    savepoint: str = ""
+    sets_autocommit: bool = False
+    autocommit: bool | None = None
+
+
+PING = Sent(Event.NOTHING)
+READ = Sent(Event.READ)
+WRITE = Sent(Event.WRITE)
+CHANGE = Sent(Event.CHANGE)
+MAY_COMMIT = Sent(Event.MAY_COMMIT)
+OPAQUE = Sent(Event.OPAQUE, sets_autocommit=True)
+
+_LITERAL = rb"""'[^'\\]*+(?:(?:\\.|'')[^'\\]*+)*+'|"[^"\\]*+"|`[^`]*+`"""
+_COMMENT = rb"/\*(?!!)(?:[^*]|\*(?!/))*+\*/|(?:--(?=[ \t\r\n]|\Z)|//|\#)[^\n]*+"
+_BLANK = rb"(?:\s|" + _COMMENT + rb")"
+_LITERALS_AND_COMMENTS = re.compile(_LITERAL + rb"|" + _COMMENT, re.S)
+# Left over after these were taken out: an open quote, a text in dollar signs.
+_UNREADABLE = re.compile(rb"""['"`$]|/\*""")
+# One statement that can be read as a whole. Fast: nothing is kept of its parts, and nothing tried twice.
+_SINGLE = re.compile(rb"""(?:[^'"`;$/\-\#]++|""" + _LITERAL + rb"|" + _COMMENT + rb"|-|/(?!\*))*+[;\s]*+\Z", re.S)
+_FIRST_WORD = re.compile(rb"(?:[\s(;]|" + _COMMENT + rb")*+(\w+)", re.S)
+
+# What a statement has that begins like a read and writes or locks.
+_WRITES = re.compile(
+    rb"\b(?:for\s+(?:update|share)|lock\s+in\s+share|into|insert|update|delete|replace\s+into|nextval|setval)\b", re.I
+)
+_USE_ROLE = re.compile(rb"\s*use\s+(?:secondary\s+)?role\b", re.I)
+_MAY_COMMIT = re.compile(rb"\s*(?:create|drop|alter)\s+(?:or\s+replace\s+)?(?:sequence|role|user|account)\b", re.I)
+_CLONE = re.compile(
+    rb"\s*create\s+(?:table|database)\s+(?:if\s+not\s+exists\s+)?(?:`[^`]*+`|[^\s`(]+)++\s+clone\b", re.I
+)
+_TEMPORARY = re.compile(_BLANK + rb"*+create" + _BLANK + rb"++temporary\b", re.I | re.S)
+_SAVEPOINT = re.compile(rb"\bsavepoint\s+`?([^\s`;]+)", re.I)
+_ROLLBACK_TO = re.compile(rb"\s*rollback\s+(?:work\s+)?to\b", re.I)
+_SET_TRANSACTION = re.compile(rb"\s*set\s+(?:(?:global|session|local)\s+)?transaction\b", re.I)
+
+_AUTOCOMMIT = re.compile(
+    rb"""(?P<scope>@@(?:global|persist|session|local)\.|\b(?:global|persist|session|local)\s+|@@|@)?
+    `?autocommit`?\s*:?=\s*(?P<value>'\w*'|"\w*"|\w+)?\s*(?P<end>,|;|\Z)?""",
+    re.I | re.X,
+)
+_OTHER_VARIABLES = frozenset((b"@", b"global", b"@@global.", b"persist", b"@@persist."))
+_VALUES = {b"1": True, b"on": True, b"true": True, b"0": False, b"off": False, b"false": False}
+
+# COMMIT, SET AUTOCOMMIT = 0. Longer ones have values in them and do not come again.
+LONGEST_CACHED = 40
+
+
+def read_long_statement(text: bytes) -> Sent:
+    """Tell what a statement does to a transaction."""
+    if b"/*!" in text:
+        return OPAQUE
+    if b";" in text and not _SINGLE.match(text):
+        return _read_several(text)
+    effect = _USUAL_BEGINNINGS.get(text[:7])
+    if effect is None:
+        match = _FIRST_WORD.match(text)
+        effect = _WORDS.get(match[1].upper(), _read_change) if match else _read_change
+    return effect if isinstance(effect, Sent) else effect(text)
+
+
+read_statement = lru_cache(maxsize=512)(read_long_statement)
+
+
+def _read_several(text: bytes) -> Sent:
+    code = _LITERALS_AND_COMMENTS.sub(b" ", text)
+    if _UNREADABLE.search(code):
+        return OPAQUE
+    # Nobody knows which of them were carried out if one fails.
+    return READ if all(read_long_statement(each) is READ for each in code.split(b";") if each.strip()) else OPAQUE
+
+
+def _read_select(text: bytes) -> Sent:
+    lower = text.lower()
+    if b"update" in lower or b"share" in lower or b"into" in lower or b"tval" in lower:
+        return _read_with(text)
+    return READ
+
+
+def _read_with(text: bytes) -> Sent:
+    code = _LITERALS_AND_COMMENTS.sub(b" ", text)
+    if _UNREADABLE.search(code):
+        return OPAQUE
+    return WRITE if _WRITES.search(code) else READ
+
+
+def _read_use(text: bytes) -> Sent:
+    return MAY_COMMIT if _USE_ROLE.match(_without_comments(text)) else READ
+
+
+def _read_change(text: bytes) -> Sent:
+    code = _without_comments(text)
+    if _MAY_COMMIT.match(code):
+        return MAY_COMMIT
+    return Sent(Event.COPY) if _CLONE.match(code) else CHANGE
+
+
+def _read_rollback(text: bytes) -> Sent:
+    return Sent(Event.ROLLBACK_TO if _ROLLBACK_TO.match(_without_comments(text)) else Event.ROLLBACK)
+
+
+def _read_savepoint(text: bytes) -> Sent:
+    code = _without_comments(text)
+    match = _SAVEPOINT.search(code)
+    if match is None:
+        return OPAQUE
+    event = Event.RELEASE if code[: match.start()].strip() else Event.SAVEPOINT
+    return Sent(event, match[1].decode(errors="replace"))
+
+
+def _read_set(text: bytes) -> Sent:
+    code = _without_comments(text)
+    if _SET_TRANSACTION.match(code):
+        return READ  # neither commits nor rolls back
+    mentions = code.lower().count(b"autocommit")
+    if not mentions:
+        return Sent(Event.SET)
+    found = list(_AUTOCOMMIT.finditer(code))
+    ours = [match for match in found if (match["scope"] or b"").strip().lower() not in _OTHER_VARIABLES]
+    if len(found) == mentions and not ours:
+        return Sent(Event.SET)
+    value = None
+    if len(found) == mentions and ours[-1]["end"] is not None:
+        value = _VALUES.get((ours[-1]["value"] or b"").strip(b"'\"").lower())
+    return Sent(Event.SET, sets_autocommit=True, autocommit=value)
+
+
+# What a statement does that begins with a word, or what tells it by a second look. Any other word is a CHANGE.
+_WORDS: dict[bytes, Sent | Callable[[bytes], Sent]] = {
+    **dict.fromkeys(b"SHOW DESCRIBE DESC".split(), READ),
+    **dict.fromkeys(b"SELECT VALUES".split(), _read_select),
+    **dict.fromkeys(b"WITH EXPLAIN".split(), _read_with),
+    **dict.fromkeys(b"INSERT REPLACE UPDATE DELETE".split(), WRITE),
+    **dict.fromkeys(b"GRANT REVOKE LOCK".split(), MAY_COMMIT),
+    **dict.fromkeys(b"CALL EXECUTE".split(), OPAQUE),
+    **dict.fromkeys(b"BEGIN START".split(), Sent(Event.BEGIN)),
+    **dict.fromkeys(b"SAVEPOINT RELEASE".split(), _read_savepoint),
+    b"DATA": Sent(Event.COPY),
+    b"USE": _read_use,
+    b"COMMIT": Sent(Event.COMMIT),
+    b"ROLLBACK": _read_rollback,
+    b"SET": _read_set,
+}
+# Those of the statements that SQLAlchemy compiles; to be found fast.
+_USUAL_BEGINNINGS = {word + b" ": _WORDS[word] for word in b"SELECT INSERT UPDATE DELETE".split()}
+
+
+def _without_comments(text: bytes) -> bytes:
+    return _LITERALS_AND_COMMENTS.sub(lambda match: match[0] if match[0][:1] in b"'\"`" else b" ", text)
+
+
+@lru_cache(maxsize=512)
+def makes_temporary_table(text: str) -> bool:
+    """Return whether a statement, as SQLAlchemy has compiled it, creates a temporary table."""
+    return _TEMPORARY.match(text.encode(errors="replace")) is not None
