@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import exc
 
@@ -64,6 +65,8 @@ class Reason(StrEnum):
     """The statement was carried out, but its result differs from what it should be."""
     UNKNOWN = "unknown"
     """The connection was lost, and it is unknown whether the statement was carried out."""
+    CONFLICT = "conflict"
+    """Rows cannot be restored beside rows that were written since. Nothing was changed."""
     UNSUPPORTED = "unsupported"
     """The release lacks the statement, or would not do what it says."""
     OTHER = "other"
@@ -83,6 +86,10 @@ class RecoveryError(MatrixOneError):
         super().__init__(message)
         self.reason = reason
         self.done = done
+
+
+class RecoveryWarning(UserWarning):
+    """A snapshot or PITR was created that does not protect everything that belongs to its object."""
 
 
 class SnapshotError(RecoveryError):
@@ -127,6 +134,47 @@ class RestoreError(RecoveryError):
     ) -> None:
         super().__init__(message, reason, done=done)
         self.blockers = list(blockers)
+
+
+@dataclass(frozen=True)
+class RowConflict:
+    """A row that cannot be restored beside rows that were written since.
+
+    :ivar key: the primary key of the row, by column.
+    :ivar reason: what stands in the way.
+    """
+
+    table: str
+    key: Mapping[str, Any]
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.table} ({format_row(self.key)}): {self.reason}"
+
+
+class RestoreConflict(RestoreError):
+    """Rows were not restored, because they cannot exist beside rows that were written since. Nothing was changed.
+
+    :ivar conflicts: the rows, each with its reason; the first of them if there are many.
+    """
+
+    def __init__(self, conflicts: Sequence[RowConflict]) -> None:
+        shown = "".join(f"\n  {conflict}" for conflict in conflicts[:_SHOWN_CONFLICTS])
+        more = "\n  …" if len(conflicts) > _SHOWN_CONFLICTS else ""
+        super().__init__(
+            f"nothing was changed: rows cannot be restored beside rows that were written since.{shown}{more}\n"
+            "Change or exclude these rows (where=), or include what they need (a list of tables, new=True).",
+            Reason.CONFLICT,
+        )
+        self.conflicts = tuple(conflicts)
+
+
+_SHOWN_CONFLICTS = 10
+
+
+def format_row(row: Mapping[str, Any]) -> str:
+    """Return the values of a row for a message: ``id=7, note='x'``."""
+    return ", ".join(f"{name}={value!r}" for name, value in row.items())
 
 
 class BranchError(RecoveryError):
@@ -180,6 +228,7 @@ _TEXTS = (
     ("already exist", Reason.EXISTS),
     ("is less than the pitr valid time", Reason.OUT_OF_RANGE),
     ("is bigger than now timestamp", Reason.OUT_OF_RANGE),
+    ("no corresponding snapshot", Reason.OUT_OF_RANGE),
     ("does not exist", Reason.NOT_FOUND),
     ("doesn't exist", Reason.NOT_FOUND),
     ("no such", Reason.NOT_FOUND),

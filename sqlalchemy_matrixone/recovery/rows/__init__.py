@@ -1,0 +1,1 @@
+"""Rows brought back from a table's past, inside the transaction."""

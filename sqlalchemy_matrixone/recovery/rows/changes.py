@@ -1,0 +1,141 @@
+"""Find the rows of a table that are missing, changed or new since a point in the past."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Self
+
+from sqlalchemy import ColumnElement, case, func, or_, select
+
+from .pair import Key, TablePair
+from .target import RowKinds
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+    from sqlalchemy.sql import Select
+
+KEY_LIMIT = 5000
+"""Up to so many rows of a table are handled by their keys, more of them without, so that the memory stays flat."""
+
+
+@dataclass(frozen=True)
+class TableChanges:
+    """What has changed in a table.
+
+    :ivar differing: the columns that differ in some changed row.
+    :ivar keys: the keys of the missing and changed rows; None if there are too many, or these cannot be sent back.
+    :ivar missing_keys: those of them that are missing.
+    :ivar new_keys: the same of the new rows.
+    """
+
+    pair: TablePair
+    kinds: RowKinds
+    missing: int = 0
+    changed: int = 0
+    new: int = 0
+    differing: tuple[str, ...] = ()
+    keys: tuple[Key, ...] | None = ()
+    missing_keys: tuple[Key, ...] | None = ()
+    new_keys: tuple[Key, ...] | None = ()
+
+    @property
+    def found(self) -> bool:
+        return bool(self.missing or self.changed or self.new)
+
+    def without_keys(self) -> Self:
+        return replace(self, pair=replace(self.pair, by_key=False), keys=None, missing_keys=None, new_keys=None)
+
+
+def find_changes(connection: Connection, pair: TablePair, kinds: RowKinds) -> TableChanges:
+    """Count the rows to restore, and read their keys if there are few."""
+    found: dict[str, Any] = {}
+    if kinds.missing or (kinds.changed and pair.scope):
+        found |= _find_old(connection, pair, kinds, None)
+    if kinds.new:
+        found |= _find_new(connection, pair, None)
+    by_key = bool(found.get("keys") or found.get("new_keys"))
+    return TableChanges(replace(pair, by_key=by_key), kinds, **found)
+
+
+def find_again(connection: Connection, before: TableChanges) -> TableChanges:
+    """Look again at the rows that were found before, as far as their keys are known."""
+    found: dict[str, Any] = {}
+    if before.keys:
+        found |= _find_old(connection, before.pair, before.kinds, before.keys)
+    if before.new_keys:
+        found |= _find_new(connection, before.pair, before.new_keys)
+    return replace(before, **found)
+
+
+def old_rows(pair: TablePair, kinds: RowKinds) -> ColumnElement[bool]:
+    """The missing and changed rows, of a join from the past to the present."""
+    conditions = []
+    if kinds.missing:
+        conditions.append(pair.missing())
+    if kinds.changed and pair.scope:
+        conditions.append(pair.changed(pair.scope))
+    return or_(*conditions)
+
+
+def _find_old(connection: Connection, pair: TablePair, kinds: RowKinds, keys: Sequence[Key] | None) -> dict[str, Any]:
+    columns = pair.scope if kinds.changed else ()
+    is_missing = pair.current.c[pair.key[0]].is_(None)
+    flags = [case((pair.differs(name), 1), else_=0).label(f"d_{index}") for index, name in enumerate(columns)]
+    source, where = pair.from_past(keys), (old_rows(pair, kinds), *pair.within(pair.old, keys))
+    if pair.has_exact_key:
+        listed = [pair.old.c[name].label(f"k_{index}") for index, name in enumerate(pair.key)]
+        rows = _read_few(connection, select(*listed, case((is_missing, 1), else_=0), *flags), source, where)
+        if rows is not None:
+            size = len(pair.key)
+            differing = {
+                name
+                for row in rows
+                if not row[size]
+                for name, flag in zip(columns, row[size + 1 :], strict=True)
+                if flag
+            }
+            missing = sum(row[size] for row in rows)
+            return {
+                "missing": missing,
+                "changed": len(rows) - missing,
+                "differing": tuple(name for name in columns if name in differing),
+                "keys": tuple(tuple(row[:size]) for row in rows),
+                "missing_keys": tuple(tuple(row[:size]) for row in rows if row[size]),
+            }
+    present = pair.current.c[pair.key[0]].is_not(None)
+    counts = connection.execute(
+        select(
+            func.count(case((is_missing, 1))),
+            func.count(case((present, 1))),
+            *(func.count(case((present & pair.differs(name), 1))) for name in columns),
+        )
+        .select_from(source)
+        .where(*where)
+    ).one()
+    return {
+        "missing": counts[0],
+        "changed": counts[1],
+        "differing": tuple(name for name, count in zip(columns, counts[2:], strict=True) if count),
+        "keys": None,
+        "missing_keys": None,
+    }
+
+
+def _find_new(connection: Connection, pair: TablePair, keys: Sequence[Key] | None) -> dict[str, Any]:
+    source, where = pair.from_present(keys), (pair.new(), *pair.within(pair.current, keys))
+    if pair.has_exact_key:
+        listed = [pair.current.c[name].label(f"k_{index}") for index, name in enumerate(pair.key)]
+        rows = _read_few(connection, select(*listed), source, where)
+        if rows is not None:
+            return {"new": len(rows), "new_keys": tuple(map(tuple, rows))}
+    count = connection.execute(select(func.count()).select_from(source).where(*where)).scalar_one()
+    return {"new": count, "new_keys": None}
+
+
+def _read_few(
+    connection: Connection, statement: Select[Any], source: Any, where: Sequence[ColumnElement[bool]]
+) -> Sequence[Any] | None:
+    """Return the rows, or None if they are too many."""
+    rows = connection.execute(statement.select_from(source).where(*where).limit(KEY_LIMIT + 1)).all()
+    return None if len(rows) > KEY_LIMIT else rows

@@ -1,0 +1,71 @@
+"""The point in time that rows are restored from."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import BindParameter, exc
+
+from ...core.arguments import check_timestamp
+from ...exc import MatrixOneArgumentError, Reason, RestoreError, reason_of
+from ...timetravel.point_in_time import PointInTime
+from .definition import TableDefinition
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+    from sqlalchemy.sql import TableClause
+
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_NANOSECONDS = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A snapshot, or an instant.
+
+    :ivar when: the keyword argument of ``as_of()``. An instant is one in nanoseconds, which the server reads whatever
+        its age.
+    :ivar checked: the same in the form that the server checks: it refuses an instant of which it may not have the
+        whole history.
+    """
+
+    text: str
+    when: Mapping[str, Any]
+    checked: PointInTime
+
+    @classmethod
+    def of(cls, *, snapshot: Any, timestamp: Any, mo_ts: Any) -> Moment:
+        """
+        :raises MatrixOneArgumentError: if not exactly one is given, or it is none.
+        """
+        if isinstance(timestamp, BindParameter) or isinstance(mo_ts, BindParameter):
+            raise MatrixOneArgumentError("rows are restored from a point in time, not from a bind parameter")
+        point = PointInTime.of(snapshot=snapshot, timestamp=timestamp, mo_ts=mo_ts)
+        if snapshot is not None:
+            return cls(f"snapshot {snapshot!r}", {"snapshot": snapshot}, point)
+        if timestamp is not None:
+            mo_ts = (check_timestamp(timestamp) - _EPOCH) // dt.timedelta(microseconds=1) * 1000
+        seconds, rest = divmod(mo_ts, _NANOSECONDS)
+        text = f"{_EPOCH + dt.timedelta(seconds=seconds):%Y-%m-%d %H:%M:%S}.{rest:09}"
+        return cls(f"{text} UTC", {"mo_ts": mo_ts}, PointInTime("TIMESTAMP", fixed=text))
+
+    def definition(self, connection: Connection, table: TableClause) -> TableDefinition | None:
+        """Return the definition of a table at the moment.
+
+        :raises RestoreError: if the table did not exist then, or the server does not have the history.
+        """
+        try:
+            return TableDefinition.read(connection, table, self.checked)
+        except exc.DBAPIError as error:
+            raise RestoreError(self._explain(table, error), reason_of(error)) from error
+
+    def _explain(self, table: TableClause, error: exc.DBAPIError) -> str:
+        match reason_of(error):
+            case Reason.OUT_OF_RANGE:
+                return f"nothing was changed: the server does not have {table.name} as of {self.text}"
+            case Reason.NOT_FOUND:
+                return f"nothing was changed: there was no {table.name} at {self.text}, or there is no such snapshot"
+        return f"nothing was changed: reading {table.name} as of {self.text}: {error.orig}"

@@ -1,0 +1,139 @@
+"""The statements that restore rows: ordinary DML that reads the table's past.
+
+MatrixOne does what these forms say on 2.2, 3.0, 4.1 and 4.2. Others, that look the same, it does not: NOT EXISTS is
+refused or reads the present, and ``DELETE t FROM t JOIN (SELECT …)`` deletes every row on 2.2 and 3.0.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import ColumnElement, Select, Update, and_, delete, insert, literal, null, or_, select, update
+from sqlalchemy.sql.dml import UpdateBase
+
+from .pair import Key, TablePair
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+BATCH = 5000
+"""Keys of one column, or rows, in one statement."""
+
+_ALTERNATIVES = 200
+"""Keys of several columns in one statement."""
+
+
+def insert_missing(pair: TablePair, keys: Sequence[Key] | None, as_null: Sequence[str] = ()) -> UpdateBase:
+    """Insert the missing rows.
+
+    :param as_null: columns that are set afterwards, by :func:`set_back`.
+    """
+    columns = pair.restorable
+    values = [null() if name in as_null else pair.old.c[name] for name in columns]
+    rows = select(*values).select_from(pair.from_past(keys)).where(pair.missing(), *pair.within(pair.old, keys))
+    return insert(pair.current).from_select(list(columns), rows, include_defaults=False)
+
+
+def set_back(pair: TablePair, columns: Sequence[str], keys: Sequence[Key] | None) -> Update:
+    """Update the rows that differ in one of the columns."""
+    return (
+        update(pair.of_both())
+        .values({pair.current.c[name]: pair.old.c[name] for name in dict.fromkeys((*columns, *pair.touched))})
+        .where(
+            pair.differs_in(columns),
+            *pair.within(pair.current, keys),
+            *pair.within(pair.old, keys),
+        )
+    )
+
+
+def set_back_unique(pair: TablePair, columns: Sequence[str], keys: Sequence[Key] | None) -> Iterator[UpdateBase]:
+    """Update the columns of unique keys, by statements of their own.
+
+    MatrixOne reports duplicates that would not be any if one statement makes some of the values NULL and moves others
+    between rows (4.2), or leaves others as they are (2.2, 3.0).
+    """
+    becomes_null = [pair.old.c[name].is_(None) for name in columns if pair.then.columns[name].nullable]
+    if becomes_null:
+        yield set_back(pair, columns, keys).where(or_(*becomes_null))
+    yield set_back(pair, columns, keys)
+
+
+def link_inserted(pair: TablePair, columns: Sequence[str], keys: Sequence[Key]) -> Iterator[UpdateBase]:
+    """Set columns that were inserted as NULL."""
+    for condition in _exactly(pair, keys):
+        yield set_back(pair, columns, None).where(condition)
+
+
+def unlink_new(pair: TablePair, columns: Sequence[str], keys: Sequence[Key] | None) -> Iterator[UpdateBase]:
+    """Set columns of the new rows to NULL."""
+    values = dict.fromkeys(map(pair.current.c.__getitem__, columns), null())
+    if keys is None:
+        yield update(pair.from_present()).values(values).where(pair.new())
+    for condition in _exactly(pair, keys or ()):
+        yield update(pair.current).values(values).where(condition)
+
+
+def delete_new(pair: TablePair, keys: Sequence[Key] | None) -> Iterator[UpdateBase]:
+    """Delete the new rows."""
+    if keys is None:
+        other = pair.other("new")
+        columns = [other.current.c[name].label(name) for name in pair.key]
+        listed = select(*columns).select_from(other.from_present()).where(other.new()).subquery(f"{other.name}__listed")
+        yield delete(pair.current).where(*(pair.current.c[name] == listed.c[name] for name in pair.key))
+    for condition in _exactly(pair, keys or ()):
+        yield delete(pair.current).where(condition)
+
+
+def lock(pair: TablePair, keys: Sequence[Key]) -> Iterator[Select[Any]]:
+    """Lock the rows that exist among these keys."""
+    for condition in _exactly(pair, keys):
+        yield select(literal(1)).select_from(pair.current).where(condition).with_for_update()
+
+
+def old_values(
+    connection: Connection, pair: TablePair, columns: Sequence[str], keys: Sequence[Key] | None
+) -> Sequence[tuple[Any, ...]]:
+    """Read the key and the old values of rows that differ in one of the columns, at most :data:`BATCH` rows."""
+    listed = [pair.old.c[name].label(f"c_{index}") for index, name in enumerate((*pair.key, *columns))]
+    statement = (
+        select(*listed)
+        .select_from(pair.of_both())
+        .where(pair.differs_in(columns), *pair.within(pair.current, keys), *pair.within(pair.old, keys))
+        .limit(BATCH)
+    )
+    return list(map(tuple, connection.execute(statement)))
+
+
+def set_values(pair: TablePair, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> Iterator[UpdateBase]:
+    """Update rows to what :func:`old_values` read, one statement for each combination of values."""
+    size = len(pair.key)
+    by_values: defaultdict[tuple[Any, ...], list[Key]] = defaultdict(list)
+    for row in rows:
+        by_values[row[size:]].append(row[:size])
+    for values, keys in by_values.items():
+        settings = {
+            pair.current.c[name]: null() if value is None else literal(value)
+            for name, value in zip(columns, values, strict=True)
+        }
+        for condition in _exactly(pair, keys):
+            yield update(pair.current).values(settings).where(condition)
+
+
+def _exactly(pair: TablePair, keys: Sequence[Key]) -> Iterator[ColumnElement[bool]]:
+    """Conditions that are met by these keys and no others. Not by comparing tuples, which 2.2 cannot."""
+    if len(pair.key) == 1:
+        for few in _chunks(keys, BATCH):
+            yield pair.current.c[pair.key[0]].in_([value for (value,) in few])
+        return
+    for few in _chunks(keys, _ALTERNATIVES):
+        yield or_(
+            *(and_(*(pair.current.c[name] == value for name, value in zip(pair.key, key, strict=True))) for key in few)
+        )
+
+
+def _chunks(keys: Sequence[Key], size: int) -> Iterator[Sequence[Key]]:
+    ordered = sorted(keys)
+    return (ordered[start : start + size] for start in range(0, len(ordered), size))
