@@ -40,6 +40,7 @@ def replayed(report: Path) -> dict[str, Counter[str]]:
 
 
 def table(again: dict[str, Counter[str]]) -> str:
+    """Return the rows of the page, one for each server."""
     rows = ""
     for label, ended in again.items():
         days = ARCHIVE.days(label)

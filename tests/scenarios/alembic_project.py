@@ -9,11 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from alembic import command
+from alembic.autogenerate import produce_migrations, render_python_code
 from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 from sqlalchemy import MetaData
+from sqlalchemy.dialects import mysql
 from sqlalchemy.engine import URL
+
+import sqlalchemy_matrixone
 
 from .client import drop_databases, make_databases
 from .server import Admin, Rows, Server
@@ -115,14 +122,22 @@ class Project:
         command.check(self.config())
 
     def offline(self, target: str = "head", *, downgrade: bool = False, **attributes: Any) -> str:
-        """What ``--sql`` prints."""
+        """Return what ``--sql`` prints."""
         config = self.config(**attributes)
         (command.downgrade if downgrade else command.upgrade)(config, target, sql=True)
         return config.output_buffer.getvalue()  # type: ignore[attr-defined]
 
 
+def migrate(context: MigrationContext, metadata: MetaData) -> str:
+    """Run the code that autogenerate renders to turn the database into the metadata, and return it."""
+    source = render_python_code(produce_migrations(context, metadata).upgrade_ops, migration_context=context)
+    names = {"op": Operations(context), "sa": sa, "mysql": mysql, "sqlalchemy_matrixone": sqlalchemy_matrixone}
+    exec("if True:\n" + source, names)  # it is rendered as the body of a function
+    return source
+
+
 def statements(sql: str) -> list[str]:
-    """What ``--sql`` prints, one statement each."""
+    """Split what ``--sql`` prints into statements."""
     lines = [line for line in sql.splitlines() if line and not line.startswith("--")]
     return [statement.strip() for statement in ("\n".join(lines) + "\n").split(";\n") if statement.strip()]
 
@@ -138,7 +153,7 @@ def versions(admin: Admin, database: str = DATABASE) -> list[str]:
 
 
 def pitrs(admin: Run, database: str = DATABASE) -> dict[str, tuple[str, str]]:
-    """Of each PITR of the database and its tables, by name, the object and the range."""
+    """Return the object and the range of each PITR of the database and its tables, by name."""
     rows = admin(
         "SELECT pitr_name, level, table_name, pitr_length, pitr_unit FROM mo_catalog.mo_pitr "
         f"WHERE database_name = '{database}' ORDER BY pitr_name"
@@ -152,7 +167,7 @@ def snapshots(admin: Run, database: str = DATABASE) -> list[str]:
 
 
 def make_database(admin: Admin, database: str = DATABASE) -> Iterator[str]:
-    """A database, empty, and afterwards neither it nor a PITR or snapshot of it."""
+    """Create an empty database, and drop it afterwards with its PITRs and snapshots."""
 
     def clear() -> None:
         for name in pitrs(admin.unrecorded, database):

@@ -18,7 +18,7 @@ PREFIX = "sc_"
 
 
 def clean_up(admin: Admin, *databases: str, accounts: tuple[str, ...] = ()) -> None:
-    """Leave nothing that scenarios have made, and make the databases and accounts that one needs."""
+    """Drop what scenarios have created, and create the databases and accounts that a test needs."""
     for show, drop in (("SHOW SNAPSHOTS", "DROP SNAPSHOT"), ("SHOW PITR", "DROP PITR")):
         for row in admin.unrecorded(show):
             if row[0].startswith(PREFIX):
@@ -97,13 +97,35 @@ class Client:
 
     async def rows(self, statement: str) -> list[tuple[Any, ...]]:
         """What a statement gives, committed at once."""
-        result = await awaited(self.connection.exec_driver_sql(statement))
+        result = await self.sql(statement)
         rows = [tuple(row) for row in result] if result.returns_rows else []
         await self.commit()
         return rows
 
+    async def sql(self, statement: str) -> Any:
+        """The result of a statement, with no commit."""
+        return await awaited(self.connection.exec_driver_sql(statement))
+
+    async def driver(self) -> Any:
+        """The driver's own connection."""
+        if hasattr(self.connection, "get_raw_connection"):
+            return (await self.connection.get_raw_connection()).driver_connection
+        return self.connection.connection.driver_connection
+
+    async def raw(self, statement: str, parameters: Any = None, method: str = "execute") -> list[tuple[Any, ...]]:
+        """What a statement gives on the driver's own cursor, past SQLAlchemy."""
+        cursor = await awaited((await self.driver()).cursor())
+        try:
+            await awaited(getattr(cursor, method)(statement, *([] if parameters is None else [parameters])))
+            return list(await awaited(cursor.fetchall()) or ())
+        finally:
+            await awaited(cursor.close())
+
     async def execute(self, construct: Any) -> Any:
         return await awaited(self.connection.execute(construct))
+
+    async def begin(self) -> None:
+        await awaited(self.connection.begin())
 
     async def commit(self) -> None:
         await awaited(self.connection.commit())

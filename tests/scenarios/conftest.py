@@ -33,16 +33,16 @@ from .tape import LOOPBACK, SETUP, Exchange, Player, Recorder
 ARCHIVE = Archive(Path(__file__).parent / "tapes")
 LINE = installed_line()
 HOW_TO_RECORD = "run pytest tests/scenarios --record=stale, with MATRIXONE_URLS set"
-NOWHERE = Target("0")  # stands in for no server at all, lest nothing runs and passes
+NOWHERE = Target("0")  # if there is no server at all: the tests must fail, not be missing
 
 targets_key = pytest.StashKey[list[Target]]()
 
 
 @dataclass
 class State:
-    """What is known of a test that is being run."""
+    """The state of a test that is running."""
 
-    replaying: bool = False  # on a server that is there, to find out whether the tape is stale
+    replaying: bool = False  # although the server is live, to find out whether the tape is stale
     failed: bool = False
     tape_fits: bool = False  # the last replay departed in nothing but shared set-ups
     exchanges: list[Exchange] | None = None  # recorded, and saved when the test has passed
@@ -235,14 +235,14 @@ def _replayed(item: pytest.Item, target: Target, state: State) -> Iterator[Serve
 
 @pytest_asyncio.fixture
 async def server(_server: Server) -> AsyncIterator[Server]:
-    """The server under test, once for every server there is."""
+    """Provide the server under test, once for each server."""
     yield _server
     await _server.dispose()
 
 
 @pytest.fixture
 def admin(server: Server) -> Iterator[Admin]:
-    """For setting up, looking and cleaning up; connects when it is used."""
+    """Provide the administrator, who connects when first used."""
     admin = Admin(server)
     yield admin
     admin.close()

@@ -26,7 +26,7 @@ _ANNOUNCED = re.compile(r"MatrixOne-v(\d+(?:\.\d+)+)?")
 
 @dataclass(frozen=True)
 class Target:
-    """A server to run on: one that listens, or one there are only tapes of."""
+    """A server to run on: a live one, or one of which there are only tapes."""
 
     label: str
     address: tuple[str, int] | None = None
@@ -48,7 +48,7 @@ class Target:
 
     @property
     def zone(self) -> str:
-        """The time zone as spelt in the label; empty for UTC."""
+        """Return the time zone as the label spells it; empty for UTC."""
         return self.label.partition("-")[2]
 
 
@@ -72,7 +72,7 @@ def _no_setup(name: str, statements: Sequence[str]) -> None:
 
 @dataclass
 class Server:
-    """What a test is given: a port that is, or talks like, a certain server."""
+    """The server that a test runs on: a port of a live server or of a player."""
 
     target: Target
     host: str
@@ -101,7 +101,7 @@ class Server:
         database: str | None = None,
         **query: str | Sequence[str],
     ) -> URL:
-        """A URL of this server; the password defaults to the right one of dump."""
+        """Return a URL of this server; the password defaults to that of the user dump."""
         return URL.create(
             f"matrixone+{driver}",
             username=user,
@@ -113,7 +113,7 @@ class Server:
         )
 
     def engine(self, url: URL | None = None, **kwargs: Any) -> Engine:
-        """An engine which is disposed of after the test."""
+        """Return an engine that is disposed of after the test."""
         url = url or self.url()
         if url.drivername.endswith("pymysql"):
             # A tape cannot hold TLS, and loading certificates takes longer than a test.
@@ -125,7 +125,7 @@ class Server:
         return engine
 
     def async_engine(self, driver: str = "aiomysql", url: URL | None = None, **kwargs: Any) -> AsyncEngine:
-        """An asynchronous engine which is disposed of after the test."""
+        """Return an asynchronous engine that is disposed of after the test."""
         engine = create_async_engine(url or self.url(driver), **kwargs)
         self._async_engines.append(engine)
         return engine

@@ -40,9 +40,9 @@ _LONGEST_CHUNK = 0xFFFFFF  # a packet of this length is continued by the next
 _THREAD_ID, _SALT = b"\1\0\0\0", b"saltsaltsaltsaltsalt"
 _COMPARED = 1000  # characters: difflib takes quadratic time
 
-# What opening a connection costs.  How many connections a pool opens is no concern
-# of a scenario and differs between releases of SQLAlchemy, so these may be sent as
-# often as there are connections.
+# Sent when a connection opens. The number of connections that a pool opens differs between
+# releases of SQLAlchemy and does not matter to a scenario, so these may be sent as often as
+# there are connections.
 _PER_CONNECTION = (CONNECT, "LOGIN ", "QUERY SET NAMES ", "QUERY SET AUTOCOMMIT = 0")
 
 
@@ -59,7 +59,7 @@ class Packet:
 
 
 def packets(peer: socket.socket) -> Iterator[Packet]:
-    """The packets a peer sends, until it closes or drops the connection."""
+    """Yield the packets that a peer sends, until it closes or drops the connection."""
     raw = payload = b""
     with suppress(OSError), peer.makefile("rb") as stream:
         while len(header := stream.read(4)) == 4:
@@ -72,14 +72,14 @@ def packets(peer: socket.socket) -> Iterator[Packet]:
 
 
 def server_version(greeting: bytes) -> str:
-    """The version string of a greeting: protocol version, then NUL-terminated."""
+    """Return the version string of a greeting: after the protocol version, NUL-terminated."""
     if greeting[4:5] != b"\x0a":
         return ""  # an error, such as too many connections
     return greeting[5 : greeting.index(0, 5)].decode()
 
 
 def without_tls(greeting: bytes) -> bytes:
-    """The greeting with the offer of TLS withdrawn: a tape needs the plain text."""
+    """Return the greeting without the offer of TLS: a tape needs the plain text."""
     if not server_version(greeting):
         return greeting
     # after the version: thread id (4), first part of the salt (8), a zero, flags
@@ -122,7 +122,7 @@ def _command_key(payload: bytes) -> str:
 
 
 class _Naming:
-    """Gives the packets a client sends on one connection their keys."""
+    """Name the packets that a client sends on one connection."""
 
     def __init__(self) -> None:
         self._login = ""
@@ -130,7 +130,7 @@ class _Naming:
         self._logged_in = False
 
     def key(self, packet: Packet) -> str | None:
-        """The key, or None for a packet which only continues the last command."""
+        """Return the key, or None for a packet that only continues the last command."""
         if packet.sequence == 0 and packet.payload:
             self._logged_in = True
             return _command_key(packet.payload)
@@ -145,7 +145,7 @@ class _Naming:
 
 @dataclass
 class Exchange:
-    """Something a client sent and all the server said to it."""
+    """What a client sent, and the server's complete answer."""
 
     send: str
     answer: bytes = b""
@@ -154,7 +154,7 @@ class Exchange:
 
 
 class _Listener:
-    """Serves every connection to a port of the loopback device in its own thread."""
+    """Serve each connection to a port of the loopback device in a thread."""
 
     def __init__(self, serve: Callable[[socket.socket], None]) -> None:
         self._serve = serve
@@ -182,7 +182,7 @@ class _Listener:
             self._serve(client)
 
     def close(self) -> None:
-        """Serve what was sent so far, then hang up."""
+        """Serve what has been sent so far, then close all connections."""
         self._closing = True
         socket.create_connection((LOOPBACK, self.port)).close()  # wakes accept()
         self._acceptor.join()
@@ -197,7 +197,7 @@ class _Listener:
 
 
 class _RecordedConnection:
-    """The exchanges of one connection while they are being recorded."""
+    """Record the exchanges of one connection."""
 
     def __init__(self, exchanges: list[Exchange], lock: threading.Lock) -> None:
         self._exchanges = exchanges
@@ -206,7 +206,7 @@ class _RecordedConnection:
         self._exchange = Exchange(QUIT)
 
     def sent(self, key: str) -> None:
-        """From here on the server answers this."""
+        """Start a new exchange: what the server sends from now on answers this key."""
         with self._lock:
             before, self._exchange = self._exchange, Exchange(key, closed=self._closed)
             if key == QUIT:
@@ -226,7 +226,7 @@ class _RecordedConnection:
 
 
 class Recorder:
-    """Forwards connections to a server and records them."""
+    """Forward connections to a server, and record them."""
 
     def __init__(self, host: str, port: int) -> None:
         self.exchanges: list[Exchange] = []
@@ -261,8 +261,8 @@ class Recorder:
 
     @staticmethod
     def _relay(server: socket.socket, client: socket.socket, connection: _RecordedConnection) -> None:
-        """Pass on what the server says; noted first, so that it cannot be mistaken
-        for the answer to what the client sends having read it."""
+        """Pass on what the server sends. It is recorded first, so that it cannot be taken
+        for the answer to what the client sends after reading it."""
         with suppress(OSError):  # reset by the server: as good as closed
             for recorded, data in _answers(server):
                 connection.answered(recorded)
@@ -284,7 +284,7 @@ def _answers(server: socket.socket) -> Iterator[tuple[bytes, bytes]]:
 
 
 class Player:
-    """Plays exchanges: a server which can only say what was recorded.
+    """Play exchanges: a server that gives only recorded answers.
 
     Exchanges are looked up over all of them and not by connection, so that
     threads may be scheduled otherwise than they were while recording.  Answers to
@@ -311,7 +311,7 @@ class Player:
                 self._miss(key, sequence=0)
 
     def unsent(self) -> list[str]:
-        """What was recorded and never asked for, though it should have been."""
+        """Return what was recorded and should have been sent, but was not."""
         return list(self._unsent().elements())
 
     def _unsent(self) -> Counter[str]:

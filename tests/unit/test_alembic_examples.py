@@ -37,10 +37,9 @@ def test_on_a_fresh_machine(sql, section):
     lines = sql(None, section).splitlines()
     recovery = [line for line in lines if re.match("(CREATE|ALTER) (PITR|SNAPSHOT)", line)]
     assert recovery == [
-        "CREATE PITR `shop` FOR DATABASE `shop` RANGE 1 'd';",
-        "CREATE PITR `shop.orders` FOR TABLE `shop` `orders` RANGE 7 'd';",
-        "CREATE SNAPSHOT IF NOT EXISTS `orders_before_cents` FOR TABLE `shop` `orders`;",
-        "ALTER PITR `shop.orders` RANGE 3 'mo';",
+        "CREATE PITR `shop` FOR DATABASE `shop` RANGE 7 'd';",
+        "CREATE SNAPSHOT IF NOT EXISTS `shop_before_cents` FOR DATABASE `shop`;",
+        "ALTER PITR `shop` RANGE 3 'mo';",
     ]
     inside = False
     for line in lines:
@@ -54,8 +53,8 @@ def test_on_a_fresh_machine(sql, section):
 @pytest.mark.parametrize(
     ("release", "restore"),
     [
-        ("2.2.2", "RESTORE ACCOUNT `sys` DATABASE `shop` TABLE `orders` FROM SNAPSHOT `orders_before_cents`;"),
-        ("4.2.0", "RESTORE TABLE `shop`.`orders` {SNAPSHOT = `orders_before_cents`};"),
+        ("2.2.2", "RESTORE ACCOUNT `sys` DATABASE `shop` TABLE `orders` FROM SNAPSHOT `shop_before_cents`;"),
+        ("4.2.0", "RESTORE TABLE `shop`.`orders` {SNAPSHOT = `shop_before_cents`};"),
     ],
 )
 def test_in_the_grammar_of_the_release(sql, release, restore):

@@ -34,25 +34,16 @@ from sqlalchemy_matrixone import (
     as_of,
 )
 from sqlalchemy_matrixone.branches.execution import TransactionScope
-from sqlalchemy_matrixone.core.connection import TransactionState
 from sqlalchemy_matrixone.core.release import parse_release
 from sqlalchemy_matrixone.exc import conflict_of
-from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
 from tests.models import Manager, Order
+from tests.unit.compiling import assert_compile, compiled, sql
 
 BILLING = Table("in`voices", MetaData(), Column("id", String(9), primary_key=True), schema="billing")
 PAIRS = Table("pairs", MetaData(), Column("a", Integer, primary_key=True), Column("b", String(9), primary_key=True))
 DEV = table("dev", schema="d")
 NOON = dt.datetime(2026, 11, 22, 12, tzinfo=dt.UTC)
 THEN = as_of(Order, snapshot="s")
-
-
-def compiled(construct, release="4.2.0", **kw):
-    return construct.compile(dialect=MatrixOneDialect_pymysql(server_version=release), **kw)
-
-
-def sql(construct, release="4.2.0", **kw) -> str:
-    return str(compiled(construct, release, **kw))
 
 
 FORMS = [
@@ -138,13 +129,13 @@ FORMS = [
 
 @pytest.mark.parametrize(("construct", "expected"), FORMS)
 def test_forms(construct, expected):
-    assert " ".join(sql(construct).split()) == expected
+    assert_compile(construct, expected)
     assert " ".join(str(construct).split()) == expected.replace("%%", "%")
 
 
 def test_copy_grants_stands_after_the_moment():
     clone = CloneTable(DEV, Order, snapshot="s", copy_grants=True, to_account="a")
-    assert sql(clone) == "CREATE TABLE `d`.`dev` CLONE `orders` {SNAPSHOT = `s`} COPY GRANTS TO ACCOUNT `a`"
+    assert_compile(clone, "CREATE TABLE `d`.`dev` CLONE `orders` {SNAPSHOT = `s`} COPY GRANTS TO ACCOUNT `a`")
 
 
 @pytest.mark.parametrize(
@@ -170,12 +161,12 @@ def test_refused_before_the_release_that_has_it(construct, before, since):
 
 
 def test_columns_of_a_table_are_named_where_the_release_can():
-    assert sql(DiffBranch("b", Order), "3.0.9") == "DATA BRANCH DIFF `b` AGAINST `orders`"
+    assert_compile(DiffBranch("b", Order), "DATA BRANCH DIFF `b` AGAINST `orders`", "3.0.9")
 
 
 def test_schema_translate_map():
     kw = {"schema_translate_map": {None: "here", "billing": "there"}}
-    assert sql(CloneTable("c", BILLING), **kw) == "CREATE TABLE `here`.`c` CLONE `there`.`in``voices`"
+    assert_compile(CloneTable("c", BILLING), "CREATE TABLE `here`.`c` CLONE `there`.`in``voices`", **kw)
     assert sql(DiffBranch(BILLING, "t"), **kw).startswith("DATA BRANCH DIFF `there`.`in``voices` AGAINST `here`.`t`")
 
 
@@ -263,57 +254,6 @@ def test_mock_engine():
 def test_place(construct, place_on_3, place_on_4):
     assert construct.transaction_scope(parse_release("3.0.14")) is place_on_3
     assert construct.transaction_scope(parse_release("4.2.0")) is place_on_4
-
-
-def run(*statements: str) -> TransactionState:
-    state = TransactionState()
-    for statement in statements:
-        state.sent(statement, state.sending(statement))
-    return state
-
-
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "SELECT * FROM t",
-        "WITH c AS (SELECT 1) SELECT * FROM c",
-        "SHOW TABLES",
-        "DESCRIBE t",
-        "EXPLAIN SELECT 1",
-        "(SELECT 1) UNION (SELECT 2)",
-        "USE d",
-        "BEGIN",
-    ],
-)
-def test_what_a_begin_would_not_commit(statement):
-    assert not run(statement).has_writes
-
-
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "INSERT INTO t VALUES (1)",
-        "CREATE TABLE t (a INT)",
-        "SELECT * FROM t FOR UPDATE",
-        "SELECT * FROM t FOR  SHARE",
-        "SELECT * FROM t LOCK IN SHARE MODE",
-        "SELECT nextval('s')",
-        "SELECT * FROM t INTO OUTFILE 'x'",
-        "WITH c AS (SELECT 1) DELETE FROM t",
-        "(SELECT 1) INTO OUTFILE 'x'",
-        "CALL p()",
-    ],
-)
-def test_what_a_begin_would_commit(statement):
-    assert run(statement).has_writes
-    assert not run(statement, "COMMIT").has_writes
-
-
-def test_begun():
-    assert run("BEGIN").explicit_begin
-    assert run("start transaction", "INSERT INTO t VALUES (1)").explicit_begin
-    assert not run("BEGIN", "ROLLBACK").explicit_begin
-    assert not run("SELECT 1").explicit_begin
 
 
 def test_conflicts_carry_the_key():

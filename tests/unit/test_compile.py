@@ -21,6 +21,7 @@ from sqlalchemy_matrixone import (
 )
 from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
 from tests.models import Order
+from tests.unit import compiling
 
 ORDERS = Order.__table__
 INVOICES = Table("invoices", MetaData(), Column("id", Integer), schema="billing")
@@ -36,6 +37,10 @@ def dialect(release: str, *, account: str | None = "sys", database: str | None =
 
 def sql(construct, release="4.2.0", **known) -> str:
     return str(construct.compile(dialect=dialect(release, **known)))
+
+
+def assert_compile(construct, expected, release="4.2.0", **known):
+    compiling.assert_compile(construct, expected, dialect=dialect(release, **known))
 
 
 PORTABLE = [
@@ -80,7 +85,7 @@ PORTABLE = [
 @pytest.mark.parametrize("release", ["2.2.2", "3.0.14", "4.2.0"])
 @pytest.mark.parametrize(("construct", "expected"), PORTABLE, ids=lambda value: value if isinstance(value, str) else "")
 def test_portable_forms(construct, expected, release):
-    assert sql(construct, release) == expected
+    assert_compile(construct, expected, release)
 
 
 RESTORES = [
@@ -115,10 +120,10 @@ RESTORES = [
 
 @pytest.mark.parametrize(("construct", "before_4", "from_4"), RESTORES)
 def test_restore_of_a_snapshot_in_the_grammar_of_the_release(construct, before_4, from_4):
-    assert sql(construct, "2.2.2") == before_4
-    assert sql(construct, "3.0.18") == before_4
-    assert sql(construct, "4.0.0") == from_4
-    assert sql(construct, "4.2.0") == from_4
+    assert_compile(construct, before_4, "2.2.2")
+    assert_compile(construct, before_4, "3.0.18")
+    assert_compile(construct, from_4, "4.0.0")
+    assert_compile(construct, from_4, "4.2.0")
 
 
 NOT_BEFORE = [
@@ -149,30 +154,37 @@ def test_nor_is_the_account_sys(release):
 
 def test_publications_from_4_0():
     source = {"from_account": "pubacc", "publication": "pub"}
-    assert (
-        sql(CreateSnapshot("s", table=Order, **source))
-        == "CREATE SNAPSHOT `s` FOR TABLE `shop` `orders` FROM `pubacc` PUBLICATION `pub`"
+    assert_compile(
+        CreateSnapshot("s", table=Order, **source),
+        "CREATE SNAPSHOT `s` FOR TABLE `shop` `orders` FROM `pubacc` PUBLICATION `pub`",
     )
-    assert (
-        sql(CreateSnapshot("s", database="d", **source))
-        == "CREATE SNAPSHOT `s` FOR DATABASE `d` FROM `pubacc` PUBLICATION `pub`"
+    assert_compile(
+        CreateSnapshot("s", database="d", **source),
+        "CREATE SNAPSHOT `s` FOR DATABASE `d` FROM `pubacc` PUBLICATION `pub`",
     )
-    assert sql(CreateSnapshot("s", **source)) == "CREATE SNAPSHOT `s` FOR ACCOUNT FROM `pubacc` PUBLICATION `pub`"
+    assert_compile(CreateSnapshot("s", **source), "CREATE SNAPSHOT `s` FOR ACCOUNT FROM `pubacc` PUBLICATION `pub`")
 
 
 def test_a_restore_of_another_account_s_objects_from_a_pitr():
-    assert (
-        sql(RestorePitr("p", server_time=NOON, account="acc1", table="t", database="d"), "4.1.0")
-        == f"RESTORE ACCOUNT `acc1` DATABASE `d` TABLE `t` FROM PITR `p` '{NOON}'"
+    assert_compile(
+        RestorePitr("p", server_time=NOON, account="acc1", table="t", database="d"),
+        f"RESTORE ACCOUNT `acc1` DATABASE `d` TABLE `t` FROM PITR `p` '{NOON}'",
+        "4.1.0",
     )
 
 
 def test_the_own_account_of_another_than_sys_goes_without_its_name():
-    assert sql(CreatePitr("p", range="1d", account="acc1"), account="acc1") == "CREATE PITR `p` FOR ACCOUNT RANGE 1 'd'"
-    assert sql(RestorePitr("p", server_time=NOON, account="acc1"), account="acc1") == f"RESTORE FROM PITR `p` '{NOON}'"
-    assert (
-        sql(RestoreSnapshot("s", database="d"), "3.0.14", account="acc1")
-        == "RESTORE ACCOUNT `acc1` DATABASE `d` FROM SNAPSHOT `s`"
+    assert_compile(
+        CreatePitr("p", range="1d", account="acc1"), "CREATE PITR `p` FOR ACCOUNT RANGE 1 'd'", account="acc1"
+    )
+    assert_compile(
+        RestorePitr("p", server_time=NOON, account="acc1"), f"RESTORE FROM PITR `p` '{NOON}'", account="acc1"
+    )
+    assert_compile(
+        RestoreSnapshot("s", database="d"),
+        "RESTORE ACCOUNT `acc1` DATABASE `d` FROM SNAPSHOT `s`",
+        "3.0.14",
+        account="acc1",
     )
 
 

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import ast
-from pathlib import Path
-
 import pytest
 from pymysql.err import OperationalError, ProgrammingError
 from sqlalchemy import exc
 
-import sqlalchemy_matrixone
 from sqlalchemy_matrixone import (
-    BranchConflict,
-    BranchError,
     MatrixOneArgumentError,
     MatrixOneCompileError,
     MatrixOneError,
@@ -24,7 +18,7 @@ from sqlalchemy_matrixone import (
     RestoreWarning,
     SnapshotError,
 )
-from sqlalchemy_matrixone.exc import reason_of, server_errors_as
+from sqlalchemy_matrixone.exc import reason_of
 
 ANSWERS = [
     (20101, "internal error: pitr p_db already exists", "exists"),
@@ -47,7 +41,6 @@ ANSWERS = [
     (20101, "internal error: pitr api_p is not allowed to restore account sys", "not_covered"),
     (20101, "internal error: restore level table is not allowed for database restore", "not_covered"),
     (20101, "internal error: account a is not allowed to restore other account b", "not_permitted"),
-    (20101, "internal error: account a is not allowed to restore database d", "not_permitted"),
     (1049, "Unknown database rdb", "not_found"),
     (20101, "internal error: do not have privilege to execute the statement", "not_permitted"),
     (20101, "internal error: only sys tenant can create cluster level snapshot", "not_permitted"),
@@ -83,48 +76,6 @@ def test_reason(code, text, reason):
     assert reason_of(orig) == reason_of(wrapped) == reason == Reason(reason)
 
 
-def lost(**kw):
-    return exc.OperationalError("statement", None, OperationalError(2013, "Lost connection"), **kw)
-
-
-@pytest.mark.parametrize("kind", [SnapshotError, PitrError, RestoreError, BranchError])
-def test_connection_lost_during_statement_is_unknown(kind):
-    with (
-        pytest.raises(kind, match="it is unknown whether this was carried out: Lost connection") as error,
-        server_errors_as(kind, "create x", if_lost=Reason.UNKNOWN),
-    ):
-        raise lost(connection_invalidated=True)
-    assert error.value.reason is Reason.UNKNOWN
-    assert isinstance(error.value.__cause__, exc.OperationalError)
-
-
-def test_connection_lost_while_reading_is_other():
-    with pytest.raises(PitrError) as error, server_errors_as(PitrError, "reading PITRs"):
-        raise lost(connection_invalidated=True)
-    assert error.value.reason is Reason.OTHER
-
-
-def test_conflict_is_raised_as_branch_conflict():
-    conflict = OperationalError(20101, "internal error: conflict: b INSERT and t INSERT on pk(7) with different values")
-    with pytest.raises(BranchConflict) as error, server_errors_as(BranchError, "merge branch 'b'"):
-        raise exc.OperationalError("statement", None, conflict)
-    assert error.value.key == "7"
-    assert isinstance(error.value.__cause__, exc.OperationalError)
-
-
-def test_package_raises_only_errors_of_its_own_root():
-    """Except what SQLAlchemy's and Alembic's own protocols ask for."""
-    allowed = {"NoSuchTableError", "CommandError", "NotImplementedError", "AttributeError", "ValueError"}
-    package = Path(sqlalchemy_matrixone.__file__).parent
-    for path in package.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
-                function = node.exc.func
-                name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
-                error = getattr(exc, name, None)
-                assert error is None or name in allowed, f"{path}:{node.lineno} raises {name}"
-
-
 def test_an_error_without_arguments_has_a_reason_too():
     assert reason_of(OperationalError()) is Reason.OTHER
 
@@ -147,5 +98,5 @@ def test_the_family():
 def test_reasons():
     assert {str(reason) for reason in Reason} == {
         "exists", "not_found", "not_permitted", "not_covered", "out_of_range", "active_transaction", "timeout",
-        "incomplete", "unknown", "unsupported", "other",
+        "incomplete", "unknown", "conflict", "unsupported", "other",
     }  # fmt: skip

@@ -9,12 +9,17 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
+from tests.unit import compiling
 
 DIALECT = MatrixOneDialect_pymysql()
 
 
 def sql(element) -> str:
-    return " ".join(str(element.compile(dialect=DIALECT, compile_kwargs={"literal_binds": True})).split())
+    return compiling.sql(element, compile_kwargs={"literal_binds": True})
+
+
+def assert_compile(element, expected):
+    compiling.assert_compile(element, expected, literal_binds=True)
 
 
 def table(*items, **options):
@@ -86,15 +91,15 @@ def test_a_table_option_that_the_server_keeps_is_said(options, end):
 def test_index_options(options, statement):
     index = sa.Index("ix", "v", **options)
     table(index)
-    assert sql(CreateIndex(index)) == statement
+    assert_compile(CreateIndex(index), statement)
 
 
 def test_a_limit_of_an_update_or_delete_is_kept():
     rows = table()
     assert sql(sa.update(rows).values(v="x").with_dialect_options(mysql_limit=3)).endswith(" LIMIT 3")
-    assert sql(sa.delete(rows).with_dialect_options(mysql_limit=3)) == "DELETE FROM t LIMIT 3"
-    assert sql(sa.delete(rows).with_dialect_options(mysql_limit=3, matrixone_limit=4)) == "DELETE FROM t LIMIT 4"
-    assert sql(sa.delete(rows)) == "DELETE FROM t"
+    assert_compile(sa.delete(rows).with_dialect_options(mysql_limit=3), "DELETE FROM t LIMIT 3")
+    assert_compile(sa.delete(rows).with_dialect_options(mysql_limit=3, matrixone_limit=4), "DELETE FROM t LIMIT 4")
+    assert_compile(sa.delete(rows), "DELETE FROM t")
 
 
 def test_a_prefix_for_mysql_is_kept():

@@ -63,6 +63,7 @@ from sqlalchemy_matrixone.core.sqlalchemy_internals import (
     without_rows,
 )
 from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
+from tests.unit.compiling import compiled, sql
 
 S = {"snapshot": "s"}
 
@@ -105,14 +106,6 @@ class Friend(Base):
 
 
 Table("friendships", Base.metadata, Column("p", ForeignKey(Parent.id)), Column("f", ForeignKey(Friend.id)))
-
-
-def compiled(statement, release="4.2.0", **kw):
-    return statement.compile(dialect=MatrixOneDialect_pymysql(server_version=release), **kw)
-
-
-def sql(statement, **kw) -> str:
-    return " ".join(str(compiled(statement, **kw)).split())
 
 
 def compiled_select(statement) -> CompiledSelect:

@@ -46,6 +46,7 @@ from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
 from sqlalchemy_matrixone.timetravel.compiler import check_bound_points_in_time
 from sqlalchemy_matrixone.timetravel.point_in_time import AsOfOption, PointInTime
 from tests.models import Employee, Item, Manager, Order
+from tests.unit.compiling import assert_compile, compiled, sql
 
 
 class Own(DeclarativeBase):
@@ -67,14 +68,6 @@ ORDERS = Order.__table__
 BILLING = Table("orders", MetaData(), Column("id", Integer), schema="billing")
 NOON = dt.datetime(2026, 11, 22, 12, tzinfo=dt.UTC)
 S = {"snapshot": "s"}
-
-
-def compiled(statement, release="4.2.0", **kw):
-    return statement.compile(dialect=MatrixOneDialect_pymysql(server_version=release), **kw)
-
-
-def sql(statement, **kw) -> str:
-    return " ".join(str(compiled(statement, **kw)).split())
 
 
 def of_all(statement, **moment):
@@ -119,25 +112,28 @@ HINTED = [
 
 @pytest.mark.parametrize(("statement", "expected"), HINTED)
 def test_hint_stands_between_table_and_alias(statement, expected):
-    assert sql(statement) == expected
+    assert_compile(statement, expected)
 
 
 def test_a_moment_everywhere():
     old, again = as_of(Order, snapshot="s"), as_of(Order, snapshot="S")
     joined = select(old.id).join(again, again.id == old.id).where(~exists().where(Order.id == old.id))
-    assert sql(joined) == (
+    assert_compile(
+        joined,
         "SELECT orders_1.id FROM orders {SNAPSHOT = `s`} AS orders_1 INNER JOIN orders {SNAPSHOT = `S`} AS "
-        "orders_2 ON orders_2.id = orders_1.id WHERE NOT (EXISTS (SELECT * FROM orders WHERE orders.id = orders_1.id))"
+        "orders_2 ON orders_2.id = orders_1.id WHERE NOT (EXISTS (SELECT * FROM orders WHERE orders.id = orders_1.id))",
     )
     cte = select(old.id).cte("c")
-    assert sql(union_all(select(cte.c.id), select(Order.id))) == (
+    assert_compile(
+        union_all(select(cte.c.id), select(Order.id)),
         "WITH c AS (SELECT orders_1.id AS id FROM orders {SNAPSHOT = `s`} AS orders_1) SELECT c.id FROM c "
-        "UNION ALL SELECT orders.id FROM orders"
+        "UNION ALL SELECT orders.id FROM orders",
     )
     past_items = as_of(Item, snapshot="s")
-    assert sql(select(old.id).join(old.items.of_type(past_items))) == (
+    assert_compile(
+        select(old.id).join(old.items.of_type(past_items)),
         "SELECT orders_1.id FROM orders {SNAPSHOT = `s`} AS orders_1 INNER JOIN items {SNAPSHOT = `s`} AS "
-        "items_1 ON orders_1.id = items_1.order_id"
+        "items_1 ON orders_1.id = items_1.order_id",
     )
 
 
@@ -177,11 +173,14 @@ def test_two_bound_moments_are_told_apart_when_executed():
 
 def test_in_statements_that_write():
     old = as_of(ORDERS, **S)
-    assert sql(insert(ORDERS).from_select(["id"], select(old.c.id))) == (
-        "INSERT INTO orders (id) SELECT orders_1.id FROM orders {SNAPSHOT = `s`} AS orders_1"
+    assert_compile(
+        insert(ORDERS).from_select(["id"], select(old.c.id)),
+        "INSERT INTO orders (id) SELECT orders_1.id FROM orders {SNAPSHOT = `s`} AS orders_1",
     )
-    assert sql(update(ORDERS).where(ORDERS.c.id == old.c.id).values(note=old.c.note)) == (
-        "UPDATE orders, orders {SNAPSHOT = `s`} AS orders_1 SET orders.note=orders_1.note WHERE orders.id = orders_1.id"
+    assert_compile(
+        update(ORDERS).where(ORDERS.c.id == old.c.id).values(note=old.c.note),
+        "UPDATE orders, orders {SNAPSHOT = `s`} AS orders_1 SET orders.note=orders_1.note "
+        "WHERE orders.id = orders_1.id",
     )
     for write in (insert(old), update(old).values(note="x"), delete(old), delete(as_of(Order, **S))):
         with pytest.raises(CompileError, match="past cannot be written"):

@@ -1,0 +1,28 @@
+"""Compile constructs for a release of MatrixOne."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy.testing import AssertsCompiledSQL
+
+from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
+
+
+def dialect(release: str = "4.2.0") -> MatrixOneDialect_pymysql:
+    return MatrixOneDialect_pymysql(server_version=release)
+
+
+def assert_compile(clause: Any, expected: str, release: str = "4.2.0", **kw: Any) -> None:
+    """Assert what a construct compiles to, with newlines taken out, by SQLAlchemy's own helper."""
+    kw.setdefault("dialect", dialect(release))
+    AssertsCompiledSQL().assert_compile(clause, expected, **kw)
+
+
+def compiled(clause: Any, release: str = "4.2.0", **kw: Any) -> Any:
+    return clause.compile(dialect=dialect(release), **kw)
+
+
+def sql(clause: Any, release: str = "4.2.0", **kw: Any) -> str:
+    """Return what a construct compiles to, in one line, for assertions about a part of it."""
+    return " ".join(str(compiled(clause, release, **kw)).split())

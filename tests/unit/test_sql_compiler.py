@@ -1,0 +1,166 @@
+"""The SQL of expressions that MatrixOne spells otherwise than MySQL, by release."""
+
+from __future__ import annotations
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.exc import CompileError
+
+from sqlalchemy_matrixone import types as matrixone
+from tests.unit.compiling import assert_compile, sql
+
+T = sa.table(
+    "t",
+    sa.column("id", sa.Integer),
+    sa.column("data", sa.JSON),
+    sa.column("a", sa.Integer),
+    sa.column("b", sa.Integer),
+    sa.column("s", sa.String),
+)
+KEY = "JSON_EXTRACT(t.data, '$.\"k\"')"
+
+
+def null_or(value: str, of: str = KEY) -> str:
+    return f"SELECT CASE {of} WHEN 'null' THEN NULL ELSE {value} END AS v FROM t"
+
+
+class TestJsonExtraction:
+    @pytest.mark.parametrize(
+        ("value", "before_3", "since_3"),
+        [
+            (
+                T.c.data["k"].as_integer(),
+                f"CAST(JSON_UNQUOTE({KEY}) AS SIGNED)",
+                f"CAST({KEY} AS SIGNED INTEGER)",
+            ),
+            (
+                T.c.data["k"].as_numeric(10, 2),
+                f"CAST(JSON_UNQUOTE({KEY}) AS DECIMAL(10, 2))",
+                f"CAST({KEY} AS DECIMAL(10, 2))",
+            ),
+            (
+                T.c.data["k"].as_float(),
+                f"CAST(JSON_UNQUOTE({KEY}) AS DOUBLE)",
+                f"{KEY}+0.0000000000000000000000",
+            ),
+            (T.c.data["k"].as_string(), f"JSON_UNQUOTE({KEY})", f"JSON_UNQUOTE({KEY})"),
+        ],
+    )
+    def test_number_is_cast_from_text_before_3_0(self, value, before_3, since_3):
+        statement = sa.select(value.label("v"))
+        assert_compile(statement, null_or(before_3), "2.2.2", literal_binds=True)
+        for release in ("3.0.0", "4.2.0"):
+            assert_compile(statement, null_or(since_3), release, literal_binds=True)
+
+    def test_path_is_extracted_like_a_key(self):
+        path = "JSON_EXTRACT(t.data, '$.\"k\"[1]')"
+        statement = sa.select(T.c.data["k", 1].as_integer().label("v"))
+        expected = null_or(f"CAST(JSON_UNQUOTE({path}) AS SIGNED)", path)
+        assert_compile(statement, expected, "2.2.2", literal_binds=True)
+
+    @pytest.mark.parametrize("release", ["2.2.2", "4.2.0"])
+    def test_boolean_is_compared_as_text(self, release):
+        assert_compile(
+            sa.select(T.c.data["k"].as_boolean().label("v")),
+            f"SELECT CASE {KEY} WHEN 'null' THEN NULL WHEN 'true' THEN true WHEN '1' THEN true "
+            f"ELSE CASE WHEN {KEY} IS NULL THEN NULL ELSE false END END AS v FROM t",
+            release,
+            literal_binds=True,
+        )
+
+    def test_json_itself_is_extracted_unchanged(self):
+        assert_compile(sa.select(T.c.data["k"].label("v")), f"SELECT {KEY} AS v FROM t", literal_binds=True)
+
+
+def test_values_are_rows():
+    rows = sa.values(sa.column("a", sa.Integer), sa.column("b", sa.String), name="v").data([(1, "x"), (2, "y")])
+    assert_compile(sa.select(rows.c.a), "SELECT v.a FROM (VALUES ROW(%s, %s), ROW(%s, %s)) AS v (a, b)")
+    assert_compile(
+        sa.select(rows.c.a), "SELECT v.a FROM (VALUES ROW(1, 'x'), ROW(2, 'y')) AS v (a, b)", literal_binds=True
+    )
+
+
+class TestIsDistinctFrom:
+    CASE = "(CASE WHEN t.a IS NULL THEN t.b IS NULL WHEN t.b IS NULL THEN false ELSE t.a = t.b END)"
+
+    def test_operator_since_3_0(self):
+        assert_compile(T.c.a.is_distinct_from(T.c.b), "NOT (t.a <=> t.b)", "3.0.0")
+        assert_compile(T.c.a.is_not_distinct_from(T.c.b), "t.a <=> t.b", "3.0.0")
+
+    def test_case_before_3_0(self):
+        assert_compile(T.c.a.is_distinct_from(T.c.b), f"NOT {self.CASE}", "2.2.2")
+        assert_compile(T.c.a.is_not_distinct_from(T.c.b), self.CASE, "2.2.2")
+
+
+class TestSequence:
+    def test_name_is_a_string(self):
+        next_value = sa.Sequence("it's`q").next_value().label("v")
+        assert_compile(sa.select(next_value), "SELECT CAST(nextval('it''s`q') AS SIGNED) AS v")
+
+    def test_sequence_of_another_database_is_refused(self):
+        with pytest.raises(CompileError, match="'q' is in 'd'"):
+            sql(sa.select(sa.Sequence("q", schema="d").next_value()))
+
+
+@pytest.mark.parametrize(
+    ("type_", "expected"),
+    [
+        (sa.Boolean(), "CAST(t.a AS BOOL)"),
+        (matrixone.VECF32(3), "CAST(t.a AS VECF32(3))"),
+        (matrixone.UUID(), "CAST(t.a AS UUID)"),
+        (sa.Integer(), "CAST(t.a AS SIGNED INTEGER)"),
+        (sa.String(5), "CAST(t.a AS CHAR(5))"),
+    ],
+)
+def test_cast_names_types_that_mysql_cannot_cast_to(type_, expected):
+    assert_compile(sa.cast(T.c.a, type_), expected)
+
+
+class TestForUpdate:
+    def test_shared_lock_is_exclusive_before_4_2(self):
+        shared = sa.select(T.c.id).with_for_update(read=True)
+        assert_compile(shared, "SELECT t.id FROM t FOR SHARE", "4.2.0")
+        assert_compile(shared, "SELECT t.id FROM t FOR UPDATE", "4.1.4")
+
+    def test_of_is_left_out(self):
+        assert_compile(sa.select(T.c.id).with_for_update(of=T.c.id), "SELECT t.id FROM t FOR UPDATE")
+
+    @pytest.mark.parametrize("option", ["nowait", "skip_locked"])
+    def test_not_waiting_is_refused(self, option):
+        with pytest.raises(CompileError, match="always waits for a lock"):
+            sql(sa.select(T.c.id).with_for_update(**{option: True}))
+
+
+class TestLikeEscape:
+    def test_escape_is_sent_since_4_2(self):
+        assert_compile(T.c.s.like("a/%", escape="/"), "t.s LIKE 'a/%%' ESCAPE '/'", literal_binds=True)
+
+    def test_pattern_is_escaped_by_backslashes_before_4_2(self):
+        pattern = (
+            "REPLACE(REPLACE(REPLACE(REPLACE('a/%%', '\\\\', '\\\\\\\\'), '//', '\x01'), '/', '\\\\'), '\x01', '/')"
+        )
+        assert_compile(T.c.s.like("a/%", escape="/"), f"t.s LIKE {pattern}", "4.1.4", literal_binds=True)
+        assert_compile(T.c.s.not_like("a/%", escape="/"), f"t.s NOT LIKE {pattern}", "4.1.4", literal_binds=True)
+
+
+class TestReturning:
+    TABLE = sa.Table(
+        "x",
+        sa.MetaData(),
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("kind", sa.Enum("a", "b")),
+        schema="d",
+    )
+
+    def test_columns_of_another_database_are_unqualified(self):
+        insert = sa.insert(self.TABLE).values(id=1).returning(self.TABLE.c.id)
+        assert_compile(insert, "INSERT INTO d.x (id) VALUES (%s) RETURNING id")
+
+    def test_release_without_returning_is_named(self):
+        with pytest.raises(CompileError, match=r"needs MatrixOne 4\.2\.0 or later; this is 4\.1\.4"):
+            sql(sa.insert(self.TABLE).values(id=1).returning(self.TABLE.c.id), "4.1.4")
+
+    def test_enum_is_refused_under_a_label_too(self):
+        for column in (self.TABLE.c.kind, self.TABLE.c.kind.label("k")):
+            with pytest.raises(CompileError, match="returns no ENUM or SET"):
+                sql(sa.insert(self.TABLE).values(id=1).returning(column))
