@@ -9,8 +9,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
 class Base(DeclarativeBase):
-    # Any moment of the last day, for the whole database that these tables are in.
-    metadata = MetaData(info={"matrixone_pitr": "1d"})
+    # Any moment of the last three months can be restored, in the whole database that these tables are in.
+    metadata = MetaData(info={"matrixone_pitr": "3mo"})
 
 
 class Customer(Base):
@@ -22,8 +22,6 @@ class Customer(Base):
 
 class Order(Base):
     __tablename__ = "orders"
-    # Any moment of the last three months, for this table.
-    __table_args__ = {"matrixone_pitr": "3mo"}
 
     id: Mapped[int] = mapped_column(primary_key=True)
     customer_id: Mapped[int] = mapped_column(ForeignKey("customers.id", name="fk_orders_customer"))

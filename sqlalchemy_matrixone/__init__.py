@@ -24,8 +24,11 @@ from .exc import (
     PitrError,
     Reason,
     RecoveryError,
+    RecoveryWarning,
+    RestoreConflict,
     RestoreError,
     RestoreWarning,
+    RowConflict,
     SnapshotError,
 )
 from .recovery.constructs import (
@@ -38,6 +41,7 @@ from .recovery.constructs import (
     RestoreSnapshot,
 )
 from .recovery.inspector import MatrixOneInspector
+from .recovery.rows.values import RestoredRows, RowChange, RowsPreview
 from .recovery.session import Recovery
 from .recovery.values import Pitr, RecoveryWindow, Snapshot
 from .sql import ddl_compiler as _compiler  # noqa: F401  teaches the constructs to the mysql dialects too
@@ -77,11 +81,17 @@ __all__ = [
     "Reason",
     "Recovery",
     "RecoveryError",
+    "RecoveryWarning",
     "RecoveryWindow",
+    "RestoreConflict",
     "RestoreError",
     "RestorePitr",
     "RestoreSnapshot",
     "RestoreWarning",
+    "RestoredRows",
+    "RowChange",
+    "RowConflict",
+    "RowsPreview",
     "Snapshot",
     "SnapshotError",
     "as_of",

@@ -22,6 +22,7 @@ from .compare import names
 from .compare.defaults import canonical_default
 from .compare.indexes import index_differences
 from .compare.types import canonical_type
+from .protection import reactivate_pitrs_after_commits
 
 if TYPE_CHECKING:
     from alembic.autogenerate.api import AutogenContext
@@ -43,6 +44,8 @@ class MatrixOneImpl(MySQLImpl):
 
     def start_migrations(self) -> None:
         super().start_migrations()
+        if not self.as_sql and self.connection is not None:
+            reactivate_pitrs_after_commits(self.connection)
         keep = self.context_opts.get(net.OPTION)
         if keep and not self.as_sql:
             net.snapshot_before_migrations(running_context(), keep)

@@ -39,6 +39,7 @@ from ..recovery.constructs import (
     RestoreSnapshot,
 )
 from ..recovery.pitr_range import PitrRange, RangeArgument
+from ..recovery.target import implied_name
 from .transaction import outside_transaction, with_nothing_written
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class RecoveryOp(MigrateOperation):
     """One recovery construct as an operation.
 
     :param name: the name of the snapshot or PITR. None, for a PITR of a database or a table, is the name that
-        :func:`implied_name` gives it where the migration runs.
+        its object gives it, ``shop`` or ``shop.orders``, on the connection that the migration runs on.
     :param arguments: the construct's keywords. ``table="orders"`` without a database, and ``database=True``,
         are those of the connection that the migration runs on, so that one migration serves databases of
         several names.
@@ -92,11 +93,6 @@ class RecoveryOp(MigrateOperation):
         if issubclass(self.construct, (CreateSnapshot, DropSnapshot)) or (table is None and database is None):
             raise MatrixOneArgumentError(f"op.{self.operation}() needs a name")
         return implied_name(database if isinstance(database, str) else _known(own_database), table)
-
-
-def implied_name(database: str, table: str | None = None) -> str:
-    """The name of a PITR that nobody gave one: its object's, ``shop`` or ``shop.orders``."""
-    return database if table is None else f"{database}.{table}"
 
 
 @Operations.implementation_for(RecoveryOp)

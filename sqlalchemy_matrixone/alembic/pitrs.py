@@ -22,9 +22,10 @@ from ..exc import Reason, RecoveryError
 from ..recovery import catalog
 from ..recovery.constructs import CreatePitr
 from ..recovery.pitr_range import PitrRange
-from ..recovery.target import RecoveryTarget
+from ..recovery.reactivation import free_name
+from ..recovery.target import RecoveryTarget, implied_name
 from ..recovery.values import Pitr
-from .ops import AlterPitrOp, CreatePitrOp, DropPitrOp, implied_name
+from .ops import AlterPitrOp, CreatePitrOp, DropPitrOp
 from .transaction import log, outside_transaction
 
 if TYPE_CHECKING:
@@ -108,9 +109,10 @@ def compare_pitrs(
     drop_others = check_flag(DROP_OPTION, context.opts.get(DROP_OPTION, False))
     if wanted or drop_others:
         existing = _existing(context, own)
+        wanted = _replacing_inactive(wanted, existing)
         if drop_others:
-            wanted = _undeclared(existing, {schema or own.database for schema in schemas}) | wanted
-        drops, others = _operations(context, own, wanted, existing)
+            wanted = _undeclared(existing.active, {schema or own.database for schema in schemas}) | wanted
+        drops, others = _operations(context, own, wanted, existing.active)
         upgrade_ops.ops[:0] = drops
         upgrade_ops.ops.extend(others)
     return PriorityDispatchResult.CONTINUE
@@ -158,14 +160,47 @@ def _range(declared: Any) -> PitrRange | None:
 # -- what the server has
 
 
-def _existing(context: AutogenContext, own: _CurrentNames) -> Policies:
-    policies: Policies = {}
-    for pitr in _read(context.migration_context):
+@dataclass(frozen=True)
+class _Existing:
+    """The PITRs of the server by their object: those that protect it as it is now, and those that do not."""
+
+    active: Policies
+    inactive: Policies
+    names: frozenset[str]
+
+
+def _existing(context: AutogenContext, own: _CurrentNames) -> _Existing:
+    active: Policies = {}
+    inactive: Policies = {}
+    pitrs = _read(context.migration_context)
+    for pitr in pitrs:
         target = own.canonical(RecoveryTarget(pitr.level, pitr.account, pitr.database, pitr.table))
         if _name_included(context, own, target, pitr.name):
-            # The newest comes first. Older ones of a table that was made anew cover what was there before it.
+            policies = inactive if pitr.active is False else active
             policies.setdefault(target, Policy(target, PitrRange(pitr.length, pitr.unit), pitr.name))
-    return policies
+    inactive = {target: policy for target, policy in inactive.items() if target not in active}
+    return _Existing(active, inactive, frozenset(pitr.name for pitr in pitrs))
+
+
+def _replacing_inactive(wanted: Policies, existing: _Existing) -> Policies:
+    """Return the declared PITRs with those of databases in place of inactive ones.
+
+    An inactive PITR stays, for what only it can restore, and keeps its name. Its object is protected by a PITR of the
+    database, as :meth:`Recovery.reactivate_pitrs` does it.
+    """
+    replaced = {
+        target: policy
+        for target, policy in wanted.items()
+        if target in existing.inactive and policy.range is not None and target.database is not None
+    }
+    result = {target: policy for target, policy in wanted.items() if target not in replaced}
+    for target, policy in replaced.items():
+        database = RecoveryTarget("database", database=target.database)
+        candidates = [known[database] for known in (result, existing.active) if database in known]
+        name = candidates[-1].name if candidates else free_name(target.database or "", existing.names)
+        ranges = [candidate.range for candidate in (policy, *candidates) if candidate.range is not None]
+        result[database] = Policy(database, max(ranges, key=lambda range_: range_.hours), name)
+    return result
 
 
 def _read(context: MigrationContext) -> list[Pitr]:

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from sqlalchemy import exc
+
 from ..core.arguments import check_choice
 from ..core.names import fold
 from ..core.release import Feature
@@ -118,16 +120,29 @@ def _pitrs_of_sys(connection: Connection) -> list[Pitr]:
     # Before that the column is a TIMESTAMP into which the server's UTC went as if it were in its own zone.
     times = [
         time if as_epoch else f"CONVERT_TZ({time}, {SESSION_ZONE}, {SERVER_ZONE})"
-        for time in ("create_time", "modified_time")
+        for time in ("p.create_time", "p.modified_time")
     ]
     with dialect.preserving_clean_state(connection):
         rows = connection.exec_driver_sql(
-            "SELECT pitr_name, level, account_name, database_name, table_name, pitr_length, pitr_unit, "
-            f"{', '.join(times)} FROM mo_catalog.mo_pitr "
-            "WHERE create_account = current_account_id() ORDER BY create_time DESC, pitr_name"
+            "SELECT p.pitr_name, p.level, p.account_name, p.database_name, p.table_name, p.pitr_length, p.pitr_unit, "
+            f"{', '.join(times)}, p.pitr_status, p.obj_id, d.dat_id, t.rel_id FROM mo_catalog.mo_pitr p "
+            "LEFT JOIN mo_catalog.mo_database d ON d.account_id = p.account_id AND d.datname = p.database_name "
+            "LEFT JOIN mo_catalog.mo_tables t ON t.account_id = p.account_id AND t.reldatabase = p.database_name "
+            "AND t.relname = p.table_name "
+            "WHERE p.create_account = current_account_id() ORDER BY p.create_time DESC, p.pitr_name"
         ).all()
     read_time = _after_epoch if as_epoch else _after_second
-    return [_pitr(row[:7], read_time(row[7]), read_time(row[8])) for row in rows]
+    return [_pitr(row[:7], read_time(row[7]), read_time(row[8]), _protects(row[1], *row[9:])) for row in rows]
+
+
+def _protects(level: Level, status: int, protected_id: int, database_id: int | None, table_id: int | None) -> bool:
+    """Return whether a PITR protects the object that has its name now.
+
+    The server's garbage collection goes by the object's id. It does not look at the status, which 2.2 and 3.0 leave
+    as it is after some of the statements that replace a table.
+    """
+    present = {"database": database_id, "table": table_id}.get(level, protected_id)
+    return bool(status) and protected_id == present
 
 
 def _pitrs_shown(connection: Connection) -> list[Pitr]:
@@ -135,12 +150,97 @@ def _pitrs_shown(connection: Connection) -> list[Pitr]:
     # The names of the columns differ between releases, their order does not. The times are the session's, in seconds.
     times = _to_utc(connection, (str(time) for row in rows for time in row[1:3]), SESSION_ZONE)
     times = {text: time + _SECOND for text, time in times.items()}
-    return [_pitr((row[0], *row[3:9]), times[str(row[1])], times[str(row[2])]) for row in rows]
+    present = present_objects(connection, [(row[5], _part(row[6])) for row in rows if row[3] in ("database", "table")])
+    created = [times[str(row[1])] for row in rows]
+    return [
+        _pitr((row[0], *row[3:9]), since, times[str(row[2])], _protects_by_time(connection, row, since, present))
+        for row, since in zip(rows, created, strict=True)
+    ]
 
 
-def _pitr(row: Sequence[Any], created_at: dt.datetime, modified_at: dt.datetime) -> Pitr:
+@dataclass(frozen=True)
+class PresentObject:
+    """A database or table as it is now.
+
+    :ivar created: when it was created or last altered, to the second, as the session's time zone has it.
+    """
+
+    id: int
+    created: str
+
+
+PresentObjects = dict[tuple[str, str | None], PresentObject]
+
+
+def present_objects(connection: Connection, names: list[tuple[str, str | None]]) -> PresentObjects:
+    """Return the databases of this account that have these names, and the tables in them."""
+    if not names:
+        return {}
+    databases = tuple(sorted({database for database, _ in names}))
+    places = ", ".join(["%s"] * len(databases))
+    with matrixone_dialect(connection).preserving_clean_state(connection):
+        rows = connection.exec_driver_sql(
+            "SELECT datname, NULL, dat_id, created_time FROM mo_catalog.mo_database "
+            f"WHERE account_id = current_account_id() AND datname IN ({places}) UNION ALL "
+            "SELECT reldatabase, relname, rel_id, created_time FROM mo_catalog.mo_tables "
+            f"WHERE account_id = current_account_id() AND reldatabase IN ({places})",
+            databases * 2,
+        ).all()
+    return {(row[0], row[1]): PresentObject(int(row[2]), str(row[3])[:19]) for row in rows}
+
+
+def _protects_by_time(
+    connection: Connection, row: Sequence[Any], created_at: dt.datetime, present: PresentObjects
+) -> bool | None:
+    """Return whether a PITR protects its object as it is now, for accounts that cannot read which id it holds.
+
+    It holds the id that the object had when the PITR was created, which is read from the past unless the object is
+    older than the PITR and unaltered since.
+    """
+    level, database, table = row[3], row[5], _part(row[6])
+    if level not in ("database", "table"):
+        return True
+    found = present.get((database, table))
+    if found is None:
+        return False
+    if found.created == str(row[1])[:19]:
+        return None  # the second in which both were created does not tell which was first
+    # From 4.1 on it may hold a former id of an object that is older than the PITR too.
+    if found.created < str(row[1])[:19] and not matrixone_dialect(connection).supports(Feature.LOGICAL_TABLE_ID):
+        return True
+    held = _id_held_since(connection, database, table, created_at)
+    return None if held is None else held == found.id
+
+
+def _id_held_since(connection: Connection, database: str, table: str | None, created_at: dt.datetime) -> int | None:
+    """Return the id that a PITR created before that second holds of this object; None if it cannot be read."""
+    dialect = matrixone_dialect(connection)
+    column = "rel_logical_id" if dialect.supports(Feature.LOGICAL_TABLE_ID) else "rel_id"
+    moment = f"{created_at:%Y-%m-%d %H:%M:%S}"
+    with dialect.preserving_clean_state(connection):
+        try:
+            if table is None:
+                return connection.exec_driver_sql(
+                    f"SELECT dat_id FROM mo_catalog.mo_database {{TIMESTAMP = '{moment}'}} "
+                    "WHERE account_id = current_account_id() AND datname = %s",
+                    (database,),
+                ).scalar()
+            return connection.exec_driver_sql(
+                f"SELECT {column} FROM mo_catalog.mo_tables {{TIMESTAMP = '{moment}'}} "
+                "WHERE account_id = current_account_id() AND reldatabase = %s AND relname = %s",
+                (database, table),
+            ).scalar()
+        except exc.DBAPIError as error:
+            if error.connection_invalidated:
+                raise
+            return None
+
+
+def _pitr(row: Sequence[Any], created_at: dt.datetime, modified_at: dt.datetime, active: bool | None) -> Pitr:
     name, level, account, database, table, length, unit = row
-    return Pitr(name, level, _part(account), _part(database), _part(table), length, unit, created_at, modified_at)
+    return Pitr(
+        name, level, _part(account), _part(database), _part(table), length, unit, created_at, modified_at, active
+    )
 
 
 _WINDOW = re.compile(r"""\{(?:[^'"{}]|'[^']*'|"[^"]*")*\}""")

@@ -33,6 +33,7 @@ from . import catalog
 from .effects import Effect, NamedCreated, NamedDropped, ObjectReplaced, PitrAltered
 from .execution import Attempt, executing
 from .pitr_range import PitrRange, RangeArgument
+from .protection import check_table_is_protected
 from .resolve import check_foreign_keys, greeted_release, server_wall_clock
 from .target import RecoveryTarget
 
@@ -98,7 +99,32 @@ class RecoveryDDL(MatrixOneDDL):
         return self
 
 
-class CreateSnapshot(RecoveryDDL):
+class _Protect(RecoveryDDL):
+    """Base of the constructs that protect an object from now on."""
+
+    recovery_target: RecoveryTarget | None
+    if_not_exists: bool
+
+    def _exists(self, connection: Connection) -> bool:
+        """Return whether the account has a snapshot or PITR of this name."""
+        raise NotImplementedError
+
+    def _resolved(self, connection: Connection, options: Mapping[str, Any]) -> Self:
+        target = self.recovery_target
+        if target is None or target.level != "table":
+            return self
+        dialect = matrixone_dialect(connection)
+        self._refuse_in_transaction(dialect, connection.connection)
+        if self.if_not_exists and self._exists(connection):
+            return self
+        database = target.in_database(dialect.default_schema_name, options.get("schema_translate_map"))
+        if database is not None and target.table is not None:
+            statement = f"{self.__visit_name__.upper().replace('_', ' ')} {self.name!r}"
+            check_table_is_protected(connection, database, target.table, statement, self.error)
+        return self
+
+
+class CreateSnapshot(_Protect):
     """``CREATE SNAPSHOT``: keep the present state of an object under a name, until it is dropped.
 
     ::
@@ -117,6 +143,8 @@ class CreateSnapshot(RecoveryDDL):
         read back and dropped there.
     :param if_not_exists: no error where a snapshot of that name exists.
     :raises MatrixOneArgumentError: where the server would refuse or cut what is given.
+    :raises SnapshotError: when executed, with reason unsupported, if the server would keep no history of the table. A
+        :class:`RecoveryWarning` names what else of a table is not protected.
     """
 
     __visit_name__ = "create_snapshot"
@@ -155,6 +183,9 @@ class CreateSnapshot(RecoveryDDL):
     def _effect(self, connection: Connection, options: Mapping[str, Any]) -> Effect:
         return NamedCreated(catalog.get_snapshots, self.name)
 
+    def _exists(self, connection: Connection) -> bool:
+        return bool(catalog.get_snapshots(connection, name=self.name))
+
 
 class DropSnapshot(RecoveryDDL):
     """``DROP SNAPSHOT``: forget a snapshot. What it kept can no longer be restored from it.
@@ -179,14 +210,17 @@ class DropSnapshot(RecoveryDDL):
         return NamedDropped(catalog.get_snapshots, self.name)
 
 
-class CreatePitr(RecoveryDDL):
+class CreatePitr(_Protect):
     """``CREATE PITR``: from now on, any moment of the last ``range`` can be restored.
 
-    An object has at most one PITR. Moments before its creation cannot be restored.
+    An object has at most one active PITR. Moments before its creation cannot be restored.
 
     ::
 
-        session.execute(CreatePitr("orders_week", range="7d", table=Order))
+        session.execute(CreatePitr("shop_week", range="7d", database="shop"))
+
+    Prefer the PITR of a database to that of a table: it protects secondary indexes and partitions too, and stays
+    active when a table is altered, truncated or restored. See :attr:`Pitr.active`.
 
     :param name: no spaces, quotes or backslashes; MatrixOne folds it to lower case.
     :param range: ``"7d"``, ``(7, "d")`` or a timedelta of whole hours or days; 1 to 100 of the units
@@ -198,6 +232,8 @@ class CreatePitr(RecoveryDDL):
         account one is connected to.
     :param if_not_exists: no error where a PITR of that name exists.
     :raises MatrixOneArgumentError: where the server would refuse what is given.
+    :raises PitrError: when executed, with reason unsupported, if the server would keep no history of the table. A
+        :class:`RecoveryWarning` names what else of a table is not protected.
     """
 
     __visit_name__ = "create_pitr"
@@ -222,6 +258,9 @@ class CreatePitr(RecoveryDDL):
 
     def _effect(self, connection: Connection, options: Mapping[str, Any]) -> Effect:
         return NamedCreated(catalog.get_pitrs, self.name)
+
+    def _exists(self, connection: Connection) -> bool:
+        return bool(catalog.get_pitrs(connection, name=self.name))
 
 
 class AlterPitr(RecoveryDDL):

@@ -10,6 +10,7 @@ from ..exc import MatrixOneArgumentError
 Unit = Literal["h", "d", "mo", "y"]
 UNITS: tuple[Unit, ...] = ("h", "d", "mo", "y")
 LONGEST = 100
+_HOURS = {"h": 1, "d": 24, "mo": 24 * 365.25 / 12, "y": 24 * 365.25}
 
 RangeArgument = str | tuple[int, str] | timedelta
 """A range as a caller may write it: ``"7d"``, ``(7, "d")`` or ``timedelta(days=7)``."""
@@ -23,6 +24,11 @@ class PitrRange(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.length}{self.unit}"
+
+    @property
+    def hours(self) -> float:
+        """The length in hours, with months and years of average length, to compare ranges."""
+        return self.length * _HOURS[self.unit]
 
     @classmethod
     def of(cls, value: RangeArgument) -> PitrRange:

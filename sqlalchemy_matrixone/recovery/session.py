@@ -6,6 +6,8 @@ rollback. The server accepts them only where nothing has run since the last comm
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar, Union
 
 from sqlalchemy.engine import Connection
@@ -16,6 +18,7 @@ from ..core.connection import has_changes, state_of
 from ..core.server import matrixone_dialect
 from ..core.sqlalchemy_internals import is_in_begin_block
 from ..exc import Blocker, MatrixOneArgumentError, PitrError, Reason, RecoveryError, SnapshotError
+from ..timetravel.session import refuse_time_travel
 from . import catalog
 from .blockers import get_blockers
 from .constructs import (
@@ -29,6 +32,11 @@ from .constructs import (
     RestoreSnapshot,
 )
 from .pitr_range import RangeArgument
+from .reactivation import reactivate_after_restore, reactivate_pitrs
+from .rows import restore
+from .rows.moment import Moment
+from .rows.target import ColumnsArgument, CriterionArgument, RowKinds, RowsArgument, RowsTarget, rows_targets
+from .rows.values import RestoredRows, RowsPreview
 from .target import Level, RecoveryTarget
 from .values import Pitr, RecoveryWindow, Snapshot
 
@@ -180,7 +188,38 @@ class Recovery:
             ),
             table,
         )
-        return _created(catalog.get_pitrs(connection, name=name), PitrError, f"PITR {name!r}")
+        pitr = _created(catalog.get_pitrs(connection, name=name), PitrError, f"PITR {name!r}")
+        if pitr.active is False and if_not_exists:
+            reactivate_pitrs(connection, name=name)
+        return pitr
+
+    def reactivate_pitrs(
+        self,
+        *,
+        level: Level | None = None,
+        cluster: bool = False,
+        account: str | None = None,
+        database: str | None = None,
+        table: Any = None,
+    ) -> list[Pitr]:
+        """Protect the objects of inactive PITRs again, and return the PITRs that were created or altered for it.
+
+        ALTER TABLE that copies the table, TRUNCATE, DELETE without WHERE and restores replace an object, and its PITR
+        protects only what was there before. That PITR is kept, since only it can restore those moments; for the
+        present a PITR of the database is created, or lengthened, which stays active when tables are replaced. ::
+
+            for pitr in Recovery(session).reactivate_pitrs(database="shop"):
+                print(pitr.name, pitr.range)
+
+        The restores of this class and migrations do this by themselves. The keywords choose among the PITRs, as in
+        :meth:`list_pitrs`; without any, all inactive PITRs are considered.
+
+        :raises PitrError: if the server refuses a statement.
+        """
+        self._make_clean(PitrError, table)
+        target = {"level": level, "cluster": cluster, "account": account, "database": database, "table": table}
+        connection = self._connection_for_pitrs(table)
+        return reactivate_pitrs(connection, **target)
 
     def alter_pitr(self, name: str, *, range: RangeArgument) -> Pitr:
         """Change how far back a PITR reaches. See :class:`AlterPitr`."""
@@ -270,12 +309,140 @@ class Recovery:
         target = RecoveryTarget.of(cluster=cluster, account=account, database=database, table=table)
         return get_blockers(self._connection(table), target or RecoveryTarget("account"))
 
+    # -- rows
+
+    def restore_rows(
+        self,
+        target: RowsArgument,
+        *,
+        snapshot: str | None = None,
+        timestamp: Timestamp | None = None,
+        mo_ts: int | None = None,
+        where: CriterionArgument = None,
+        columns: ColumnsArgument = None,
+        missing: bool = True,
+        changed: bool = True,
+        new: bool = False,
+    ) -> RestoredRows:
+        """Bring rows back from a table's past, **inside the transaction**: ordinary INSERT, UPDATE and DELETE.
+
+        Unlike a RESTORE it locks rows only, is committed or rolled back together with the rest of the transaction,
+        keeps newer rows and columns, and works with foreign keys::
+
+            with Session(engine) as session, session.begin():
+                done = Recovery(session).restore_rows(Order, timestamp=before, where=Order.customer_id == 7)
+                print(done.inserted, done.updated, done.deleted)
+
+        Rows are the same if their primary keys are. Several tables may be given in any order: rows that others refer to
+        are inserted first and deleted last. Conflicts with rows that were written since, such as a unique value that
+        another row has now, are found before anything is changed. Of a table with up to 5,000 rows to restore the
+        result is compared with the past at the end.
+
+        The Session is flushed before and its objects are expired after it. No events of the ORM occur for these rows,
+        and no relationship cascades: name all tables whose rows belong together, association tables too.
+
+        :param target: a mapped class or Table with a primary key, or a list of them. A class that shares its rows with
+            others, by joined or single-table inheritance, is refused: name the Tables.
+        :param snapshot: the name of a snapshot that contains the tables.
+        :param timestamp: an instant: an aware datetime, or a str with a UTC offset.
+        :param mo_ts: the same in nanoseconds since 1970.
+        :param where: only rows whose old or current version meets this criterion; with several tables, a dict of
+            criteria by table. It may contain subqueries of other tables, which read the present.
+        :param columns: set back only these columns of changed rows, and leave newer values of others alone. Names or
+            attributes of one table; attributes of several.
+        :param missing: insert the rows that no longer exist, with their keys.
+        :param changed: set back the rows that have changed.
+        :param new: delete the rows that did not exist then.
+        :return: how many rows were inserted, updated and deleted, and the columns that were skipped: those that exist
+            on one side only, and those that the server computes.
+        :raises RestoreConflict: if rows cannot exist beside rows that were written since. Nothing was changed.
+        :raises RestoreError: if the server does not have the history, or a statement fails; the message says whether
+            something was changed.
+        :raises MatrixOneArgumentError: if the arguments contradict each other or the tables.
+        """
+        return self._on_rows(
+            restore.restore_rows, target, snapshot, timestamp, mo_ts, where, columns, missing, changed, new
+        )
+
+    def preview_rows(
+        self,
+        target: RowsArgument,
+        *,
+        snapshot: str | None = None,
+        timestamp: Timestamp | None = None,
+        mo_ts: int | None = None,
+        where: CriterionArgument = None,
+        columns: ColumnsArgument = None,
+        missing: bool = True,
+        changed: bool = True,
+        new: bool = False,
+        sample: int = 20,
+    ) -> RowsPreview:
+        """Return what :meth:`restore_rows` would do, without changing anything: counts, rows, conflicts and SQL.
+
+        ::
+
+            preview = Recovery(session).preview_rows(Order, timestamp=before)
+            for row in preview.rows:
+                print(row.change, row.key, row.old, row.current)
+            print(*preview.statements, sep=";\\n")
+
+        :param sample: how many rows of each table to read, once of missing and changed ones and once of new ones.
+
+        The other parameters, and the errors, are those of :meth:`restore_rows`; conflicts are listed instead.
+        """
+        return self._on_rows(
+            partial(restore.preview_rows, sample=sample),
+            target,
+            snapshot,
+            timestamp,
+            mo_ts,
+            where,
+            columns,
+            missing,
+            changed,
+            new,
+        )
+
+    def _on_rows(
+        self,
+        call: Callable[[Connection, Sequence[RowsTarget], RowKinds, Moment], _R],
+        target: RowsArgument,
+        snapshot: str | None,
+        timestamp: Timestamp | None,
+        mo_ts: int | None,
+        where: CriterionArgument,
+        columns: ColumnsArgument,
+        missing: bool,
+        changed: bool,
+        new: bool,
+    ) -> _R:
+        kinds = RowKinds(missing, changed, new)
+        targets = rows_targets(target, where, columns)
+        moment = Moment.of(snapshot=snapshot, timestamp=timestamp, mo_ts=mo_ts)
+        connections = {id(connection): connection for connection in (self._connection(one.table) for one in targets)}
+        if len(connections) > 1:
+            raise MatrixOneArgumentError(
+                "the tables are on several engines: restore the rows of each engine by themselves"
+            )
+        [connection] = connections.values()
+        if isinstance(self._bind, Connection):
+            return call(connection, targets, kinds, moment)
+        refuse_time_travel(self._bind)
+        self._bind.flush()
+        try:
+            return call(connection, targets, kinds, moment)
+        finally:
+            self._bind.expire_all()
+
     # -- the transaction
 
     def _restore(self, element: RestoreSnapshot | RestorePitr, table: Any) -> None:
-        self._execute(element, table)
+        connection = self._execute(element, table)
         if not isinstance(self._bind, Connection):
             self._bind.expire_all()
+        if element.to_account is None:
+            reactivate_after_restore(connection)
 
     def _execute(self, element: RecoveryDDL, table: Any = None) -> Connection:
         self._make_clean(element.error, table)

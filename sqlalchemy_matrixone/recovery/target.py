@@ -15,6 +15,11 @@ Level = Literal["cluster", "account", "database", "table"]
 LEVELS: tuple[Level, ...] = ("cluster", "account", "database", "table")
 
 
+def implied_name(database: str, table: str | None = None) -> str:
+    """Return the name of a PITR that nobody named: its object's, ``shop`` or ``shop.orders``."""
+    return database if table is None else f"{database}.{table}"
+
+
 @dataclass(frozen=True)
 class RecoveryTarget:
     """An object at one of the four levels, as the caller named it.

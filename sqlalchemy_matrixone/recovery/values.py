@@ -41,6 +41,7 @@ class Pitr:
     unit: Unit
     created_at: dt.datetime
     modified_at: dt.datetime
+    active: bool | None
 
     @property
     def range(self) -> str:

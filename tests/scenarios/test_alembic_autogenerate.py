@@ -257,11 +257,11 @@ def test_as_another_account_which_reads_outside_of_transactions(tmp_path, server
 def test_where_nothing_is_declared_nothing_is_read(project):
     """Reading PITRs is for an account's administrator, comparing tables is not."""
     sent = []
-    event.listen(project.engine, "before_cursor_execute", lambda *args: sent.append(args[2]))
-
     declare(project)
     project.autogenerate("one")
     project.upgrade()
+
+    event.listen(project.engine, "before_cursor_execute", lambda *args: sent.append(args[2]))
     project.check()
     assert not [statement for statement in sent if "pitr" in statement.lower()]
 

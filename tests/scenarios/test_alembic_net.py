@@ -39,7 +39,7 @@ def test_a_failed_migration_with_committed_changes_is_undone_by_one_restore(proj
         with op.get_context().autocommit_block():
             op.execute("UPDATE users SET id = 7")
         op.add_column("users", sa.Column("name", sa.String(10)))
-        op.create_pitr("al_p", range="1d", table="users")
+        op.create_pitr("al_p", range="1d", database=True)
         op.execute("INSERT INTO users (id) VALUES (7)")
         """,
     )

@@ -242,11 +242,14 @@ def test_an_error_is_one_in_a_transaction_too(engine: Engine, construct) -> None
 
 
 @pytest.mark.releases(since=(4, 0))
-def test_lock_tables_ends_what_a_begin_began(engine: Engine) -> None:
-    """It commits; a clone after it is in a transaction of its own, which a rollback takes back."""
+def test_clone_after_lock_tables_is_refused_until_a_commit(engine: Engine) -> None:
+    """LOCK TABLES commits, so that a BEGIN before it no longer holds: a rollback would not undo the clone."""
     with engine.connect() as connection:
         connection.execute(CloneTable("before_lock", Order))
         connection.execute(text("LOCK TABLES items READ"))
+        with pytest.raises(BranchError, match="was not sent"):
+            connection.execute(CloneTable("after_lock", Order))
+        connection.rollback()
         connection.execute(CloneTable("after_lock", Order))
         connection.rollback()
         connection.execute(text("UNLOCK TABLES"))

@@ -8,14 +8,11 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from alembic.autogenerate import compare_metadata, produce_migrations, render_python_code
+from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from alembic.operations import Operations
 from sqlalchemy import Engine, MetaData
-from sqlalchemy.dialects import mysql
 
-import sqlalchemy_matrixone.types
-
+from .alembic_project import migrate
 from .client import drop_databases, make_databases
 from .server import Admin, Server
 
@@ -137,20 +134,16 @@ def keys_and_constraints(engine: Engine) -> list[Any]:
     ]
 
 
-def migrate(engine: Engine, metadata: MetaData) -> str:
+def make_copy(engine: Engine, metadata: MetaData) -> None:
     with engine.begin() as connection:
-        context = MigrationContext.configure(connection, opts=OPTIONS)
-        source = render_python_code(produce_migrations(context, metadata).upgrade_ops, migration_context=context)
-        names = {"op": Operations(context), "sa": sa, "mysql": mysql, "sqlalchemy_matrixone": sqlalchemy_matrixone}
-        exec("if True:\n" + source, names)
-    return source
+        migrate(MigrationContext.configure(connection, opts=OPTIONS), metadata)
 
 
 def test_reflected_as_they_are(engines: tuple[Engine, Engine]):
     engine, copy = engines
     metadata = reflected(engine)
     assert differences(engine, metadata) == []
-    migrate(copy, metadata)
+    make_copy(copy, metadata)
     assert differences(copy, metadata) == []
     assert differences(engine, reflected(copy)) == []
     assert keys_and_constraints(copy) == keys_and_constraints(engine)
@@ -161,7 +154,7 @@ def test_what_the_server_says_of_their_columns(engines: tuple[Engine, Engine], a
     engine, copy = engines
     metadata = reflected(engine)
     types = [name for name in metadata.tables if name.startswith("types_")]
-    migrate(copy, metadata)
+    make_copy(copy, metadata)
     for name in types:
         lines, copied = (
             re.findall(r"`c\d+` .*", admin(f"SHOW CREATE TABLE {database}.{name}")[0][1])

@@ -2,17 +2,16 @@
 
 import pytest
 import sqlalchemy as sa
-from alembic.autogenerate import compare_metadata, produce_migrations, render_python_code
+from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from alembic.operations import Operations
 from alembic.util import CommandError
 from sqlalchemy import Column, event, func, text
 from sqlalchemy.dialects import mysql
 
-import sqlalchemy_matrixone.types
 from sqlalchemy_matrixone.core.release import Feature
 from sqlalchemy_matrixone.types import DATALINK, UUID, VECBF16, VECF16, VECF32, VECF64, VECINT8, VECUINT8
 
+from .alembic_project import migrate
 from .client import clean_up, drop_accounts, drop_databases, make_databases
 
 DATABASE = "co_reflection"
@@ -699,11 +698,8 @@ def is_found_and_applied(engine, release, change, count):
     with engine.connect() as connection:
         opts = {"compare_type": True, "compare_server_default": True}
         context = MigrationContext.configure(connection, opts=opts)
-        migrations = produce_migrations(context, metadata)
         assert len(compare_metadata(context, metadata)) == count
-        source = render_python_code(migrations.upgrade_ops, migration_context=context)
-        names = {"op": Operations(context), "sa": sa, "mysql": mysql, "sqlalchemy_matrixone": sqlalchemy_matrixone}
-        exec("if True:\n" + source, names)
+        migrate(context, metadata)
         connection.commit()
         assert differences(connection, metadata) == []
 

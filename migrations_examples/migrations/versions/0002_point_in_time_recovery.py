@@ -1,4 +1,4 @@
-"""PITRs of the database and of the orders, as autogenerate wrote them."""
+"""The PITR of the database, as autogenerate wrote it."""
 
 from sqlalchemy_matrixone.alembic import op
 
@@ -7,10 +7,8 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    op.create_pitr(range="1d", database=True)
-    op.create_pitr(range="7d", table="orders")
+    op.create_pitr(range="7d", database=True)
 
 
 def downgrade() -> None:
-    op.drop_pitr(table="orders")
     op.drop_pitr(database=True)

@@ -1,4 +1,4 @@
-"""A data migration that could go wrong, and a snapshot of the table before it."""
+"""A data migration that could go wrong, and a snapshot of the database before it."""
 
 import sqlalchemy as sa
 
@@ -11,7 +11,7 @@ down_revision = "0002"
 def upgrade() -> None:
     # First in its revision, so that what it commits is whole revisions; if_not_exists, so that the revision can
     # be repeated after a failure.
-    op.create_snapshot("orders_before_cents", table="orders", if_not_exists=True)
+    op.create_snapshot("shop_before_cents", database=True, if_not_exists=True)
     op.add_column("orders", sa.Column("price_in_cents", sa.Integer))
     op.execute("UPDATE orders SET price_in_cents = CAST(price * 100 AS SIGNED)")
     op.alter_column("orders", "price_in_cents", existing_type=sa.Integer, nullable=False)
@@ -19,5 +19,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.restore_snapshot("orders_before_cents", table="orders")
-    op.drop_snapshot("orders_before_cents")
+    op.restore_snapshot("shop_before_cents", table="orders")
+    op.drop_snapshot("shop_before_cents")

@@ -7,8 +7,8 @@ down_revision = "0003"
 
 
 def upgrade() -> None:
-    op.alter_pitr(table="orders", range="3mo")
+    op.alter_pitr(database=True, range="3mo")
 
 
 def downgrade() -> None:
-    op.alter_pitr(table="orders", range="7d")
+    op.alter_pitr(database=True, range="7d")

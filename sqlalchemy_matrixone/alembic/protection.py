@@ -1,0 +1,54 @@
+"""Keep PITRs active over the migrations of their tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import event, exc
+
+from ..core.connection import state_of
+from ..exc import Reason, RecoveryError
+from ..recovery import catalog
+from ..recovery.reactivation import reactivate_pitrs
+from .transaction import log
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection, Engine
+
+
+def reactivate_pitrs_after_commits(connection: Connection) -> None:
+    """Have each commit on a connection followed by reactivating the PITRs of what its transaction replaced.
+
+    Only after the commit is the new table visible to others, and only outside of a transaction does the server accept
+    the statements.
+    """
+    if not event.contains(connection, "commit", _before_commit):
+        event.listen(connection, "commit", _before_commit)
+
+
+def _before_commit(connection: Connection) -> None:
+    state = state_of(connection.connection)
+    if state.has_writes or state.has_ddl:
+        engine = connection.engine
+        state.after_commit = lambda: _reactivate(engine)
+
+
+def _reactivate(engine: Engine) -> None:
+    """Reactivate the PITRs of the migrated database, on a connection of its own; report what fails."""
+    database = engine.dialect.default_schema_name
+    if database is None:
+        return
+    try:
+        with engine.connect() as connection:
+            if any(pitr.active is False for pitr in catalog.get_pitrs(connection, database=database)):
+                for pitr in reactivate_pitrs(connection, database=database):
+                    log.info("PITR %s protects database %s after the migration", pitr.name, database)
+    except (exc.SQLAlchemyError, RecoveryError) as failed:
+        if isinstance(failed, RecoveryError) and failed.reason is Reason.NOT_PERMITTED:
+            log.info("PITRs were not checked after the migration: only an account's administrator may read them")
+            return
+        log.warning(
+            "the migration is committed, but PITRs of tables that it replaced could not be made active again: %s. Call "
+            "Recovery.reactivate_pitrs()",
+            failed,
+        )

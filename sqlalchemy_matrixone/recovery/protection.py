@@ -1,0 +1,79 @@
+"""What a snapshot or PITR of a table does not protect, checked before it is created."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import exc
+
+from ..core.names import fold
+from ..core.release import Feature, format_release
+from ..core.server import matrixone_dialect
+from ..exc import PitrError, Reason, RecoveryWarning, reason_of
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection, Row
+
+    from ..exc import RecoveryError
+
+
+def check_table_is_protected(
+    connection: Connection, database: str, table: str, statement: str, error: type[RecoveryError]
+) -> None:
+    """Refuse to protect a table of which the server would keep nothing, and warn of what it would not keep.
+
+    Garbage collection goes by the ids of tables. A table's secondary indexes and its partitions have ids of their
+    own, of which a PITR of the table holds none. From 4.1 on a snapshot or PITR of a table holds the id that the table
+    had when it was created.
+
+    :param statement: the statement that is about to be sent, for the messages.
+    :raises RecoveryError: of the given class, with reason unsupported.
+    """
+    found = _read(connection, database, table)
+    if found is None or found[0] is None:
+        return  # the server reports that there is no such table
+    partitioned, indexes, has_first_id = tuple(found)
+    release = format_release(matrixone_dialect(connection).server_release)
+    advice = f"Use database={database!r} instead, from which the table alone can be restored too."
+    reason = (
+        "it is partitioned" if partitioned else "ALTER TABLE, TRUNCATE or DELETE without WHERE has given it a new id"
+    )
+    if partitioned or not has_first_id:
+        raise error(
+            f"{statement} was not sent: MatrixOne {release} would keep no history of table {database}.{table}, because "
+            f"{reason}. {advice}",
+            Reason.UNSUPPORTED,
+        )
+    if indexes and error is PitrError:
+        warnings.warn(
+            f"{statement} keeps the rows of table {database}.{table}, but not its secondary indexes: reads of the past "
+            f"that use one, and reads after a restore, may find no rows. {advice}",
+            RecoveryWarning,
+            stacklevel=2,
+        )
+
+
+def _read(connection: Connection, database: str, table: str) -> Row[Any] | None:
+    """Return whether the table is partitioned, its number of indexes, and whether it has its first id."""
+    dialect = matrixone_dialect(connection)
+    splits = dialect.supports(Feature.LOGICAL_TABLE_ID)
+    # Before 3.0 a restore inserts the rows, and their index entries with them.
+    indexes = "COUNT(i.index_table_name)" if dialect.supports(Feature.CLONE) else "0"
+    columns = (
+        f"MAX(t.partitioned), {indexes}, MAX(t.rel_id) = MAX(t.rel_logical_id)"
+        if splits
+        else f"MAX(0 * t.rel_id), {indexes}, 1"
+    )
+    with dialect.preserving_clean_state(connection):
+        try:
+            return connection.exec_driver_sql(
+                f"SELECT {columns} FROM mo_catalog.mo_tables t "
+                "LEFT JOIN mo_catalog.mo_indexes i ON i.table_id = t.rel_id AND i.index_table_name <> '' "
+                "WHERE t.account_id = current_account_id() AND t.reldatabase = %s AND t.relname = %s",
+                (fold(database), fold(table)),
+            ).first()
+        except exc.DBAPIError as refused:
+            if reason_of(refused) is Reason.NOT_PERMITTED:
+                return None  # the snapshot or PITR is not permitted either
+            raise

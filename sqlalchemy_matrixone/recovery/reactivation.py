@@ -1,0 +1,121 @@
+"""Protect again what a PITR no longer protects, without giving up what it can still restore."""
+
+from __future__ import annotations
+
+import logging
+import re
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import exc
+
+from ..core.names import fold
+from ..exc import PitrError, Reason, RecoveryError, RecoveryWarning
+from . import catalog
+from .constructs import AlterPitr, CreatePitr
+from .pitr_range import PitrRange
+from .target import implied_name
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from sqlalchemy.engine import Connection
+
+    from .values import Pitr
+
+log = logging.getLogger("sqlalchemy_matrixone.recovery")
+
+
+def reactivate_pitrs(connection: Connection, **target: Any) -> list[Pitr]:
+    """Protect the objects of inactive PITRs again, each by a PITR of its database.
+
+    The inactive PITR stays, since only it can restore the moments before its object was replaced. A PITR of the
+    database protects the present, because no ALTER TABLE, TRUNCATE or restore of a table makes that one inactive.
+
+    :param target: the keywords of :meth:`Recovery.list_pitrs`, to consider only some of the PITRs.
+    :return: the PITRs that were created or altered.
+    """
+    pitrs = catalog.get_pitrs(connection)
+    changed = [
+        name
+        for database, needed in ranges_to_restore(connection, catalog.get_pitrs(connection, **target)).items()
+        if (name := _protect(connection, database, needed, pitrs)) is not None
+    ]
+    return [pitr for pitr in catalog.get_pitrs(connection) if pitr.name in changed] if changed else []
+
+
+def reactivate_after_restore(connection: Connection) -> None:
+    """Protect again what a restore has replaced; warn if that fails, since the restore itself is done."""
+    try:
+        reactivate_pitrs(connection)
+    except (exc.DBAPIError, RecoveryError) as failed:
+        warnings.warn(
+            f"the restore succeeded, but PITRs of what it replaced could not be made active again: {failed}. "
+            "Call Recovery.reactivate_pitrs().",
+            RecoveryWarning,
+            stacklevel=4,
+        )
+
+
+def ranges_to_restore(connection: Connection, pitrs: Sequence[Pitr]) -> dict[str, PitrRange]:
+    """Return the databases that hold objects of inactive PITRs, each with the longest of their ranges."""
+    inactive = [(pitr, pitr.database) for pitr in pitrs if pitr.active is False and pitr.database is not None]
+    present = catalog.present_objects(connection, [(database, pitr.table) for pitr, database in inactive])
+    ranges: dict[str, PitrRange] = {}
+    for pitr, database in inactive:
+        if (database, pitr.table) in present:
+            candidates = [ranges.get(database), PitrRange(pitr.length, pitr.unit)]
+            ranges[database] = max(filter(None, candidates), key=lambda candidate: candidate.hours)
+    return ranges
+
+
+def _protect(connection: Connection, database: str, needed: PitrRange, pitrs: Sequence[Pitr]) -> str | None:
+    """Create or lengthen the PITR of a database, and return its name; None if the database is protected already."""
+    account = getattr(connection.dialect, "default_account_name", None)
+    covering = [pitr for pitr in pitrs if pitr.active and _covers(pitr, database, account)]
+    if any(_reaches(pitr, needed) for pitr in covering):
+        return None
+    active = next((pitr for pitr in covering if pitr.level == "database"), None)
+    if active is not None:
+        return _lengthen(connection, active, needed)
+    unsure = next((pitr for pitr in pitrs if pitr.active is None and _covers(pitr, database, account)), None)
+    name = free_name(database, {pitr.name for pitr in pitrs})
+    try:
+        connection.execute(CreatePitr(name, range=str(needed), database=database))
+    except PitrError as refused:
+        # The server refuses a second active PITR of a database, and so tells that the first one is active.
+        if unsure is None or refused.reason is not Reason.EXISTS:
+            raise
+        return None if _reaches(unsure, needed) else _lengthen(connection, unsure, needed)
+    log.info("created PITR %s of database %s with range %s, in place of inactive PITRs", name, database, needed)
+    return name
+
+
+def _covers(pitr: Pitr, database: str, account: str | None) -> bool:
+    match pitr.level:
+        case "database":
+            return pitr.database == database
+        case "account":
+            return pitr.account == fold(account)
+        case level:
+            return level == "cluster"
+
+
+def _reaches(pitr: Pitr, needed: PitrRange) -> bool:
+    return PitrRange(pitr.length, pitr.unit).hours >= needed.hours
+
+
+def _lengthen(connection: Connection, pitr: Pitr, needed: PitrRange) -> str:
+    connection.execute(AlterPitr(pitr.name, range=str(needed)))
+    log.info("PITR %s now reaches back %s, in place of inactive PITRs", pitr.name, needed)
+    return pitr.name
+
+
+def free_name(database: str, taken: Collection[str]) -> str:
+    """Return a name for a PITR of a database that no PITR has: ``shop``, or else ``shop__2`` and so on."""
+    name = first = re.sub(r"[^\w.-]", "_", implied_name(database))
+    number = 1
+    while name in taken:
+        number += 1
+        name = f"{first}__{number}"
+    return name
