@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar, cast
 
 import sqlalchemy
 from sqlalchemy import Select, TextClause, util
+from sqlalchemy.dialects.mysql.base import MySQLExecutionContext
 from sqlalchemy.dialects.mysql.mysqldb import MySQLCompiler_mysqldb
 from sqlalchemy.engine.cursor import _NO_CURSOR_DML, CursorResult
 from sqlalchemy.orm import Session, scoped_session
@@ -240,6 +241,13 @@ def execute_scalar(context: DefaultExecutionContext, statement: str, type_: Type
     return context._execute_scalar(statement, type_)
 
 
+def values_of(context: DefaultExecutionContext) -> Iterator[Mapping[str, Any]]:
+    """Yield each set of values of a statement that is about to be sent, those that are rendered into it included."""
+    compiled = cast("SQLCompiler", context.compiled)
+    for sent in context.compiled_parameters:
+        yield compiled.construct_params(sent, extracted_parameters=context.extracted_parameters, _check=False)
+
+
 def forget(dialect: Dialect, *names: str) -> None:
     """Have a dialect work out memoized attributes again. It may have done so before it knew the server."""
     for name in names:
@@ -368,8 +376,77 @@ class _DetachedEntity(_MapperEntity):
     __slots__ = ()
 
     def row_processor(self, context: Any, result: Any) -> Any:
+        _pass_values_to_loaders(context, result.context)
         # The processors keep the context: those of joined eager loaders, and of subclasses, made at their first row.
         return super().row_processor(_DetachedContext(context), result)  # type: ignore[no-untyped-call]
+
+
+# -- the SELECTs that loader options send
+
+
+_TOP_LEVEL = "sa_top_level_orm_context"
+_VALUES = "matrixone_values_for_loaders"
+
+
+class PassedToLoaders:
+    """Mixin of types whose bound values reach the SELECTs that loader options such as ``selectinload()`` send.
+
+    SQLAlchemy makes these of the entities in the compiled form, which is that of the first statement of its shape, and
+    so are their bound values. The others of that shape differ in them.
+    """
+
+
+def _pass_values_to_loaders(context: Any, execution: DefaultExecutionContext) -> None:
+    """Keep the values that a SELECT was executed with for those that are sent for its loader options."""
+    if not (extracted := execution.extracted_parameters):
+        return  # it was compiled for this execution, so that the values are its own
+    top: Any = context._get_top_level_context()
+    key = cast("SQLCompiler", execution.compiled).cache_key
+    assert key is not None
+    known = top.execution_options.get(_VALUES, {})
+    values = {
+        compiled.key: known.get(current.key, current)
+        for compiled, current in zip(key.bindparams, extracted, strict=True)
+        if isinstance(compiled.type, PassedToLoaders)
+    }
+    for each in (top, context):
+        each.execution_options = each.execution_options.union({_VALUES: {**known, **values}})
+
+
+class ExecutionHooks(MySQLExecutionContext):
+    """Part of an execution context: gives the SELECTs of loader options the values of the one that they are for."""
+
+    @classmethod
+    def _init_compiled(
+        cls,
+        dialect: Any,
+        connection: Any,
+        dbapi_connection: Any,
+        execution_options: Any,
+        compiled: Any,
+        parameters: Any,
+        invoked_statement: Any,
+        extracted_parameters: Any,
+        *args: Any,
+        **kw: Any,
+    ) -> Any:
+        values = execution_options.get(_VALUES)
+        if values is None and (top := execution_options.get(_TOP_LEVEL)) is not None:
+            values = top.execution_options.get(_VALUES)
+        if values and extracted_parameters:
+            extracted_parameters = [values.get(each.key, each) for each in extracted_parameters]
+        return super()._init_compiled(
+            dialect,
+            connection,
+            dbapi_connection,
+            execution_options,
+            compiled,
+            parameters,
+            invoked_statement,
+            extracted_parameters,
+            *args,
+            **kw,
+        )
 
 
 # -- Sessions

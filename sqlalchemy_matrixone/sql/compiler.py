@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from sqlalchemy import schema, types
 from sqlalchemy.dialects import mysql
-from sqlalchemy.dialects.mysql.base import MySQLExecutionContext
 from sqlalchemy.sql import dml
 from sqlalchemy.sql.elements import Label
 
@@ -15,6 +14,7 @@ from ..branches.compiler import DiffCompiler
 from ..core.options import index_kind
 from ..core.release import Feature, format_release
 from ..core.sqlalchemy_internals import (
+    ExecutionHooks,
     StatementHooks,
     affinity_of,
     asks_for_generated_key,
@@ -238,7 +238,7 @@ def _number(type_: Any) -> str:
     return f"DECIMAL({type_.precision}, {type_.scale})"
 
 
-class MatrixOneExecutionContext(MySQLExecutionContext):
+class MatrixOneExecutionContext(ExecutionHooks):
     """One statement on its way."""
 
     def pre_exec(self) -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, String
 from sqlalchemy.util import memoized_property
 
 from ..core.compilers import StatementCompilerPart
 from ..core.release import Feature, format_release
-from ..core.sqlalchemy_internals import CompiledSelect, enclosing_froms, generated_alias, options_of
+from ..core.sqlalchemy_internals import CompiledSelect, enclosing_froms, generated_alias, options_of, values_of
 from ..exc import MatrixOneArgumentError, MatrixOneCompileError
 from .entities import load_past_detached
 from .point_in_time import AsOfOption, PointInTime
@@ -30,8 +29,8 @@ SEVERAL_POINTS_IN_TIME = (
 class AsOfCompiler(StatementCompilerPart):
     """Part of the statement compiler: ``orders {SNAPSHOT = `s`} AS o``.
 
-    :ivar points_in_time: when the statement reads tables of the past. They have to be one and the same; of bound
-        values that is known only when it is executed.
+    :ivar points_in_time: when the statement reads tables of the past. They have to be one and the same, which is known
+        only when it is executed, with its values.
     """
 
     def __init__(self, *args: Any, **kw: Any) -> None:
@@ -52,14 +51,8 @@ class AsOfCompiler(StatementCompilerPart):
         _refuse_writing(delete_stmt)
         return super().visit_delete(delete_stmt, *args, **kw)  # type: ignore[no-any-return, no-untyped-call]
 
-    def visit_moment(self, moment: PointInTime, *, literal_binds: bool = False, **kw: Any) -> str:
-        if moment.value is not None:
-            when = self.process(moment.value, literal_binds=literal_binds)
-        elif moment.kind == "SNAPSHOT":
-            when = self.preparer.quote_identifier(moment.fixed or "")
-        else:
-            when = self.render_literal_value(moment.fixed, String() if moment.kind == "TIMESTAMP" else BigInteger())
-        return f"{{{moment.kind} = {when}}}"
+    def visit_moment(self, moment: PointInTime, **kw: Any) -> str:
+        return f"{{{moment.kind} = {self.process(moment.value, **kw)}}}"
 
     def visit_past_table(self, past: AsOfTable, **kw: Any) -> str:
         return self.visit_alias(past, **kw)  # type: ignore[no-any-return, no-untyped-call]
@@ -100,7 +93,8 @@ class AsOfCompiler(StatementCompilerPart):
         after the moment.
         """
         name = super().visit_table(table, enclosing_alias=enclosing_alias, iscrud=iscrud, **kw)  # type: ignore[no-untyped-call]
-        text = f"{name} {self.process(moment, literal_binds=kw.get('literal_binds', False))}"
+        values = {flag: kw.get(flag, False) for flag in ("literal_binds", "render_postcompile")}
+        text = f"{name} {self.process(moment, **values)}"
         is_aliased = enclosing_alias is not None and enclosing_alias.element is table
         if not is_aliased and not self.preparer.schema_for_object(table):
             text += self._alias_of_namesake(table, ambiguous_table_name_map or {})
@@ -109,7 +103,7 @@ class AsOfCompiler(StatementCompilerPart):
         return text
 
     def _add_point_in_time(self, moment: PointInTime) -> None:
-        if self.points_in_time and not self.points_in_time[0].could_equal(moment):
+        if self.points_in_time and self.points_in_time[0].kind != moment.kind:
             raise MatrixOneArgumentError(SEVERAL_POINTS_IN_TIME)
         self.points_in_time.append(moment)
 
@@ -162,10 +156,7 @@ def check_bound_points_in_time(context: Any) -> None:
     compiled = context.compiled
     if not isinstance(compiled, AsOfCompiler) or len(compiled.points_in_time) < 2:
         return
-    for values in context.compiled_parameters:
-        texts = {
-            moment.text() if moment.value is None else moment.text(values[compiled.bind_names[moment.value]])
-            for moment in compiled.points_in_time
-        }
+    for values in values_of(context):
+        texts = {moment.text(values[compiled.bind_names[moment.value]]) for moment in compiled.points_in_time}
         if len(texts) > 1:
             raise MatrixOneArgumentError(SEVERAL_POINTS_IN_TIME)

@@ -151,9 +151,7 @@ def _check_loader_option(option: LoaderOption) -> None:
 
 def _check_is_fixed(load: _EagerLoad) -> None:
     """Refuse a moment that is a bind parameter for a SELECT that is sent without the parameters of the first."""
-    if load.strategy in _BY_A_SELECT_OF_ITS_OWN and any(
-        map(_has_bound_moment, visitors.iterate(load.target.selectable))
-    ):
+    if load.strategy in _BY_A_SELECT_OF_ITS_OWN and any(map(_has_parameter, visitors.iterate(load.target.selectable))):
         raise MatrixOneCompileError(
             f"{load.relationship} is loaded by a SELECT of its own, which a bindparam() does not reach: "
             "give as_of() the time itself, or use joinedload()"
@@ -168,8 +166,8 @@ def _is_past(part: Any) -> bool:
     return isinstance(part, AliasedInsp) and _reads_past(part.selectable)
 
 
-def _has_bound_moment(element: Any) -> bool:
-    return isinstance(element, AsOfTable) and element.moment.value is not None
+def _has_parameter(element: Any) -> bool:
+    return isinstance(element, AsOfTable) and element.moment.is_parameter
 
 
 def _first_joined(element: Any) -> Any:

@@ -11,14 +11,14 @@ from sqlalchemy.sql import ClauseElement
 
 from ..core.arguments import Timestamp, check_mo_ts, check_name, check_timestamp
 from ..core.names import fold
-from ..core.sqlalchemy_internals import CachedStatementOption, in_cache_key
+from ..core.sqlalchemy_internals import CachedStatementOption, PassedToLoaders, in_cache_key
 from ..exc import MatrixOneArgumentError
 
 TimestampOrBind = Timestamp | BindParameter[Any]
 """An aware datetime, a text with a UTC offset, or a bind parameter of either."""
 
 
-class UtcMoment(TypeDecorator[dt.datetime]):
+class UtcMoment(PassedToLoaders, TypeDecorator[dt.datetime]):
     """An instant as the server reads it in a time-travel hint: in UTC, whatever its zone or the session's."""
 
     impl = String
@@ -28,23 +28,51 @@ class UtcMoment(TypeDecorator[dt.datetime]):
         return _text(check_timestamp(value))
 
 
-@in_cache_key("value", strings=("kind", "fixed"))
+class Nanoseconds(PassedToLoaders, TypeDecorator[int]):
+    """An instant in nanoseconds since 1970."""
+
+    impl = BigInteger
+    cache_ok = True
+
+
+class SnapshotName(PassedToLoaders, TypeDecorator[str]):
+    """The name of a snapshot: an identifier, which the server folds to lower case. It would not fold a string."""
+
+    impl = String
+    cache_ok = True
+
+    def process_literal_param(self, value: Any, dialect: Dialect) -> str:
+        return str(value)
+
+    def literal_processor(self, dialect: Dialect) -> Callable[[Any], str]:
+        return dialect.identifier_preparer.quote_identifier
+
+
+_TYPES: dict[str, type[TypeDecorator[Any]]] = {
+    "SNAPSHOT": SnapshotName,
+    "TIMESTAMP": UtcMoment,
+    "MO_TS": Nanoseconds,
+}
+
+
+@in_cache_key("value", strings=("kind",))
 class PointInTime(ClauseElement):
     """``{SNAPSHOT = name}``, ``{TIMESTAMP = …}`` or ``{MO_TS = …}``.
 
-    A time is a bound value, so that statements that differ in it share a compiled form. A snapshot's name is
-    an identifier, which the server folds to lower case as it did when the snapshot was made; as a
-    string it would not. So the name is a part of the cache key. So is the time of a mapped class: a loader option
-    such as ``selectinload()`` goes by the alias in the compiled form, whose bound value would be that of the first.
+    The name or the time is a bound value, so that statements that differ only in it share a compiled form. A
+    snapshot's name is an identifier, which no driver can send as a parameter: it is rendered when the statement is
+    executed.
     """
 
     __visit_name__ = "moment"
     stringify_dialect = "matrixone+pymysql"
 
-    def __init__(self, kind: str, fixed: str | None = None, value: BindParameter[Any] | None = None) -> None:
+    def __init__(self, kind: str, value: Any) -> None:
+        """
+        :param value: a checked value, or a bind parameter of one.
+        """
         self.kind = kind
-        self.fixed = fixed
-        self.value = value
+        self.value: BindParameter[Any] = _bound(value, _TYPES[kind]())
 
     @classmethod
     def of(
@@ -53,47 +81,46 @@ class PointInTime(ClauseElement):
         snapshot: str | None,
         timestamp: TimestampOrBind | None,
         mo_ts: int | BindParameter[Any] | None,
-        bound: bool = True,
     ) -> PointInTime:
         """
-        :param bound: whether a time becomes a bound value, as a bind parameter always is.
-        :raises MatrixOneArgumentError: where not exactly one of them is given, or it is not one.
+        :raises MatrixOneArgumentError: if not exactly one of them is given, or it is not one.
         """
         if sum(given is not None for given in (snapshot, timestamp, mo_ts)) != 1:
             raise MatrixOneArgumentError("say when with one of snapshot=…, timestamp=… and mo_ts=…")
         if snapshot is not None:
-            return cls("SNAPSHOT", fixed=check_name("snapshot", snapshot))
+            return cls("SNAPSHOT", check_name("snapshot", snapshot))
         if timestamp is not None:
-            return cls._of_time("TIMESTAMP", timestamp, check_timestamp, UtcMoment(), bound)
-        return cls._of_time("MO_TS", mo_ts, check_mo_ts, BigInteger(), bound)
+            return cls("TIMESTAMP", _checked(timestamp, check_timestamp))
+        return cls("MO_TS", _checked(mo_ts, check_mo_ts))
 
-    @classmethod
-    def _of_time(
-        cls, kind: str, value: Any, checked: Callable[[Any], dt.datetime | int], type_: Any, bound: bool
-    ) -> PointInTime:
-        if isinstance(value, BindParameter):
-            return cls(kind, value=cast("BindParameter[Any]", type_coerce(value, type_).typed_expression))
-        time = checked(value)
-        return cls(kind, value=bindparam(None, time, type_, unique=True)) if bound else cls(kind, fixed=_text(time))
+    @property
+    def is_parameter(self) -> bool:
+        """Whether the value is given when the statement is executed."""
+        return not self.value.unique
 
-    def could_equal(self, other: PointInTime) -> bool:
-        """Return whether the other one can be the same, as far as that is known without the bound values."""
-        known = self.fixed is not None and other.fixed is not None
-        return self.kind == other.kind and (not known or self.text() == other.text())
-
-    def text(self, bound: Any = None) -> str:
-        """Return a form that is the same for the same point in time.
-
-        :param bound: the value of its bind parameter, if it has one.
-        """
-        if self.fixed is not None:
-            return fold(self.fixed)
-        return _text(check_timestamp(bound) if self.kind == "TIMESTAMP" else check_mo_ts(bound))
+    def text(self, value: Any) -> str:
+        """Return a form of the value that is the same for the same point in time."""
+        match self.kind:
+            case "SNAPSHOT":
+                return fold(str(value))
+            case "TIMESTAMP":
+                return _text(check_timestamp(value))
+        return str(check_mo_ts(value))
 
 
-def _text(time: dt.datetime | int) -> str:
+def _checked(value: Any, check: Callable[[Any], Any]) -> Any:
+    return value if isinstance(value, BindParameter) else check(value)
+
+
+def _bound(value: Any, type_: TypeDecorator[Any]) -> BindParameter[Any]:
+    if isinstance(value, BindParameter):
+        return cast("BindParameter[Any]", type_coerce(value, type_).typed_expression)
+    return bindparam(None, value, type_, unique=True, literal_execute=isinstance(type_, SnapshotName))
+
+
+def _text(time: dt.datetime) -> str:
     """Return a time as the server reads it in a time-travel hint: an instant in UTC, without the offset."""
-    return str(time) if isinstance(time, int) else time.replace(tzinfo=None).isoformat(" ", "microseconds")
+    return time.replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
 @in_cache_key("moment")

@@ -129,8 +129,7 @@ def as_of(
     inspected = inspect_entity(target)
     if name is not None:
         check_is_name("name", name)
-    is_mapped = isinstance(inspected, (Mapper, AliasedInsp))
-    moment = PointInTime.of(snapshot=snapshot, timestamp=timestamp, mo_ts=mo_ts, bound=not is_mapped)
+    moment = PointInTime.of(snapshot=snapshot, timestamp=timestamp, mo_ts=mo_ts)
     if isinstance(inspected, Mapper):
         return aliased(target, _past(inspected.selectable, moment, name), name=name)
     if isinstance(inspected, AliasedInsp):

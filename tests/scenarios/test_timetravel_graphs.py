@@ -46,7 +46,7 @@ from .client import drop_databases, make_databases
 from .past import moment
 from .server import Admin, Server
 
-DATABASE, SNAPSHOT = "tt_staff", "tt_staff_before"
+DATABASE, SNAPSHOT, LATER = "tt_staff", "tt_staff_before", "tt_staff_later"
 
 
 class Base(DeclarativeBase):
@@ -121,7 +121,8 @@ def staff(server: Server, admin: Admin) -> Iterator[Any]:
 
 
 def _clean_up(admin: Admin) -> None:
-    admin.unrecorded(f"DROP SNAPSHOT IF EXISTS {SNAPSHOT}")
+    for snapshot in (SNAPSHOT, LATER):
+        admin.unrecorded(f"DROP SNAPSHOT IF EXISTS {snapshot}")
     drop_databases(admin, DATABASE)
 
 
@@ -174,12 +175,40 @@ def test_what_hangs_on_them(session: Session, load: Any):
     assert session.get(Person, 2).name == "bob now"
 
 
-@pytest.mark.parametrize("load", [joinedload, selectinload])
-def test_another_time_in_each_statement(session: Session, staff: Any, load: Any):
-    for when, names in zip(staff[1:], (["bob then"], ["bob now"]), strict=True):
-        old, reports = as_of(Person, timestamp=when), as_of(Person, timestamp=when)
-        statement = select(old).options(load(old.reports.of_type(reports))).where(old.id == 1)
-        assert [person.name for person in session.scalars(statement).unique().one().reports] == names
+def read_graph(session: Session, load: Any, **when: Any) -> list[str]:
+    """Return the names of Ann, of her reports, and of the reports' boss, each loaded along by an option."""
+    old, reports, boss = (as_of(Person, **when) for _ in range(3))
+    along = load(old.reports.of_type(reports))
+    nested = getattr(along, load.__name__)(reports.boss.of_type(boss))
+    ann = session.scalars(select(old).options(nested).where(old.id == 1)).unique().one()
+    return [ann.name, *(name for report in ann.reports for name in (report.name, report.boss.name))]
+
+
+@pytest.mark.parametrize("load", [joinedload, selectinload, subqueryload])
+def test_loader_options_read_the_moment_of_each_execution(session: Session, staff: Any, load: Any):
+    engine, before, after = staff
+    then, now = ["ann then", "bob then", "ann then"], ["ann now", "bob now", "ann now"]
+    for when, names in ((before, then), (after, now), (before, then)):
+        assert read_graph(session, load, timestamp=when) == names
+    compiled = len(engine._compiled_cache)
+    for when, names in ((after, now), (before, then)):
+        assert read_graph(session, load, timestamp=when) == names
+    assert len(engine._compiled_cache) == compiled
+
+
+def test_loader_options_read_the_snapshot_of_each_execution(session: Session, staff: Any, admin: Admin):
+    engine = staff[0]
+    admin(f"CREATE SNAPSHOT {LATER} FOR DATABASE {DATABASE}")
+    for snapshot, name in ((SNAPSHOT, "bob then"), (LATER, "bob now"), (SNAPSHOT.upper(), "bob then")):
+        assert read_graph(session, selectinload, snapshot=snapshot)[1] == name
+    compiled = len(engine._compiled_cache)
+    with time_travel(session, snapshot=LATER):
+        [ann] = session.scalars(select(Person).options(selectinload(Person.reports)).where(Person.id == 1))
+        assert [person.name for person in ann.reports] == ["bob now"]
+    with time_travel(session, snapshot=SNAPSHOT):
+        [ann] = session.scalars(select(Person).options(selectinload(Person.reports)).where(Person.id == 1))
+        assert [person.name for person in ann.reports] == ["bob then"]
+    assert len(engine._compiled_cache) <= compiled + 2
 
 
 def test_a_bind_parameter_does_not_reach_a_second_select(session: Session, staff: Any):

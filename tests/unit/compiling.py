@@ -14,8 +14,9 @@ def dialect(release: str = "4.2.0") -> MatrixOneDialect_pymysql:
 
 
 def assert_compile(clause: Any, expected: str, release: str = "4.2.0", **kw: Any) -> None:
-    """Assert what a construct compiles to, with newlines taken out, by SQLAlchemy's own helper."""
+    """Assert what a construct is sent as, with newlines taken out, by SQLAlchemy's own helper."""
     kw.setdefault("dialect", dialect(release))
+    kw.setdefault("render_postcompile", True)
     AssertsCompiledSQL().assert_compile(clause, expected, **kw)
 
 
@@ -24,5 +25,6 @@ def compiled(clause: Any, release: str = "4.2.0", **kw: Any) -> Any:
 
 
 def sql(clause: Any, release: str = "4.2.0", **kw: Any) -> str:
-    """Return what a construct compiles to, in one line, for assertions about a part of it."""
+    """Return what a construct is sent as, in one line, for assertions about a part of it."""
+    kw.setdefault("compile_kwargs", {"render_postcompile": True})
     return " ".join(str(compiled(clause, release, **kw)).split())

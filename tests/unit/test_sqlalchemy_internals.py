@@ -149,8 +149,9 @@ def test_connection_aware_ddl_sends_another_element_with_all_execution_options()
         assert connection.scalar(Prepared(0)) == 2
 
 
-def test_in_cache_key_tells_statements_of_two_moments_apart():
-    keys = [select(as_of(Parent.__table__, snapshot=name))._generate_cache_key() for name in ("s", "s", "t")]
+def test_in_cache_key_tells_a_snapshot_from_a_time():
+    whens = {"snapshot": "s"}, {"snapshot": "t"}, {"mo_ts": 1}
+    keys = [select(as_of(Parent.__table__, **when))._generate_cache_key() for when in whens]
     assert all(key is not None for key in keys)
     assert keys[0] == keys[1] != keys[2]
 

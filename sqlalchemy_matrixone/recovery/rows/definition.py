@@ -28,9 +28,7 @@ if TYPE_CHECKING:
         ReflectedForeignKeyConstraint,
         ReflectedUniqueConstraint,
     )
-    from sqlalchemy.sql import TableClause
-
-    from ...timetravel.point_in_time import PointInTime
+    from sqlalchemy.sql import ClauseElement, TableClause
 
 
 @dataclass(frozen=True)
@@ -99,7 +97,7 @@ class TableDefinition:
 
     @classmethod
     def read(
-        cls, connection: Connection, table: TableClause, when: PointInTime | None = None
+        cls, connection: Connection, table: TableClause, when: ClauseElement | None = None
     ) -> TableDefinition | None:
         """Return the definition; None if the name is that of a view.
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BindParameter, exc
+from sqlalchemy import BindParameter, exc, literal_column
 
 from ...core.arguments import check_timestamp
 from ...exc import MatrixOneArgumentError, Reason, RestoreError, reason_of
@@ -16,7 +16,7 @@ from .definition import TableDefinition
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
-    from sqlalchemy.sql import TableClause
+    from sqlalchemy.sql import ClauseElement, TableClause
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _NANOSECONDS = 1_000_000_000
@@ -34,7 +34,7 @@ class Moment:
 
     text: str
     when: Mapping[str, Any]
-    checked: PointInTime
+    checked: ClauseElement
 
     @classmethod
     def of(cls, *, snapshot: Any, timestamp: Any, mo_ts: Any) -> Moment:
@@ -50,7 +50,7 @@ class Moment:
             mo_ts = (check_timestamp(timestamp) - _EPOCH) // dt.timedelta(microseconds=1) * 1000
         seconds, rest = divmod(mo_ts, _NANOSECONDS)
         text = f"{_EPOCH + dt.timedelta(seconds=seconds):%Y-%m-%d %H:%M:%S}.{rest:09}"
-        return cls(f"{text} UTC", {"mo_ts": mo_ts}, PointInTime("TIMESTAMP", fixed=text))
+        return cls(f"{text} UTC", {"mo_ts": mo_ts}, literal_column(f"{{TIMESTAMP = '{text}'}}"))
 
     def definition(self, connection: Connection, table: TableClause) -> TableDefinition | None:
         """Return the definition of a table at the moment.
