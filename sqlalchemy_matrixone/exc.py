@@ -234,6 +234,7 @@ _TEXTS = (
     ("no such", Reason.NOT_FOUND),
     ("not found", Reason.NOT_FOUND),
     ("find 0 snapshot records", Reason.NOT_FOUND),
+    (r"find \d+ tableinfos by name", Reason.UNSUPPORTED),  # a pattern of LIKE before 4.2
     ("not exists at", Reason.NOT_FOUND),
 )
 

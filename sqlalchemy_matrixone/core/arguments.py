@@ -23,6 +23,7 @@ Timestamp = dt.datetime | str
 # The server refuses spaces and quotes. It takes a backslash or a control character, and then cannot find the
 # snapshot again: it writes the name into SQL of its own as it is.
 _NOT_IN_NAMES = " \t`\"'\\\0\r\n"
+_NOT_IN_OBJECT_NAMES = "`\"'\\"
 
 
 def inspect_entity(given: Any) -> Any:
@@ -70,15 +71,20 @@ def check_is_name(keyword: str, name: Any) -> str:
 
 
 def check_object_name(keyword: str, name: Any) -> None:
-    """Names of accounts, databases and tables in recovery statements.
+    """Check a name of an account, database or table in a recovery statement.
 
-    One with a backslash the server takes there for another: it writes the name into SQL of its own as it is.
+    The server writes it into SQL of its own as it is. So a name with a backslash stands for another one there, and one
+    with a quote ends early: ``o''x`` becomes ``o'x`` (4.2.0), and the rest of the name is executed.
+
+    :raises MatrixOneArgumentError: if it is not a name, or contains one of these.
     """
     check_is_name(keyword, name)
-    if "\\" in name:
-        raise MatrixOneArgumentError(
-            f"{keyword}={name!r}: MatrixOne cannot keep or restore what has a backslash in its name"
-        )
+    for character in _NOT_IN_OBJECT_NAMES:
+        if character in name:
+            raise MatrixOneArgumentError(
+                f"{keyword}={name!r} contains {character!r}: MatrixOne cannot keep or restore what has a quote or a "
+                "backslash in its name. Rename it first"
+            )
 
 
 def check_name(kind: str, name: Any) -> str:

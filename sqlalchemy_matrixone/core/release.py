@@ -67,6 +67,7 @@ class Feature(Enum):
     CHECK_CONSTRAINT = (4, 2, 0), "CHECK constraints, ignored before"
     DEFAULT_IN_PARENTHESES = (4, 2, 0), "(…) around a default with quotes, which ALTER doubles otherwise"
     CLONE_IN_TRANSACTION = (4, 2, 0), "clones that tell their errors and see new tables, in a transaction"
+    RESTORE_OF_EXACT_TABLE = (4, 2, 0), "RESTORE of a table by its exact name, a pattern of LIKE before"
     RESTORE_OF_TREES = (4, 2, 0), "RESTORE of a database with a table that refers to itself"
     DIFF_IN_TRANSACTION = (4, 2, 0), "DATA BRANCH DIFF within a transaction"
     DIFF_INTO_TABLE = (4, 2, 0), "DATA BRANCH DIFF … OUTPUT AS"

@@ -34,7 +34,7 @@ from .effects import Effect, NamedCreated, NamedDropped, ObjectReplaced, PitrAlt
 from .execution import Attempt, executing
 from .pitr_range import PitrRange, RangeArgument
 from .protection import check_table_is_protected
-from .resolve import check_foreign_keys, greeted_release, server_wall_clock
+from .resolve import check_restore, greeted_release, server_wall_clock
 from .target import RecoveryTarget
 
 if TYPE_CHECKING:
@@ -317,6 +317,9 @@ class _Restore(RecoveryDDL):
     to_account: str | None
     timeout: float | None
 
+    snapshot: str | None = None
+    """The name of the snapshot that is restored, if it is one."""
+
     def _restore(
         self,
         *,
@@ -368,7 +371,13 @@ class _Restore(RecoveryDDL):
         dialect = matrixone_dialect(connection)
         self._refuse_in_transaction(dialect, connection.connection)
         if self.to_account is None:
-            check_foreign_keys(dialect, connection, self.recovery_target, options.get("schema_translate_map"))
+            check_restore(
+                dialect,
+                connection,
+                self.recovery_target,
+                options.get("schema_translate_map"),
+                snapshot=self.snapshot,
+            )
         return self
 
 
@@ -394,9 +403,9 @@ class RestoreSnapshot(_Restore):
         nothing is restored then.
     :raises MatrixOneArgumentError: where nothing is named, or what doesn't belong together.
     :raises sqlalchemy.exc.CompileError: when compiled, where ``to_account`` would be ignored.
-    :raises RestoreError: when executed, where foreign keys would have the server leave a table as it is; with reason
-        timeout, where it took longer than ``timeout``; where the connection was lost, with ``done`` and the reason to
-        tell what became of it.
+    :raises RestoreError: when executed, where foreign keys would have the server leave a table as it is, or before 4.2
+        it would restore another table; with reason timeout, where it took longer than ``timeout``; where the connection
+        was lost, with ``done`` and the reason to tell what became of it.
     """
 
     __visit_name__ = "restore_snapshot"
@@ -412,7 +421,7 @@ class RestoreSnapshot(_Restore):
         to_account: str | None = None,
         timeout: Timeout | None = None,
     ) -> None:
-        self.name = check_name("snapshot", name)
+        self.name = self.snapshot = check_name("snapshot", name)
         self._restore(
             cluster=cluster, account=account, database=database, table=table, to_account=to_account, timeout=timeout
         )

@@ -12,6 +12,7 @@ from ..core.release import parse_greeting
 from ..core.server import SERVER_ZONE, UTC_ZONE, convert_zone
 from ..exc import Reason, RestoreError
 from .foreign_keys import check_restorable
+from .table_match import check_only_match
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -21,20 +22,31 @@ if TYPE_CHECKING:
     from .target import RecoveryTarget
 
 
-def check_foreign_keys(
+def check_restore(
     dialect: MatrixOneServer,
     connection: Connection,
     target: RecoveryTarget,
     translate: Mapping[str | None, str | None] | None,
+    *,
+    snapshot: str | None = None,
 ) -> None:
-    if target.level not in ("database", "table"):
-        return
+    """Check that the server will restore what is named, and all of it.
+
+    Not in another account, whose catalog cannot be read.
+
+    :param snapshot: the name of the snapshot that it is restored from.
+    :raises RestoreError: if it would leave a table as it is, or restore another one.
+    """
     own = dialect.default_account_name
-    if target.account is not None and own is not None and fold(target.account) != fold(own):
-        return  # in another account's catalog, which cannot be read
+    is_foreign = target.account is not None and own is not None and fold(target.account) != fold(own)
+    if target.level not in ("database", "table") or is_foreign:
+        return
     database = target.in_database(dialect.default_schema_name, translate)
-    if database is not None:
-        check_restorable(dialect, connection, target, database)
+    if database is None:
+        return
+    check_restorable(dialect, connection, target, database)
+    if snapshot is not None and target.table is not None:
+        check_only_match(dialect, connection, snapshot, database, target.table)
 
 
 def server_wall_clock(connection: Connection, second: dt.datetime, nanoseconds: int) -> str:

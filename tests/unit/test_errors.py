@@ -42,6 +42,7 @@ ANSWERS = [
     (20101, "internal error: restore level table is not allowed for database restore", "not_covered"),
     (20101, "internal error: account a is not allowed to restore other account b", "not_permitted"),
     (1049, "Unknown database rdb", "not_found"),
+    (20101, "internal error: find 2 tableInfos by name 'a_b' at pitr 'p', expect only 1", "unsupported"),
     (20101, "internal error: do not have privilege to execute the statement", "not_permitted"),
     (20101, "internal error: only sys tenant can create cluster level snapshot", "not_permitted"),
     (20101, "internal error: only sys tenant can create tenant level pitr for other tenant", "not_permitted"),
