@@ -32,7 +32,15 @@ from ..core.statement import MatrixOneDDL, TranslatesErrors
 from ..exc import BranchError, MatrixOneArgumentError
 from ..timetravel.point_in_time import PointInTime
 from ..timetravel.tables import AsOfTable
-from .execution import BranchStatement, DatabaseObject, Existence, TransactionScope, create_copy, drop_branch
+from .execution import (
+    BranchStatement,
+    DatabaseObject,
+    Existence,
+    TransactionScope,
+    check_nothing_left_out,
+    create_copy,
+    drop_branch,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, CursorResult
@@ -129,16 +137,24 @@ class _Copy(BranchDDL):
     """Base of the constructs that copy a table or database."""
 
     name: str
+    moment: PointInTime | None
     to_account: str | None
     if_not_exists: bool = False
 
     def run_on(self, connection: Connection, options: Mapping[str, Any], execute: Execute) -> CursorResult[Any]:
-        plain = self.copy_with(if_not_exists=False)
+        database = self._copied_database()
+
+        def copy() -> CursorResult[Any]:
+            if database is not None:
+                check_nothing_left_out(connection, self.operation.upper(), database)
+            return execute(self.copy_with(if_not_exists=False))
+
+        is_present = database is not None and self.moment is None
         return create_copy(
             Existence(connection, options),
             self._created(),
-            lambda: execute(plain),
-            source=self._copied_database(),
+            copy,
+            source=DatabaseObject(database) if is_present else None,
             if_not_exists=self.if_not_exists,
             in_other_account=self.to_account is not None,
         )
@@ -147,8 +163,8 @@ class _Copy(BranchDDL):
         """Return what is created."""
         raise NotImplementedError
 
-    def _copied_database(self) -> DatabaseObject | None:
-        """Return the database that is copied as it is now, if it is one."""
+    def _copied_database(self) -> str | None:
+        """Return the database that is copied, if it is one."""
         return None
 
 
@@ -248,8 +264,8 @@ class CloneDatabase(_Copy):
     def _created(self) -> DatabaseObject:
         return DatabaseObject(self.name)
 
-    def _copied_database(self) -> DatabaseObject | None:
-        return DatabaseObject(self.source) if self.moment is None else None
+    def _copied_database(self) -> str | None:
+        return self.source
 
 
 class CreateBranch(_Copy):
@@ -300,8 +316,8 @@ class CreateBranch(_Copy):
     def _created(self) -> DatabaseObject:
         return DatabaseObject(self.name) if self.source is None else self.new.as_object()
 
-    def _copied_database(self) -> DatabaseObject | None:
-        return DatabaseObject(self.database) if self.source is None and self.moment is None else None
+    def _copied_database(self) -> str | None:
+        return self.database if self.source is None else None
 
 
 class DropBranch(BranchDDL):

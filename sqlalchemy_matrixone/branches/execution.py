@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from sqlalchemy import Select, column, func, select, table
 
 from ..core.connection import TransactionState, state_of
+from ..core.hidden_names import find_left_out, refusal
 from ..core.names import fold
 from ..core.release import Feature
 from ..core.server import matrixone_dialect
@@ -46,6 +47,15 @@ class BranchStatement(ServerStatement):
         return executing(dialect, self, context)
 
 
+def check_nothing_left_out(connection: Connection, statement: str, database: str) -> None:
+    """Check that a copy of a database will have all its tables.
+
+    :raises BranchError: with reason unsupported, if the server would leave some out.
+    """
+    if lost := find_left_out(matrixone_dialect(connection), connection, database):
+        raise BranchError(refusal(statement, lost), Reason.UNSUPPORTED)
+
+
 @contextmanager
 def executing(dialect: MatrixOneServer, element: BranchStatement, context: Any) -> Iterator[None]:
     """Ensure that a statement runs in the transaction scope it needs.
@@ -57,9 +67,9 @@ def executing(dialect: MatrixOneServer, element: BranchStatement, context: Any) 
     dialect.learn_autocommit(connection)
     scope = element.transaction_scope(dialect.server_release)
     sees_changes = dialect.supports(Feature.CLONE_IN_TRANSACTION)
-    for refusal in _REFUSALS:
-        if refusal.scope is scope and refusal.applies(state, sees_changes):
-            raise element.error(f"{_operation(element)} was not sent: {refusal.message}", Reason.ACTIVE_TRANSACTION)
+    for refused in _REFUSALS:
+        if refused.scope is scope and refused.applies(state, sees_changes):
+            raise element.error(f"{_operation(element)} was not sent: {refused.message}", Reason.ACTIVE_TRANSACTION)
     if scope is TransactionScope.FIRST_STATEMENT:
         _check_not_streamed(element, context)
         with dialect.rolling_back_after(connection):

@@ -36,6 +36,7 @@ class Feature(Enum):
     GEOMETRY = (3, 0, 0), "GEOMETRY"
     ENUM_COMMA = (3, 0, 0), "commas in the values of an ENUM, which part them before,"
     CLONE = (3, 0, 0), "CREATE TABLE or DATABASE … CLONE"
+    OWN_TEMPORARY_TABLES = (3, 0, 0), "tables of the server's own named __mo_tmp_…"
     SHOW_CREATE_OF_SET_NULL = (3, 0, 0), "SHOW CREATE TABLE of a table with ON DELETE SET NULL"
     PRESENT_WITHIN_PAST = (3, 0, 0), "reading the present in a subquery of a SELECT from the past"
     DATA_BRANCH = (3, 0, 6), "DATA BRANCH"
@@ -62,6 +63,10 @@ class Feature(Enum):
     LOGICAL_TABLE_ID = (
         (4, 1, 0),
         "mo_tables.rel_logical_id, which PITRs and snapshots of a table keep, and garbage collection does not go by",
+    )
+    EXACT_NAMES_OF_OWN_TABLES = (
+        (4, 1, 0),
+        "restores and clones of tables named like __mo_index_%, with any character for _",
     )
     CLONE_COPY_GRANTS = (4, 1, 2), "CLONE … COPY GRANTS"
     CHECK_CONSTRAINT = (4, 2, 0), "CHECK constraints, ignored before"

@@ -1,4 +1,4 @@
-"""Foreign keys that keep MatrixOne from restoring what they refer to."""
+"""Foreign keys and names that keep MatrixOne from restoring a table."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import exc
 
 from ..core.catalog_bytes import SELF, referring_tables
+from ..core.hidden_names import left_out, refusal
 from ..core.names import fold
 from ..core.release import Feature
 from ..exc import Reason, RestoreError, reason_of
@@ -24,10 +25,11 @@ _TABLES = (
 
 
 def check_restorable(dialect: MatrixOneServer, connection: Connection, target: RecoveryTarget, database: str) -> None:
-    """Check that no foreign key would make the server leave a table as it is, and report that it was restored.
+    """Check that the server would leave no table as it is or drop it, and report that it was restored.
 
-    :raises RestoreError: if a foreign key refers to the table, even one of its own; or if one of another database, and
-        before 4.2 a table's own, refers to a table of the database.
+    :raises RestoreError: if it takes a table of the database for one of its own; if a foreign key refers to the table,
+        even one of its own; or if one of another database, and before 4.2 a table's own, refers to a table of the
+        database.
     """
     with dialect.preserving_clean_state(connection):
         try:
@@ -36,6 +38,8 @@ def check_restorable(dialect: MatrixOneServer, connection: Connection, target: R
             if reason_of(error) is Reason.NOT_PERMITTED:
                 return  # nor is the restore, likely
             raise
+    if target.level == "database" and (lost := left_out(dialect, (name for _, name, _ in rows))):
+        raise RestoreError(refusal("RESTORE", (f"{database}.{name}" for name in lost)), Reason.UNSUPPORTED)
     inside = {SELF} if dialect.supports(Feature.RESTORE_OF_TREES) else set()
     inside.update(number for number, _, _ in rows)
     restored = inside

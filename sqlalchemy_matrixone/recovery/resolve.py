@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ..core.driver_internals import server_greeting
+from ..core.hidden_names import find_left_out, refusal
 from ..core.names import fold
 from ..core.release import parse_greeting
 from ..core.server import SERVER_ZONE, UTC_ZONE, convert_zone
@@ -39,7 +40,11 @@ def check_restore(
     """
     own = dialect.default_account_name
     is_foreign = target.account is not None and own is not None and fold(target.account) != fold(own)
-    if target.level not in ("database", "table") or is_foreign:
+    if is_foreign or target.level == "cluster":
+        return
+    if target.level == "account":
+        if lost := find_left_out(dialect, connection):
+            raise RestoreError(refusal("RESTORE", lost), Reason.UNSUPPORTED)
         return
     database = target.in_database(dialect.default_schema_name, translate)
     if database is None:

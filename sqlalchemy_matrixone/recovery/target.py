@@ -70,6 +70,8 @@ class RecoveryTarget:
             return cls("table", account, database, str(table))
         named = table_of(table)
         check_object_name("table", named.name)
+        if named.schema is not None:
+            check_object_name("database", named.schema)
         if database is not None:
             raise MatrixOneArgumentError(
                 f"table={named.name!r} knows its own database: name no database={database!r} with it"

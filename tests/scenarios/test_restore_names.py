@@ -1,4 +1,4 @@
-"""Before 4.2 MatrixOne takes the name of a table that it restores from a snapshot for a pattern of LIKE."""
+"""MatrixOne before 4.2 takes names for patterns of LIKE: that of a table to restore, and those of its own tables."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sqlalchemy_matrixone import MatrixOneArgumentError, Reason, Recovery, RestoreError
+from sqlalchemy_matrixone import BranchError, CloneDatabase, MatrixOneArgumentError, Reason, Recovery, RestoreError
 
 from .client import clean_up, drop_databases, make_databases, moment
 from .server import Admin, Server
@@ -96,6 +96,41 @@ def test_restore_from_missing_snapshot_is_not_found(recovery: Recovery, admin: A
     with pytest.raises(RestoreError) as refusal:
         recovery.restore_snapshot("sc_nowhere", table="a_b", database=DATABASE)
     assert refusal.value.reason is Reason.NOT_FOUND
+
+
+@pytest.mark.releases(until=(4, 1))
+def test_restore_that_would_drop_tables_named_like_those_of_the_server_is_refused(
+    recovery: Recovery, admin: Admin
+) -> None:
+    create(admin, "demo_index_x", "orders")
+    recovery.create_snapshot("sc_snap", database=DATABASE)
+    with pytest.raises(RestoreError, match=r"takes sc_names\.demo_index_x for tables of its own") as refused:
+        recovery.restore_snapshot("sc_snap", database=DATABASE)
+    assert refused.value.reason is Reason.UNSUPPORTED
+    assert ids(admin, "demo_index_x") == [1]
+    recovery.drop_snapshot("sc_snap")
+
+
+@pytest.mark.releases(since=(3,), until=(4, 1))
+def test_clone_that_would_lack_tables_named_like_those_of_the_server_is_refused(
+    recovery: Recovery, admin: Admin, server: Server
+) -> None:
+    create(admin, "demo_tmp_x", "orders")
+    with (
+        server.engine(server.url(database=DATABASE)).connect() as connection,
+        pytest.raises(BranchError, match=r"takes sc_names\.demo_tmp_x for tables of its own"),
+    ):
+        connection.execute(CloneDatabase("sc_names_copy", DATABASE))
+
+
+@pytest.mark.releases(since=(4, 1))
+def test_tables_named_like_those_of_the_server_are_restored_since_4_1(recovery: Recovery, admin: Admin) -> None:
+    create(admin, "demo_index_x", "demo_tmp_x")
+    recovery.create_snapshot("sc_snap", database=DATABASE)
+    admin(f"INSERT INTO {DATABASE}.demo_index_x VALUES (2)")
+    recovery.restore_snapshot("sc_snap", database=DATABASE)
+    assert (ids(admin, "demo_index_x"), ids(admin, "demo_tmp_x")) == ([1], [1])
+    recovery.drop_snapshot("sc_snap")
 
 
 @pytest.mark.parametrize("quote", ["'", '"', "`"])
