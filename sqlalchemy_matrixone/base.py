@@ -15,6 +15,7 @@ from .core.connection import NOTHING, driver_connection, following, state_of
 from .core.options import INDEX_OPTIONS
 from .core.release import NEWEST, Feature, Release, format_release, parse_greeting, parse_release
 from .core.server import OUTSIDE_TRANSACTION, SYS_ACCOUNT, execute_below
+from .core.sql_mode import set_autocommit
 from .core.sql_text import makes_temporary_table
 from .core.sqlalchemy_internals import forget
 from .core.statement import ServerStatement
@@ -151,6 +152,8 @@ class MatrixOneDialect(MatrixOneReflection):
         def look(connection: DBAPIConnection) -> None:
             if not state_of(connection).complete:
                 self._follows_all = False
+                if statement := set_autocommit(None, driver_connection(connection).get_server_info()):
+                    execute_below(connection, statement)
 
         return look
 
@@ -190,6 +193,13 @@ class MatrixOneDialect(MatrixOneReflection):
 
     def _detect_sql_mode(self, connection: Connection) -> None:
         self._sql_mode = self._facts.sql_mode
+
+    def _detect_ansiquotes(self, connection: Connection) -> None:
+        """Leave quotes and escapes as they are, whatever sql_mode the server reports.
+
+        Names are quoted with backquotes, which every release reads in every mode; before 4.2 the modes are reported and
+        ignored. For backslashes see :mod:`.core.sql_mode`.
+        """
 
     def _detect_casing(self, connection: Connection) -> int:
         self._casing = int(self._facts.lower_case_table_names or 1)

@@ -7,6 +7,7 @@ from typing import Any
 from aiomysql.connection import Connection
 
 from .connection import NOT_CONNECTED, TransactionState, read_command
+from .sql_mode import set_autocommit, without_mode
 
 
 class AiomysqlConnection(Connection):  # type: ignore[misc]
@@ -20,7 +21,12 @@ class AiomysqlConnection(Connection):  # type: ignore[misc]
     async def _connect(self) -> None:
         former, self.transaction_state = self.transaction_state, TransactionState(autocommit=None)
         await super()._connect()
+        if self.autocommit_mode is None and (statement := set_autocommit(None, self.get_server_info())):
+            await self.query(statement)
         self.transaction_state.reconnected(former)
+
+    async def _send_autocommit_mode(self) -> None:
+        await self.query(set_autocommit(self.autocommit_mode, self.get_server_info()))
 
     def get_autocommit(self) -> bool | None:
         """Return whether autocommit is on, None if that is not known: the server's flags do not tell."""
@@ -32,6 +38,8 @@ class AiomysqlConnection(Connection):  # type: ignore[misc]
 
     async def _execute_command(self, command: int, sql: bytes | str) -> None:
         statement = read_command(command, sql)
+        if statement.mode_change is not None:
+            sql = without_mode(statement.mode_change, self.get_server_info(), sql)
         state = self.transaction_state
         state.sending(statement)
         await Connection._execute_command(self, command, sql)

@@ -7,6 +7,7 @@ from typing import Any
 import asyncmy.connection
 
 from .connection import NOT_CONNECTED, TransactionState, read_command, read_prepared
+from .sql_mode import set_autocommit, without_mode
 from .sql_text import Sent
 
 # Its type stubs leave out what is private.
@@ -28,8 +29,13 @@ class AsyncmyConnection(Connection):  # type: ignore[misc]
         former, self.transaction_state = self.transaction_state, TransactionState(autocommit=None)
         self._prepared = {}
         opened = await super().connect()
+        if self.autocommit_mode is None and (statement := set_autocommit(None, self.get_server_info())):
+            await self.query(statement)
         self.transaction_state.reconnected(former)
         return opened
+
+    async def _send_autocommit_mode(self) -> None:
+        await self.query(set_autocommit(self.autocommit_mode, self.get_server_info()))
 
     def get_autocommit(self) -> bool | None:
         """Return whether autocommit is on, None if that is not known: the server's flags do not tell."""
@@ -47,6 +53,8 @@ class AsyncmyConnection(Connection):  # type: ignore[misc]
 
     async def _execute_command(self, command: int, sql: bytes | str) -> None:
         statement = read_command(command, sql, self._prepared)
+        if statement.mode_change is not None:
+            sql = without_mode(statement.mode_change, self.get_server_info(), sql)
         state = self.transaction_state
         state.sending(statement)
         await Connection._execute_command(self, command, sql)

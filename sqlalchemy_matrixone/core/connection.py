@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from ..exc import MatrixOneInvalidRequestError
+from .sql_mode import refuse_mode
 from .sql_text import LONGEST_CACHED, OPAQUE, PING, READ, Event, Sent, read_long_statement, read_statement
 
 if TYPE_CHECKING:
@@ -302,7 +303,12 @@ NOTHING = nullcontext()
 def following(connection: Any, statement: str) -> AbstractContextManager[None]:
     """Follow a statement on a connection that does not do so by itself: around the sending of the statement."""
     state = state_of(connection)
-    return NOTHING if state.complete else _following(state, read_command(_COM_QUERY, statement))
+    if state.complete:
+        return NOTHING
+    sent = read_command(_COM_QUERY, statement)
+    if sent.mode_change is not None:
+        refuse_mode(sent.mode_change, driver_connection(connection).get_server_info())
+    return _following(state, sent)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from typing import Any
 from pymysql.connections import Connection
 
 from .connection import NOT_CONNECTED, TransactionState, read_command
+from .sql_mode import set_autocommit, without_mode
 
 
 class PyMySQLConnection(Connection):  # type: ignore[misc]
@@ -24,7 +25,12 @@ class PyMySQLConnection(Connection):  # type: ignore[misc]
     def connect(self, sock: Any = None) -> None:
         former, self.transaction_state = self.transaction_state, TransactionState(autocommit=None)
         super().connect(sock)
+        if self.autocommit_mode is None and (statement := set_autocommit(None, self.get_server_info())):
+            self.query(statement)
         self.transaction_state.reconnected(former)
+
+    def _send_autocommit_mode(self) -> None:
+        self.query(set_autocommit(self.autocommit_mode, self.get_server_info()))
 
     def get_autocommit(self) -> bool | None:
         """Return whether autocommit is on, None if that is not known: the server's flags do not tell."""
@@ -36,6 +42,8 @@ class PyMySQLConnection(Connection):  # type: ignore[misc]
 
     def _execute_command(self, command: int, sql: bytes | str) -> None:
         statement = read_command(command, sql)
+        if statement.mode_change is not None:
+            sql = without_mode(statement.mode_change, self.get_server_info(), sql)
         state = self.transaction_state
         state.sending(statement)
         Connection._execute_command(self, command, sql)

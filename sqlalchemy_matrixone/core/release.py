@@ -81,6 +81,7 @@ class Feature(Enum):
     FOR_SHARE = (4, 2, 0), "SELECT … FOR SHARE"
     INDEX_PREFIX_LENGTHS = (4, 2, 0), "the prefix lengths of an index, ignored before"
     LIKE_ESCAPE = (4, 2, 0), "LIKE … ESCAPE, ignored before"
+    NO_BACKSLASH_ESCAPES = (4, 2, 0), "sql_mode NO_BACKSLASH_ESCAPES, reported and ignored before"
     NARROW_VECTORS = (4, 2, 0), "VECF16, VECBF16, VECINT8 and VECUINT8"
     RETURNING = (4, 2, 0), "RETURNING"
     JSON_CAST_UNQUOTED = (4, 2, 0), "CAST to CHAR takes the quotes off a JSON string"

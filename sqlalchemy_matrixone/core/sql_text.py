@@ -13,6 +13,8 @@ from enum import Enum, auto
 from functools import lru_cache
 from typing import NamedTuple
 
+from .sql_mode import ModeChange, read_set, read_several
+
 
 class Event(Enum):
     """What a statement does to the transaction of its connection."""
@@ -49,12 +51,14 @@ class Sent(NamedTuple):
     :ivar savepoint: the name of the savepoint that the statement is about.
     :ivar sets_autocommit: whether the statement may change autocommit.
     :ivar autocommit: the value that it sets; None if the text does not show it.
+    :ivar mode_change: what it does to sql_mode, if it may bring a mode in that no connection may have.
     """
 
     event: Event
     savepoint: str = ""
     sets_autocommit: bool = False
     autocommit: bool | None = None
+    mode_change: ModeChange | None = None
 
 
 PING = Sent(Event.NOTHING)
@@ -103,7 +107,7 @@ LONGEST_CACHED = 40
 def read_long_statement(text: bytes) -> Sent:
     """Tell what a statement does to a transaction."""
     if b"/*!" in text:
-        return OPAQUE
+        return _opaque(_LITERALS_AND_COMMENTS.sub(b" ", text))
     if b";" in text and not _SINGLE.match(text):
         return _read_several(text)
     effect = _USUAL_BEGINNINGS.get(text[:7])
@@ -119,9 +123,15 @@ read_statement = lru_cache(maxsize=512)(read_long_statement)
 def _read_several(text: bytes) -> Sent:
     code = _LITERALS_AND_COMMENTS.sub(b" ", text)
     if _UNREADABLE.search(code):
-        return OPAQUE
+        return _opaque(code)
     # Nobody knows which of them were carried out if one fails.
-    return READ if all(read_long_statement(each) is READ for each in code.split(b";") if each.strip()) else OPAQUE
+    reads = all(read_long_statement(each) is READ for each in code.split(b";") if each.strip())
+    return READ if reads else _opaque(code)
+
+
+def _opaque(code: bytes) -> Sent:
+    change = read_several(code)
+    return OPAQUE if change is None else OPAQUE._replace(mode_change=change)
 
 
 def _read_select(text: bytes) -> Sent:
@@ -166,6 +176,12 @@ def _read_set(text: bytes) -> Sent:
     code = _without_comments(text)
     if _SET_TRANSACTION.match(code):
         return READ  # neither commits nor rolls back
+    sent = _read_autocommit(code)
+    change = read_set(code)
+    return sent if change is None else sent._replace(mode_change=change)
+
+
+def _read_autocommit(code: bytes) -> Sent:
     mentions = code.lower().count(b"autocommit")
     if not mentions:
         return Sent(Event.SET)

@@ -18,7 +18,8 @@ FENCES = {"core/sqlalchemy_internals.py", "core/driver_internals.py", "alembic/_
 # Members of MySQL's dialect, its compilers and Inspectors that a subclass meets.
 FOR_SUBCLASSES = {
     "_describe_to_create",
-    "_detect_casing",
+    "_detect_ansiquotes",
+        "_detect_casing",
     "_detect_sql_mode",
     "_ensure_has_table_connection",
     "_escape_identifier",

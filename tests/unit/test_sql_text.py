@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sqlalchemy_matrixone.core.sql_text import Event, makes_temporary_table, read_statement
+from sqlalchemy_matrixone.core.sql_text import Event, Sent, makes_temporary_table, read_statement
 
 
 def event(text: str) -> Event:
@@ -159,7 +159,7 @@ def test_statement_leaves_autocommit_of_the_session(text):
 
 
 def test_savepoint_is_named():
-    assert read_statement(b"SAVEPOINT sa_savepoint_1") == (Event.SAVEPOINT, "sa_savepoint_1", False, None)
+    assert read_statement(b"SAVEPOINT sa_savepoint_1") == Sent(Event.SAVEPOINT, "sa_savepoint_1")
     assert read_statement(b"release /* it */ savepoint `a b`").event is Event.RELEASE
 
 
