@@ -70,6 +70,11 @@ def check_is_name(keyword: str, name: Any) -> str:
     return name
 
 
+def is_object_name(name: Any) -> bool:
+    """Return whether a name can stand in a recovery statement; see :func:`check_object_name`."""
+    return isinstance(name, str) and not set(_NOT_IN_OBJECT_NAMES).intersection(name)
+
+
 def check_object_name(keyword: str, name: Any) -> None:
     """Check a name of an account, database or table in a recovery statement.
 

@@ -36,6 +36,10 @@ class Feature(Enum):
     GEOMETRY = (3, 0, 0), "GEOMETRY"
     ENUM_COMMA = (3, 0, 0), "commas in the values of an ENUM, which part them before,"
     CLONE = (3, 0, 0), "CREATE TABLE or DATABASE … CLONE"
+    RECOVERY_WINDOWS_BY_TABLE = (
+        (3, 0, 0),
+        "SHOW RECOVERY_WINDOW FOR TABLE with all windows, wrong in a list of tables",
+    )
     OWN_TEMPORARY_TABLES = (3, 0, 0), "tables of the server's own named __mo_tmp_…"
     SHOW_CREATE_OF_SET_NULL = (3, 0, 0), "SHOW CREATE TABLE of a table with ON DELETE SET NULL"
     PRESENT_WITHIN_PAST = (3, 0, 0), "reading the present in a subquery of a SELECT from the past"

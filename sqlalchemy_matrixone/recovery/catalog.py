@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import exc
 
@@ -22,9 +21,9 @@ from ..core.server import (
     convert_zone,
     matrixone_dialect,
 )
-from ..exc import MatrixOneArgumentError, PitrError, RecoveryError, SnapshotError, server_errors_as
+from ..exc import PitrError, RecoveryError, SnapshotError, server_errors_as
 from .target import LEVELS, Level, RecoveryTarget
-from .values import Pitr, RecoveryWindow, Snapshot
+from .values import Pitr, Snapshot
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -81,7 +80,7 @@ def get_snapshots(connection: Connection, *, name: str | None = None, **target: 
             f"FROM mo_catalog.mo_snapshots {own_rows}ORDER BY ts DESC, sname"
         ).all()
     snapshots = [
-        Snapshot(row[0], row[1], _part(row[2]), _part(row[3]), _part(row[4]), _from_epoch(row[5]))
+        Snapshot(row[0], row[1], named_part(row[2]), named_part(row[3]), named_part(row[4]), _from_epoch(row[5]))
         for row in rows
         if not row[0].startswith(_RESERVED_PREFIXES)
     ]
@@ -146,11 +145,13 @@ def _protects(level: Level, status: int, protected_id: int, database_id: int | N
 
 
 def _pitrs_shown(connection: Connection) -> list[Pitr]:
-    rows = _show(connection, "SHOW PITR", PitrError)
+    rows = show(connection, "SHOW PITR", PitrError)
     # The names of the columns differ between releases, their order does not. The times are the session's, in seconds.
-    times = _to_utc(connection, (str(time) for row in rows for time in row[1:3]), SESSION_ZONE)
-    times = {text: time + _SECOND for text, time in times.items()}
-    present = present_objects(connection, [(row[5], _part(row[6])) for row in rows if row[3] in ("database", "table")])
+    times = to_utc(connection, (str(time) for row in rows for time in row[1:3]), SESSION_ZONE)
+    times = {text: time + SECOND for text, time in times.items()}
+    present = present_objects(
+        connection, [(row[5], named_part(row[6])) for row in rows if row[3] in ("database", "table")]
+    )
     created = [times[str(row[1])] for row in rows]
     return [
         _pitr((row[0], *row[3:9]), since, times[str(row[2])], _protects_by_time(connection, row, since, present))
@@ -197,7 +198,7 @@ def _protects_by_time(
     It holds the id that the object had when the PITR was created, which is read from the past unless the object is
     older than the PITR and unaltered since.
     """
-    level, database, table = row[3], row[5], _part(row[6])
+    level, database, table = row[3], row[5], named_part(row[6])
     if level not in ("database", "table"):
         return True
     found = present.get((database, table))
@@ -239,69 +240,30 @@ def _id_held_since(connection: Connection, database: str, table: str | None, cre
 def _pitr(row: Sequence[Any], created_at: dt.datetime, modified_at: dt.datetime, active: bool | None) -> Pitr:
     name, level, account, database, table, length, unit = row
     return Pitr(
-        name, level, _part(account), _part(database), _part(table), length, unit, created_at, modified_at, active
-    )
-
-
-_WINDOW = re.compile(r"""\{(?:[^'"{}]|'[^']*'|"[^"]*")*\}""")
-_SAYS_UTC = " +0000 UTC"
-_ENTRY = re.compile(r"""(?P<q>['"])(?P<key>\w+)(?P=q)\s*:\s*(?P<v>['"])(?P<value>.*?)(?P=v)""")
-
-
-def get_recovery_windows(connection: Connection, **target: Any) -> list[RecoveryWindow]:
-    """The moments that a table, database or account can be restored to. Refused inside a transaction."""
-    named = RecoveryTarget.of(**target)
-    if named is not None and named.level == "cluster":
-        raise MatrixOneArgumentError("MatrixOne shows the recovery windows of an account, a database or a table")
-    ddl_compiler: Any = connection.dialect.ddl_compiler
-    compiler = ddl_compiler.for_dialect(matrixone_dialect(connection))
-    with server_errors_as(RecoveryError, "reading recovery windows"):
-        rows = _show(connection, f"SHOW RECOVERY_WINDOW FOR {compiler.target(named)}", RecoveryError)
-        # The list of windows is JSON-like text, in quotes and brackets that differ between releases.
-        found = [
-            (row, {entry["key"]: entry["value"] for entry in _ENTRY.finditer(window)})
-            for row in rows
-            for window in _WINDOW.findall(row[4] or "")
-        ]
-        ends = {time for _, window in found for time in _ends(window)}
-        times = _to_utc(connection, ends, SERVER_ZONE)
-    return [_recovery_window(row, window, times) for row, window in found]
-
-
-def _ends(window: dict[str, str]) -> tuple[str, str]:
-    """The first and the last moment of a window, as the server writes them; a snapshot has one alone."""
-    if "timestamp" in window:
-        return window["timestamp"], window["timestamp"]
-    return window["start_time"], window["end_time"]
-
-
-def _recovery_window(row: Any, window: dict[str, str], times: dict[str, dt.datetime]) -> RecoveryWindow:
-    level, account, database, table = row[:4]
-    first, last = _ends(window)
-    start, end = times[first], times[last]
-    source = cast(Any, window["source"])
-    if source == "pitr":
-        start = min(end, start + (_MICROSECOND if "." in first else _SECOND))
-    return RecoveryWindow(
+        name,
         level,
-        _part(account),
-        _part(database),
-        _part(table),
-        source,
-        window["source_name"],
-        start,
-        end,
+        named_part(account),
+        named_part(database),
+        named_part(table),
+        length,
+        unit,
+        created_at,
+        modified_at,
+        active,
     )
 
 
-def _show(connection: Connection, statement: str, error: type[RecoveryError]) -> list[Any]:
+_SAYS_UTC = " +0000 UTC"
+
+
+def show(connection: Connection, statement: str, error: type[RecoveryError]) -> list[Any]:
     result = connection.exec_driver_sql(
         statement, execution_options={OUTSIDE_TRANSACTION: error, "stream_results": False}
     )
     return list(result.all())
 
 
-def _to_utc(connection: Connection, times: Iterable[str], zone: str) -> dict[str, dt.datetime]:
+def to_utc(connection: Connection, times: Iterable[str], zone: str) -> dict[str, dt.datetime]:
     """Wall clock times of a zone of the server, each with the instant that it is. Some say that they are UTC."""
     texts = sorted(set(times))
     local = [text for text in texts if not text.endswith(_SAYS_UTC)]
@@ -324,17 +286,17 @@ def _from_epoch(nanoseconds: int) -> dt.datetime:
 
 # A PITR restores to times after its creation, the creation itself not included. Rounded up, the times of a PITR can
 # be restored to; as the server reports them, to the second or the nanosecond, they could not.
-_SECOND = dt.timedelta(seconds=1)
-_MICROSECOND = dt.timedelta(microseconds=1)
+SECOND = dt.timedelta(seconds=1)
+MICROSECOND = dt.timedelta(microseconds=1)
 
 
 def _after_epoch(nanoseconds: int) -> dt.datetime:
-    return _from_epoch(nanoseconds) + _MICROSECOND
+    return _from_epoch(nanoseconds) + MICROSECOND
 
 
 def _after_second(text: Any) -> dt.datetime:
-    return _from_utc_text(text) + _SECOND
+    return _from_utc_text(text) + SECOND
 
 
-def _part(text: str | None) -> str | None:
+def named_part(text: str | None) -> str | None:
     return None if text in (None, "", "*") else text

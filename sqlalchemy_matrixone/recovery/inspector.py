@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.engine.reflection import Inspector
 
-from . import catalog
+from . import catalog, windows
 
 if TYPE_CHECKING:
     from .target import Level
@@ -99,4 +99,4 @@ class MatrixOneInspector(Inspector):
         :raises RecoveryError: where the server refuses, or would: it does inside a transaction.
         """
         with self._operation_context() as connection:
-            return catalog.get_recovery_windows(connection, account=account, database=database, table=table)
+            return windows.get_recovery_windows(connection, account=account, database=database, table=table)

@@ -19,7 +19,7 @@ from ..core.server import matrixone_dialect
 from ..core.sqlalchemy_internals import is_in_begin_block
 from ..exc import Blocker, MatrixOneArgumentError, PitrError, Reason, RecoveryError, SnapshotError
 from ..timetravel.session import refuse_time_travel
-from . import catalog
+from . import catalog, windows
 from .blockers import get_blockers
 from .constructs import (
     AlterPitr,
@@ -290,9 +290,25 @@ class Recovery:
     def recovery_windows(
         self, *, account: str | None = None, database: str | None = None, table: Any = None
     ) -> list[RecoveryWindow]:
-        """The moments that the own account, or what is named, can be restored to."""
+        """Return the moments that the own account, or what is named, can be restored to, table by table.
+
+        ::
+
+            for window in recovery.recovery_windows(table=Order):
+                print(window.source, window.source_name, window.start, window.end)
+
+        Of a database or an account, the windows of the tables that exist now. From 3.0 on each table is asked for by
+        itself, because the server's list of several tables is wrong. Before 3.0, what a ``table=`` or ``database=``
+        shares with its account or database is listed only for these.
+
+        The window of a PITR begins when its range was last changed, though moments before may be complete. It ends now,
+        also for a table that was dropped since.
+
+        :raises RecoveryError: if the server refuses, or what it sends cannot be read; from 3.0 on also if another account
+            has several tables.
+        """
         self._make_clean(RecoveryError, table)
-        return catalog.get_recovery_windows(self._connection(table), account=account, database=database, table=table)
+        return windows.get_recovery_windows(self._connection(table), account=account, database=database, table=table)
 
     def blockers(
         self, *, cluster: bool = False, account: str | None = None, database: str | None = None, table: Any = None

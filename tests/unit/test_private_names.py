@@ -19,7 +19,7 @@ FENCES = {"core/sqlalchemy_internals.py", "core/driver_internals.py", "alembic/_
 FOR_SUBCLASSES = {
     "_describe_to_create",
     "_detect_ansiquotes",
-        "_detect_casing",
+    "_detect_casing",
     "_detect_sql_mode",
     "_ensure_has_table_connection",
     "_escape_identifier",
