@@ -12,6 +12,7 @@ from sqlalchemy.dialects.mysql.base import MySQLDialect
 
 from . import types as matrixone_types
 from .core.connection import NOTHING, driver_connection, following, state_of
+from .core.errors import RaisingViolations
 from .core.options import INDEX_OPTIONS
 from .core.release import NEWEST, Feature, Release, format_release, parse_greeting, parse_release
 from .core.server import OUTSIDE_TRANSACTION, SYS_ACCOUNT, execute_below
@@ -210,22 +211,19 @@ class MatrixOneDialect(MatrixOneReflection):
     def do_execute(
         self, cursor: DBAPICursor, statement: str, parameters: Any, context: ExecutionContext | None = None
     ) -> None:
-        if (guard := self._guarding(statement, context)) is None:
+        with RaisingViolations(self.loaded_dbapi, statement), self._guarding(statement, context) or NOTHING:
             cursor.execute(statement, parameters)
-        else:
-            with guard:
-                cursor.execute(statement, parameters)
 
     def do_executemany(
         self, cursor: DBAPICursor, statement: str, parameters: Any, context: ExecutionContext | None = None
     ) -> None:
-        with self._guarding(statement, context) or NOTHING:
+        with RaisingViolations(self.loaded_dbapi, statement), self._guarding(statement, context) or NOTHING:
             super().do_executemany(cursor, statement, parameters, context)  # type: ignore[no-untyped-call]
 
     def do_execute_no_params(
         self, cursor: DBAPICursor, statement: str, context: ExecutionContext | None = None
     ) -> None:
-        with self._guarding(statement, context) or NOTHING:
+        with RaisingViolations(self.loaded_dbapi, statement), self._guarding(statement, context) or NOTHING:
             super().do_execute_no_params(cursor, statement, context)  # type: ignore[no-untyped-call]
 
     def _guarding(self, statement: str, context: Any) -> AbstractContextManager[None] | None:
@@ -328,6 +326,8 @@ class MatrixOneDialect(MatrixOneReflection):
         connection: pool.PoolProxiedConnection | DBAPIConnection | None,
         cursor: DBAPICursor | None,
     ) -> bool:
+        if isinstance(e, (self.loaded_dbapi.IntegrityError, self.loaded_dbapi.DataError)):
+            return False  # its text may contain any value
         if super().is_disconnect(e, connection, cursor):
             return True
         # An error of any other number may have such words out of a value.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from pymysql.err import OperationalError, ProgrammingError
+from pymysql.err import DataError, OperationalError, ProgrammingError
 from sqlalchemy import exc
 
 from sqlalchemy_matrixone import (
@@ -18,7 +18,11 @@ from sqlalchemy_matrixone import (
     RestoreWarning,
     SnapshotError,
 )
+from sqlalchemy_matrixone.aiomysql import MatrixOneDialect_aiomysql
+from sqlalchemy_matrixone.asyncmy import MatrixOneDialect_asyncmy
+from sqlalchemy_matrixone.core.errors import RaisingViolations, class_of_violation
 from sqlalchemy_matrixone.exc import reason_of
+from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
 
 ANSWERS = [
     (20101, "internal error: pitr p_db already exists", "exists"),
@@ -101,3 +105,111 @@ def test_reasons():
         "exists", "not_found", "not_permitted", "not_covered", "out_of_range", "active_transaction", "timeout",
         "incomplete", "unknown", "conflict", "unsupported", "other",
     }  # fmt: skip
+
+
+VIOLATIONS = [
+    (3819, "constraint violation: Column 'n' cannot be null", "IntegrityError"),
+    (3819, "constraint violation: Check constraint 'ckc' is violated", "IntegrityError"),
+    (20101, "internal error: Cannot add or update a child row: a foreign key constraint fails", "IntegrityError"),
+    (20101, "internal error: Cannot delete or update a parent row: a foreign key constraint fails", "IntegrityError"),
+    (20301, "invalid input: invalid default value for column 'n'", "IntegrityError"),
+    (1690, "data out of range: data type int8, value '999'", "DataError"),
+    (1365, "division by zero", "DataError"),
+    (
+        20101,
+        "internal error: Can't cast 'a\nb' to VARCHAR type. Src length 3 is larger than Dest length 2",
+        "DataError",
+    ),
+    (
+        20101,
+        "internal error: Can't cast column from VARCHAR type to VARCHAR type because of one or more values in that "
+        "column. Src length 13 is larger than Dest length 1",
+        "DataError",
+    ),
+    (20101, "internal error: convert to MySQL enum failed: item zz is not in enum [a b]", "DataError"),
+    (20301, "invalid input: 99999.5 beyond the range, can't be converted to Decimal64(5,2).", "DataError"),
+    (20301, "invalid input: invalid datetime value nonsense", "DataError"),
+    (20301, "invalid input: invalid time value zz", "DataError"),
+    (20301, "invalid input: json text {x", "DataError"),
+    (20301, "invalid input: data too long, type width = 3, val = 11111111", "DataError"),
+    (20203, "invalid argument cast to int, bad value xyz", "DataError"),
+    (20203, "invalid argument parsedate, bad value 2020-13-45", "DataError"),
+    (20203, "invalid argument parse timestamp, bad value nonsense", "DataError"),
+    (20101, "internal error: convert to MySQL set failed: item c is not in set [a,b]", "DataError"),
+    (20101, "internal error: malformed vector input: nonsense", "DataError"),
+    (20301, "invalid input: expected vector dimension 3 != actual dimension 2.", "DataError"),
+    (20301, "invalid input: abc beyond the range, can't be converted to Decimal128.", "DataError"),
+    (20301, "invalid input: Can't convert Float64 To Decimal64: 1000.000000(5,2)", "DataError"),
+    (20301, "invalid input: year value out of range: 1800", "DataError"),
+    (20301, "invalid input: invalid year format: abc", "DataError"),
+    (20301, "invalid input: 'non'sense' is not a valid bool expression", "DataError"),
+    (1105, 'strconv.ParseFloat: parsing "context canceled": invalid syntax', "DataError"),
+    (1105, "invalid UUID length: 6", "DataError"),
+    # What these are not:
+    (20101, "internal error: pitr 'Cannot add or update a child row: ' does not exist", None),
+    (20101, "internal error: can not drop table 'p' referenced by some foreign key constraint", None),
+    (3819, 'constraint violation: duplicate column "a"', None),
+    (1105, "context canceled", None),
+    (1105, "unknown time zone invalid UUID length: 6", None),
+    (
+        20101,
+        "internal error: can not find Can't cast 'x' to VARCHAR type. Src length 3 is larger than Dest length 2",
+        None,
+    ),
+    (20203, "invalid argument aggregate function any_value, bad value [ENUM]", None),
+    (20301, "invalid input: column data too long,  does not exist", None),
+    (20301, "invalid input: column 5 beyond the range, can't be converted to Decimal64. does not exist", None),
+    (20301, "invalid input: the query is for internal use", None),
+    (20701, "deadlock detected", None),
+    (2013, "Lost connection to MySQL server during query", None),
+]
+
+
+@pytest.mark.parametrize("dialect", [MatrixOneDialect_pymysql, MatrixOneDialect_aiomysql, MatrixOneDialect_asyncmy])
+@pytest.mark.parametrize(("number", "text", "name"), VIOLATIONS)
+def test_a_violation_is_raised_as_its_dbapi_class_with_the_same_arguments(dialect, number, text, name):
+    dbapi = dialect.import_dbapi()
+    original = dbapi.OperationalError(number, text)
+    with pytest.raises(dbapi.Error) as raised, RaisingViolations(dbapi, "INSERT INTO t VALUES (1)"):
+        raise original
+    if name is None:
+        assert raised.value is original
+        return
+    assert type(raised.value) is getattr(dbapi, name)
+    assert raised.value.args == original.args
+    assert raised.value.__cause__ is original
+    assert not dialect(dbapi=dbapi).is_disconnect(raised.value, None, None)
+
+
+def test_a_wrong_default_of_create_table_is_no_violation():
+    text = "invalid input: invalid default value for column 'n'"
+    assert class_of_violation(OperationalError(20301, text), "CREATE TABLE t (n INT DEFAULT 'x')") is None
+    for statement in (
+        "\n insert INTO t VALUES ()",
+        "/* a */ /* b\n */ INSERT INTO t VALUES ()",
+        "REPLACE INTO t VALUES ()",
+    ):
+        assert class_of_violation(OperationalError(20301, text), statement) == "IntegrityError"
+
+
+@pytest.mark.parametrize(
+    "arguments", [(), ("only a text",), ([3819], "constraint violation: Check constraint"), (3819,)]
+)
+def test_an_error_without_number_and_text_stays_what_it_is(arguments):
+    assert class_of_violation(OperationalError(*arguments), "INSERT") is None
+
+
+def test_an_error_that_has_its_class_is_raised_as_it_is():
+    dbapi = MatrixOneDialect_pymysql.import_dbapi()
+    original = dbapi.IntegrityError(3819, "constraint violation: Column 'n' cannot be null")
+    with pytest.raises(dbapi.IntegrityError) as raised, RaisingViolations(dbapi, "INSERT"):
+        raise original
+    assert raised.value is original
+
+
+def test_a_value_that_names_a_lost_connection_is_no_disconnect():
+    dialect = MatrixOneDialect_pymysql(dbapi=MatrixOneDialect_pymysql.import_dbapi())
+    text = "internal error: Can't cast 'connection reset' to VARCHAR type. Src length 16 is larger than Dest length 2"
+    with pytest.raises(DataError) as raised, RaisingViolations(dialect.dbapi, "INSERT"):
+        raise OperationalError(20101, text)
+    assert not dialect.is_disconnect(raised.value, None, None)

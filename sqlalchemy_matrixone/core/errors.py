@@ -1,0 +1,87 @@
+"""Which class of error an answer of the server is raised as.
+
+The drivers choose the class by MySQL's error numbers. MatrixOne has numbers of its own for most violations, and the
+drivers raise :class:`OperationalError` for all of these.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+_ClassName = Literal["IntegrityError", "DataError"]
+
+# Each text is matched from its beginning, since a value or a name within it may contain anything.
+_INTEGRITY: dict[int, re.Pattern[str]] = {
+    3819: re.compile(
+        r"constraint violation: (?:Column '.*' cannot be null|Check constraint |NULL value not allowed"
+        r"|cannot load NULL value)",
+        re.S,
+    ),
+    20101: re.compile(r"internal error: Cannot (?:add or update a child|delete or update a parent) row: "),
+}
+_DATA: dict[int, re.Pattern[str]] = {
+    1105: re.compile(r"strconv\.Parse\w+: parsing |invalid UUID (?:length: \d+\Z|format\Z)"),
+    1365: re.compile("division by zero"),
+    1690: re.compile("data out of range: "),
+    20101: re.compile(
+        r"internal error: (?:Can't cast .*Src length \d+ is larger than Dest length \d+\Z"
+        r"|convert to MySQL (?:enum|set) failed: |malformed vector input: )",
+        re.S,
+    ),
+    20203: re.compile(r"invalid argument (?:cast to \w+|parse ?(?:date|time|timestamp)\w*), bad value "),
+    20301: re.compile(
+        r"invalid input: (?:data too long|json text |invalid (?:date|datetime|time|timestamp) value "
+        r"|year value out of range: |invalid year (?:format|value): |Can't convert Float64 To Decimal\d+: "
+        r"|expected vector dimension \d+ != actual dimension \d+|'.*' is not a valid bool expression\Z"
+        r"|.* beyond the range, can't be converted to Decimal\d+(?:\(\d+,\d+\))?\.\Z)",
+        re.S,
+    ),
+}
+
+# Said of a CREATE TABLE as well, of a default that is wrong. Of an INSERT, it means a NOT NULL column without a value.
+_NO_DEFAULT = re.compile(r"invalid input: invalid default value for column ")
+_INSERT = re.compile(r"\s*(?:/\*.*?\*/\s*)*(?:INSERT|REPLACE)\b", re.I | re.S)
+
+
+def class_of_violation(error: BaseException, statement: str) -> _ClassName | None:
+    """Return the name of the DBAPI class that a driver's error should have, None if that is not known to differ.
+
+    :param statement: the statement that failed.
+    """
+    if len(error.args) < 2 or not isinstance(error.args[0], int):
+        return None
+    number, text = error.args[0], str(error.args[1])
+    if number == 20301 and _NO_DEFAULT.match(text) and _INSERT.match(statement):
+        return "IntegrityError"
+    if number in _INTEGRITY and _INTEGRITY[number].match(text):
+        return "IntegrityError"
+    return "DataError" if number in _DATA and _DATA[number].match(text) else None
+
+
+class RaisingViolations:
+    """Context in which violations are raised as the driver's IntegrityError and DataError.
+
+    The error has the arguments of the driver's own one, which is its ``__cause__``.
+    """
+
+    __slots__ = ("_dbapi", "_statement")
+
+    def __init__(self, dbapi: Any, statement: str) -> None:
+        self._dbapi = dbapi
+        self._statement = statement
+
+    def __enter__(self) -> None:
+        """Do nothing."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if not isinstance(error, self._dbapi.Error):
+            return
+        name = class_of_violation(error, self._statement)
+        if name is not None and not isinstance(error, getattr(self._dbapi, name)):
+            raise getattr(self._dbapi, name)(*error.args) from error
