@@ -9,24 +9,26 @@ from alembic.ddl.base import alter_table, format_column_name, format_server_defa
 from alembic.ddl.impl import ComparisonResult
 from alembic.ddl.mysql import MySQLAlterDefault, MySQLChangeColumn, MySQLImpl, MySQLModifyColumn
 from alembic.util import CommandError
-from sqlalchemy import CheckConstraint, TextClause, types
+from sqlalchemy import CheckConstraint, TextClause, inspect, types
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import Constraint
 from sqlalchemy.sql.compiler import DDLCompiler
 
 from .. import types as matrixone_types
+from ..core.options import index_kind
 from ..core.release import Feature
+from ..sql.table_ddl import check_finds_rows
 from . import snapshots as net
 from ._internals import running_context
 from .compare import names
 from .compare.defaults import canonical_default
-from .compare.indexes import index_differences
+from .compare.indexes import index_differences, renamed_index
 from .compare.types import canonical_type
 from .protection import reactivate_pitrs_after_commits
 
 if TYPE_CHECKING:
     from alembic.autogenerate.api import AutogenContext
-    from sqlalchemy import ClauseElement, Column, ForeignKeyConstraint, Index, UniqueConstraint
+    from sqlalchemy import ClauseElement, Column, Connection, ForeignKeyConstraint, Index, UniqueConstraint
     from sqlalchemy.types import TypeEngine
 
     from ..base import MatrixOneDialect
@@ -117,6 +119,70 @@ class MatrixOneImpl(MySQLImpl):
             return _BIND.sub(r"\\:", expr.text)
         return super().render_ddl_sql_expr(expr, is_server_default, is_index, **kw).replace("%%", "%")
 
+    def alter_column(
+        self,
+        table_name: str,
+        column_name: str,
+        *,
+        name: str | None = None,
+        server_default: Any = False,
+        type_: TypeEngine[Any] | None = None,
+        schema: str | None = None,
+        existing_type: TypeEngine[Any] | None = None,
+        existing_server_default: Any = None,
+        **kw: Any,
+    ) -> None:
+        """As Alembic does, with MODIFY if the default has an ON UPDATE, which DROP DEFAULT and SET DEFAULT keep.
+
+        Before 4.1, rows are not found by an index after a column of the primary key was renamed: it is made again.
+        """
+        if server_default is not False and type_ is None and _has_on_update(existing_server_default):
+            type_ = existing_type
+        indexes = [] if name is None else self._indexes_with_key(table_name, column_name, name, schema)
+        for index in indexes:
+            self.drop_index(index)
+        super().alter_column(
+            table_name,
+            column_name,
+            name=name,
+            server_default=server_default,
+            type_=type_,
+            schema=schema,
+            existing_type=existing_type,
+            existing_server_default=existing_server_default,
+            **kw,
+        )
+        for index in indexes:
+            self.create_index(index)
+
+    def create_index(self, index: Index, **kw: Any) -> None:
+        """As Alembic does, unless queries would not find their rows by the index.
+
+        :raises MatrixOneCompileError: before 4.1, if it has the whole primary key in it; a migration does not tell.
+        """
+        if len(index.columns) > 1 and self._hides_rows_by_key:
+            key = self._primary_key(index.table.name, index.table.schema) if index.table is not None else []
+            check_finds_rows(index, key, cast("MatrixOneDialect", self.dialect).server_release)
+        super().create_index(index, **kw)
+
+    @property
+    def _hides_rows_by_key(self) -> bool:
+        """Whether the server may not find rows by an index because of the primary key, and can be asked for that."""
+        return not self.as_sql and not cast("MatrixOneDialect", self.dialect).supports(Feature.KEY_IN_INDEX)
+
+    def _primary_key(self, table_name: str, schema: str | None) -> list[str]:
+        inspector = inspect(cast("Connection", self.connection))
+        return inspector.get_pk_constraint(table_name, schema=schema)["constrained_columns"]
+
+    def _indexes_with_key(self, table_name: str, column_name: str, new_name: str, schema: str | None) -> list[Index]:
+        """Return the indexes to make again when a column is renamed, with its new name."""
+        if not self._hides_rows_by_key or column_name not in (key := self._primary_key(table_name, schema)):
+            return []
+        inspector = inspect(cast("Connection", self.connection))
+        reflected = (index for index in inspector.get_indexes(table_name, schema=schema) if not index["unique"])
+        indexes = [renamed_index(index, table_name, schema, key, {column_name: new_name}) for index in reflected]
+        return [index for index in indexes if index_kind(index) == "btree"]
+
     def add_constraint(self, const: Any, **kw: Any) -> None:
         if isinstance(const, CheckConstraint):
             _no_alter_check(const)
@@ -126,6 +192,12 @@ class MatrixOneImpl(MySQLImpl):
         if isinstance(const, CheckConstraint):
             _no_alter_check(const)
         super().drop_constraint(const, **kw)
+
+
+def _has_on_update(default: Any) -> bool:
+    """Return whether a server default, as a migration states it, has an ON UPDATE."""
+    stated = getattr(default, "arg", default)
+    return bool(_ON_UPDATE.search(str(getattr(stated, "text", stated))))
 
 
 def _no_alter_check(const: CheckConstraint) -> NoReturn:
@@ -170,6 +242,7 @@ def _default(compiler: DDLCompiler, default: Any) -> str:
     return f"({said})" if _EXPRESSION.fullmatch(said) else said
 
 
+_ON_UPDATE = re.compile(r"\bON\s+UPDATE\b", re.I)
 _BIND = re.compile(r"(?<![:\\]):(?=\w)")
 # A call that is not the present time, which needs none.
 _EXPRESSION = re.compile(r"(?!now\(|current_\w+\(|localtime)\w+\(.*\)", re.I | re.S)

@@ -58,6 +58,7 @@ class Feature(Enum):
     LOCK_OF_JOIN = (4, 0, 0), "SELECT … FOR UPDATE of joined tables"
     UPDATE_JOIN_OF_ANY_TYPE = (4, 0, 0), "UPDATE … JOIN that sets a vector or a YEAR"
     DELETE_FROM_TREE_OF_SET_NULL = (4, 2, 0), "DELETE from a table that refers to itself with ON DELETE SET NULL"
+    KEY_IN_INDEX = (4, 1, 0), "the whole primary key among the columns of an index, which hides rows before,"
     INDEX_INCLUDE = (4, 1, 0), "INCLUDE of an index"
     PITR_RESTORE_IN_ACCOUNT = (
         (4, 1, 0),
@@ -88,6 +89,7 @@ class Feature(Enum):
     NO_BACKSLASH_ESCAPES = (4, 2, 0), "sql_mode NO_BACKSLASH_ESCAPES, reported and ignored before"
     NARROW_VECTORS = (4, 2, 0), "VECF16, VECBF16, VECINT8 and VECUINT8"
     RETURNING = (4, 2, 0), "RETURNING"
+    JSON_NULL = (4, 2, 0), "null of JSON, NULL before"
     JSON_CAST_UNQUOTED = (4, 2, 0), "CAST to CHAR takes the quotes off a JSON string"
     SET_AS_TEXT = (4, 2, 0), "SET sent and compared as text, as a number before"
 

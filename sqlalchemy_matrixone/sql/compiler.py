@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from sqlalchemy import schema, types
 from sqlalchemy.dialects import mysql
-from sqlalchemy.sql import dml
-from sqlalchemy.sql.elements import Label
+from sqlalchemy.sql import dml, operators
+from sqlalchemy.sql.elements import BinaryExpression, BindParameter, BooleanClauseList, Label
 
 from ..branches.compiler import DiffCompiler
 from ..core.options import index_kind
@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 
 
 _Limited = TypeVar("_Limited", dml.Update, dml.Delete)
+
+_SINGLE_UNITS = frozenset(
+    ("year", "quarter", "month", "week", "day", "hour", "minute", "second", "microsecond", "year_month")
+)
 
 
 class MatrixOneCompiler(AsOfCompiler, DiffCompiler, StatementHooks):
@@ -111,21 +115,40 @@ class MatrixOneCompiler(AsOfCompiler, DiffCompiler, StatementHooks):
             pattern = f"REPLACE({pattern}, {self._text(old)}, {self._text(new)})"
         return pattern
 
-    def visit_json_getitem_op_binary(self, binary: Any, operator: Any, **kw: Any) -> str:
-        """MySQL's, but for booleans and, on 2.2, numbers: MatrixOne compares JSON with text alone.
+    def visit_extract(self, extract: elements.Extract, **kw: Any) -> str:
+        """``EXTRACT`` as the integer that its type says; of a DATETIME the server returns ``'02'``.
 
-        Before 4.2 it has NULL where later ones have ``null``; 2.2 casts no JSON to a number.
+        Of two units such as ``day_hour`` it returns ``'03 04'``, which is no number.
         """
-        value = f"JSON_EXTRACT({self.process(binary.left, **kw)}, {self.process(binary.right, **kw)})"
+        text: str = super().visit_extract(extract, **kw)  # type: ignore[no-untyped-call]
+        return f"CAST({text} AS SIGNED)" if extract.field.lower() in _SINGLE_UNITS else text
+
+    def visit_json_getitem_op_binary(self, binary: Any, operator: Any, **kw: Any) -> str:
+        """MySQL's, but for booleans and, before 4.2, all others: MatrixOne compares JSON with text alone."""
+        if not self._supports(Feature.JSON_NULL):
+            return self._json_item_without_null(binary, operator, **kw)
         if affinity_of(binary.type) is types.Boolean:
+            value = self._json_item(binary, **kw)
             return (
                 f"CASE {value} WHEN 'null' THEN NULL WHEN 'true' THEN true WHEN '1' THEN true "
                 f"ELSE CASE WHEN {value} IS NULL THEN NULL ELSE false END END"
             )
-        if isinstance(binary.type, (types.Integer, types.Numeric, types.Float)) and not self._supports(
-            Feature.JSON_TO_NUMBER
-        ):
-            return f"CASE {value} WHEN 'null' THEN NULL ELSE CAST(JSON_UNQUOTE({value}) AS {_number(binary.type)}) END"
+        return super().visit_json_getitem_op_binary(binary, operator, **kw)
+
+    def _json_item(self, binary: Any, **kw: Any) -> str:
+        return f"JSON_EXTRACT({self.process(binary.left, **kw)}, {self.process(binary.right, **kw)})"
+
+    def _json_item_without_null(self, binary: Any, operator: Any, **kw: Any) -> str:
+        """Without the NULL in CASE: the server takes it for a BOOL in GROUP BY, or refuses it there."""
+        value, affinity = self._json_item(binary, **kw), affinity_of(binary.type)
+        if affinity is types.Boolean:
+            return f"{value} IN ('true', '1')"
+        if affinity in (types.Integer, types.Numeric, types.Float):
+            # 2.2 casts no JSON to a number.
+            source = value if self._supports(Feature.JSON_TO_NUMBER) else f"JSON_UNQUOTE({value})"
+            return f"CAST({source} AS {_number(binary.type)})"
+        if affinity is types.String:
+            return f"JSON_UNQUOTE({value})"
         return super().visit_json_getitem_op_binary(binary, operator, **kw)
 
     visit_json_path_getitem_op_binary = visit_json_getitem_op_binary
@@ -245,6 +268,18 @@ class MatrixOneExecutionContext(ExecutionHooks):
         super().pre_exec()  # type: ignore[no-untyped-call]
         check_bound_points_in_time(self)
 
+    @property
+    def rowcount(self) -> int:
+        """The number of rows, at most one if the statement is of one row by its primary key.
+
+        The server also counts the rows that foreign keys change along with it, which the ORM takes for an error.
+        """
+        matched: int = super().rowcount
+        statement = getattr(self.compiled, "statement", None)
+        if matched > 1 and isinstance(statement, (dml.Update, dml.Delete)) and len(self.compiled_parameters) == 1:
+            return 1 if _is_of_one_row(statement) else matched
+        return matched
+
     def fire_sequence(self, seq: schema.Sequence, type_: types.Integer) -> int:
         compiler = cast("MatrixOneCompiler", self.dialect.statement_compiler(self.dialect, None))
         number: int = execute_scalar(self, f"SELECT {compiler.visit_sequence(seq)}", type_)
@@ -253,3 +288,22 @@ class MatrixOneExecutionContext(ExecutionHooks):
 
 def _has_fulltext_index(table: Any) -> bool:
     return isinstance(table, schema.Table) and any(index_kind(index) == "fulltext" for index in table.indexes)
+
+
+def _is_of_one_row(statement: dml.Update | dml.Delete) -> bool:
+    """Return whether WHERE compares columns of the table with values by ``=``, all of its primary key among them."""
+    table, criterion = statement.table, statement.whereclause
+    if not isinstance(table, schema.Table) or criterion is None:
+        return False
+    is_and = isinstance(criterion, BooleanClauseList) and criterion.operator is operators.and_
+    compared = [_compared_column(part, table) for part in (criterion.clauses if is_and else [criterion])]
+    key = {column.name for column in table.primary_key}
+    return bool(key) and None not in compared and key.issubset(compared)
+
+
+def _compared_column(criterion: Any, table: schema.Table) -> str | None:
+    if not isinstance(criterion, BinaryExpression) or criterion.operator is not operators.eq:
+        return None
+    column, value = criterion.left, criterion.right
+    is_ours = isinstance(column, schema.Column) and column.table is not None and column.table.key == table.key
+    return column.name if is_ours and isinstance(value, BindParameter) else None

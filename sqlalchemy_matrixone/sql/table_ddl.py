@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import schema
+from sqlalchemy import schema, util
 
 from ..core.compilers import DDLCompilerPart
 from ..core.options import INDEX_OPTIONS, PITR_OPTION, column_names, index_kind, index_option
-from ..core.release import Feature
+from ..core.release import Feature, format_release
 from ..core.sqlalchemy_internals import reflected_default
 from ..exc import MatrixOneCompileError
 
 if TYPE_CHECKING:
     from sqlalchemy.sql import ddl
     from sqlalchemy.sql.schema import IdentityOptions
+
+    from ..core.release import Release
 
 
 _OPTIONS_SINCE = {
@@ -30,6 +32,25 @@ _ESCAPED = re.compile(r"['\\]")
 _OPTIONS_OF_MYSQL = ("auto_increment", "partition_by", "partitions")
 # After all others, in this order.
 _LAST_TABLE_OPTIONS = ("PARTITION_BY", "PARTITIONS", "CLUSTER_BY")
+
+
+def check_finds_rows(index: schema.Index, key: Sequence[str], release: Release) -> None:
+    """Check that queries find their rows by an index, which before 4.1 depends on the primary key of its table.
+
+    :param key: the columns of the primary key, in their order.
+    :raises MatrixOneCompileError: if the index has all of them in it, and not only them in that order.
+    """
+    feature, columns = Feature.KEY_IN_INDEX, [column.name for column in index.columns]
+    if feature.in_release(release) or index.unique or index_kind(index) != "btree":
+        return
+    if not key or not set(key) <= set(columns) or columns == list(key):
+        return
+    others = [name for name in columns if name not in key] or columns[:-1]
+    raise MatrixOneCompileError(
+        f"Index {index.name!r} was not created: before {format_release(feature.since)} MatrixOne does not find rows by "
+        "an index that has the whole primary key in it. It adds the key to each index by itself: leave it out, "
+        f"Index({', '.join(map(repr, (index.name, *others)))})."
+    )
 
 
 class MatrixOneTableDDLCompiler(DDLCompilerPart):
@@ -79,6 +100,27 @@ class MatrixOneTableDDLCompiler(DDLCompilerPart):
         text = reflected_default(column)
         return None if text is None else str(self.sql_compiler.post_process_text(text))  # type: ignore[no-untyped-call]
 
+    def visit_foreign_key_constraint(self, constraint: schema.ForeignKeyConstraint, **kw: Any) -> str:
+        """MySQL's, with a warning if the table refers to itself and the server does not do what ON DELETE says."""
+        text: str = super().visit_foreign_key_constraint(constraint, **kw)
+        if text and constraint.referred_table.key == constraint.table.key:
+            self._warn_of_tree(constraint)
+        return text
+
+    def _warn_of_tree(self, constraint: schema.ForeignKeyConstraint) -> None:
+        action = (constraint.ondelete or "").upper()
+        if action == "CASCADE":
+            fault = "MatrixOne deletes no row that refers to a deleted row of the same table, which leaves orphans"
+        elif action == "SET NULL" and not Feature.DELETE_FROM_TREE_OF_SET_NULL.in_release(self._release):
+            since = format_release(Feature.DELETE_FROM_TREE_OF_SET_NULL.since)
+            fault = f"a DELETE that meets such a row never ends before MatrixOne {since}, and KILL does not end it"
+        else:
+            return
+        util.warn(
+            f"ON DELETE {action} of table {constraint.table.name!r}, which refers to itself: {fault}. Leave "
+            "ON DELETE out, and delete or update these rows yourself: the ORM does so without passive_deletes."
+        )
+
     def visit_drop_constraint(self, drop: ddl.DropConstraint, **kw: Any) -> str:
         """``DROP INDEX … ON`` for a UNIQUE: what ALTER TABLE drops, it looks for in the connection's own database."""
         constraint = drop.element
@@ -106,12 +148,14 @@ class MatrixOneTableDDLCompiler(DDLCompilerPart):
         The server wants ``SET experimental_hnsw_index = 1`` before the second on 2.2 and 4.x, and
         ``experimental_ivf_index`` or ``experimental_fulltext_index`` before the others on 2.2.
 
-        :raises sqlalchemy.exc.CompileError: with ``if_not_exists``, which MatrixOne's CREATE INDEX lacks, and with an
-            option that the release does not have.
+        :raises sqlalchemy.exc.CompileError: with ``if_not_exists``, which MatrixOne's CREATE INDEX lacks, with an
+            option that the release does not have, and before 4.1 if the index has the whole primary key in it.
         """
         index = create.element
         if create.if_not_exists:
             raise MatrixOneCompileError("MatrixOne has no CREATE INDEX IF NOT EXISTS: create it with checkfirst=True")
+        if index.table is not None:
+            check_finds_rows(index, [column.name for column in index.table.primary_key], self._release)
         name = self._prepared_index_name(index)
         table = self.preparer.format_table(index.table)  # type: ignore[arg-type]
         columns = ", ".join(self._index_columns(index))

@@ -26,45 +26,51 @@ def null_or(value: str, of: str = KEY) -> str:
 
 class TestJsonExtraction:
     @pytest.mark.parametrize(
-        ("value", "before_3", "since_3"),
+        ("value", "before_3", "before_4_2", "since_4_2"),
         [
             (
                 T.c.data["k"].as_integer(),
                 f"CAST(JSON_UNQUOTE({KEY}) AS SIGNED)",
+                f"CAST({KEY} AS SIGNED)",
                 f"CAST({KEY} AS SIGNED INTEGER)",
             ),
             (
                 T.c.data["k"].as_numeric(10, 2),
                 f"CAST(JSON_UNQUOTE({KEY}) AS DECIMAL(10, 2))",
                 f"CAST({KEY} AS DECIMAL(10, 2))",
+                f"CAST({KEY} AS DECIMAL(10, 2))",
             ),
             (
                 T.c.data["k"].as_float(),
                 f"CAST(JSON_UNQUOTE({KEY}) AS DOUBLE)",
+                f"CAST({KEY} AS DOUBLE)",
                 f"{KEY}+0.0000000000000000000000",
             ),
-            (T.c.data["k"].as_string(), f"JSON_UNQUOTE({KEY})", f"JSON_UNQUOTE({KEY})"),
+            (T.c.data["k"].as_string(), *(3 * [f"JSON_UNQUOTE({KEY})"])),
         ],
     )
-    def test_number_is_cast_from_text_before_3_0(self, value, before_3, since_3):
+    def test_number_has_no_untyped_null_before_4_2(self, value, before_3, before_4_2, since_4_2):
         statement = sa.select(value.label("v"))
-        assert_compile(statement, null_or(before_3), "2.2.2", literal_binds=True)
-        for release in ("3.0.0", "4.2.0"):
-            assert_compile(statement, null_or(since_3), release, literal_binds=True)
+        assert_compile(statement, f"SELECT {before_3} AS v FROM t", "2.2.2", literal_binds=True)
+        for release in ("3.0.0", "4.1.4"):
+            assert_compile(statement, f"SELECT {before_4_2} AS v FROM t", release, literal_binds=True)
+        assert_compile(statement, null_or(since_4_2), "4.2.0", literal_binds=True)
 
     def test_path_is_extracted_like_a_key(self):
         path = "JSON_EXTRACT(t.data, '$.\"k\"[1]')"
         statement = sa.select(T.c.data["k", 1].as_integer().label("v"))
-        expected = null_or(f"CAST(JSON_UNQUOTE({path}) AS SIGNED)", path)
+        expected = f"SELECT CAST(JSON_UNQUOTE({path}) AS SIGNED) AS v FROM t"
         assert_compile(statement, expected, "2.2.2", literal_binds=True)
 
-    @pytest.mark.parametrize("release", ["2.2.2", "4.2.0"])
-    def test_boolean_is_compared_as_text(self, release):
+    def test_boolean_is_compared_as_text(self):
+        statement = sa.select(T.c.data["k"].as_boolean().label("v"))
+        expected = f"SELECT {KEY} IN ('true', '1') AS v FROM t"
+        assert_compile(statement, expected, "2.2.2", literal_binds=True)
         assert_compile(
-            sa.select(T.c.data["k"].as_boolean().label("v")),
+            statement,
             f"SELECT CASE {KEY} WHEN 'null' THEN NULL WHEN 'true' THEN true WHEN '1' THEN true "
             f"ELSE CASE WHEN {KEY} IS NULL THEN NULL ELSE false END END AS v FROM t",
-            release,
+            "4.2.0",
             literal_binds=True,
         )
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Index
+from sqlalchemy import Column, Index, MetaData, Table
 
 from ...core.names import fold
 from ...core.options import INDEX_OPTIONS, IndexOption, column_names, index_kind, index_option
@@ -46,6 +46,21 @@ def index_differences(declared: Index, reflected: Index, keeps_prefix_lengths: b
     lengths = _lengths(reflected), _lengths(declared)
     if keeps_prefix_lengths and index_option(declared, "length") is not None and lengths[0] != lengths[1]:
         yield f"length {lengths[0]} to {lengths[1]}"
+
+
+def renamed_index(
+    reflected: Mapping[str, Any], table: str, schema: str | None, key: Sequence[str], names: Mapping[str, str]
+) -> Index:
+    """Return an index, as the Inspector has it, for a table whose columns were renamed.
+
+    Without the primary key if all of it is in the index: the server adds it to each by itself.
+    """
+    columns = reflected["column_names"]
+    if set(key) <= set(columns):
+        columns = [column for column in columns if column not in key]
+    renamed = [names.get(column, column) for column in columns]
+    owner = Table(table, MetaData(), *(Column(column) for column in renamed), schema=schema)
+    return Index(reflected["name"], *(owner.c[column] for column in renamed), **reflected.get("dialect_options", {}))
 
 
 def _comparable(name: str, value: Any) -> Any:

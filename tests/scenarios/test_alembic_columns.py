@@ -1,0 +1,58 @@
+"""Changes of columns after which MatrixOne keeps, or loses, more than was asked for."""
+
+from __future__ import annotations
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.exc import CompileError
+
+from .alembic_project import (
+    DATABASE,
+    Project,
+    database_fixture,  # noqa: F401
+    project_fixture,  # noqa: F401
+)
+from .server import Admin
+
+NOW = "CURRENT_TIMESTAMP"
+
+
+def test_removing_on_update_converges(project: Project, admin: Admin) -> None:
+    admin(
+        f"CREATE TABLE {DATABASE}.orders (id INT PRIMARY KEY, first TIMESTAMP NULL DEFAULT {NOW} ON UPDATE {NOW}, "
+        f"second DATETIME NOT NULL DEFAULT {NOW} ON UPDATE {NOW})"
+    )
+    sa.Table(
+        "orders",
+        project.metadata,
+        sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("first", sa.TIMESTAMP),
+        sa.Column("second", sa.DateTime, server_default=sa.text(NOW), nullable=False),
+    )
+    project.autogenerate("one")
+    project.upgrade()
+    project.check()
+
+
+def test_renaming_the_key_keeps_the_rows_of_its_indexes(project: Project, admin: Admin) -> None:
+    admin(
+        f"CREATE TABLE {DATABASE}.orders "
+        "(id INT PRIMARY KEY, tenant VARCHAR(5), n INT, KEY k (tenant), UNIQUE KEY u (n))"
+    )
+    admin(f"INSERT INTO {DATABASE}.orders VALUES (1, 't1', 1), (2, 't2', 2), (3, 't2', 3)")
+    project.revision(
+        "one",
+        'op.alter_column("orders", "id", new_column_name="ident", existing_type=sa.Integer, existing_nullable=False)',
+    )
+    project.upgrade()
+    admin(f"INSERT INTO {DATABASE}.orders VALUES (4, 't2', 4)")
+    assert admin(f"SELECT count(*) FROM {DATABASE}.orders WHERE tenant = 't2'") == [(3,)]
+    assert admin(f"SELECT ident FROM {DATABASE}.orders WHERE n = 4") == [(4,)]
+
+
+@pytest.mark.releases(until=(4, 1))
+def test_creating_an_index_that_would_hide_rows_is_refused(project: Project, admin: Admin) -> None:
+    admin(f"CREATE TABLE {DATABASE}.orders (id INT PRIMARY KEY, tenant VARCHAR(5))")
+    project.revision("one", 'op.create_index("k", "orders", ["tenant", "id"])')
+    with pytest.raises(CompileError, match=r"Index\('k', 'tenant'\)"):
+        project.upgrade()

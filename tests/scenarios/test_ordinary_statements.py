@@ -1,0 +1,211 @@
+"""Statements of any application whose result MatrixOne has otherwise than their type says."""
+
+from __future__ import annotations
+
+import datetime as dt
+import warnings
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from sqlalchemy import (
+    JSON,
+    Column,
+    Connection,
+    DateTime,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    bindparam,
+    delete,
+    extract,
+    func,
+    insert,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.exc import CompileError, SAWarning
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
+from sqlalchemy.orm.exc import StaleDataError
+
+from .client import drop_databases, make_databases
+from .server import Admin, Server
+
+DATABASE = "sc_ordinary"
+
+
+@pytest.fixture
+def connection(server: Server, admin: Admin) -> Iterator[Connection]:
+    make_databases(admin, DATABASE)
+    with server.engine(server.url(database=DATABASE)).connect() as connection:
+        yield connection
+    drop_databases(admin, DATABASE)
+
+
+EVENTS = Table("events", MetaData(), Column("id", Integer, primary_key=True), Column("at", DateTime))
+EXTRACTED = {"year": 2026, "quarter": 1, "month": 2, "week": 6, "day": 3, "hour": 4, "minute": 5, "second": 6}
+
+
+def test_extract_returns_an_integer(connection: Connection) -> None:
+    EVENTS.create(connection)
+    connection.execute(insert(EVENTS), {"id": 1, "at": dt.datetime(2026, 2, 3, 4, 5, 6)})
+    connection.execute(insert(EVENTS), {"id": 2, "at": None})
+    fields = [extract(field, EVENTS.c.at) for field in EXTRACTED]
+    rows = connection.execute(select(*fields).order_by(EVENTS.c.id)).all()
+    assert rows == [tuple(EXTRACTED.values()), (None,) * len(EXTRACTED)]
+    month = extract("month", EVENTS.c.at)
+    assert connection.execute(select(month, func.count()).group_by(month).having(month == 2)).all() == [(2, 1)]
+
+
+DOCUMENTS = Table("documents", MetaData(), Column("id", Integer, primary_key=True), Column("doc", JSON))
+DOCUMENT = {"number": 1, "text": "x", "flag": True, "ratio": 1.5}
+
+
+@pytest.mark.parametrize(
+    ("key", "accessor", "arguments", "value"),
+    [
+        ("number", "as_integer", (), 1),
+        ("text", "as_string", (), "x"),
+        ("flag", "as_boolean", (), True),
+        ("ratio", "as_float", (), 1.5),
+        ("ratio", "as_numeric", (10, 2), Decimal("1.50")),
+    ],
+)
+def test_group_by_a_json_accessor(
+    connection: Connection, key: str, accessor: str, arguments: tuple[int, ...], value: Any
+) -> None:
+    DOCUMENTS.create(connection)
+    documents = [DOCUMENT, DOCUMENT, dict.fromkeys(DOCUMENT), None]
+    connection.execute(insert(DOCUMENTS), [{"id": id_, "doc": doc} for id_, doc in enumerate(documents, 1)])
+    element = getattr(DOCUMENTS.c.doc[key], accessor)(*arguments).label("element")
+    counts = connection.execute(select(element, func.count()).group_by(element).order_by(element)).all()
+    assert counts == [(None, 2), (value, 2)]
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Author(Base):
+    __tablename__ = "authors"
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    name: Mapped[str] = mapped_column(String(20))
+    version: Mapped[int] = mapped_column()
+    books: Mapped[list[Book]] = relationship(cascade="all, delete-orphan", passive_deletes=True, passive_updates=True)
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
+
+
+class Book(Base):
+    __tablename__ = "books"
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    author_id: Mapped[int] = mapped_column(ForeignKey("authors.id", ondelete="CASCADE", onupdate="CASCADE"))
+
+
+@pytest.fixture
+def session(connection: Connection) -> Iterator[Session]:
+    Base.metadata.create_all(connection)
+    with Session(connection) as session:
+        session.add(Author(id=1, name="a", books=[Book(id=1), Book(id=2)]))
+        session.commit()
+        session.expunge_all()
+        yield session
+
+
+def test_a_delete_that_cascades_counts_one_row(session: Session) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        session.delete(session.scalars(select(Author)).one())
+        session.commit()
+    assert session.scalars(select(Book.id)).all() == []
+
+
+def test_an_update_that_cascades_counts_one_row(session: Session) -> None:
+    session.scalars(select(Author)).one().id = 7
+    session.commit()
+    assert session.scalars(select(Book.author_id).order_by(Book.id)).all() == [7, 7]
+
+
+def test_a_row_that_is_gone_is_stale(session: Session) -> None:
+    author = session.scalars(select(Author)).one()
+    session.execute(delete(Book), execution_options={"synchronize_session": False})
+    session.execute(text("DELETE FROM authors"))
+    author.name = "b"
+    with pytest.raises(StaleDataError, match="expected to update 1 row"):
+        session.flush()
+
+
+def test_a_delete_by_anything_else_counts_as_the_server_does(session: Session) -> None:
+    session.execute(update(Author).values(name="c").where(Author.id.in_([1])))
+    result = session.execute(delete(Book).where(Book.author_id == 1))
+    assert result.rowcount == 2  # type: ignore[attr-defined]
+
+
+ROOMS = Table(
+    "rooms",
+    MetaData(),
+    Column("house", Integer, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+)
+BEDS = Table(
+    "beds",
+    ROOMS.metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("house", Integer),
+    Column("number", Integer),
+    ForeignKeyConstraint(["house", "number"], [ROOMS.c.house, ROOMS.c.number], ondelete="CASCADE", onupdate="CASCADE"),
+)
+
+
+def test_rows_of_a_composite_key_count_once(connection: Connection) -> None:
+    ROOMS.metadata.create_all(connection)
+    connection.execute(insert(ROOMS), [{"house": 1, "number": number} for number in (1, 2, 3)])
+    connection.execute(insert(BEDS), [{"id": id_, "house": 1, "number": 1 + id_ % 2} for id_ in range(6)])
+    by_key = ROOMS.c.house == bindparam("h"), ROOMS.c.number == bindparam("n")
+    moved = connection.execute(update(ROOMS).where(*by_key).values(number=9), {"h": 1, "n": 1})
+    gone = connection.execute(delete(ROOMS).where(*by_key), {"h": 1, "n": 2})
+    stale = connection.execute(delete(ROOMS).where(*by_key), {"h": 1, "n": 2})
+    assert [moved.rowcount, gone.rowcount, stale.rowcount] == [1, 1, 0]
+    assert connection.scalars(select(BEDS.c.number)).all() == [9, 9, 9]
+
+
+def indexed_table() -> Table:
+    return Table(
+        "indexed", MetaData(), Column("id", Integer, primary_key=True, autoincrement=False), Column("tenant", String(5))
+    )
+
+
+@pytest.mark.releases(until=(4, 1))
+def test_an_index_that_would_hide_rows_is_refused(connection: Connection) -> None:
+    table = indexed_table()
+    Index("k", table.c.tenant, table.c.id)
+    with pytest.raises(CompileError, match=r"Index\('k', 'tenant'\)"):
+        table.create(connection)
+
+
+@pytest.mark.releases(since=(4, 1))
+def test_an_index_with_the_key_finds_its_rows(connection: Connection) -> None:
+    table = indexed_table()
+    Index("k", table.c.tenant, table.c.id)
+    table.create(connection)
+    connection.execute(insert(table), [{"id": 1, "tenant": "t1"}, {"id": 2, "tenant": "t2"}])
+    assert connection.scalars(select(table.c.id).where(table.c.tenant == "t2")).all() == [2]
+
+
+def test_a_tree_whose_rows_would_be_orphans_is_created_with_a_warning(connection: Connection) -> None:
+    table = Table(
+        "nodes",
+        MetaData(),
+        Column("id", Integer, primary_key=True, autoincrement=False),
+        Column("parent_id", ForeignKey("nodes.id", ondelete="CASCADE")),
+    )
+    with pytest.warns(SAWarning, match="ON DELETE CASCADE of table 'nodes'.*orphans"):
+        table.create(connection)
+    connection.execute(insert(table), [{"id": 1, "parent_id": None}, {"id": 2, "parent_id": 1}])
+    connection.execute(delete(table).where(table.c.id == 1))
+    assert connection.scalars(select(table.c.id)).all() == [2]

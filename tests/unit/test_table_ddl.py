@@ -1,0 +1,113 @@
+"""Tables and indexes that a release would not handle as they say, and statements for the others."""
+
+from __future__ import annotations
+
+import warnings
+
+import pytest
+from sqlalchemy import (
+    JSON,
+    Column,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    create_mock_engine,
+    extract,
+    select,
+)
+from sqlalchemy.exc import CompileError, SAWarning
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
+
+
+def compiled(element, release):
+    return str(element.compile(dialect=MatrixOneDialect_pymysql(server_version=release)))
+
+
+def tree(ondelete):
+    columns = Column("id", Integer, primary_key=True), Column("parent", ForeignKey("nodes.id", ondelete=ondelete))
+    return Table("nodes", MetaData(), *columns)
+
+
+@pytest.mark.parametrize(
+    ("ondelete", "release", "fault"),
+    [
+        ("CASCADE", "2.2.2", "leaves orphans"),
+        ("CASCADE", "4.2.0", "leaves orphans"),
+        ("set null", "2.2.2", "never ends before MatrixOne 4.2.0"),
+        ("SET NULL", "4.1.4", "never ends before MatrixOne 4.2.0"),
+    ],
+)
+def test_on_delete_of_a_table_that_refers_to_itself_warns_where_the_server_fails(ondelete, release, fault):
+    with pytest.warns(SAWarning, match=fault):
+        compiled(CreateTable(tree(ondelete)), release)
+
+
+@pytest.mark.parametrize(("ondelete", "release"), [("SET NULL", "4.2.0"), (None, "2.2.2"), ("RESTRICT", "2.2.2")])
+def test_on_delete_of_a_table_that_refers_to_itself_does_not_warn_where_it_works(ondelete, release):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        compiled(CreateTable(tree(ondelete)), release)
+
+
+def test_add_constraint_of_a_table_that_refers_to_itself_warns():
+    table = Table(
+        "nodes",
+        MetaData(),
+        Column("id", Integer, primary_key=True),
+        Column("parent", ForeignKey("nodes.id", name="fk", ondelete="CASCADE", use_alter=True)),
+    )
+    engine = create_mock_engine("matrixone://", lambda sql, *_: str(sql.compile(dialect=engine.dialect)))
+    with pytest.warns(SAWarning, match="leaves orphans"):
+        table.metadata.create_all(engine, checkfirst=False)
+
+
+def accounts():
+    return Table(
+        "accounts",
+        MetaData(),
+        Column("a", Integer, primary_key=True),
+        Column("b", Integer, primary_key=True),
+        Column("tenant", String(5)),
+    )
+
+
+@pytest.mark.parametrize("release", ["2.2.2", "3.0.14"])
+@pytest.mark.parametrize(
+    ("columns", "advice"), [(("tenant", "a", "b"), "'tenant'"), (("b", "tenant", "a"), "'tenant'"), (("b", "a"), "'b'")]
+)
+def test_an_index_with_the_whole_key_is_refused_before_4_1(release, columns, advice):
+    table = accounts()
+    index = Index("k", *(table.c[name] for name in columns))
+    with pytest.raises(CompileError, match=rf"leave it out, Index\('k', {advice}\)"):
+        compiled(CreateIndex(index), release)
+
+
+def test_an_index_that_finds_its_rows_is_created():
+    table = accounts()
+    for columns, options, release in (
+        (("tenant", "a", "b"), {}, "4.1.4"),
+        (("tenant", "a"), {}, "2.2.2"),
+        (("a", "b"), {}, "2.2.2"),
+        (("tenant", "a", "b"), {"unique": True}, "2.2.2"),
+    ):
+        index = Index("k", *(table.c[name] for name in columns), **options)
+        assert f"INDEX k ON accounts ({', '.join(columns)})" in compiled(CreateIndex(index), release)
+
+
+def test_extract_is_cast_unless_it_is_no_number():
+    at = Column("at", DateTime)
+    assert "CAST(EXTRACT(month FROM at) AS SIGNED)" in compiled(select(extract("month", at)), "3.0.14")
+    assert "CAST" not in compiled(select(extract("day_hour", at)), "3.0.14")
+
+
+def test_json_accessors_have_no_null_in_case_before_4_2():
+    item = Column("doc", JSON)["a"]
+    for value in (item.as_integer(), item.as_string(), item.as_boolean(), item.as_float(), item.as_numeric(10, 2)):
+        assert "CASE" not in compiled(select(value), "4.1.4")
+        assert "CASE" in compiled(select(value), "4.2.0")
