@@ -38,6 +38,10 @@ if TYPE_CHECKING:
     )
     from sqlalchemy.types import TypeEngine
 
+_LEVEL: IsolationLevel = "READ COMMITTED"
+"""The isolation level of every transaction."""
+_IGNORED_LEVELS = frozenset(("READ UNCOMMITTED", "REPEATABLE READ", "SERIALIZABLE"))
+
 # The numbers of most of the server's errors, those of lost connections among them: these are told by text.
 _GENERIC = frozenset((1105, 20101))
 _LOST = (
@@ -58,6 +62,7 @@ class _ServerFacts(NamedTuple):
 
     database: str
     isolation_level: str
+    """What the server says, which is not what it does."""
     sql_mode: str
     lower_case_table_names: str
     account: str
@@ -190,7 +195,7 @@ class MatrixOneDialect(MatrixOneReflection):
         return cast("str | None", connection.exec_driver_sql("SELECT DATABASE()").scalar())
 
     def get_default_isolation_level(self, dbapi_conn: DBAPIConnection) -> IsolationLevel:
-        return _isolation_level(self._facts.isolation_level)
+        return _LEVEL
 
     def _detect_sql_mode(self, connection: Connection) -> None:
         self._sql_mode = self._facts.sql_mode
@@ -287,25 +292,31 @@ class MatrixOneDialect(MatrixOneReflection):
         state = state_of(dbapi_conn)
         return state.autocommit is True and state.is_clean
 
+    def get_isolation_level_values(self, dbapi_conn: DBAPIConnection) -> list[IsolationLevel]:
+        return ["AUTOCOMMIT", _LEVEL]
+
+    def check_isolation_level(self, level: str) -> None:
+        """
+        :raises MatrixOneArgumentError: for the levels that the server accepts and ignores.
+        """
+        if level in _IGNORED_LEVELS:
+            raise MatrixOneArgumentError(
+                f"isolation_level={level!r} was not set: MatrixOne works in READ COMMITTED whatever level is set, so "
+                'that a transaction sees what others commit meanwhile. Use "READ COMMITTED" or "AUTOCOMMIT", and '
+                "with_for_update() for rows that must not change."
+            )
+
     def set_isolation_level(self, dbapi_connection: DBAPIConnection, level: IsolationLevel) -> None:
-        """Send the SETs themselves, since the driver sends none if the server's flags mislead it.
+        """Send the SET itself, since the driver sends none if the server's flags mislead it.
 
         A SET commits. SQLAlchemy changes the level outside of transactions alone, so what may be open
         here are reads that went past it; they end.
         """
-        autocommit = level == "AUTOCOMMIT"
-        execute_below(dbapi_connection, f"SET AUTOCOMMIT = {int(autocommit)}")
-        if not autocommit:
-            # SET TRANSACTION ISOLATION LEVEL is refused inside a transaction, and not seen by @@ afterwards.
-            execute_below(dbapi_connection, f"SET SESSION transaction_isolation = '{level.replace(' ', '-')}'")
+        execute_below(dbapi_connection, f"SET AUTOCOMMIT = {int(level == 'AUTOCOMMIT')}")
 
     def get_isolation_level(self, dbapi_connection: DBAPIConnection) -> IsolationLevel:
-        state = state_of(dbapi_connection)
-        was_clean = state.is_clean
-        [level] = execute_below(dbapi_connection, "SELECT @@transaction_isolation") or [""]
-        if was_clean and state.in_transaction:
-            self.do_rollback(dbapi_connection)
-        return _isolation_level(level)
+        """Return what the server does. It says what was set, or REPEATABLE READ, on the releases that were tested."""
+        return _LEVEL
 
     # -- what the server has not
 
@@ -335,10 +346,6 @@ class MatrixOneDialect(MatrixOneReflection):
             return False
         text = str(e).lower()
         return any(lost in text for lost in _LOST)
-
-
-def _isolation_level(variable: str) -> IsolationLevel:
-    return cast("IsolationLevel", variable.upper().replace("-", " "))
 
 
 def _account_of(username: str | None) -> str | None:

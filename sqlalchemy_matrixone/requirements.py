@@ -155,4 +155,4 @@ class Requirements(SuiteRequirements):
 
     def get_isolation_levels(self, config: Any) -> dict[str, Any]:
         supported = config.db.dialect.get_isolation_level_values(None)
-        return {"default": "REPEATABLE READ", "supported": supported}
+        return {"default": "READ COMMITTED", "supported": supported}

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy.dialects.mysql.base import MySQLDialect
-
 from ..exc import MatrixOneArgumentError, MatrixOneInvalidRequestError, Reason, RecoveryError, reason_of
 from .connection import following, state_of
 from .release import NEWEST, Feature, Release
+from .sqlalchemy_internals import IsolationLevelHook
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -24,7 +23,7 @@ Its value is the error to raise for it.
 """
 
 
-class MatrixOneServer(MySQLDialect):
+class MatrixOneServer(IsolationLevelHook):
     """Part of the dialect: what its other parts ask of it."""
 
     name = "matrixone"

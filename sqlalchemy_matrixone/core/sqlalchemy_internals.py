@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar, cast
 
 import sqlalchemy
 from sqlalchemy import Select, TextClause, util
-from sqlalchemy.dialects.mysql.base import MySQLExecutionContext
+from sqlalchemy.dialects.mysql.base import MySQLDialect, MySQLExecutionContext
 from sqlalchemy.dialects.mysql.mysqldb import MySQLCompiler_mysqldb
 from sqlalchemy.engine.cursor import _NO_CURSOR_DML, CursorResult
 from sqlalchemy.orm import Session, scoped_session
@@ -193,6 +193,20 @@ def reflected_default(column: Column[Any]) -> str | None:
     if default is None or not default.reflected or not isinstance(default.arg, TextClause):
         return None
     return default.arg.text
+
+
+# -- the dialect
+
+
+class IsolationLevelHook(MySQLDialect):
+    """Part of a dialect that is asked about an isolation level before SQLAlchemy looks for it among those it knows."""
+
+    def check_isolation_level(self, level: str) -> None:
+        """Check a level, in upper case and with spaces, and raise an error that says more than SQLAlchemy's own."""
+
+    def _assert_and_set_isolation_level(self, dbapi_conn: Any, level: Any) -> None:
+        self.check_isolation_level(level.replace("_", " ").upper())
+        super()._assert_and_set_isolation_level(dbapi_conn, level)  # type: ignore[no-untyped-call]
 
 
 # -- compilers

@@ -129,16 +129,24 @@ class TestAutocommit:
         assert admin("SELECT COUNT(*) FROM sc_shop.orders") == [(3,)]
 
 
-LEVELS = ["READ UNCOMMITTED", "READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"]
+@pytest.mark.parametrize("level", ["READ UNCOMMITTED", "REPEATABLE READ", "SERIALIZABLE"])
+def test_isolation_level_that_the_server_ignores_is_refused(server: Server, level: str):
+    with pytest.raises(exc.ArgumentError, match=f"{level}.* was not set: MatrixOne works in READ COMMITTED"):
+        server.engine(isolation_level=level).connect()
+    with server.engine().connect() as connection:
+        with pytest.raises(exc.ArgumentError, match=f"{level}.* was not set: MatrixOne works in READ COMMITTED"):
+            connection.execution_options(isolation_level=level)
+        assert connection.scalar(text("SELECT 1")) == 1
 
 
-@pytest.mark.parametrize("level", LEVELS)
-def test_isolation_levels_read_back(server: Server, level: str):
-    engine = server.engine()
-    with engine.connect().execution_options(isolation_level=level) as connection:
-        assert connection.get_isolation_level() == level
-    with engine.connect() as connection:
-        assert connection.get_isolation_level() == connection.default_isolation_level == "REPEATABLE READ"
+@pytest.mark.parametrize("options", [{}, {"isolation_level": "READ COMMITTED"}])
+def test_isolation_level_is_read_committed(server: Server, admin: Admin, options: dict[str, str]):
+    clean_up(admin, "sc_shop")
+    with server.engine(**options).connect() as connection:
+        assert connection.get_isolation_level() == connection.default_isolation_level == "READ COMMITTED"
+        assert connection.scalar(text("SELECT COUNT(*) FROM sc_shop.orders")) == 2
+        admin("INSERT INTO sc_shop.orders VALUES (3, 'third')")
+        assert connection.scalar(text("SELECT COUNT(*) FROM sc_shop.orders")) == 3
 
 
 def test_a_level_is_set_on_a_connection_that_has_run_something(server: Server, admin: Admin):
@@ -146,11 +154,11 @@ def test_a_level_is_set_on_a_connection_that_has_run_something(server: Server, a
     with server.engine().connect() as connection:
         connection.exec_driver_sql("INSERT INTO sc_shop.orders VALUES (3, 'third')")
         with pytest.raises(exc.InvalidRequestError, match="rollback"):
-            connection.execution_options(isolation_level="SERIALIZABLE")
+            connection.execution_options(isolation_level="READ COMMITTED")
         connection.rollback()
         connection.get_isolation_level()
-        connection.execution_options(isolation_level="SERIALIZABLE")
-        assert connection.get_isolation_level() == "SERIALIZABLE"
+        connection.execution_options(isolation_level="READ COMMITTED")
+        assert connection.get_isolation_level() == "READ COMMITTED"
     assert admin("SELECT COUNT(*) FROM sc_shop.orders") == [(2,)]
 
 

@@ -5,6 +5,8 @@ A name that SQLAlchemy changes makes at least one of these tests fail; ``tools/r
 
 from __future__ import annotations
 
+from unittest.mock import Mock
+
 import pytest
 import sqlalchemy
 from sqlalchemy import (
@@ -44,7 +46,7 @@ from sqlalchemy.orm import (
 from sqlalchemy.sql.visitors import iterate
 
 import sqlalchemy_matrixone
-from sqlalchemy_matrixone import DiffBranch, as_of
+from sqlalchemy_matrixone import DiffBranch, MatrixOneArgumentError, as_of
 from sqlalchemy_matrixone.core import sqlalchemy_internals
 from sqlalchemy_matrixone.core.sqlalchemy_internals import (
     CachedStatementOption,
@@ -312,6 +314,12 @@ def test_reflected_default_is_rendered_without_bind_parameters():
 
 
 # -- compilers
+
+
+def test_isolation_level_is_checked_before_sqlalchemy_looks_for_it():
+    engine = create_engine("matrixone+pymysql://", isolation_level="repeatable_read", creator=lambda: Mock())
+    with pytest.raises(MatrixOneArgumentError, match="'REPEATABLE READ' was not set"):
+        engine.connect()
 
 
 def test_applicable_prefixes_include_those_of_mysql():
