@@ -59,6 +59,7 @@ class Feature(Enum):
     UPDATE_JOIN_OF_ANY_TYPE = (4, 0, 0), "UPDATE … JOIN that sets a vector or a YEAR"
     DELETE_FROM_TREE_OF_SET_NULL = (4, 2, 0), "DELETE from a table that refers to itself with ON DELETE SET NULL"
     KEY_IN_INDEX = (4, 1, 0), "the whole primary key among the columns of an index, which hides rows before,"
+    UPSERT_BY_UNIQUE_KEY = (4, 1, 0), "ON DUPLICATE KEY UPDATE by a UNIQUE key beside the primary key"
     INDEX_INCLUDE = (4, 1, 0), "INCLUDE of an index"
     PITR_RESTORE_IN_ACCOUNT = (
         (4, 1, 0),
@@ -87,6 +88,7 @@ class Feature(Enum):
     INDEX_PREFIX_LENGTHS = (4, 2, 0), "the prefix lengths of an index, ignored before"
     LIKE_ESCAPE = (4, 2, 0), "LIKE … ESCAPE, ignored before"
     NO_BACKSLASH_ESCAPES = (4, 2, 0), "sql_mode NO_BACKSLASH_ESCAPES, reported and ignored before"
+    UPSERT_COUNT = (4, 2, 0), "the count of ON DUPLICATE KEY UPDATE that tells an inserted row from a changed one"
     NARROW_VECTORS = (4, 2, 0), "VECF16, VECBF16, VECINT8 and VECUINT8"
     RETURNING = (4, 2, 0), "RETURNING"
     JSON_NULL = (4, 2, 0), "null of JSON, NULL before"

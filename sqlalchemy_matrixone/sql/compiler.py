@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from sqlalchemy import schema, types
+from sqlalchemy import schema, types, util
 from sqlalchemy.dialects import mysql
 from sqlalchemy.sql import dml, operators
 from sqlalchemy.sql.elements import BinaryExpression, BindParameter, BooleanClauseList, Label
@@ -30,6 +30,8 @@ from ..types import UUID, Vector, variant_for
 
 if TYPE_CHECKING:
     from sqlalchemy.sql import elements, selectable
+
+    from ..core.server import MatrixOneServer
 
 
 _Limited = TypeVar("_Limited", dml.Update, dml.Delete)
@@ -65,7 +67,32 @@ class MatrixOneCompiler(AsOfCompiler, DiffCompiler, StatementHooks):
         insert_stmt = self._without_unreturnable_defaults(self._with_returned_key(insert_stmt))
         text = super().visit_insert(insert_stmt, *args, **kw)
         self._check_lastrowid(insert_stmt.table)
+        if is_upsert(insert_stmt):
+            self._warn_of_unique_keys(insert_stmt.table)
         return text
+
+    def _warn_of_unique_keys(self, table: Any) -> None:
+        """Warn of UNIQUE keys by which ON DUPLICATE KEY UPDATE finds no row, if there is a primary key."""
+        feature = Feature.UPSERT_BY_UNIQUE_KEY
+        if self._supports(feature) or not isinstance(table, schema.Table) or not table.primary_key.columns:
+            return
+        if keys := _unique_keys(table):
+            util.warn(
+                f"ON DUPLICATE KEY UPDATE of {table.name!r}: MatrixOne before {format_release(feature.since)} finds "
+                f"rows by the primary key only. A duplicate of the UNIQUE key {' or '.join(keys)} raises an "
+                "IntegrityError (1062) and updates nothing: select the row with with_for_update() before you write it."
+            )
+
+    def visit_last_insert_id_func(self, function: Any, **kw: Any) -> str:
+        """
+        :raises sqlalchemy.exc.CompileError: with an argument, which no release has.
+        """
+        if len(function.clauses):
+            raise MatrixOneCompileError(
+                "LAST_INSERT_ID() of MatrixOne takes no argument. After ON DUPLICATE KEY UPDATE, inserted_primary_key "
+                "is None if a row was changed: select its id by the UNIQUE key."
+            )
+        return "last_insert_id()"
 
     def _check_lastrowid(self, table: Any) -> None:
         """Refuse to fetch the key by ``LAST_INSERT_ID()`` if that is wrong."""
@@ -280,10 +307,33 @@ class MatrixOneExecutionContext(ExecutionHooks):
             return 1 if _is_of_one_row(statement) else matched
         return matched
 
+    def get_lastrowid(self) -> int | None:  # type: ignore[override]
+        """Return the generated id of the row that was inserted; None if none was, or if that is not known.
+
+        The server also reports an id if ON DUPLICATE KEY UPDATE has changed a row, or IGNORE has left one out.
+        """
+        has_inserted = self.cursor.rowcount != 0
+        if is_upsert(getattr(self.compiled, "statement", None)):
+            has_inserted = self._has_upsert_inserted(self.cursor.rowcount)
+        return super().get_lastrowid() if has_inserted or not self.isinsert else None
+
+    def _has_upsert_inserted(self, rows: int) -> bool:
+        """Return whether the row is new, as far as the server tells."""
+        if not cast("MatrixOneServer", self.dialect).supports(Feature.UPSERT_BY_UNIQUE_KEY):
+            return True  # a row with a generated key is never found
+        return cast("MatrixOneServer", self.dialect).supports(Feature.UPSERT_COUNT) and rows == 1
+
     def fire_sequence(self, seq: schema.Sequence, type_: types.Integer) -> int:
         compiler = cast("MatrixOneCompiler", self.dialect.statement_compiler(self.dialect, None))
         number: int = execute_scalar(self, f"SELECT {compiler.visit_sequence(seq)}", type_)
         return number
+
+
+def _unique_keys(table: schema.Table) -> list[str]:
+    """Return the columns of each UNIQUE key beside the primary key, for a message."""
+    keys = [item.columns for item in table.constraints if isinstance(item, schema.UniqueConstraint)]
+    keys += [index.columns for index in table.indexes if index.unique]
+    return sorted(f"({', '.join(column.name for column in key)})" for key in keys)
 
 
 def _has_fulltext_index(table: Any) -> bool:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from sqlalchemy import Index, String, Text, delete, insert, select, text, update
-from sqlalchemy.exc import CompileError
+from sqlalchemy.dialects import mysql
+from sqlalchemy.exc import CompileError, IntegrityError, SAWarning
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from .client import drop_databases, make_databases
@@ -102,3 +104,46 @@ def test_an_id_beside_a_full_text_index_is_refused(session: Session) -> None:
     session.execute(insert(Article.__table__).inline().values(body="four"))
     session.commit()
     assert session.scalars(select(Article.id).order_by(Article.id)).all() == [7, 8]
+
+
+class Account(Base):
+    __tablename__ = "accounts"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    email: Mapped[str] = mapped_column(String(20), unique=True)
+    visits: Mapped[int] = mapped_column(default=1)
+
+
+def upsert(email: str, visits: int) -> Any:
+    statement = mysql.insert(Account).values(email=email, visits=visits)
+    return statement.on_duplicate_key_update(visits=statement.inserted.visits)
+
+
+@pytest.mark.releases(since=(4, 1))
+def test_upsert_reports_no_id_that_no_row_has(session: Session) -> None:
+    connection = session.connection()
+    statements = upsert("a", 1), upsert("b", 1), upsert("a", 2), upsert("a", 2), upsert("c", 1)
+    reported = [connection.execute(statement).inserted_primary_key[0] for statement in statements]
+    ids = session.scalars(select(Account.id).order_by(Account.email)).all()
+    assert reported[2:4] == [None, None]
+    # On 4.1, it cannot be told whether a row is new.
+    tells_new = connection.dialect.server_release >= (4, 2)  # type: ignore[attr-defined]
+    assert [reported[0], reported[1], reported[4]] == (ids if tells_new else [None] * 3)
+    assert session.scalar(select(Account.visits).where(Account.email == "a")) == 2
+
+
+@pytest.mark.releases(until=(4, 1))
+def test_upsert_that_would_not_find_its_row_warns(session: Session) -> None:
+    connection = session.connection()
+    with pytest.warns(SAWarning, match=r"UNIQUE key \(email\) raises an IntegrityError"):
+        assert connection.execute(upsert("a", 1)).inserted_primary_key == (1,)
+    with pytest.raises(IntegrityError):
+        connection.execute(upsert("a", 2))
+    session.rollback()
+
+
+def test_ignored_row_has_no_id(session: Session) -> None:
+    statement = insert(Account).prefix_with("IGNORE")
+    connection = session.connection()
+    reported = [connection.execute(statement, {"email": email}).inserted_primary_key for email in ("a", "a", "b")]
+    ids = session.scalars(select(Account.id).order_by(Account.id)).all()
+    assert reported == [(ids[0],), (None,), (ids[1],)]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
+
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
 from sqlalchemy.exc import CompileError
 
 from sqlalchemy_matrixone import types as matrixone
@@ -170,3 +173,41 @@ class TestReturning:
         for column in (self.TABLE.c.kind, self.TABLE.c.kind.label("k")):
             with pytest.raises(CompileError, match="returns no ENUM or SET"):
                 sql(sa.insert(self.TABLE).values(id=1).returning(column))
+
+
+class TestUpsert:
+    USERS = sa.Table(
+        "users",
+        sa.MetaData(),
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("email", sa.String(20), unique=True),
+        sa.Column("a", sa.Integer),
+        sa.Column("b", sa.Integer),
+        sa.Index("ix_ab", "a", "b", unique=True),
+        sa.Index("ix_b", "b"),
+    )
+
+    def upsert(self, table):
+        return mysql.insert(table).values(id=1).on_duplicate_key_update(b=2)
+
+    @pytest.mark.parametrize("release", ["2.2.2", "3.0.14"])
+    def test_unique_keys_that_it_does_not_go_by_are_warned_of(self, release):
+        with pytest.warns(
+            sa.exc.SAWarning, match=r"'users': MatrixOne before 4.1.0 .* key \(a, b\) or \(email\) raises"
+        ):
+            sql(self.upsert(self.USERS), release)
+
+    @pytest.mark.parametrize(("table", "release"), [(USERS, "4.1.4"), (USERS, "4.2.0"), (T, "2.2.2")])
+    def test_keys_that_it_goes_by_are_not_warned_of(self, table, release):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            sql(self.upsert(table), release)
+            sql(sa.insert(table).values(id=1), "2.2.2")
+
+    def test_last_insert_id_with_an_argument_is_refused(self):
+        upsert = (
+            mysql.insert(self.USERS).values(a=1).on_duplicate_key_update(id=sa.func.last_insert_id(self.USERS.c.id))
+        )
+        with pytest.raises(CompileError, match=r"takes no argument.* inserted_primary_key is None"):
+            sql(upsert)
+        assert sql(sa.select(sa.func.last_insert_id())) == "SELECT last_insert_id() AS last_insert_id_1"
