@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
@@ -14,7 +15,7 @@ from . import types as matrixone_types
 from .core.connection import NOTHING, driver_connection, following, state_of
 from .core.errors import RaisingViolations
 from .core.options import INDEX_OPTIONS
-from .core.release import NEWEST, Feature, Release, format_release, parse_greeting, parse_release
+from .core.release import NEWEST, Feature, Release, format_release, is_untested, parse_greeting, parse_release
 from .core.server import OUTSIDE_TRANSACTION, SYS_ACCOUNT, execute_below
 from .core.sql_mode import set_autocommit
 from .core.sql_text import makes_temporary_table
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
         IsolationLevel,
     )
     from sqlalchemy.types import TypeEngine
+
+log = logging.getLogger("sqlalchemy_matrixone")
 
 _LEVEL: IsolationLevel = "READ COMMITTED"
 """The isolation level of every transaction."""
@@ -180,13 +183,18 @@ class MatrixOneDialect(MatrixOneReflection):
         return self._parse_server_version("8.0.30")
 
     def _ask_release(self, connection: Connection) -> Release:
-        greeting = driver_connection(connection.connection).get_server_info()
-        # version() is asked second: on 2.2.2 it says 2.2.0.
-        return (
-            parse_greeting(greeting)
-            or parse_greeting(connection.exec_driver_sql("SELECT version()").scalar())
-            or NEWEST
-        )
+        version = str(driver_connection(connection.connection).get_server_info())
+        if parse_greeting(version) is None:
+            # Asked second: on 2.2.2 it says 2.2.0.
+            version = str(connection.exec_driver_sql("SELECT version()").scalar())
+        if is_untested(version):
+            log.warning(
+                "The server says that it is %r, which this package was not tested on. It is treated as MatrixOne %s; "
+                "server_version= in the URL names another release.",
+                version,
+                format_release(NEWEST),
+            )
+        return parse_greeting(version) or NEWEST
 
     def _get_default_schema_name(self, connection: Connection) -> str | None:  # type: ignore[override]
         if self._initializing:

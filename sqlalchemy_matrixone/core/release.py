@@ -126,7 +126,8 @@ def parse_greeting(server_version: str | None) -> Release | None:
     """The release that a server's greeting or ``version()`` tells, or None where it tells none.
 
     A greeting reads ``8.0.30-MatrixOne-v4.2.0``. Builds between releases end in ``-v`` or ``-v20260826``
-    and count as the newest release. A proxy in between may answer as a plain MySQL: that is None.
+    and count as the newest release, see :func:`is_untested`. A proxy in between may answer as a plain MySQL: that is
+    None.
     """
     if not server_version:
         return None
@@ -134,6 +135,15 @@ def parse_greeting(server_version: str | None) -> Release | None:
         major, minor, patch = map(int, match.groups())
         return (major, minor, patch)
     return NEWEST if _DEVELOPMENT_BUILD.search(server_version) else None
+
+
+def is_untested(server_version: str) -> bool:
+    """Return whether a greeting names a release after :data:`NEWEST`, or a build without a number.
+
+    Such a server is treated as the newest release: nothing is known of what it does otherwise.
+    """
+    release = parse_greeting(server_version)
+    return release is None or release > NEWEST or _DEVELOPMENT_BUILD.search(server_version) is not None
 
 
 def parse_release(text: str) -> Release:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from tests.scenarios.tape import CONNECT, Exchange, Player
@@ -27,13 +27,24 @@ def ok(sequence: int = 1) -> bytes:
 
 
 def rows(*values: str) -> bytes:
+    """Return a result of one column."""
+    return _result(1, [[value] for value in values])
+
+
+def row(*values: str) -> bytes:
+    """Return a result of one row."""
+    return _result(len(values), [values])
+
+
+def _result(columns: int, records: Iterable[Iterable[str]]) -> bytes:
     def text(value: str) -> bytes:
         return bytes([len(value.encode())]) + value.encode()
 
     names = text("def") + text("") * 3 + text("c") + text("c")
     column = names + b"\x0c\x2e\0\xff\0\0\0\xfd\0\0\0\0\0"
     end = b"\xfe\0\0\2\0"
-    parts = [b"\1", column, end, *map(text, values), end]
+    packed = [b"".join(map(text, record)) for record in records]
+    parts = [bytes([columns]), *[column] * columns, end, *packed, end]
     return b"".join(packet(number, part) for number, part in enumerate(parts, 1))
 
 

@@ -5,10 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from sqlalchemy import exc
+from sqlalchemy import create_engine, exc
 
 import sqlalchemy_matrixone
-from sqlalchemy_matrixone.core.release import NEWEST, Feature, format_release, parse_greeting, parse_release
+from sqlalchemy_matrixone.core.release import (
+    NEWEST,
+    Feature,
+    format_release,
+    is_untested,
+    parse_greeting,
+    parse_release,
+)
+from tests.scenarios.tape import Exchange
+from tests.unit.fake_server import connected, greeting, ok, playing, row
 
 
 @pytest.mark.parametrize(
@@ -29,6 +38,46 @@ from sqlalchemy_matrixone.core.release import NEWEST, Feature, format_release, p
 )
 def test_announced(greeting, release):
     assert parse_greeting(greeting) == release
+
+
+@pytest.mark.parametrize(
+    ("greeting", "untested"),
+    [
+        ("8.0.30-MatrixOne-v2.2.2", False),
+        ("8.0.30-MatrixOne-v{}.{}.{}".format(*NEWEST), False),
+        ("8.0.30-MatrixOne-v99.0.0", True),
+        ("8.0.30-MatrixOne-v", True),
+        ("8.0.30-MatrixOne-v20260826", True),
+        ("8.0.36", True),
+    ],
+)
+def test_untested_servers_are_newer_or_without_a_number(greeting, untested):
+    assert is_untested(greeting) is untested
+
+
+FACTS = "QUERY SELECT DATABASE(), @@transaction_isolation, @@sql_mode, @@lower_case_table_names, current_account_name()"
+
+
+@pytest.mark.parametrize(
+    ("version", "parameters", "logged"),
+    [
+        (b"v4.2.0", "", 0),
+        (b"v99.0.0", "", 1),
+        (b"v", "", 1),
+        (b"v", "&server_version=4.2.0", 0),
+    ],
+)
+def test_untested_server_is_logged_once_for_each_engine(caplog, version, parameters, logged):
+    exchanges = connected()
+    exchanges[0].answer = greeting(flags=0xA68F & ~0x0800, version=version)
+    facts = Exchange(FACTS, row("", "READ-COMMITTED", "", "1", "sys"))
+    with playing(*exchanges, facts, Exchange("QUERY ROLLBACK", ok())) as player:
+        engine = create_engine(f"matrixone+pymysql://dump:111@127.0.0.1:{player.port}?charset=utf8mb4{parameters}")
+        for _ in range(2):
+            engine.connect().invalidate()
+        engine.dispose()
+    assert [record.name for record in caplog.records] == ["sqlalchemy_matrixone"] * logged
+    assert all("treated as MatrixOne 4.2.0" in record.getMessage() for record in caplog.records)
 
 
 @pytest.mark.parametrize(
