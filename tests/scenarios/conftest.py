@@ -26,7 +26,7 @@ import pytest
 import pytest_asyncio
 from _pytest.runner import runtestprotocol
 
-from .archive import Archive, installed_line, tape_name
+from .archive import Archive, installed_line, label_order, tape_name
 from .server import Admin, Server, Target, zone_label
 from .tape import LOOPBACK, SETUP, Exchange, Player, Recorder
 
@@ -89,7 +89,7 @@ def _targets(recording: bool) -> list[Target]:
         targets = [Target(label) for label in ARCHIVE.labels()]
     if len({target.label for target in targets}) < len(targets):
         raise pytest.UsageError("MATRIXONE_URLS: two servers of one release and zone")
-    targets.sort(key=lambda target: (target.release, target.zone))
+    targets.sort(key=lambda target: label_order(target.label))
     return targets or [NOWHERE]
 
 

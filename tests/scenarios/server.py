@@ -14,12 +14,14 @@ from sqlalchemy import URL, Engine, create_engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from sqlalchemy_matrixone.core.release import NEWEST
+
 from .tape import packets, server_version
 
 Rows = list[tuple[Any, ...]]
 
 DEVELOPMENT = "development"
-"""The label of a build between releases, whose greeting has no number. It counts as newer than every release."""
+"""The label of a build between releases, whose greeting has no number. It counts as the newest known release."""
 
 _ANNOUNCED = re.compile(r"MatrixOne-v(\d+(?:\.\d+)+)?")
 
@@ -44,7 +46,7 @@ class Target:
     @property
     def release(self) -> tuple[int, ...]:
         release = self.label.partition("-")[0]
-        return (99,) if release == DEVELOPMENT else tuple(map(int, release.split(".")))
+        return NEWEST if release == DEVELOPMENT else tuple(map(int, release.split(".")))
 
     @property
     def zone(self) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy
 
+from sqlalchemy_matrixone.core.release import NEWEST
 from tests.scenarios import archive as archive_module
 from tests.scenarios.archive import Archive
 from tests.scenarios.tape import LOOPBACK, Exchange, Player
@@ -218,7 +219,7 @@ def test_recording_one_server_keeps_the_answers_of_the_others(recorded: Project,
 
 
 def test_a_build_without_a_number_is_recorded_and_counts_as_newest(project: Project, live: Live) -> None:
-    project.write("@pytest", "@pytest.mark.releases(since=(9, 10))\n    @pytest")
+    project.write("@pytest", f"@pytest.mark.releases(since={NEWEST})\n    @pytest")
     exchanges = connected(HELLO)
     exchanges[0] = Exchange(exchanges[0].send, greeting(version=b"v"))
     with live(*exchanges):
