@@ -27,6 +27,7 @@ class Feature(Enum):
 
     PITR_TIMES_AS_EPOCH = (3, 0, 0), "mo_pitr.create_time as nanoseconds since 1970"
     DEFAULTS_WITH_DOUBLED_QUOTES = (3, 0, 0), "a string default as it was written, in mo_columns"
+    DEFAULT_OF_EXPRESSION = (3, 0, 0), "DEFAULT (…) with texts in it, of a table that can be altered"
     CREATE_TABLE_AS_IN_TRANSACTION = (3, 0, 0), "CREATE TABLE … AS SELECT inside a transaction"
     JSON_TO_NUMBER = (3, 0, 0), "casts of JSON to numbers"
     NULL_SAFE_EQUAL = (3, 0, 0), "the operator <=>"
@@ -49,7 +50,7 @@ class Feature(Enum):
     DATA_BRANCH_PICK = (3, 0, 12), "DATA BRANCH PICK"
     RESTORE_BY_BRACES = (4, 0, 0), "RESTORE … {SNAPSHOT = …}"
     SNAPSHOT_OF_PUBLICATION = (4, 0, 0), "CREATE SNAPSHOT … FROM … PUBLICATION"
-    FOREIGN_KEYS_KEPT_BY_ALTER = (4, 0, 0), "rows of mo_foreign_keys that outlive ALTER TABLE"
+    DEFAULT_QUOTES_DOUBLED = (4, 0, 0), "the doubling of all quotes in a default by ALTER TABLE"
     TEMPORARY_TABLE_INDEX = (4, 0, 0), "CREATE INDEX on a temporary table"
     TEMPORARY_TABLE_IN_TRANSACTION = (4, 0, 0), "temporary tables in a transaction, whose writes are lost before"
     INDEX_MAINTENANCE = (4, 0, 0), "ASYNC, FORCE_SYNC and AUTO_UPDATE of an index"
@@ -76,7 +77,8 @@ class Feature(Enum):
     )
     CLONE_COPY_GRANTS = (4, 1, 2), "CLONE … COPY GRANTS"
     CHECK_CONSTRAINT = (4, 2, 0), "CHECK constraints, ignored before"
-    DEFAULT_IN_PARENTHESES = (4, 2, 0), "(…) around a default with quotes, which ALTER doubles otherwise"
+    DEFAULT_IN_PARENTHESES = (4, 2, 0), "(…) around a default, which keeps ALTER TABLE from doubling quotes in it"
+    FOREIGN_KEYS_KEPT_BY_ALTER = (4, 2, 0), "rows of mo_foreign_keys that outlive ALTER TABLE"
     CLONE_IN_TRANSACTION = (4, 2, 0), "clones that tell their errors and see new tables, in a transaction"
     RESTORE_OF_EXACT_TABLE = (4, 2, 0), "RESTORE of a table by its exact name, a pattern of LIKE before"
     RESTORE_OF_TREES = (4, 2, 0), "RESTORE of a database with a table that refers to itself"

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine.default import DefaultExecutionContext
     from sqlalchemy.orm.identity import IdentityMap
     from sqlalchemy.sql.base import ExecutableOption
-    from sqlalchemy.sql.compiler import SQLCompiler
+    from sqlalchemy.sql.compiler import IdentifierPreparer, SQLCompiler
     from sqlalchemy.sql.schema import Column
     from sqlalchemy.sql.selectable import ForUpdateArg, FromClause, GenerativeSelect
     from sqlalchemy.types import TypeEngine
@@ -210,6 +210,11 @@ class IsolationLevelHook(MySQLDialect):
 
 
 # -- compilers
+
+
+def percent_sign(preparer: IdentifierPreparer) -> str:
+    """Return how a percent sign is written in a statement: twice, if the driver takes a single one for a parameter."""
+    return "%%" if preparer._double_percents else "%"
 
 
 class StatementHooks(MySQLCompiler_mysqldb):

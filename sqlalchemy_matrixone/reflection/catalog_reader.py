@@ -109,8 +109,8 @@ class CatalogReader(TableReader):
     def _is_whole(self, keys: list[ReflectedForeignKeyConstraint]) -> bool:
         """Return whether the rows of mo_foreign_keys have all of a table's keys, with their columns in order.
 
-        They are sorted by the columns' names once the server has written them to disk, and 3.0's ALTER TABLE
-        loses them.
+        They are sorted by the columns' names once the server has written them to disk, and before 4.2
+        ALTER TABLE loses them.
         """
         composite = any(len(key["constrained_columns"]) > 1 for key in keys)
         return not composite and self._dialect.supports(Feature.FOREIGN_KEYS_KEPT_BY_ALTER)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +10,9 @@ from sqlalchemy import schema, util
 from ..core.compilers import DDLCompilerPart
 from ..core.options import INDEX_OPTIONS, PITR_OPTION, column_names, index_kind, index_option
 from ..core.release import Feature, format_release
-from ..core.sqlalchemy_internals import reflected_default
+from ..core.sqlalchemy_internals import percent_sign, reflected_default
 from ..exc import MatrixOneCompileError
+from .defaults import kept_by_alter
 
 if TYPE_CHECKING:
     from sqlalchemy.sql import ddl
@@ -26,8 +26,6 @@ _OPTIONS_SINCE = {
     "include": Feature.INDEX_INCLUDE,
 }
 
-
-_ESCAPED = re.compile(r"['\\]")
 
 _OPTIONS_OF_MYSQL = ("auto_increment", "partition_by", "partitions")
 # After all others, in this order.
@@ -89,11 +87,11 @@ class MatrixOneTableDDLCompiler(DDLCompilerPart):
         return " ".join(words)
 
     def get_column_default_string(self, column: schema.Column[Any]) -> str | None:
-        """In parentheses where there are quotes or backslashes, which ALTER TABLE would double or lose."""
+        """The default in the form that ALTER TABLE keeps."""
         default = self._reflected_default(column) or super().get_column_default_string(column)
-        if default is None or not default.startswith("'") or not _ESCAPED.search(default[1:-1]):
+        if default is None or "'" not in default:
             return default
-        return f"({default})" if Feature.DEFAULT_IN_PARENTHESES.in_release(self._release) else default
+        return kept_by_alter(default, column.type, self._release, percent_sign(self.preparer))
 
     def _reflected_default(self, column: schema.Column[Any]) -> str | None:
         """As it was reflected: a colon in it begins no bind parameter."""

@@ -24,6 +24,7 @@ from sqlalchemy import (
     func,
     insert,
     lambda_stmt,
+    literal,
     select,
     text,
     values,
@@ -60,6 +61,7 @@ from sqlalchemy_matrixone.core.sqlalchemy_internals import (
     is_in_begin_block,
     new_identity_map,
     options_of,
+    percent_sign,
     replace_identity_map,
     variants_of,
     without_rows,
@@ -320,6 +322,12 @@ def test_isolation_level_is_checked_before_sqlalchemy_looks_for_it():
     engine = create_engine("matrixone+pymysql://", isolation_level="repeatable_read", creator=lambda: Mock())
     with pytest.raises(MatrixOneArgumentError, match="'REPEATABLE READ' was not set"):
         engine.connect()
+
+
+def test_percent_sign_is_written_as_in_a_literal():
+    for dialect in (MatrixOneDialect_pymysql(), mysql.dialect(paramstyle="named")):
+        written = str(literal("%").compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
+        assert written == f"'{percent_sign(dialect.identifier_preparer)}'"
 
 
 def test_applicable_prefixes_include_those_of_mysql():
