@@ -32,6 +32,7 @@ from ..exc import MatrixOneArgumentError, PitrError, RestoreError, SnapshotError
 from . import catalog
 from .effects import Effect, NamedCreated, NamedDropped, ObjectReplaced, PitrAltered
 from .execution import Attempt, executing
+from .freshness import see_all_commits
 from .pitr_range import PitrRange, RangeArgument
 from .protection import check_table_is_protected
 from .resolve import check_restore, greeted_release, server_wall_clock
@@ -52,6 +53,8 @@ class RecoveryDDL(MatrixOneDDL):
     """
 
     attempt: Attempt
+    _sees_all_commits = False
+    """Whether it must see what was committed on all nodes of a cluster before it."""
 
     def tables(self) -> Iterator[Table]:
         target: RecoveryTarget | None = getattr(self, "recovery_target", None)
@@ -73,6 +76,9 @@ class RecoveryDDL(MatrixOneDDL):
             return self._execute_plainly(connection, execute)
         attempt = self._attempt(connection, options)
         element = self._resolved(connection, options).copy_with(attempt=attempt)
+        if self._sees_all_commits:
+            self._refuse_in_transaction(matrixone_dialect(connection), connection.connection)
+            see_all_commits(connection)
         try:
             return execute(element)
         except exc.DBAPIError as error:
@@ -148,6 +154,7 @@ class CreateSnapshot(_Protect):
     """
 
     __visit_name__ = "create_snapshot"
+    _sees_all_commits = True
     error = SnapshotError
 
     def __init__(
@@ -312,6 +319,7 @@ class DropPitr(RecoveryDDL):
 
 
 class _Restore(RecoveryDDL):
+    _sees_all_commits = True
     error = RestoreError
     recovery_target: RecoveryTarget
     to_account: str | None

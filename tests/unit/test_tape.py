@@ -20,6 +20,7 @@ from tests.scenarios.tape import (
     CONNECT,
     LOOPBACK,
     PING,
+    UNRECORDED,
     Exchange,
     Player,
     Recorder,
@@ -61,6 +62,18 @@ def test_a_recording_replays_the_same_rows(tmp_path: Path) -> None:
         assert [fetch(connection, s.send[6:]) for s in (HELLO, big)] == live
     assert live == [(("hello",),), (("many",),) * 100]
     assert (player.misses, player.unsent()) == ([], [])
+
+
+def test_what_makes_no_difference_is_not_recorded_and_answered_by_ok() -> None:
+    (unrecorded,) = UNRECORDED
+    with playing(*connected(HELLO)) as server:
+        recorder = Recorder(LOOPBACK, server.port)
+        with connect(recorder.port) as connection:
+            fetch(connection, unrecorded.removeprefix("QUERY "))
+            assert fetch(connection, "SELECT 'hello'") == (("hello",),)
+        recorder.close()
+        assert server.misses == []
+    assert recorder.exchanges == connected(HELLO)
 
 
 @pytest.mark.parametrize("driver", [aiomysql, asyncmy])

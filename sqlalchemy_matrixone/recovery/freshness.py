@@ -1,0 +1,47 @@
+"""See on one node of a cluster what was committed on the others.
+
+Each node (CN) of a cluster learns of the others' commits a moment later. A snapshot that is created on one node right after
+a commit on another would miss that commit, and a restore would not find the snapshot. ``synccommit`` asks all nodes for
+their last commit, and returns when all of them have seen the newest.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+from sqlalchemy import exc
+
+from ..core.server import SYS_ACCOUNT, matrixone_dialect
+from ..exc import Reason, RecoveryWarning, reason_of
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+# A SET, since it leaves the connection without a transaction.
+SEE_ALL_COMMITS = "SET @matrixone_commits = mo_ctl('cn', 'synccommit', '')"
+
+
+def see_all_commits(connection: Connection) -> None:
+    """Have the connection's next statement see what was committed before on any node.
+
+    Only the administrator of the account sys may ask for that; for others nothing is sent.
+
+    :param connection: one on which nothing has run since its last commit or rollback.
+    """
+    dialect = matrixone_dialect(connection)
+    if dialect.default_account_name != SYS_ACCOUNT:
+        return
+    with dialect.preserving_clean_state(connection):
+        try:
+            connection.exec_driver_sql(SEE_ALL_COMMITS)
+        except exc.DBAPIError as error:
+            if error.connection_invalidated:
+                raise
+            if reason_of(error) is not Reason.NOT_PERMITTED:
+                warnings.warn(
+                    "Not all nodes of the cluster could be asked for their last commit; what was committed on another "
+                    f"node a moment ago may be missed: {error.orig}",
+                    RecoveryWarning,
+                    stacklevel=2,
+                )

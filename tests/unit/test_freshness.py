@@ -1,0 +1,78 @@
+"""Before a snapshot or a restore, a cluster's node is made to see what was committed on the others."""
+
+from __future__ import annotations
+
+import warnings
+from contextlib import nullcontext
+from types import SimpleNamespace
+from typing import Any
+
+import pymysql
+import pytest
+from sqlalchemy import create_engine, event, exc
+
+from sqlalchemy_matrixone import CreatePitr, CreateSnapshot, RecoveryError, RecoveryWarning, RestoreSnapshot
+from sqlalchemy_matrixone.recovery.freshness import SEE_ALL_COMMITS, see_all_commits
+from tests.scenarios.tape import Exchange
+from tests.unit.fake_server import connected, greeting, ok, playing, row
+
+FACTS = "QUERY SELECT DATABASE(), @@transaction_isolation, @@sql_mode, @@lower_case_table_names, current_account_name()"
+
+
+def sent(construct: Any, account: str, before: str = "") -> list[str]:
+    """Return what is sent to execute a construct, on a connection on which something else has run before."""
+    exchanges = connected(Exchange(FACTS, row("", "READ-COMMITTED", "", "1", account)))
+    exchanges[0].answer = greeting(flags=0xA68F & ~0x0800, version=b"v4.2.0")
+    exchanges += [Exchange("QUERY ROLLBACK", ok()), Exchange(f"QUERY {before}", row("1"))]
+    statements: list[str] = []
+    with playing(*exchanges) as player:
+        engine = create_engine(f"matrixone+pymysql://dump:111@127.0.0.1:{player.port}?charset=utf8mb4")
+        with engine.connect() as connection:
+            if before:
+                connection.exec_driver_sql(before)
+            event.listen(
+                connection, "before_cursor_execute", lambda c, cursor, statement, *_: statements.append(statement)
+            )
+            with pytest.raises(RecoveryError):  # not recorded
+                connection.execute(construct)
+            connection.invalidate()
+        engine.dispose()
+    return statements
+
+
+@pytest.mark.parametrize("construct", [CreateSnapshot("s", database="d"), RestoreSnapshot("s", account="sys")])
+def test_snapshot_and_restore_see_all_commits_first(construct):
+    assert sent(construct, "sys")[:2] == [SEE_ALL_COMMITS, str(construct)]
+
+
+def test_only_the_account_sys_may_ask_the_other_nodes():
+    assert SEE_ALL_COMMITS not in sent(CreateSnapshot("s", database="d"), "acc1")
+
+
+def test_pitr_protects_from_now_on_and_asks_nobody():
+    assert SEE_ALL_COMMITS not in sent(CreatePitr("p", range="1d", database="d"), "sys")
+
+
+def test_statement_that_is_refused_in_a_transaction_asks_nobody():
+    assert sent(CreateSnapshot("s", database="d"), "sys", before="SELECT 1") == []
+
+
+def refusing(number: int, message: str) -> Any:
+    def refuse(statement: str) -> None:
+        raise exc.OperationalError(statement, None, pymysql.OperationalError(number, message))
+
+    dialect = SimpleNamespace(
+        name="matrixone", default_account_name="sys", preserving_clean_state=lambda connection: nullcontext()
+    )
+    return SimpleNamespace(dialect=dialect, exec_driver_sql=refuse)
+
+
+def test_node_that_does_not_answer_is_told_by_a_warning():
+    with pytest.warns(RecoveryWarning, match="may be missed: .*backend closed"):
+        see_all_commits(refusing(20505, "backend closed"))
+
+
+def test_missing_privilege_is_left_to_the_statement_that_follows():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        see_all_commits(refusing(20101, "internal error: do not have privilege to execute the statement"))
