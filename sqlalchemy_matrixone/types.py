@@ -203,7 +203,7 @@ class MatrixOneBoolean(types.Boolean):
 
 
 class MatrixOneSet(mysql.SET):
-    """SET, which 3.0 sends as a number, a bit for each value, and compares with nothing else."""
+    """SET, which 3.0 sends as a number, a bit for each value, and compares with nothing else; 4.0 and 4.1 as text."""
 
     def bind_processor(self, dialect: Dialect) -> Callable[[Any], str | int | None]:
         def bound(value: Any) -> str | int | None:
@@ -272,6 +272,8 @@ class MatrixOneTypeCompiler(MySQLTypeCompiler):
     def _visit_enumerated_values(self, name: str, type_: Any, enumerated_values: Sequence[str]) -> str:
         if name == "SET":
             self._require(Feature.SET)
+            if type_.retrieve_as_bitwise and Feature.SET_AS_TEXT.in_release(self._release):
+                self._require(Feature.SET_AS_NUMBER, "SET with retrieve_as_bitwise")
         elif any("," in value for value in enumerated_values):
             self._require(Feature.ENUM_COMMA)
             if Feature.ENUM_COMMA_LOST.in_release(self._release):

@@ -51,6 +51,7 @@ class Feature(Enum):
     RESTORE_BY_BRACES = (4, 0, 0), "RESTORE … {SNAPSHOT = …}"
     SNAPSHOT_OF_PUBLICATION = (4, 0, 0), "CREATE SNAPSHOT … FROM … PUBLICATION"
     DEFAULT_QUOTES_DOUBLED = (4, 0, 0), "the doubling of all quotes in a default by ALTER TABLE"
+    SET_AS_TEXT = (4, 0, 0), "SET sent and compared as text, as a number before"
     TEMPORARY_TABLE_INDEX = (4, 0, 0), "CREATE INDEX on a temporary table"
     TEMPORARY_TABLE_IN_TRANSACTION = (4, 0, 0), "temporary tables in a transaction, whose writes are lost before"
     INDEX_MAINTENANCE = (4, 0, 0), "ASYNC, FORCE_SYNC and AUTO_UPDATE of an index"
@@ -95,7 +96,7 @@ class Feature(Enum):
     RETURNING = (4, 2, 0), "RETURNING"
     JSON_NULL = (4, 2, 0), "null of JSON, NULL before"
     JSON_CAST_UNQUOTED = (4, 2, 0), "CAST to CHAR takes the quotes off a JSON string"
-    SET_AS_TEXT = (4, 2, 0), "SET sent and compared as text, as a number before"
+    SET_AS_NUMBER = (4, 2, 0), "SET as a number beside its text"
 
     @property
     def since(self) -> Release:

@@ -85,6 +85,8 @@ VALUES: list[tuple[sa.types.TypeEngine[Any], Any]] = [
 def _lacks(release: tuple[int, ...], type_: Any) -> bool:
     if isinstance(type_, Vector):
         return type_.feature is not None and not type_.feature.in_release(release)
+    if isinstance(type_, mysql.SET) and type_.retrieve_as_bitwise and Feature.SET_AS_TEXT.in_release(release):
+        return not Feature.SET_AS_NUMBER.in_release(release)
     features = {mysql.SET: Feature.SET, mysql.YEAR: Feature.YEAR}
     return type(type_) in features and not features[type(type_)].in_release(release)
 

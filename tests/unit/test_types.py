@@ -130,6 +130,25 @@ def test_a_set_is_sent_as_the_release_compares_it(value, text, number):
     assert type_.dialect_impl(OLD).bind_processor(OLD)(value) == number
 
 
+@pytest.mark.parametrize(("release", "sent"), [("3.0.18", 6), ("4.0.0", "a,b"), ("4.1.4", "a,b"), ("4.2.0", "a,b")])
+def test_set_is_text_from_4_0_on(release, sent):
+    dialect = MatrixOneDialect_pymysql(server_version=release)
+    assert mysql.SET("c", "a", "b").dialect_impl(dialect).bind_processor(dialect)({"a", "b"}) == sent
+
+
+@pytest.mark.parametrize(
+    ("release", "has_number"), [("3.0.14", True), ("4.0.0", False), ("4.1.4", False), ("4.2.0", True)]
+)
+def test_set_as_bits_is_refused_where_the_server_has_no_number_of_it(release, has_number):
+    dialect = MatrixOneDialect_pymysql(server_version=release)
+    type_ = mysql.SET("a", retrieve_as_bitwise=True)
+    if has_number:
+        assert type_.compile(dialect) == "SET('a')"
+    else:
+        with pytest.raises(exc.CompileError, match=r"retrieve_as_bitwise needs MatrixOne 4\.2\.0 or later"):
+            type_.compile(dialect)
+
+
 @pytest.mark.parametrize(
     ("sent", "value"), [(6, {"a", "b"}), (0, set()), ("a,b", {"a", "b"}), ("", set()), (None, None)]
 )
