@@ -1,8 +1,8 @@
 """See on one node of a cluster what was committed on the others.
 
 Each node (CN) of a cluster learns of the others' commits a moment later. A snapshot that is created on one node right
-after a commit on another would miss that commit, and a restore would not find the snapshot. ``synccommit`` asks all nodes
-for their last commit, and returns when all of them have seen the newest.
+after a commit on another would miss that commit, and a restore would not find the snapshot. ``synccommit`` asks all
+nodes for their last commit, and returns when all of them have seen the newest.
 """
 
 from __future__ import annotations

@@ -192,7 +192,7 @@ def declared(release):
         Column("customerId", sa.Integer),
         Column("customerCode", sa.Integer),
         sa.ForeignKeyConstraint(
-            ["customerId", "customerRegion"], ["customer.Id", "customer.Region"], name="FK_Customer", ondelete="CASCADE"
+            ["customerRegion", "customerId"], ["customer.Region", "customer.Id"], name="FK_Customer", ondelete="CASCADE"
         ),
         sa.ForeignKeyConstraint(["customerCode"], ["customer.Code"], name="FK_Code"),
         sa.UniqueConstraint("id", "customerCode", name="UQ_Code"),
@@ -643,8 +643,8 @@ REPLACED = {
     "fulltext for an ordinary index": reindexed("articles", "ix_title", "title", matrixone_using="fulltext"),
     "an ordinary index for fulltext": reindexed("articles", "ix_text", "title"),
 }
+REPLACED_OF_4 = {"a prefix": reindexed("articles", "ix_title", "title", mysql_length=10)}
 REPLACED_OF_4_2 = {
-    "a prefix": reindexed("articles", "ix_title", "title", mysql_length=10),
     "included columns": reindexed(
         "articles",
         "ix_embedding",
@@ -683,6 +683,12 @@ def test_one_change_that_4_2_has(engine, server, change):
 @pytest.mark.parametrize("change", REPLACED)
 def test_another_index_is_dropped_and_made(engine, server, change):
     is_found_and_applied(engine, server.release, REPLACED[change], 2)
+
+
+@pytest.mark.releases(since=(4, 0))
+@pytest.mark.parametrize("change", REPLACED_OF_4)
+def test_another_index_that_4_0_has_is_dropped_and_made(engine, server, change):
+    is_found_and_applied(engine, server.release, REPLACED_OF_4[change], 2)
 
 
 @pytest.mark.releases(since=(4, 2))
