@@ -12,7 +12,7 @@ release  ``'it''s'``                     ``(concat('a', 'b'))``
 4.2      likewise, unless parenthesized  is kept
 =======  ==============================  ===========================================
 
-Where that fails, texts are written as hexadecimal literals, which have no quotes.
+For a release on which that fails, texts are written as hexadecimal literals, which have no quotes.
 """
 
 from __future__ import annotations
