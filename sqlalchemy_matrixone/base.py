@@ -328,11 +328,18 @@ class MatrixOneDialect(MatrixOneReflection):
 
     # -- what the server has not
 
-    def do_savepoint(self, connection: Connection, name: str) -> NoReturn:
-        raise MatrixOneInvalidRequestError(
-            "begin_nested() cannot work on MatrixOne: it accepts SAVEPOINT, ignores it, and fails at ROLLBACK TO. "
-            "Use one transaction, or a second connection for what may fail by itself."
-        )
+    def do_rollback_to_savepoint(self, connection: Connection, name: str) -> None:
+        """Roll back to a savepoint, if that is possible without the server's ROLLBACK TO, which fails."""
+        dbapi_connection = connection.connection
+        state = state_of(dbapi_connection)
+
+        def roll_back() -> None:
+            explicit_begin = state.explicit_begin
+            self.do_rollback(dbapi_connection)
+            if explicit_begin:
+                execute_below(dbapi_connection, "BEGIN")
+
+        state.roll_back_to(name, roll_back)
 
     def do_begin_twophase(self, connection: Connection, xid: Any) -> NoReturn:
         raise MatrixOneInvalidRequestError("MatrixOne has no two-phase transactions: XA is a syntax error there.")

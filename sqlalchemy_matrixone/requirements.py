@@ -147,7 +147,9 @@ class Requirements(SuiteRequirements):
     # Connections and transactions
     autocommit = isolation_level = _yes
     skip_autocommit_rollback = _yes
-    savepoints = _no("SAVEPOINT is accepted and does nothing, ROLLBACK TO fails")
+    savepoints = _no(
+        "SAVEPOINT is accepted and does nothing; what was written before it and in it cannot be told apart"
+    )
     two_phase_transactions = _no("XA is a syntax error")
 
     def get_order_by_collation(self, config: Any) -> str:

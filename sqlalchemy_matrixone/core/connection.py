@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 from weakref import WeakKeyDictionary
 
 from ..exc import MatrixOneInvalidRequestError
@@ -65,7 +65,7 @@ _TRANSITIONS = {
     Event.ROLLBACK:    _Transition(_NO_CHANGE,                 _ENDED,                              _DOUBTFUL),
     Event.SET:         _Transition(_USED,                      _ENDED,                              _DOUBTFUL),
     Event.MAY_COMMIT:  _Transition(_Change(True, False, None, writes=1, forgets_savepoints=True)),
-    Event.SAVEPOINT:   _Transition(_NO_CHANGE),
+    Event.SAVEPOINT:   _Transition(_USED),
     Event.RELEASE:     _Transition(_NO_CHANGE),
     Event.ROLLBACK_TO: _Transition(_NO_CHANGE),
     Event.OPAQUE:      _Transition(_UNKNOWN),
@@ -145,8 +145,8 @@ class TransactionState:
             )
         if statement.event is Event.ROLLBACK_TO:
             raise MatrixOneInvalidRequestError(
-                "ROLLBACK TO was not sent: MatrixOne fails it, and undoes the statement before it. begin_nested() "
-                "rolls back as long as nothing has been written in it."
+                "ROLLBACK TO was not sent: MatrixOne fails it, and undoes the statement before it. Use begin_nested(), "
+                "which can be rolled back if nothing was written in it, or nothing before it."
             )
 
     def sending(self, statement: Sent) -> None:
@@ -177,7 +177,10 @@ class TransactionState:
         if statement.savepoint:
             self._note_savepoint(statement)
         if (change := _TRANSITIONS[statement.event].succeeded) is not _NO_CHANGE:
+            savepoints = self._savepoints
             self._apply(change)
+            if statement.event is Event.BEGIN and not self._wrote_before:
+                self._savepoints = savepoints  # nothing was committed that was written before or after them
         if statement.sets_autocommit:
             self.autocommit = statement.autocommit
 
@@ -189,13 +192,20 @@ class TransactionState:
             return
         self._apply(_TRANSITIONS[statement.event].refused)
         if number in _ROLLED_BACK:
-            self._apply(_DOUBTFUL)
+            self._rolled_back_by_server()
         elif statement.event not in _COMMITTING:
             return
         if self._wrote_before and self.in_transaction:
             self.must_roll_back = (
                 f"with error {number} the server has rolled back what was written before, or at least may have."
             )
+
+    def _rolled_back_by_server(self) -> None:
+        """Note an error with which the transaction, or only the statement, was rolled back."""
+        # Whichever it was, a ROLLBACK leads back to what was before the first write.
+        kept = [] if self.explicit_begin else self._savepoints_before_writes()
+        self._apply(_DOUBTFUL)
+        self._savepoints = kept
 
     def _apply(self, change: _Change) -> None:
         if change.ends:
@@ -229,34 +239,64 @@ class TransactionState:
         if name in names:
             del self._savepoints[names.index(name) :]
 
-    def roll_back_to(self, savepoint: str) -> None:
-        """Roll back to a savepoint if nothing has been written since, which is then all that there is to do.
+    def _savepoints_before_writes(self) -> list[tuple[str, int]]:
+        """Return the savepoints before which nothing was written in the transaction."""
+        return [each for each in self._savepoints if each[1] == 0]
 
-        :raises MatrixOneInvalidRequestError: if something was written since, or may have been. The transaction
-            can only be rolled back as a whole from then on.
+    def roll_back_to(self, savepoint: str, roll_back: Callable[[], None]) -> None:
+        """Roll back to a savepoint without the server, which cannot.
+
+        If nothing was written since the savepoint, there is nothing to do. If nothing was written before it, the
+        whole transaction is rolled back, and the next statement begins another: in READ COMMITTED, in which the
+        server works, that makes no difference to a statement that follows.
+
+        :param roll_back: rolls back the transaction on the server and, if a BEGIN had begun it, sends another.
+        :raises MatrixOneInvalidRequestError: if something was written before and since, or may have been. The
+            transaction can only be rolled back as a whole from then on.
         """
-        if self.complete and dict(self._savepoints).get(savepoint) == self._writes:
-            self._forget_savepoint(savepoint)
-            self._savepoints.append((savepoint, self._writes))
-            return
+        written_before = dict(self._savepoints).get(savepoint)
+        if written_before is None or not self.complete or not self.in_transaction:
+            self._refuse_roll_back_to(written_before is not None)
+        elif written_before == 0 and (self.must_roll_back or self._writes) and self._is_surely_in_transaction:
+            kept = self._savepoints_before_writes()
+            roll_back()
+            self._savepoints = kept
+        elif self.must_roll_back or written_before != self._writes:
+            self._refuse_roll_back_to(True)
+        self._forget_savepoint(savepoint)
+        self._savepoints.append((savepoint, written_before or 0))
+
+    @property
+    def _is_surely_in_transaction(self) -> bool:
+        return self.explicit_begin or self.autocommit is False
+
+    def _refuse_roll_back_to(self, known: bool) -> NoReturn:
         if not self.in_transaction:
-            raise MatrixOneInvalidRequestError(
-                "begin_nested() cannot be rolled back: the connection is in AUTOCOMMIT, so that each statement in it "
-                "has been committed already."
-            )
-        self.must_roll_back = "a begin_nested() could not be rolled back, and what was written in it would be kept."
-        raise MatrixOneInvalidRequestError(_NO_ROLLBACK_TO if self.complete else _NO_ROLLBACK_TO + _INCOMPLETE)
+            raise MatrixOneInvalidRequestError(_IN_AUTOCOMMIT)
+        if not self.must_roll_back:
+            self.must_roll_back = "a begin_nested() could not be rolled back, and what was written in it would be kept."
+            reason = _INCOMPLETE if not self.complete else _WRITTEN if known else _ENDED_SINCE
+        else:
+            reason = self.must_roll_back
+        raise MatrixOneInvalidRequestError(f"begin_nested() cannot be rolled back: {reason} {_NOTHING_ROLLED_BACK}")
 
 
-_NO_ROLLBACK_TO = (
-    "begin_nested() cannot be rolled back once something has been written in it: MatrixOne accepts SAVEPOINT and "
-    "ignores it. Nothing was rolled back; the transaction can be rolled back as a whole with rollback(), and is not "
-    "committed any more. Give what may fail a transaction of its own on a second connection, or let it fail before "
-    "it writes."
+_IN_AUTOCOMMIT = (
+    "begin_nested() cannot be rolled back: the connection is in AUTOCOMMIT, so that each statement in it has been "
+    "committed already."
 )
+_WRITTEN = (
+    "something was written in it and something before it, and MatrixOne accepts SAVEPOINT but cannot roll back to it."
+)
+_ENDED_SINCE = "a statement in it has ended the transaction, or may have, such as a COMMIT, a SET or a CALL."
 _INCOMPLETE = (
-    " The statements of this connection are not all seen, because it was made by a creator= of yours: let that call "
-    "connect() of sqlalchemy_matrixone.pymysql, .aiomysql or .asyncmy instead of the driver's."
+    "MatrixOne accepts SAVEPOINT but cannot roll back to it, and whether something was written is not known, because "
+    "the connection was made by a creator= of yours: let that call connect() of sqlalchemy_matrixone.pymysql, "
+    ".aiomysql or .asyncmy instead of the driver's."
+)
+_NOTHING_ROLLED_BACK = (
+    "Nothing was rolled back. Call rollback(), which rolls back the whole transaction; it is not committed any more. "
+    "Give what may fail a transaction of its own on a second connection, or let it fail before it writes."
 )
 
 

@@ -170,16 +170,6 @@ def test_reading_the_level_leaves_a_connection_clean(server: Server, admin: Admi
         Recovery(connection).drop_snapshot("sc_snap")
 
 
-def test_begin_nested_says_why_it_cannot_work(server: Server):
-    with server.engine().connect() as connection, pytest.raises(exc.InvalidRequestError, match="SAVEPOINT"):
-        connection.begin_nested()
-    with Session(server.engine()) as session:
-        with pytest.raises(exc.InvalidRequestError, match="SAVEPOINT"), session.begin_nested():
-            session.execute(text("SELECT 1"))
-        session.rollback()
-        assert session.scalar(text("SELECT 1")) == 1
-
-
 def test_two_phase_says_why_it_cannot_work(server: Server):
     with server.engine().connect() as connection, pytest.raises(exc.InvalidRequestError, match="XA"):
         connection.begin_twophase()

@@ -38,7 +38,6 @@ class TestHasStatements:
             ["BEGIN", "INSERT INTO t VALUES (1)", "/* done */ COMMIT"],
             ["SET @x = 1"],
             ["INSERT INTO t VALUES (1)", "SET time_zone = '+00:00'"],
-            ["SAVEPOINT a", "RELEASE SAVEPOINT a"],
         ],
     )
     def test_connection_is_clean(self, statements):
@@ -57,6 +56,7 @@ class TestHasStatements:
             ["COMMIT; INSERT INTO t VALUES (1)"],
             ["INSERT INTO t VALUES (1); COMMIT"],
             ["SET TRANSACTION ISOLATION LEVEL READ COMMITTED"],
+            ["SAVEPOINT a", "RELEASE SAVEPOINT a"],
             ["CREATE SEQUENCE s"],
             [("SELECT * FROM nowhere", 1146)],
             [("SET sql_mode = 'garbage'", 20101)],
@@ -178,73 +178,151 @@ class TestMustRollBack:
         assert not state.must_roll_back
 
 
+INSERT = "INSERT INTO t VALUES (1)"
+
+
+def roll_back_to(state: TransactionState, savepoint: str) -> list[str]:
+    """Roll back to a savepoint; return what is sent for it."""
+    sent: list[str] = []
+
+    def roll_back() -> None:
+        begin = ["BEGIN"] if state.explicit_begin else []
+        for statement in ["ROLLBACK", *begin]:
+            follow(state, statement)
+            sent.append(statement)
+
+    state.roll_back_to(savepoint, roll_back)
+    return sent
+
+
 class TestSavepoints:
     @pytest.mark.parametrize(
         "statements",
         [
             [],
             ["SELECT 1"],
-            [("INSERT INTO t VALUES (1)", 1062)],
-            ["SAVEPOINT b", ("INSERT INTO t VALUES (1)", 1062), "RELEASE SAVEPOINT b"],
+            [(INSERT, 1062)],
+            ["SAVEPOINT b", (INSERT, 1062), "RELEASE SAVEPOINT b"],
         ],
     )
-    def test_rollback_to_does_nothing_if_nothing_was_written(self, statements):
-        state = run("INSERT INTO t VALUES (1)", "SAVEPOINT a", *statements)
-        state.roll_back_to("a")
+    @pytest.mark.parametrize("before", [[], [INSERT]])
+    def test_rollback_to_does_nothing_if_nothing_was_written_since(self, before, statements):
+        state = run(*before, "SAVEPOINT a", *statements)
+        assert roll_back_to(state, "a") == []
+        assert state.has_writes == bool(before)
         follow(state, "COMMIT")
 
     @pytest.mark.parametrize(
         "statement",
         [
-            "INSERT INTO t VALUES (2)",
+            INSERT,
             "SELECT 1 FOR UPDATE",
             "CREATE TABLE t (a INT)",
             ("DROP TABLE a, b", 1146),
-            ("UPDATE t SET a = 1", 20701),
-            ("INSERT INTO t VALUES (2)", 2013),
-            "CALL p()",
-            "COMMIT",
-            "RELEASE SAVEPOINT a",
+            (INSERT, 2013),
+            "RELEASE SAVEPOINT b",
         ],
     )
-    def test_rollback_to_is_refused_if_something_may_have_been_written(self, statement):
-        state = run("INSERT INTO t VALUES (1)", "SAVEPOINT a", statement)
-        with pytest.raises(InvalidRequestError, match=r"written in it.* rollback"):
-            state.roll_back_to("a")
+    def test_rollback_to_rolls_back_everything_if_nothing_was_written_before(self, statement):
+        state = run("SELECT 1", "SAVEPOINT a", "SAVEPOINT b", INSERT, statement)
+        assert roll_back_to(state, "a") == ["ROLLBACK"]
+        assert not state.has_writes
+        follow(state, INSERT)
+        assert roll_back_to(state, "a") == ["ROLLBACK"]
+        follow(state, "COMMIT")
+
+    @pytest.mark.parametrize("begin", [["BEGIN", "SAVEPOINT a"], ["SAVEPOINT a", "BEGIN"]])
+    def test_transaction_of_a_begin_is_begun_again(self, begin):
+        state = run(*begin, INSERT)
+        assert roll_back_to(state, "a") == ["ROLLBACK", "BEGIN"]
+        assert state.explicit_begin
+        assert roll_back_to(state, "a") == []
+
+    def test_begin_that_commits_something_ends_savepoints(self):
+        state = run("SAVEPOINT a", INSERT, "BEGIN")
+        with pytest.raises(InvalidRequestError, match="ended the transaction"):
+            roll_back_to(state, "a")
+
+    def test_deadlock_in_a_savepoint_can_be_rolled_back_if_nothing_was_written_before(self):
+        state = run("SAVEPOINT a", INSERT, ("UPDATE t SET a = 1", 20701))
+        assert state.must_roll_back
+        assert roll_back_to(state, "a") == ["ROLLBACK"]
+        assert not state.must_roll_back
+
+    @pytest.mark.parametrize(
+        ("statement", "reason"),
+        [
+            (INSERT, "written in it"),
+            ("SELECT 1 FOR UPDATE", "written in it"),
+            ("CREATE TABLE t (a INT)", "written in it"),
+            (("DROP TABLE a, b", 1146), "written in it"),
+            (("UPDATE t SET a = 1", 20701), "error 20701"),
+            ((INSERT, 2013), "written in it"),
+            ("CALL p()", "ended the transaction"),
+            ("COMMIT", "ended the transaction"),
+            ("SET @x = 1", "ended the transaction"),
+            ("RELEASE SAVEPOINT a", "ended the transaction"),
+        ],
+    )
+    def test_rollback_to_is_refused_if_something_was_written_before_and_since(self, statement, reason):
+        state = run(INSERT, "SAVEPOINT a", statement)
+        with pytest.raises(InvalidRequestError, match=rf"{reason}.* rollback"):
+            roll_back_to(state, "a")
         with pytest.raises(InvalidRequestError, match="Nothing was sent"):
             follow(state, "COMMIT")
         follow(state, "ROLLBACK")
         assert not state.must_roll_back
 
+    def test_rollback_to_is_refused_if_a_call_may_have_committed(self):
+        state = run("SAVEPOINT a", "CALL p()")
+        with pytest.raises(InvalidRequestError, match="ended the transaction"):
+            roll_back_to(state, "a")
+
     def test_writes_in_an_inner_savepoint_count_for_the_outer(self):
-        state = run("SAVEPOINT a", "SAVEPOINT b", "INSERT INTO t VALUES (1)", "RELEASE SAVEPOINT b")
+        state = run(INSERT, "SAVEPOINT a", "SAVEPOINT b", INSERT, "RELEASE SAVEPOINT b")
         with pytest.raises(InvalidRequestError):
-            state.roll_back_to("a")
+            roll_back_to(state, "a")
 
     def test_writes_before_an_inner_savepoint_leave_it_usable(self):
-        state = run("SAVEPOINT a", "INSERT INTO t VALUES (1)", "SAVEPOINT b")
-        state.roll_back_to("b")
-        with pytest.raises(InvalidRequestError):
-            state.roll_back_to("a")
+        state = run("SAVEPOINT a", INSERT, "SAVEPOINT b", ("INSERT INTO t VALUES (1)", 1062))
+        assert roll_back_to(state, "b") == []
+        assert state.has_writes
+        assert roll_back_to(state, "a") == ["ROLLBACK"]
 
     def test_savepoint_can_be_rolled_back_to_again(self):
         state = run("SAVEPOINT a", "SAVEPOINT b")
-        state.roll_back_to("a")
-        state.roll_back_to("a")
+        roll_back_to(state, "a")
+        roll_back_to(state, "a")
         with pytest.raises(InvalidRequestError):
-            state.roll_back_to("b")
+            roll_back_to(state, "b")
+
+    def test_rollback_that_fails_leaves_no_savepoint(self):
+        state = run("SAVEPOINT a", INSERT)
+
+        def lost() -> None:
+            follow(state, "ROLLBACK", 2013)
+            raise ConnectionError
+
+        with pytest.raises(ConnectionError):
+            state.roll_back_to("a", lost)
+        assert state.has_writes
 
     def test_rollback_to_in_autocommit_says_that_all_is_committed(self):
-        state = run("SAVEPOINT a", "INSERT INTO t VALUES (1)", autocommit=True)
+        state = run("SAVEPOINT a", INSERT, autocommit=True)
         with pytest.raises(InvalidRequestError, match="AUTOCOMMIT"):
-            state.roll_back_to("a")
+            roll_back_to(state, "a")
         assert not state.must_roll_back
+
+    def test_transaction_is_not_rolled_back_if_autocommit_is_not_known(self):
+        state = run("SAVEPOINT a", INSERT, autocommit=None)
+        with pytest.raises(InvalidRequestError, match="written in it"):
+            roll_back_to(state, "a")
 
     def test_rollback_to_of_a_state_that_is_not_complete_is_refused(self):
         state = TransactionState(complete=False)
         follow(state, "SAVEPOINT a")
         with pytest.raises(InvalidRequestError, match="creator="):
-            state.roll_back_to("a")
+            roll_back_to(state, "a")
 
     def test_rollback_to_is_never_sent(self):
         """The server fails it and undoes the statement before it."""
