@@ -110,10 +110,13 @@ def __getattr__(name: str) -> Any:
 
 
 # Another distribution has entry points of the same names; who imports this package means this dialect.
-for _name, _driver in (
-    ("matrixone", "pymysql"),
-    ("matrixone.pymysql", "pymysql"),
-    ("matrixone.aiomysql", "aiomysql"),
-    ("matrixone.asyncmy", "asyncmy"),
+for _name, _driver, _class in (
+    ("matrixone", "pymysql", "MatrixOneDialect"),
+    ("matrixone.pymysql", "pymysql", "MatrixOneDialect"),
+    ("matrixone.aiomysql", "aiomysql", "MatrixOneDialect"),
+    ("matrixone.asyncmy", "asyncmy", "MatrixOneDialect"),
+    ("mysql.matrixone", "pymysql", "MatrixOneMySQLDialect"),
+    ("mysql.matrixone_aiomysql", "aiomysql", "MatrixOneMySQLDialect"),
+    ("mysql.matrixone_asyncmy", "asyncmy", "MatrixOneMySQLDialect"),
 ):
-    _registry.register(_name, f"{__name__}.{_driver}", f"MatrixOneDialect_{_driver}")
+    _registry.register(_name, f"{__name__}.{_driver}", f"{_class}_{_driver}")

@@ -28,4 +28,11 @@ class MatrixOneDialect_aiomysql(MatrixOneDialect, MySQLDialect_aiomysql):  # typ
         return super().connect(*args, **kw)
 
 
+class MatrixOneMySQLDialect_aiomysql(MatrixOneDialect_aiomysql):
+    """``mysql+matrixone_aiomysql://``: for applications that look for MySQL by its name."""
+
+    name = "mysql"
+    supports_statement_cache = True
+
+
 dialect = MatrixOneDialect_aiomysql

@@ -28,4 +28,11 @@ class MatrixOneDialect_asyncmy(MatrixOneDialect, MySQLDialect_asyncmy):  # type:
         return super().connect(*args, **kw)
 
 
+class MatrixOneMySQLDialect_asyncmy(MatrixOneDialect_asyncmy):
+    """``mysql+matrixone_asyncmy://``: for applications that look for MySQL by its name."""
+
+    name = "mysql"
+    supports_statement_cache = True
+
+
 dialect = MatrixOneDialect_asyncmy

@@ -132,7 +132,7 @@ class MatrixOneDialect(MatrixOneReflection):
         forget(self, "insert_executemany_returning", "insert_executemany_returning_sort_by_parameter_order")
 
     def type_descriptor(self, typeobj: TypeEngine[Any]) -> TypeEngine[Any]:
-        if (variant := matrixone_types.variant_for(typeobj)) is not typeobj:
+        if (variant := matrixone_types.variant_for(typeobj, self)) is not typeobj:
             return variant.dialect_impl(self)
         return cast("TypeEngine[Any]", super().type_descriptor(typeobj))  # type: ignore[no-untyped-call]
 

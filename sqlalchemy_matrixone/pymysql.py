@@ -34,11 +34,19 @@ class MatrixOneDialect_pymysql(MatrixOneDialect, MySQLDialect_pymysql):  # type:
     @classmethod
     def get_async_dialect_cls(cls, url: URL) -> type[MatrixOneDialect]:
         """``matrixone://`` names no driver: with ``create_async_engine`` it means aiomysql."""
-        if url.drivername != "matrixone":
+        if url.drivername not in ("matrixone", "mysql+matrixone"):
             return cls.get_dialect_cls(url)
-        from .aiomysql import MatrixOneDialect_aiomysql
+        from .aiomysql import MatrixOneDialect_aiomysql, MatrixOneMySQLDialect_aiomysql
 
-        return MatrixOneDialect_aiomysql.get_dialect_cls(url)
+        asynchronous = MatrixOneDialect_aiomysql if url.drivername == "matrixone" else MatrixOneMySQLDialect_aiomysql
+        return asynchronous.get_dialect_cls(url)
+
+
+class MatrixOneMySQLDialect_pymysql(MatrixOneDialect_pymysql):
+    """``mysql+matrixone://``: for applications that look for MySQL by its name."""
+
+    name = "mysql"
+    supports_statement_cache = True
 
 
 dialect = MatrixOneDialect_pymysql

@@ -239,10 +239,13 @@ class MatrixOneDouble(mysql.DOUBLE):
         super().__init__(precision if scale is not None else None, scale, asdecimal, **kw)
 
 
-def variant_for(type_: types.TypeEngine[Any]) -> types.TypeEngine[Any]:
-    """The type that is meant on MatrixOne: one ``with_variant(…, "mysql")`` means its variant here too."""
+def variant_for(type_: types.TypeEngine[Any], dialect: Dialect) -> types.TypeEngine[Any]:
+    """Return the type that is meant on MatrixOne: ``with_variant(…, "mysql")`` is meant for it as well.
+
+    If there is a variant for each, that for the name of the dialect counts, as SQLAlchemy has it.
+    """
     variants = variants_of(type_)
-    return variants.get("matrixone") or variants.get("mysql") or type_
+    return variants.get(dialect.name) or variants.get("matrixone") or variants.get("mysql") or type_
 
 
 class MatrixOneTypeCompiler(MySQLTypeCompiler):
@@ -253,7 +256,7 @@ class MatrixOneTypeCompiler(MySQLTypeCompiler):
     """
 
     def process(self, type_: types.TypeEngine[Any], **kw: Any) -> str:
-        return super().process(variant_for(type_), **kw)
+        return super().process(variant_for(type_, self.dialect), **kw)
 
     def visit_vector(self, type_: Vector, **kw: Any) -> str:
         if type_.feature is not None:

@@ -5,13 +5,26 @@ Each use is a function that names its purpose and has a test of its effect in ``
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import alembic.op
+from alembic.ddl.mysql import MySQLImpl
 from alembic.util import CommandError
 
 if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext, RevisionStep
+    from sqlalchemy.engine import CursorResult
+
+
+class ExecutingImpl(MySQLImpl):
+    """MySQL's implementation with a hook for what it executes or prints."""
+
+    def in_own_words(self, construct: Any) -> Any:
+        """Return what is executed or printed in place of a construct."""
+        return construct
+
+    def _exec(self, construct: Any, *args: Any, **kw: Any) -> CursorResult[Any] | None:
+        return super()._exec(self.in_own_words(construct), *args, **kw)
 
 
 def running_context() -> MigrationContext:

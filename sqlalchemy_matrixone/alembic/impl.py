@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, cast
 
 from alembic.ddl.base import alter_table, format_column_name, format_server_default
-from alembic.ddl.impl import ComparisonResult
+from alembic.ddl.impl import ComparisonResult, DefaultImpl
 from alembic.ddl.mysql import MySQLAlterDefault, MySQLChangeColumn, MySQLImpl, MySQLModifyColumn
 from alembic.util import CommandError
 from sqlalchemy import CheckConstraint, TextClause, inspect, types
+from sqlalchemy.dialects import mysql
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.schema import Constraint
+from sqlalchemy.schema import Constraint, ExecutableDDLElement
 from sqlalchemy.sql.compiler import DDLCompiler
 
 from .. import types as matrixone_types
 from ..core.options import index_kind
 from ..core.release import Feature
+from ..core.server import MatrixOneServer
 from ..sql.table_ddl import check_finds_rows
 from . import snapshots as net
-from ._internals import running_context
+from ._internals import ExecutingImpl, running_context
 from .compare import names
 from .compare.defaults import canonical_default
 from .compare.indexes import index_differences, renamed_index
@@ -28,13 +31,13 @@ from .protection import reactivate_pitrs_after_commits
 
 if TYPE_CHECKING:
     from alembic.autogenerate.api import AutogenContext
-    from sqlalchemy import ClauseElement, Column, Connection, ForeignKeyConstraint, Index, UniqueConstraint
+    from sqlalchemy import ClauseElement, Column, Connection, Dialect, ForeignKeyConstraint, Index, UniqueConstraint
     from sqlalchemy.types import TypeEngine
 
     from ..base import MatrixOneDialect
 
 
-class MatrixOneImpl(MySQLImpl):
+class MatrixOneImpl(ExecutingImpl):
     """Alembic's MySQL, with the transactions that MatrixOne has.
 
     DDL rolls back there together with the rows that it changed, so that an upgrade over any number of
@@ -43,6 +46,9 @@ class MatrixOneImpl(MySQLImpl):
 
     __dialect__ = "matrixone"
     transactional_ddl = True
+
+    def in_own_words(self, construct: Any) -> Any:
+        return _InOwnWords(construct) if type(construct) in _SPELLINGS else construct
 
     def start_migrations(self) -> None:
         super().start_migrations()
@@ -207,25 +213,50 @@ def _no_alter_check(const: CheckConstraint) -> NoReturn:
     )
 
 
-# Alembic registers these for the dialects called mysql and mariadb alone.
+_OTHERS: Any = DefaultImpl.get_by_dialect(mysql.dialect())
 
 
-@compiles(MySQLAlterDefault, "matrixone")
-def _alter_default(element: MySQLAlterDefault, compiler: DDLCompiler, **kw: Any) -> str:
+class _CalledMySQL(MySQLImpl):
+    """Alembic knows one implementation for the dialects called mysql: MatrixOne's for ours, Alembic's for others."""
+
+    __dialect__ = "mysql"
+
+    def __new__(cls, dialect: Dialect, *args: Any, **kw: Any) -> Any:
+        return (MatrixOneImpl if isinstance(dialect, MatrixOneServer) else _OTHERS)(dialect, *args, **kw)
+
+
+class _InOwnWords(ExecutableDDLElement):
+    """An ALTER TABLE of Alembic's, which compiles it in MySQL's words if the dialect is called mysql."""
+
+    def __init__(self, element: Any) -> None:
+        self.element = element
+
+
+@compiles(_InOwnWords)
+def _compile(element: _InOwnWords, compiler: DDLCompiler, **kw: Any) -> str:
+    return _SPELLINGS[type(element.element)](element.element, compiler)
+
+
+def _alter_default(element: MySQLAlterDefault, compiler: DDLCompiler) -> str:
     change = "DROP DEFAULT" if element.default is None else f"SET DEFAULT {_default(compiler, element.default)}"
     return f"{_alter_table(element, compiler)} ALTER COLUMN {_column(compiler, element.column_name)} {change}"
 
 
-@compiles(MySQLModifyColumn, "matrixone")
-def _modify_column(element: MySQLModifyColumn, compiler: DDLCompiler, **kw: Any) -> str:
+def _modify_column(element: MySQLModifyColumn, compiler: DDLCompiler) -> str:
     column = _column(compiler, element.column_name)
     return f"{_alter_table(element, compiler)} MODIFY {column} {_specification(element, compiler)}"
 
 
-@compiles(MySQLChangeColumn, "matrixone")
-def _change_column(element: MySQLChangeColumn, compiler: DDLCompiler, **kw: Any) -> str:
+def _change_column(element: MySQLChangeColumn, compiler: DDLCompiler) -> str:
     columns = f"{_column(compiler, element.column_name)} {_column(compiler, element.newname)}"
     return f"{_alter_table(element, compiler)} CHANGE {columns} {_specification(element, compiler)}"
+
+
+_SPELLINGS: dict[type[Any], Callable[[Any, DDLCompiler], str]] = {
+    MySQLAlterDefault: _alter_default,
+    MySQLModifyColumn: _modify_column,
+    MySQLChangeColumn: _change_column,
+}
 
 
 def _alter_table(element: Any, compiler: DDLCompiler) -> str:

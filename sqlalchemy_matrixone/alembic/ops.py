@@ -27,6 +27,7 @@ from ..core.arguments import (
     check_timestamp,
     table_of,
 )
+from ..core.server import URLS, MatrixOneServer
 from ..core.statement import MatrixOneDDL
 from ..exc import MatrixOneArgumentError
 from ..recovery.constructs import (
@@ -98,11 +99,8 @@ class RecoveryOp(MigrateOperation):
 @Operations.implementation_for(RecoveryOp)
 def _run(operations: Operations, op: RecoveryOp) -> None:
     context = operations.get_context()
-    if context.dialect.name != "matrixone":
-        raise CommandError(
-            f"op.{op.operation}() needs a URL of matrixone+pymysql://, matrixone+aiomysql:// or "
-            f"matrixone+asyncmy://; this one is of {context.dialect.name}"
-        )
+    if not isinstance(context.dialect, MatrixOneServer):
+        raise CommandError(f"op.{op.operation}() needs a URL of {URLS}; this one is of {context.dialect.name}")
     element = op.element(context.dialect.default_schema_name)
     if isinstance(element, BranchDDL):
         element.compile(dialect=context.dialect)  # refuses what the release has not before anything is committed

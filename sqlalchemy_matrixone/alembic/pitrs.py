@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from alembic.operations.ops import CreateTableOp, MigrateOperation, UpgradeOps
 from alembic.util import CommandError, PriorityDispatchResult, to_list
@@ -18,6 +18,7 @@ from sqlalchemy import MetaData
 from ..core.arguments import check_flag
 from ..core.names import fold
 from ..core.options import PITR_OPTION as TABLE_OPTION
+from ..core.server import MatrixOneServer
 from ..exc import Reason, RecoveryError
 from ..recovery import catalog
 from ..recovery.constructs import CreatePitr
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     # Half imported while Alembic loads its plugins.
     from alembic.autogenerate.api import AutogenContext
     from alembic.runtime.migration import MigrationContext
-
-    from ..core.server import MatrixOneServer
 
 DROP_OPTION = "matrixone_drop_pitrs"
 TYPE = TABLE_OPTION
@@ -102,8 +101,10 @@ def compare_pitrs(
     PITRs are dropped first and created last, so that in both directions a PITR is there only while its
     table is.
     """
+    dialect = context.dialect
+    if not isinstance(dialect, MatrixOneServer):  # one of MySQL
+        return PriorityDispatchResult.CONTINUE
     _tidy_tables(upgrade_ops)
-    dialect = cast("MatrixOneServer", context.dialect)
     own = _CurrentNames(dialect.default_account_name, dialect.default_schema_name)
     wanted = _declared(context, own)
     drop_others = check_flag(DROP_OPTION, context.opts.get(DROP_OPTION, False))

@@ -22,17 +22,23 @@ def setup(plugin: Plugin) -> None:
     from . import impl, ops, pitrs, render  # noqa: F401  they register themselves
     from .compare import names
 
-    plugin.add_autogenerate_comparator(
-        pitrs.compare_pitrs,
-        "schema",
-        "matrixone_pitrs",
-        qualifier="matrixone",
-        # After the tables, so that a PITR comes after its table.
-        priority=DispatchPriority.LAST,
-    )
-    plugin.add_autogenerate_comparator(
-        names.refuse_capitals, "schema", "matrixone_names", qualifier="matrixone", priority=DispatchPriority.FIRST
-    )
+    # The dialect of mysql+matrixone:// is called mysql.
+    for qualifier in ("matrixone", "mysql"):
+        plugin.add_autogenerate_comparator(
+            pitrs.compare_pitrs,
+            "schema",
+            "matrixone_pitrs",
+            qualifier=qualifier,
+            # After the tables, so that a PITR comes after its table.
+            priority=DispatchPriority.LAST,
+        )
+        plugin.add_autogenerate_comparator(
+            names.refuse_capitals,
+            "schema",
+            "matrixone_names",
+            qualifier=qualifier,
+            priority=DispatchPriority.FIRST,
+        )
 
 
 class _IterableModule(ModuleType):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from ..exc import MatrixOneArgumentError, MatrixOneInvalidRequestError, Reason, RecoveryError, reason_of
 from .connection import following, state_of
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 SYS_ACCOUNT = "sys"
 
+URLS = "matrixone+pymysql://, matrixone+aiomysql://, matrixone+asyncmy:// or mysql+matrixone://"
+"""The URLs that messages name."""
+
 OUTSIDE_TRANSACTION = "matrixone_outside_transaction"
 """Execution option of the SHOW statements that the server refuses inside a transaction, as it does the DDL.
 
@@ -24,7 +27,10 @@ Its value is the error to raise for it.
 
 
 class MatrixOneServer(IsolationLevelHook):
-    """Part of the dialect: what its other parts ask of it."""
+    """Part of the dialect: what its other parts ask of it.
+
+    What is an instance is a dialect of MatrixOne; its name may be ``mysql``.
+    """
 
     name = "matrixone"
     supports_statement_cache = True
@@ -131,12 +137,9 @@ def matrixone_dialect(connection: Connection) -> MatrixOneServer:
     :raises MatrixOneArgumentError: where the connection is one of another dialect.
     """
     dialect = connection.dialect
-    if dialect.name != "matrixone":
-        raise MatrixOneArgumentError(
-            "this needs an engine of matrixone+pymysql://, matrixone+aiomysql:// or matrixone+asyncmy://, "
-            f"not of {dialect.name}+{dialect.driver}://"
-        )
-    return cast("MatrixOneServer", dialect)
+    if not isinstance(dialect, MatrixOneServer):
+        raise MatrixOneArgumentError(f"this needs an engine of {URLS}, not of {dialect.name}+{dialect.driver}://")
+    return dialect
 
 
 def convert_zone(connection: Connection, times: list[str], source: str, target: str) -> list[str]:

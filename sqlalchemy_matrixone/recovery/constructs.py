@@ -26,7 +26,7 @@ from ..core.arguments import (
     check_timestamp,
 )
 from ..core.names import fold
-from ..core.server import matrixone_dialect
+from ..core.server import MatrixOneServer, matrixone_dialect
 from ..core.statement import MatrixOneDDL
 from ..exc import MatrixOneArgumentError, PitrError, RestoreError, SnapshotError
 from . import catalog
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Table
     from sqlalchemy.engine import Connection, CursorResult
 
-    from ..core.server import MatrixOneServer
     from ..core.sqlalchemy_internals import Execute
 
 
@@ -72,7 +71,7 @@ class RecoveryDDL(MatrixOneDDL):
         dialect.refuse_in_transaction(connection, self.error, operation.upper().replace("_", " "), hint)
 
     def run_on(self, connection: Connection, options: Mapping[str, Any], execute: Execute) -> CursorResult[Any]:
-        if connection.dialect.name != "matrixone":
+        if not isinstance(connection.dialect, MatrixOneServer):
             return self._execute_plainly(connection, execute)
         attempt = self._attempt(connection, options)
         element = self._resolved(connection, options).copy_with(attempt=attempt)

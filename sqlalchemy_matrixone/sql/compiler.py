@@ -107,14 +107,23 @@ class MatrixOneCompiler(AsOfCompiler, DiffCompiler, StatementHooks):
             )
 
     def visit_update(self, update_stmt: dml.Update, *args: Any, **kw: Any) -> str:
-        return super().visit_update(_with_limit_of_mysql(update_stmt), *args, **kw)
+        return super().visit_update(self._with_limit(update_stmt), *args, **kw)
 
     def visit_delete(self, delete_stmt: dml.Delete, *args: Any, **kw: Any) -> str:
-        return super().visit_delete(_with_limit_of_mysql(delete_stmt), *args, **kw)
+        return super().visit_delete(self._with_limit(delete_stmt), *args, **kw)
+
+    def _with_limit(self, statement: _Limited) -> _Limited:
+        """Return a statement whose limit has the name that MySQL's compiler looks for.
+
+        Without the limit, more rows would be changed than were meant.
+        """
+        limits = (statement.kwargs.get(f"{name}_limit") for name in ("matrixone", "mysql"))
+        limit = next((limit for limit in limits if limit is not None), None)
+        return statement if limit is None else statement.with_dialect_options(**{f"{self.dialect.name}_limit": limit})
 
     def applicable_prefixes(self, prefixes: Iterable[tuple[Any, str]]) -> list[tuple[Any, str]]:
         """Include those for ``dialect="mysql"``, such as the ``IGNORE`` of an INSERT."""
-        return [(prefix, self.dialect.name if name == "mysql" else name) for prefix, name in prefixes]
+        return [(prefix, self.dialect.name if name in ("mysql", "matrixone") else name) for prefix, name in prefixes]
 
     def visit_like_op_binary(self, binary: elements.BinaryExpression[Any], operator: Any, **kw: Any) -> str:
         if self._ignores_escape(binary):
@@ -266,18 +275,10 @@ class MatrixOneCompiler(AsOfCompiler, DiffCompiler, StatementHooks):
             column = column.element
         if not isinstance(column, schema.Column):
             return True
-        type_ = variant_for(column.type)
+        type_ = variant_for(column.type, self.dialect)
         while isinstance(type_, types.TypeDecorator):
-            type_ = variant_for(type_.type_engine(self.dialect))
+            type_ = variant_for(type_.type_engine(self.dialect), self.dialect)
         return not (isinstance(type_, mysql.SET) or (isinstance(type_, types.Enum) and type_.native_enum))
-
-
-def _with_limit_of_mysql(statement: _Limited) -> _Limited:
-    """A limit under ``mysql_limit`` counts too: without it, more rows would go than were meant."""
-    limit = statement.kwargs.get("mysql_limit")
-    if limit is None or statement.kwargs.get("matrixone_limit") is not None:
-        return statement
-    return statement.with_dialect_options(matrixone_limit=limit)
 
 
 def _number(type_: Any) -> str:

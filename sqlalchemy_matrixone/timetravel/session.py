@@ -19,6 +19,7 @@ from sqlalchemy.orm.attributes import flag_dirty, instance_state
 
 from ..core.arguments import Timestamp
 from ..core.connection import has_changes
+from ..core.server import URLS, MatrixOneServer
 from ..core.sqlalchemy_internals import attach, detach, new_identity_map, replace_identity_map
 from ..exc import MatrixOneArgumentError, MatrixOneInvalidRequestError
 from .point_in_time import AsOfOption, PointInTime
@@ -228,9 +229,9 @@ class _TimeTravel:
                 "as text(). Leave the block first."
             )
         dialect = self._session.get_bind(**state.bind_arguments).dialect
-        if dialect.name != "matrixone":
+        if not isinstance(dialect, MatrixOneServer):
             raise MatrixOneInvalidRequestError(
-                f"time_travel() needs a matrixone engine, and this is one of {dialect.name}"
+                f"time_travel() needs an engine of {URLS}, not of {dialect.name}+{dialect.driver}://"
             )
         if not self._blocks:
             raise MatrixOneInvalidRequestError("nothing can be read in the middle of a rollback within time_travel()")

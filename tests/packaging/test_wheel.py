@@ -50,9 +50,13 @@ def test_entry_points_lead_to_the_dialects(python: Path, tmp_path: Path):
     code = """
 from importlib.metadata import entry_points
 found = {point.name for point in entry_points(group="sqlalchemy.dialects") if point.dist.name == "sqlalchemy-matrixone"}
-assert found == {"matrixone", "matrixone.pymysql", "matrixone.aiomysql", "matrixone.asyncmy"}, found
+assert found == {
+    "matrixone", "matrixone.pymysql", "matrixone.aiomysql", "matrixone.asyncmy",
+    "mysql.matrixone", "mysql.matrixone_aiomysql", "mysql.matrixone_asyncmy",
+}, found
 import sqlalchemy
 assert sqlalchemy.create_engine("matrixone+pymysql://dump@localhost").dialect.name == "matrixone"
+assert sqlalchemy.create_engine("mysql+matrixone://dump@localhost").dialect.name == "mysql"
 """
     run(python, "-W", "error", "-c", code, cwd=tmp_path)
 

@@ -117,7 +117,7 @@ class Server:
     def engine(self, url: URL | None = None, **kwargs: Any) -> Engine:
         """Return an engine that is disposed of after the test."""
         url = url or self.url()
-        if url.drivername.endswith("pymysql"):
+        if not url.drivername.endswith(("aiomysql", "asyncmy")):
             # A tape cannot hold TLS, and loading certificates takes longer than a test.
             kwargs["connect_args"] = {"ssl_disabled": True} | kwargs.get("connect_args", {})
         return self.disposes_of(create_engine(url, **kwargs))

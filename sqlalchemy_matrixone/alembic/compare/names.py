@@ -10,6 +10,7 @@ from sqlalchemy import Constraint, ForeignKeyConstraint, Index, Table, UniqueCon
 from sqlalchemy.sql.elements import conv
 
 from ...core.names import fold
+from ...core.server import MatrixOneServer
 
 if TYPE_CHECKING:
     from alembic.autogenerate.api import AutogenContext
@@ -58,6 +59,8 @@ def refuse_capitals(
     :raises CommandError: where a table is declared under a name with capitals, and there under that in lower case.
         Alembic takes the two for different tables, and would drop the one with its rows.
     """
+    if not isinstance(context.dialect, MatrixOneServer):  # one of MySQL
+        return PriorityDispatchResult.CONTINUE
     for table in context.sorted_tables:
         if table.fullname != fold(table.fullname) and _is_there(context, table, schemas):
             raise CommandError(
