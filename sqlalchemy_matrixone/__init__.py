@@ -1,8 +1,10 @@
 """MatrixOne for SQLAlchemy: a dialect, and the database's recovery features as SQLAlchemy constructs."""
 
+from importlib.util import find_spec as _find_spec
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.dialects import registry as _registry
+from sqlalchemy.dialects.mysql import insert
 
 from .branches.constructs import (
     CloneDatabase,
@@ -48,6 +50,7 @@ from .sql import ddl_compiler as _compiler  # noqa: F401  teaches the constructs
 from .timetravel.changes import changes_since
 from .timetravel.session import time_travel
 from .timetravel.tables import as_of
+from .types import DATALINK, GEOMETRY, UUID, VECBF16, VECF16, VECF32, VECF64, VECINT8, VECUINT8, Vector
 
 if TYPE_CHECKING:
     from .recovery.asyncio import AsyncRecovery
@@ -55,6 +58,15 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "DATALINK",
+    "GEOMETRY",
+    "UUID",
+    "VECBF16",
+    "VECF16",
+    "VECF32",
+    "VECF64",
+    "VECINT8",
+    "VECUINT8",
     "AlterPitr",
     "AsyncRecovery",
     "Blocker",
@@ -94,10 +106,14 @@ __all__ = [
     "RowsPreview",
     "Snapshot",
     "SnapshotError",
+    "Vector",
     "as_of",
     "changes_since",
+    "insert",
     "time_travel",
 ]
+if not TYPE_CHECKING and _find_spec("greenlet") is None:
+    __all__.remove("AsyncRecovery")
 
 
 def __getattr__(name: str) -> Any:

@@ -12,6 +12,7 @@ from sqlalchemy.orm.util import AliasedClass
 from sqlalchemy.sql.selectable import FromClauseAlias
 
 from sqlalchemy_matrixone import (
+    VECF32,
     AsyncRecovery,
     CloneTable,
     CreatePitr,
@@ -25,7 +26,9 @@ from sqlalchemy_matrixone import (
     RecoveryWindow,
     RestorePitr,
     Snapshot,
+    Vector,
     as_of,
+    insert,
     time_travel,
 )
 
@@ -37,6 +40,7 @@ class Base(DeclarativeBase):
 class Order(Base):
     __tablename__ = "orders"
     id: Mapped[int] = mapped_column(primary_key=True)
+    embedding: Mapped[list[float] | None] = mapped_column(VECF32(3))
 
 
 ITEMS = Table("items", MetaData(), Column("id", Integer, primary_key=True))
@@ -69,6 +73,12 @@ def read_the_past(session: Session, polymorphic: AliasedClass[Order]) -> None:
     assert_type(as_of(polymorphic, snapshot="s"), AliasedClass[Order])
     with time_travel(session, timestamp=dt.datetime.now(dt.UTC)) as travelling:
         assert_type(travelling, Session)
+
+
+def write(session: Session, vector: Vector) -> None:
+    session.execute(insert(Order).values(id=1).on_duplicate_key_update(embedding=[1, 2, 3]))
+    assert_type(session.get_one(Order, 1).embedding, list[float] | None)
+    assert_type(vector.dimension, int | None)
 
 
 def copy(session: Session) -> None:

@@ -8,12 +8,14 @@ import sys
 import pytest
 from pymysql.err import IntegrityError, OperationalError
 from sqlalchemy import create_engine, exc
+from sqlalchemy.dialects import mysql
 from sqlalchemy.dialects.mysql.base import MySQLDialect
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.orm import Session
 
-from sqlalchemy_matrixone import time_travel
+import sqlalchemy_matrixone
+from sqlalchemy_matrixone import time_travel, types
 from sqlalchemy_matrixone.aiomysql import MatrixOneDialect_aiomysql
 from sqlalchemy_matrixone.asyncmy import MatrixOneDialect_asyncmy
 from sqlalchemy_matrixone.base import MatrixOneDialect
@@ -121,9 +123,20 @@ def test_who_is_not_async_needs_no_greenlet():
 import sys
 sys.modules["greenlet"] = None
 import sqlalchemy_matrixone, sqlalchemy_matrixone.pymysql
+from sqlalchemy_matrixone import *
+assert Recovery is sqlalchemy_matrixone.Recovery
+assert "AsyncRecovery" not in globals()
 assert "sqlalchemy.ext.asyncio" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_all_public_names_are_at_the_root():
+    names: dict[str, object] = {}
+    exec("from sqlalchemy_matrixone import *", names)
+    assert names.keys() >= set(sqlalchemy_matrixone.__all__) >= {"AsyncRecovery", "VECF32", "insert", *types.__all__}
+    assert len(set(sqlalchemy_matrixone.__all__)) == len(sqlalchemy_matrixone.__all__)
+    assert names["insert"] is mysql.insert
 
 
 def test_importing_changes_nothing_for_other_dialects():
