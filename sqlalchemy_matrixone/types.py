@@ -68,6 +68,15 @@ class Vector(types.UserDefinedType[list[float]]):
     def __init__(self, dimension: int | None = None) -> None:
         self.dimension = dimension
 
+    def get_col_spec(self, **kw: Any) -> str:
+        """
+        :raises MatrixOneCompileError: always; the types of columns are its subclasses.
+        """
+        raise MatrixOneCompileError(
+            "Vector is the base of the vector types and not the type of a column: use VECF32, VECF64, VECF16, "
+            "VECBF16, VECINT8 or VECUINT8"
+        )
+
     @property
     def python_type(self) -> type[list[Any]]:
         return list
