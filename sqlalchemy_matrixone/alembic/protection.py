@@ -8,7 +8,6 @@ from sqlalchemy import event, exc
 
 from ..core.connection import state_of
 from ..exc import Reason, RecoveryError
-from ..recovery import catalog
 from ..recovery.reactivation import reactivate_pitrs
 from .transaction import log
 
@@ -40,9 +39,8 @@ def _reactivate(engine: Engine) -> None:
         return
     try:
         with engine.connect() as connection:
-            if any(pitr.active is False for pitr in catalog.get_pitrs(connection, database=database)):
-                for pitr in reactivate_pitrs(connection, database=database):
-                    log.info("PITR %s protects database %s after the migration", pitr.name, database)
+            for pitr in reactivate_pitrs(connection, database=database):
+                log.info("PITR %s protects database %s after the migration", pitr.name, database)
     except (exc.SQLAlchemyError, RecoveryError) as failed:
         if isinstance(failed, RecoveryError) and failed.reason is Reason.NOT_PERMITTED:
             log.info("PITRs were not checked after the migration: only an account's administrator may read them")

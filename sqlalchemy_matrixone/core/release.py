@@ -96,7 +96,6 @@ class Feature(Enum):
     NARROW_VECTORS = (4, 2, 0), "VECF16, VECBF16, VECINT8 and VECUINT8"
     RETURNING = (4, 2, 0), "RETURNING"
     JSON_NULL = (4, 2, 0), "null of JSON, NULL before"
-    JSON_CAST_UNQUOTED = (4, 2, 0), "CAST to CHAR takes the quotes off a JSON string"
     SET_AS_NUMBER = (4, 2, 0), "SET as a number beside its text"
 
     @property

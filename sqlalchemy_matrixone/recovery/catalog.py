@@ -206,8 +206,9 @@ def _protects_by_time(
         return False
     if found.created == str(row[1])[:19]:
         return None  # the second in which both were created does not tell which was first
-    # From 4.1 on it may hold a former id of an object that is older than the PITR too.
-    if found.created < str(row[1])[:19] and not matrixone_dialect(connection).supports(Feature.LOGICAL_TABLE_ID):
+    # From 4.1 on it may hold a former id of a table that is older than the PITR too.
+    holds_present_id = table is None or not matrixone_dialect(connection).supports(Feature.LOGICAL_TABLE_ID)
+    if found.created < str(row[1])[:19] and holds_present_id:
         return True
     held = _id_held_since(connection, database, table, created_at)
     return None if held is None else held == found.id
@@ -217,17 +218,18 @@ def _id_held_since(connection: Connection, database: str, table: str | None, cre
     """Return the id that a PITR created before that second holds of this object; None if it cannot be read."""
     dialect = matrixone_dialect(connection)
     column = "rel_logical_id" if dialect.supports(Feature.LOGICAL_TABLE_ID) else "rel_id"
-    moment = f"{created_at:%Y-%m-%d %H:%M:%S}"
+    # A TIMESTAMP of more than an hour ago is refused, unless it is a snapshot's. MO_TS is not.
+    moment = int((created_at - _EPOCH).total_seconds()) * 10**9
     with dialect.preserving_clean_state(connection):
         try:
             if table is None:
                 return connection.exec_driver_sql(
-                    f"SELECT dat_id FROM mo_catalog.mo_database {{TIMESTAMP = '{moment}'}} "
+                    f"SELECT dat_id FROM mo_catalog.mo_database {{MO_TS = {moment}}} "
                     "WHERE account_id = current_account_id() AND datname = %s",
                     (database,),
                 ).scalar()
             return connection.exec_driver_sql(
-                f"SELECT {column} FROM mo_catalog.mo_tables {{TIMESTAMP = '{moment}'}} "
+                f"SELECT {column} FROM mo_catalog.mo_tables {{MO_TS = {moment}}} "
                 "WHERE account_id = current_account_id() AND reldatabase = %s AND relname = %s",
                 (database, table),
             ).scalar()

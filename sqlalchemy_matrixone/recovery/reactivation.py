@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import exc
 
 from ..core.names import fold
+from ..core.server import matrixone_dialect
 from ..exc import PitrError, Reason, RecoveryError, RecoveryWarning
 from . import catalog
 from .constructs import AlterPitr, CreatePitr
@@ -35,10 +36,14 @@ def reactivate_pitrs(connection: Connection, **target: Any) -> list[Pitr]:
     :param target: the keywords of :meth:`Recovery.list_pitrs`, to consider only some of the PITRs.
     :return: the PITRs that were created or altered.
     """
-    pitrs = catalog.get_pitrs(connection)
+    chosen = catalog.get_pitrs(connection, **target)
+    ranges = _ranges_to_restore(connection, chosen)
+    if not ranges:
+        return []
+    pitrs = catalog.get_pitrs(connection) if target else chosen
     changed = [
         name
-        for database, needed in ranges_to_restore(connection, catalog.get_pitrs(connection, **target)).items()
+        for database, needed in ranges.items()
         if (name := _protect(connection, database, needed, pitrs)) is not None
     ]
     return [pitr for pitr in catalog.get_pitrs(connection) if pitr.name in changed] if changed else []
@@ -57,7 +62,7 @@ def reactivate_after_restore(connection: Connection) -> None:
         )
 
 
-def ranges_to_restore(connection: Connection, pitrs: Sequence[Pitr]) -> dict[str, PitrRange]:
+def _ranges_to_restore(connection: Connection, pitrs: Sequence[Pitr]) -> dict[str, PitrRange]:
     """Return the databases that hold objects of inactive PITRs, each with the longest of their ranges."""
     inactive = [(pitr, pitr.database) for pitr in pitrs if pitr.active is False and pitr.database is not None]
     present = catalog.present_objects(connection, [(database, pitr.table) for pitr, database in inactive])
@@ -71,7 +76,7 @@ def ranges_to_restore(connection: Connection, pitrs: Sequence[Pitr]) -> dict[str
 
 def _protect(connection: Connection, database: str, needed: PitrRange, pitrs: Sequence[Pitr]) -> str | None:
     """Create or lengthen the PITR of a database, and return its name; None if the database is protected already."""
-    account = getattr(connection.dialect, "default_account_name", None)
+    account = matrixone_dialect(connection).default_account_name
     covering = [pitr for pitr in pitrs if pitr.active and _covers(pitr, database, account)]
     if any(_reaches(pitr, needed) for pitr in covering):
         return None

@@ -304,8 +304,8 @@ class Recovery:
         The window of a PITR begins when its range was last changed, though moments before may be complete. It ends now,
         also for a table that was dropped since.
 
-        :raises RecoveryError: if the server refuses, or what it sends cannot be read; from 3.0 on also if another account
-            has several tables.
+        :raises RecoveryError: if the server refuses, or what it sends cannot be read; from 3.0 on also if another
+            account has several tables.
         """
         self._make_clean(RecoveryError, table)
         return windows.get_recovery_windows(self._connection(table), account=account, database=database, table=table)
