@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+from sqlalchemy_matrixone.core.sql_mode import WITHOUT_MODE
 from tests.scenarios.tape import CONNECT, Exchange, Player
 
 
@@ -59,6 +60,16 @@ def connected(*exchanges: Exchange) -> list[Exchange]:
         Exchange("LOGIN dump", ok(2)),
         Exchange("QUERY SET NAMES utf8mb4", ok()),
         Exchange("QUERY SET AUTOCOMMIT = 0", ok()),
+        *exchanges,
+    ]
+
+
+def connected_by_dialect(*exchanges: Exchange, version: bytes = b"v4.2.0") -> list[Exchange]:
+    """What the dialect sends to connect to a server from 4.2 on, and then the exchanges."""
+    return [
+        Exchange(CONNECT, greeting(flags=0xA68F & ~0x0800, version=version)),
+        *connected()[1:3],
+        Exchange(f"QUERY SET AUTOCOMMIT = 0, {WITHOUT_MODE}", ok()),
         *exchanges,
     ]
 

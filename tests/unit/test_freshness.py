@@ -6,23 +6,24 @@ import warnings
 from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pymysql
 import pytest
 from sqlalchemy import create_engine, event, exc
 
 from sqlalchemy_matrixone import CreatePitr, CreateSnapshot, RecoveryError, RecoveryWarning, RestoreSnapshot
+from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
 from sqlalchemy_matrixone.recovery.freshness import SEE_ALL_COMMITS, see_all_commits
 from tests.scenarios.tape import Exchange
-from tests.unit.fake_server import connected, greeting, ok, playing, row
+from tests.unit.fake_server import connected_by_dialect, ok, playing, row
 
 FACTS = "QUERY SELECT DATABASE(), @@transaction_isolation, @@sql_mode, @@lower_case_table_names, current_account_name()"
 
 
 def sent(construct: Any, account: str, before: str = "") -> list[str]:
     """Return what is sent to execute a construct, on a connection on which something else has run before."""
-    exchanges = connected(Exchange(FACTS, row("", "READ-COMMITTED", "", "1", account)))
-    exchanges[0].answer = greeting(flags=0xA68F & ~0x0800, version=b"v4.2.0")
+    exchanges = connected_by_dialect(Exchange(FACTS, row("", "READ-COMMITTED", "", "1", account)))
     exchanges += [Exchange("QUERY ROLLBACK", ok()), Exchange(f"QUERY {before}", row("1"))]
     statements: list[str] = []
     with playing(*exchanges) as player:
@@ -61,9 +62,8 @@ def refusing(number: int, message: str) -> Any:
     def refuse(statement: str) -> None:
         raise exc.OperationalError(statement, None, pymysql.OperationalError(number, message))
 
-    dialect = SimpleNamespace(
-        name="matrixone", default_account_name="sys", preserving_clean_state=lambda connection: nullcontext()
-    )
+    dialect = Mock(MatrixOneDialect_pymysql, default_account_name="sys")
+    dialect.preserving_clean_state.return_value = nullcontext()
     return SimpleNamespace(dialect=dialect, exec_driver_sql=refuse)
 
 

@@ -17,7 +17,7 @@ from sqlalchemy_matrixone.core.release import (
     parse_release,
 )
 from tests.scenarios.tape import Exchange
-from tests.unit.fake_server import connected, greeting, ok, playing, row
+from tests.unit.fake_server import connected_by_dialect, ok, playing, row
 
 
 @pytest.mark.parametrize(
@@ -68,8 +68,7 @@ FACTS = "QUERY SELECT DATABASE(), @@transaction_isolation, @@sql_mode, @@lower_c
     ],
 )
 def test_untested_server_is_logged_once_for_each_engine(caplog, version, parameters, logged):
-    exchanges = connected()
-    exchanges[0].answer = greeting(flags=0xA68F & ~0x0800, version=version)
+    exchanges = connected_by_dialect(version=version)
     facts = Exchange(FACTS, row("", "READ-COMMITTED", "", "1", "sys"))
     with playing(*exchanges, facts, Exchange("QUERY ROLLBACK", ok())) as player:
         engine = create_engine(f"matrixone+pymysql://dump:111@127.0.0.1:{player.port}?charset=utf8mb4{parameters}")
