@@ -319,8 +319,8 @@ def test_reflected_default_is_rendered_without_bind_parameters():
 
 
 def test_isolation_level_is_checked_before_sqlalchemy_looks_for_it():
-    connection = Mock(server_version="8.0.30-MatrixOne-v4.2.0")
-    connection.get_server_info.return_value = connection.server_version
+    connection = Mock(driver_connection=None)
+    connection.get_server_info.return_value = "8.0.30-MatrixOne-v4.2.0"
     engine = create_engine("matrixone+pymysql://", isolation_level="repeatable_read", creator=lambda: connection)
     with pytest.raises(MatrixOneArgumentError, match="'REPEATABLE READ' was not set"):
         engine.connect()
