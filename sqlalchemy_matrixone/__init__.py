@@ -47,7 +47,7 @@ from .recovery.rows.values import RestoredRows, RowChange, RowsPreview
 from .recovery.session import Recovery
 from .recovery.values import Pitr, RecoveryWindow, Snapshot
 from .sql import ddl_compiler as _compiler  # noqa: F401  teaches the constructs to the mysql dialects too
-from .timetravel.changes import changes_since
+from .timetravel.changes import changes_between, changes_since
 from .timetravel.session import time_travel
 from .timetravel.tables import as_of
 from .types import DATALINK, GEOMETRY, UUID, VECBF16, VECF16, VECF32, VECF64, VECINT8, VECUINT8, Vector
@@ -108,6 +108,7 @@ __all__ = [
     "SnapshotError",
     "Vector",
     "as_of",
+    "changes_between",
     "changes_since",
     "insert",
     "time_travel",

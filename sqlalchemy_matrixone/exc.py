@@ -268,3 +268,11 @@ def reason_of(error: BaseException) -> Reason:
         if re.search(pattern, text):
             return reason
     return _CODES.get(orig.args[0], Reason.OTHER) if orig.args else Reason.OTHER
+
+
+def is_missing_column(error: exc.DBAPIError) -> bool:
+    """Return whether a statement was refused because a table does not have a column."""
+    orig = error.orig
+    return (
+        orig is not None and orig.args[:1] == (20301,) and re.search(r"column .* does not exist", str(orig)) is not None
+    )

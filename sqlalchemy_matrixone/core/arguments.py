@@ -130,6 +130,11 @@ def check_timestamp(value: Any) -> dt.datetime:
         raise MatrixOneArgumentError(f"timestamp={value!r} is not a point in time: {error}") from error
 
 
+def is_timestamp(text: str) -> bool:
+    """Return whether a text is written as a timestamp, with or without a UTC offset."""
+    return _TIME.fullmatch(text) is not None
+
+
 def _parse_timestamp(text: str) -> dt.datetime:
     match = _TIME.fullmatch(text)
     if match is None:

@@ -15,7 +15,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar, cast
 
 import sqlalchemy
-from sqlalchemy import Select, TextClause, util
+from sqlalchemy import CompoundSelect, Select, TextClause, util
 from sqlalchemy.dialects.mysql.base import MySQLDialect, MySQLExecutionContext
 from sqlalchemy.dialects.mysql.mysqldb import MySQLCompiler_mysqldb
 from sqlalchemy.engine.cursor import _NO_CURSOR_DML, CursorResult
@@ -29,6 +29,7 @@ from sqlalchemy.sql.base import Executable
 from sqlalchemy.sql.cache_key import HasCacheKey
 from sqlalchemy.sql.ddl import ExecutableDDLElement
 from sqlalchemy.sql.elements import Tuple
+from sqlalchemy.sql.selectable import _CompoundSelectKeyword
 from sqlalchemy.sql.visitors import InternalTraversal
 
 try:
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 
 _C = TypeVar("_C", bound=type)
 _A = TypeVar("_A", bound=Alias)
+_U = TypeVar("_U", bound=CompoundSelect[Any])
 
 Execute = Callable[[Any], CursorResult[Any]]
 """Sends a construct on the connection that another one is executed on."""
@@ -70,8 +72,9 @@ class ConnectionAware(ClauseElement):
     def _execute_on_connection(
         self, connection: Connection, distilled_params: Any, execution_options: Any
     ) -> CursorResult[Any]:
-        def execute(element: ConnectionAware) -> CursorResult[Any]:
-            return element._send(connection, distilled_params, execution_options)
+        def execute(element: Any) -> CursorResult[Any]:
+            send = element._send if isinstance(element, ConnectionAware) else element._execute_on_connection
+            return cast("CursorResult[Any]", send(connection, distilled_params, execution_options))
 
         return self.execute_on(connection, {**connection.get_execution_options(), **execution_options}, execute)
 
@@ -119,6 +122,18 @@ def options_of(statement: Any) -> tuple[ExecutableOption, ...]:
 def new_alias(cls: type[_A], element: FromClause, name: str | None) -> _A:
     """Make an alias of a subclass of Alias. Without a name, the compiler generates one."""
     return cls._construct(element, name=name)
+
+
+def union_all_as(cls: type[_U], *selects: Select[Any]) -> _U:
+    """Make a UNION ALL of a subclass of CompoundSelect."""
+    return cls(_CompoundSelectKeyword.UNION_ALL, *selects)
+
+
+def with_selects(union: _U, other: CompoundSelect[Any]) -> _U:
+    """Return a copy of a UNION, with its order and limit, of the SELECTs of another one."""
+    copy = union._generate()
+    copy.selects = other.selects
+    return copy
 
 
 def given_name(alias: Alias) -> str | None:

@@ -1,29 +1,46 @@
-"""What has changed in a table since a snapshot or a time."""
+"""What has changed in a table: since a snapshot or a time, or between two of these."""
 
 from __future__ import annotations
 
-from typing import Any
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from sqlalchemy import (
     BindParameter,
+    Column,
     ColumnElement,
     CompoundSelect,
     FromClause,
     Select,
     Table,
     and_,
+    exc,
     false,
     literal_column,
     or_,
     select,
-    union_all,
 )
-from sqlalchemy.orm import Mapper
+from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
+from sqlalchemy.orm import Mapper, QueryableAttribute
+from sqlalchemy.sql.base import Executable
 
-from ..core.arguments import inspect_entity, table_of
-from ..exc import MatrixOneArgumentError
+from ..core.arguments import Timestamp, check_is_name, inspect_entity, is_timestamp, table_of
+from ..core.names import fold
+from ..core.sqlalchemy_internals import ConnectionAware, union_all_as, with_selects
+from ..exc import MatrixOneArgumentError, RecoveryWarning, is_missing_column
 from .point_in_time import TimestampOrBind
 from .tables import as_of
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection, CursorResult
+
+    from ..core.sqlalchemy_internals import Execute
+
+ColumnsArgument = Iterable[str | ColumnElement[Any] | QueryableAttribute[Any]]
+"""Names or attributes of columns."""
 
 
 def changes_since(
@@ -32,8 +49,9 @@ def changes_since(
     snapshot: str | None = None,
     timestamp: TimestampOrBind | None = None,
     mo_ts: int | BindParameter[Any] | None = None,
+    columns: ColumnsArgument | None = None,
 ) -> CompoundSelect[Any]:
-    """A query of the rows of a table that are new, changed or gone since a snapshot or a time.
+    """Return a query of the rows of a table that are new, changed or gone since a snapshot or a time.
 
     ::
 
@@ -41,42 +59,229 @@ def changes_since(
             print(row.change, row.old_id, row.old_total, row.new_id, row.new_total)
 
     Each row has ``change``, which is ``new``, ``changed`` or ``gone``, and every column twice, as ``old_…`` and
-    ``new_…``: None where there is no such row. Rows are the same by their primary key. It can be made a
+    ``new_…``: None if there is no such row. Rows are the same if their primary keys are. It can be made a
     ``subquery()`` and filtered.
 
+    If the table did not have some of the columns then, those that both have are compared, and a
+    :class:`RecoveryWarning` names the others. A ``subquery()`` needs ``columns=`` for that.
+
     :param target: a mapped class or a Table, with a primary key. Columns of types that the server cannot compare
-        make it fail. For the changes between two snapshots there is :class:`DiffBranch`.
+        make it fail.
     :param snapshot: as for :func:`as_of`.
     :param timestamp: as for :func:`as_of`.
     :param mo_ts: as for :func:`as_of`.
-    :raises MatrixOneArgumentError: where the table has no primary key, or the moment is not one, or a class shares
-        its rows with others: give its Table, with the columns and rows that it has.
+    :param columns: compare only these columns beside the primary key: names or attributes.
+    :raises MatrixOneArgumentError: if the table has no primary key or no such column, or the moment is not one, or a
+        class shares its rows with others: give its Table, with the columns and rows that it has.
     """
-    new = _whole_table(target)
-    if not new.primary_key:
-        raise MatrixOneArgumentError(f"{new.name!r} has no primary key, by which old and new rows could be told")
-    old = as_of(new, snapshot=snapshot, timestamp=timestamp, mo_ts=mo_ts)
-    keys = [column.key for column in new.primary_key]
-    same = and_(*(old.c[key] == new.c[key] for key in keys))
-    differs = or_(false(), *(old.c[column.key].is_distinct_from(column) for column in new.c if column.key not in keys))
+    table = _whole_table(target)
+    when = {"snapshot": snapshot, "timestamp": timestamp, "mo_ts": mo_ts}
+    return _Comparison(table, _chosen(table, columns), when).query()
 
-    def rows(change: str, joined: FromClause, condition: ColumnElement[bool]) -> Select[Any]:
-        columns = [
-            literal_column(f"'{change}'").label("change"),
-            *(column.label(f"old_{column.key}") for column in old.c),
-            *(column.label(f"new_{column.key}") for column in new.c),
-        ]
-        return select(*columns).select_from(joined).where(condition)
 
-    return union_all(
-        rows("changed", new.join(old, same), differs),
-        rows("new", new.outerjoin(old, same), old.c[keys[0]].is_(None)),
-        rows("gone", old.outerjoin(new, same), new.c[keys[0]].is_(None)),
+def changes_between(
+    target: Any,
+    before: str | Timestamp,
+    after: str | Timestamp,
+    *,
+    columns: ColumnsArgument | None = None,
+) -> ChangesBetween:
+    """Return a statement that reads which rows of a table are new, changed or gone between two moments.
+
+    ::
+
+        for row in session.execute(changes_between(Order, "before_import", "after_import")):
+            print(row.change, row.old_total, row.new_total)
+
+    The rows are those of :func:`changes_since`. The server can read only one moment in a statement, so each is read by
+    itself, and the rows are compared here: the table at both moments must fit into memory. It is no query that could
+    be a ``subquery()``. For two snapshots of large tables there is :class:`DiffBranch`, which the server compares.
+
+    :param target: a mapped class or a Table, with a primary key.
+    :param before: the name of a snapshot, an aware datetime, or a str with a UTC offset.
+    :param after: the later one, likewise.
+    :param columns: compare only these columns beside the primary key: names or attributes.
+    :raises MatrixOneArgumentError: as for :func:`changes_since`.
+    """
+    table = _whole_table(target)
+    return ChangesBetween(table, _chosen(table, columns), _moment("before", before), _moment("after", after))
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    """What is compared: the columns of a table, at a moment and now."""
+
+    table: Table
+    columns: tuple[Column[Any], ...]
+    when: Mapping[str, Any]
+
+    @property
+    def past(self) -> FromClause:
+        past: FromClause = as_of(self.table, **self.when)
+        return past
+
+    def query(self) -> _Changes:
+        old, new = self.past, self.table
+        keys = [column.key for column in new.primary_key]
+        same = and_(*(old.c[key] == new.c[key] for key in keys))
+        values = [column.key for column in self.columns if column.key not in keys]
+        differs = or_(false(), *(old.c[key].is_distinct_from(new.c[key]) for key in values))
+
+        def rows(change: str, joined: FromClause, condition: ColumnElement[bool]) -> Select[Any]:
+            columns = [
+                literal_column(f"'{change}'").label("change"),
+                *(old.c[column.key].label(f"old_{column.key}") for column in self.columns),
+                *(column.label(f"new_{column.key}") for column in self.columns),
+            ]
+            return select(*columns).select_from(joined).where(condition)
+
+        query = union_all_as(
+            _Changes,
+            rows("changed", new.join(old, same), differs),
+            rows("new", new.outerjoin(old, same), old.c[keys[0]].is_(None)),
+            rows("gone", old.outerjoin(new, same), new.c[keys[0]].is_(None)),
+        )
+        query.comparison = self
+        return query
+
+    def narrowed(self, execute: Execute) -> Self | None:
+        """Return the comparison of the columns that both sides have; None if that is all of them, or not the key."""
+        there = _names(execute, self.past) & _names(execute, self.table)
+        columns = tuple(column for column in self.columns if fold(column.name) in there)
+        if len(columns) == len(self.columns) or not set(self.table.primary_key) <= set(columns):
+            return None
+        _warn_of_skipped(self.table, set(self.columns) - set(columns))
+        return replace(self, columns=columns)
+
+
+class _Changes(ConnectionAware, CompoundSelect[Any]):
+    """The query of :func:`changes_since`."""
+
+    inherit_cache = True
+    comparison: _Comparison
+
+    def execute_on(self, connection: Connection, options: Mapping[str, Any], execute: Execute) -> CursorResult[Any]:
+        try:
+            return execute(self)
+        except exc.DBAPIError as error:
+            narrowed = self.comparison.narrowed(execute) if is_missing_column(error) else None
+            if narrowed is None:
+                raise
+        return execute(with_selects(self, narrowed.query()))
+
+
+class ChangesBetween(ConnectionAware, Executable):
+    """The statement of :func:`changes_between`."""
+
+    inherit_cache = False
+
+    def __init__(
+        self, table: Table, columns: tuple[Column[Any], ...], before: Mapping[str, Any], after: Mapping[str, Any]
+    ) -> None:
+        self._table = table
+        self._columns = columns
+        self._moments = (as_of(table, **before), as_of(table, **after))
+
+    def __str__(self) -> str:
+        return ";\n".join(str(self._select(past, self._columns)) for past in self._moments)
+
+    def execute_on(self, connection: Connection, options: Mapping[str, Any], execute: Execute) -> CursorResult[Any]:
+        columns = self._columns
+        try:
+            sides = self._read(execute, columns)
+        except exc.DBAPIError as error:
+            if not is_missing_column(error) or not (columns := self._in_both(execute)):
+                raise
+            sides = self._read(execute, columns)
+        keys = [index for index, column in enumerate(columns) if column.primary_key]
+        names = [f"{age}_{column.key}" for age in ("old", "new") for column in columns]
+        before, after = sides
+        result: Any = IteratorResult(SimpleResultMetaData(["change", *names]), _compared(before, after, keys))
+        return result  # type: ignore[no-any-return]
+
+    def _select(self, past: FromClause, columns: Sequence[Column[Any]]) -> Select[Any]:
+        return select(*(past.c[column.key] for column in columns))
+
+    def _read(self, execute: Execute, columns: Sequence[Column[Any]]) -> list[Sequence[Any]]:
+        return [execute(self._select(past, columns)).all() for past in self._moments]
+
+    def _in_both(self, execute: Execute) -> tuple[Column[Any], ...]:
+        """Return the columns that the table had at both moments; none if it lacked the key, or had all."""
+        before, after = (_names(execute, past) for past in self._moments)
+        columns = tuple(column for column in self._columns if fold(column.name) in before & after)
+        if len(columns) == len(self._columns) or not set(self._table.primary_key) <= set(columns):
+            return ()
+        _warn_of_skipped(self._table, set(self._columns) - set(columns))
+        return columns
+
+
+def _compared(before: Sequence[Any], after: Sequence[Any], keys: list[int]) -> Iterator[tuple[Any, ...]]:
+    """Yield the changes, with the columns of both rows.
+
+    :param keys: the places of the primary key's columns.
+    """
+    nothing = (None,) * len(next(chain(before, after), ()))
+    old_rows = {tuple(row[key] for key in keys): tuple(row) for row in before}
+    for row in after:
+        old = old_rows.pop(tuple(row[key] for key in keys), None)
+        if old is None:
+            yield ("new", *nothing, *row)
+        elif old != tuple(row):
+            yield ("changed", *old, *row)
+    for old in old_rows.values():
+        yield ("gone", *old, *nothing)
+
+
+def _names(execute: Execute, table: FromClause) -> set[str]:
+    """Return the names of the columns that a table has on the server."""
+    result = execute(select(literal_column("*")).select_from(table).limit(0))
+    names = {fold(name) for name in result.keys()}  # noqa: SIM118  # a Result is no mapping
+    result.close()
+    return names
+
+
+def _warn_of_skipped(table: Table, columns: Iterable[Column[Any]]) -> None:
+    names = ", ".join(sorted(column.name for column in columns))
+    warnings.warn(
+        f"the changes of {table.name} are those of the columns that it has at both moments: not of {names}. Name the "
+        "columns with columns= to have no warning",
+        RecoveryWarning,
+        stacklevel=2,
     )
 
 
+def _chosen(table: Table, columns: ColumnsArgument | None) -> tuple[Column[Any], ...]:
+    """Return the columns to compare, and the primary key."""
+    if not table.primary_key:
+        raise MatrixOneArgumentError(f"{table.name!r} has no primary key, by which old and new rows could be told")
+    if columns is None:
+        return tuple(table.columns)
+    if isinstance(columns, (str, bytes)) or not isinstance(columns, Iterable):
+        raise MatrixOneArgumentError(f"columns={columns!r} is no list of names or attributes")
+    chosen = {_column(table, column) for column in columns}
+    return tuple(column for column in table.columns if column.primary_key or column in chosen)
+
+
+def _column(table: Table, given: Any) -> Column[Any]:
+    expression = given.expression if isinstance(given, QueryableAttribute) else given
+    column: Any = None
+    if isinstance(given, str):
+        column = table.columns.get(given)
+    elif isinstance(expression, ColumnElement):
+        column = table.corresponding_column(cast(Any, expression))
+    if not isinstance(column, Column):
+        raise MatrixOneArgumentError(f"columns=: {given!r} is no column of {table.name!r}")
+    return column
+
+
+def _moment(keyword: str, given: Any) -> dict[str, Any]:
+    if isinstance(given, str) and not is_timestamp(given):
+        return {"snapshot": check_is_name(keyword, given)}
+    return {"timestamp": given}
+
+
 def _whole_table(target: Any) -> Table:
-    """The Table of a class that is all of it and no more."""
+    """Return the Table of a class that is all of it and no more."""
     mapper = inspect_entity(target)
     if isinstance(mapper, Mapper) and mapper.inherits is not None:
         raise MatrixOneArgumentError(

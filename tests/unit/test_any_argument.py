@@ -38,6 +38,7 @@ MADE = {
     "PickBranch": {"branch": "b", "into": "t", "keys": [1]},
     "as_of": {"target": TABLE, "snapshot": "s"},
     "changes_since": {"target": TABLE, "snapshot": "s"},
+    "changes_between": {"target": TABLE, "before": "s", "after": NOON},
 }
 PARAMETERS = [
     (name, parameter) for name in MADE for parameter in inspect.signature(getattr(matrixone, name)).parameters

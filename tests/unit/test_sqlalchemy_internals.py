@@ -13,6 +13,7 @@ from sqlalchemy import (
     JSON,
     Boolean,
     Column,
+    CompoundSelect,
     ForeignKey,
     Integer,
     MetaData,
@@ -25,8 +26,10 @@ from sqlalchemy import (
     insert,
     lambda_stmt,
     literal,
+    literal_column,
     select,
     text,
+    union_all,
     values,
 )
 from sqlalchemy.dialects import mysql
@@ -63,7 +66,9 @@ from sqlalchemy_matrixone.core.sqlalchemy_internals import (
     options_of,
     percent_sign,
     replace_identity_map,
+    union_all_as,
     variants_of,
+    with_selects,
     without_rows,
 )
 from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
@@ -603,3 +608,16 @@ def test_is_in_begin_block_of_sessions_and_connections(session):
         with target.begin():
             assert is_in_begin_block(target)
         assert not is_in_begin_block(target)
+
+
+def test_unions_of_a_subclass_with_other_selects():
+    class Union(CompoundSelect):
+        inherit_cache = True
+
+    first = union_all_as(Union, select(literal_column("1").label("x")), select(literal_column("2")))
+    ordered = first.order_by("x").limit(3)
+    other = union_all(select(literal_column("3").label("x")), select(literal_column("4")))
+    changed = with_selects(ordered, other)
+    assert type(changed) is Union
+    assert str(changed) == str(ordered).replace("1 AS", "3 AS").replace("SELECT 2", "SELECT 4")
+    assert "1 AS x" in str(ordered)

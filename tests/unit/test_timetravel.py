@@ -41,8 +41,9 @@ from sqlalchemy.orm import (
     with_polymorphic,
 )
 
-from sqlalchemy_matrixone import MatrixOneArgumentError, as_of, changes_since, time_travel
+from sqlalchemy_matrixone import MatrixOneArgumentError, as_of, changes_between, changes_since, time_travel
 from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
+from sqlalchemy_matrixone.timetravel.changes import _compared
 from sqlalchemy_matrixone.timetravel.compiler import check_bound_points_in_time
 from sqlalchemy_matrixone.timetravel.point_in_time import AsOfOption, PointInTime
 from tests.models import Employee, Item, Manager, Order
@@ -385,3 +386,27 @@ def test_time_travel_ends_after_a_rollback_that_failed(session):
     event.remove(session, "after_rollback", fail)
     session.rollback()
     assert ended(session)
+
+
+def test_columns_of_changes():
+    assert "note" not in sql(changes_since(Order, **S, columns=[]))
+    assert sql(changes_since(Order, **S, columns=["note"])) == sql(changes_since(Order, **S, columns=[Order.note]))
+    for columns in ("note", ["nothing"], [Manager.id], [object()], 7):
+        with pytest.raises(MatrixOneArgumentError, match="columns="):
+            changes_since(Order, **S, columns=columns)
+
+
+def test_changes_between():
+    one, other = str(changes_between(Order, "s", NOON)).split(";\n")
+    assert "orders {SNAPSHOT = `s`}" in one
+    assert "orders {TIMESTAMP = " in other
+    with pytest.raises(MatrixOneArgumentError, match="no UTC offset"):
+        changes_between(Order, "s", "2026-03-01 12:00:00")
+    with pytest.raises(MatrixOneArgumentError):
+        changes_between(Order, "s", None)
+    assert list(_compared([(1, "a"), (2, "b")], [(1, "a"), (2, "c"), (3, "d")], [0])) == [
+        ("changed", 2, "b", 2, "c"),
+        ("new", None, None, 3, "d"),
+    ]
+    assert list(_compared([(1, "a")], [], [0])) == [("gone", 1, "a", None, None)]
+    assert list(_compared([], [], [0])) == []
