@@ -15,7 +15,9 @@ from typing import NamedTuple
 from ..exc import MatrixOneInvalidRequestError
 from .release import NEWEST, Feature, parse_greeting
 
-WITHOUT_MODE = "sql_mode = TRIM(BOTH ',' FROM REPLACE(CONCAT(',', @@sql_mode, ','), ',NO_BACKSLASH_ESCAPES,', ','))"
+WITHOUT_MODE = (
+    "@@session.sql_mode = TRIM(BOTH ',' FROM REPLACE(CONCAT(',', @@sql_mode, ','), ',NO_BACKSLASH_ESCAPES,', ','))"
+)
 """An assignment of SET that takes the mode out, if it is there."""
 
 _WITHOUT_MODE = WITHOUT_MODE.encode()
@@ -24,7 +26,7 @@ _LITERAL = re.compile(rb"""'(?:[^'\\]|\\.|'')*+'|"(?:[^"\\]|\\.|"")*+\"""", re.S
 _ASSIGNED = re.compile(
     rb"""(?P<other>@@(?:global|persist)\.|\b(?:global|persist)\s+|(?<![@\w])@)?
     (?:@@(?:session|local)\.|\b(?:session|local)\s+|@@)?
-    `?sql_mode`?\s*:?=\s*(?P<literal>'[^'\\]*'|"[^"\\]*"|\d+)\s*(?:,|;|\Z)""",
+    `?sql_mode`?\s*:?=\s*(?:(?P<text>'[^'\\]*'|"[^"\\]*")\s*(?:,|;|\Z))?""",
     re.I | re.X,
 )
 _MODE = re.compile(rb"no_backslash_escapes", re.I)
@@ -52,12 +54,14 @@ def read_set(code: bytes) -> ModeChange | None:
     """Return what a SET, without its comments, does to sql_mode; None if it cannot bring the mode in."""
     if _NAME not in code.lower() or code.endswith(_WITHOUT_MODE):
         return None
-    without_values = _LITERAL.sub(_what_matters, code)
-    mentions = without_values.lower().count(_NAME)
-    assigned = list(_ASSIGNED.finditer(without_values))
-    if any(match["other"] is None and _MODE.search(match["literal"]) for match in assigned):
+    masked = _LITERAL.sub(_what_matters, code)
+    if _NAME not in masked.lower():
+        return None
+    assigned = list(_ASSIGNED.finditer(masked))
+    ours = [match["text"] for match in assigned if match["other"] is None]
+    if any(text is not None and _MODE.search(text) for text in ours):
         return ModeChange(Refusal.NAMED)
-    if len(assigned) == mentions and all(match["other"] or not match["literal"].isdigit() for match in assigned):
+    if assigned and None not in ours:
         return None
     return ModeChange(sent_as=code.rstrip(b"; \t\r\n") + b", " + _WITHOUT_MODE)
 

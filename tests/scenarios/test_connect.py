@@ -26,7 +26,7 @@ def test_the_first_connection_takes_two_statements_of_ours(server: Server):
     engine = logged_engine(server, sent)
     with engine.connect():
         if Feature.NO_BACKSLASH_ESCAPES.in_release(server.release):  # on a connection that somebody else has made
-            assert sent.pop(0).startswith("SET sql_mode = TRIM(")
+            assert sent.pop(0).startswith("SET @@session.sql_mode = TRIM(")
         assert len(sent) == 2, sent
         assert sent[0].startswith("SELECT DATABASE(), @@")
         assert sent[1] == "ROLLBACK"
@@ -56,7 +56,7 @@ def test_a_proxy_that_hides_the_release_costs_one_query(server: Server):
     engine = logged_engine(server, sent, greeting="5.7.25-proxy")
     with engine.connect():
         assert engine.dialect.server_release[:2] == server.release[:2]
-        assert sent.pop(0).startswith("SET sql_mode = TRIM(")
+        assert sent.pop(0).startswith("SET @@session.sql_mode = TRIM(")
         assert len(sent) == 3, sent
 
 
