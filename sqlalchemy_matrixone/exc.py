@@ -184,15 +184,17 @@ class BranchError(RecoveryError):
 class BranchConflict(BranchError):
     """A row has changed in both of the tables that were to be merged.
 
-    :ivar key: the row's primary key, as the server writes it: ``"7"``, or ``"1,'x'"`` of two columns. Of such a
-        key MERGE tells the stored bytes alone; PICK tells the columns.
+    :ivar key: the row's primary key, as the server writes it: ``"7"``, or ``"1,'x'"`` of two columns. None of a merge
+        if the key has several columns: the server tells only its stored bytes then. :class:`PickBranch` tells it.
     """
 
-    def __init__(self, message: str, key: str) -> None:
+    def __init__(self, message: str, key: str | None) -> None:
         super().__init__(message)
         self.key = key
 
 
+# The bytes of a key of several columns, as the server quotes them. They always have control characters among them.
+_STORED_KEY = re.compile(r"'.*(?:[\x00-\x1f\x7f\ufffd]|\\x[0-9a-f]{2}|\\0)", re.S)
 _CONFLICT = re.compile(r"conflict: .* on pk\((?P<key>.*)\) with different values", re.S)
 
 
@@ -200,7 +202,11 @@ def conflict_of(error: BaseException) -> BranchConflict | None:
     """The conflict that an error of the driver tells, if it does."""
     text = str(error.args[-1]) if error.args else ""
     match = _CONFLICT.search(text)
-    return None if match is None else BranchConflict(match[0], match["key"])
+    if match is None:
+        return None
+    if _STORED_KEY.match(match["key"]):
+        return BranchConflict(match[0].replace(match["key"], "a key of several columns"), None)
+    return BranchConflict(match[0], match["key"])
 
 
 # The server tells its refusals apart by their text alone: nearly all are 20101, "internal error: …".

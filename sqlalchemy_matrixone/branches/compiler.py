@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import String, literal
+from sqlalchemy import Enum, String, TypeDecorator, literal
 from sqlalchemy.sql import ClauseElement
+from sqlalchemy.types import UserDefinedType
 
 from ..core.compilers import DDLCompilerPart, StatementCompilerPart, words
 from ..core.release import Feature
 from ..core.sqlalchemy_internals import add_result_column
+from ..types import variant_for
 
 if TYPE_CHECKING:
+    from sqlalchemy.engine import Dialect
+    from sqlalchemy.types import TypeEngine
+
     from ..timetravel.point_in_time import PointInTime
     from .constructs import (
         CloneDatabase,
@@ -167,10 +173,39 @@ class DiffCompiler(StatementCompilerPart):
             for key in ("source", "flag"):
                 add_result_column(self, key, (key,), String())
             for column in columns:
-                add_result_column(self, column.name, (column, column.name, column.key), column.type)
+                type_ = self._type_in_diff(column.type)
+                add_result_column(self, column.name, (column, column.name, column.key), type_)
         ddl_compiler: Any = self.dialect.ddl_compiler
         own = ddl_compiler.for_dialect(self.dialect, schema_translate_map=self.schema_translate_map)
         return str(own.diff_branch(diff))
+
+    def _type_in_diff(self, type_: TypeEngine[Any]) -> TypeEngine[Any]:
+        """The type of a column; of an ENUM, one that reads the number that the server sends for its value."""
+        plain = variant_for(type_, self.dialect)
+        while isinstance(plain, TypeDecorator):
+            plain = variant_for(plain.type_engine(self.dialect), self.dialect)
+        is_enum = isinstance(plain, Enum) and plain.native_enum
+        return NumberedEnum(type_, cast("Enum", plain).enums) if is_enum else type_
+
+
+class NumberedEnum(UserDefinedType[Any]):
+    """The type of an ENUM column in DATA BRANCH DIFF, which has the number of the value in its place."""
+
+    cache_ok = True
+
+    def __init__(self, type_: TypeEngine[Any], values: Sequence[str]) -> None:
+        # Under the names of the arguments, by which SQLAlchemy copies a type.
+        self.type_ = type_
+        self.values = values
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:
+        of_value = self.type_.dialect_impl(dialect).result_processor(dialect, coltype)
+
+        def process(number: Any) -> Any:
+            value = None if number is None else ("", *self.values)[int(number)]
+            return value if of_value is None else of_value(value)
+
+        return process
 
 
 def _conflict(join: MergeBranch | PickBranch) -> str:

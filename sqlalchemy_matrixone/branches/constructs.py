@@ -8,6 +8,7 @@ commits by itself is refused outside of an AUTOCOMMIT connection; see :class:`Tr
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -26,6 +27,8 @@ from ..core.arguments import (
     check_object_name,
     inspect_entity,
 )
+from ..core.connection import driver_connection
+from ..core.driver_internals import reading_text
 from ..core.release import Feature, Release
 from ..core.server import matrixone_dialect
 from ..core.statement import MatrixOneDDL, TranslatesErrors
@@ -40,11 +43,13 @@ from .execution import (
     check_nothing_left_out,
     create_copy,
     drop_branch,
+    refuse_columns,
 )
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, CursorResult
 
+    from ..core.server import MatrixOneServer
     from ..core.sqlalchemy_internals import Execute
 
 OnConflict = Literal["fail", "skip", "accept"]
@@ -353,6 +358,17 @@ class DropBranch(BranchDDL):
         return drop_branch(Existence(connection, options), dropped, lambda: execute(self))
 
 
+_HANGS = "never answers, and KILL does not end it"
+_UNMERGED = {
+    "ENUM": _HANGS,
+    **dict.fromkeys(("BINARY", "VARBINARY"), "changes control characters, such as x'01' into 'x01'"),
+}
+_UNREADABLE = {
+    "BIT": "loses the value; leave it out by columns=",
+    **dict.fromkeys(("BLOB", "BINARY", "VARBINARY"), "sends the bytes as text; leave it out by columns="),
+}
+
+
 class _MergeStatement(BranchDDL):
     """From one table into another."""
 
@@ -370,6 +386,11 @@ class _MergeStatement(BranchDDL):
         self.into = TableReference.present("into", into, database)
         self.name = self.branch.name
         self.on_conflict = on_conflict
+
+    def run_on(self, connection: Connection, options: Mapping[str, Any], execute: Execute) -> CursorResult[Any]:
+        into = self.into.as_object()
+        refuse_columns(Existence(connection, options), self, into, lambda name, type_: _UNMERGED.get(type_))
+        return execute(self)
 
 
 class MergeBranch(_MergeStatement):
@@ -473,7 +494,9 @@ class DiffBranch(BranchStatement, TranslatesErrors, Executable, Generative, Clau
             print(row.source, row.flag, row.id, row.total)
         session.execute(DiffBranch("orders_dev", Order, output="count")).scalar()
 
-    Before 4.2 the server takes it only as the first statement of a transaction.
+    Before 4.2 the server takes it only as the first statement of a transaction, and it is refused for a table with an
+    ENUM, and with a BIT or binary column that ``columns=`` does not leave out. Of a table that is given by its name,
+    4.2 returns the number of an ENUM's value.
 
     :param branch: the branch: a mapped class, a Table or a name; or ``as_of(…, snapshot=…)`` one.
     :param against: what it is compared with, likewise.
@@ -523,6 +546,24 @@ class DiffBranch(BranchStatement, TranslatesErrors, Executable, Generative, Clau
 
     def get_children(self, **kw: Any) -> Iterator[Table]:
         return _tables_in(self)
+
+    def run_on(self, connection: Connection, options: Mapping[str, Any], execute: Execute) -> CursorResult[Any]:
+        if connection.dialect.name == "matrixone":
+            refuse_columns(Existence(connection, options), self, self.against.as_object(), self._fault)
+        return execute(self)
+
+    def _fault(self, name: str, type_: str) -> str | None:
+        if type_ == "ENUM":
+            return _HANGS
+        columns = self.columns or [column.name for column in self.result_columns or ()]
+        is_returned = not columns or name.lower() in map(str.lower, columns)
+        has_rows = self.output is None and self.as_table is None and self.file is None
+        return _UNREADABLE.get(type_) if has_rows and is_returned else None
+
+    @contextmanager
+    def sending(self, dialect: MatrixOneServer, context: Any) -> Iterator[None]:
+        with super().sending(dialect, context), reading_text(driver_connection(context.root_connection.connection)):
+            yield
 
     def transaction_scope(self, release: Release) -> TransactionScope:
         if not Feature.DIFF_IN_TRANSACTION.in_release(release):

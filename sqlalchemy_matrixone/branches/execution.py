@@ -7,18 +7,19 @@ from contextlib import AbstractContextManager, contextmanager
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from sqlalchemy import Select, column, func, select, table
+from sqlalchemy import Select, and_, column, func, select, table
 
 from ..core.connection import TransactionState, state_of
 from ..core.hidden_names import find_left_out, refusal
 from ..core.names import fold
-from ..core.release import Feature
+from ..core.release import Feature, format_release
 from ..core.server import matrixone_dialect
 from ..core.sqlalchemy_internals import without_rows
 from ..core.statement import ServerStatement
 from ..exc import BranchError, Reason
 
 if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement
     from sqlalchemy.engine import Connection, CursorResult
 
     from ..core.release import Release
@@ -173,18 +174,63 @@ class Existence:
         found = self._connection.execute(self._query(wanted))
         return None if found.first() is None else found
 
+    def can_look_before(self, element: BranchStatement) -> bool:
+        """Whether a query before a statement, on a release that does not take all columns, leaves it possible."""
+        if self._dialect.supports(Feature.BRANCH_OF_ANY_TYPE) or not self._dialect.supports(Feature.DATA_BRANCH):
+            return False
+        state = state_of(self._connection.connection)
+        scope = element.transaction_scope(self._dialect.server_release)
+        return not state.in_transaction or (state.is_clean and scope is TransactionScope.FIRST_STATEMENT)
+
+    def columns(self, of: DatabaseObject) -> list[tuple[str, str]]:
+        """Return the names and types of the columns of a table, leaving the connection as clean as it is."""
+        is_of_table = self._is_in(_COLUMNS.c.table_schema, _COLUMNS.c.table_name, of)
+        query = select(_COLUMNS.c.column_name, _COLUMNS.c.data_type).where(is_of_table)
+        with self._dialect.preserving_clean_state(self._connection):
+            return [(name, type_.upper()) for name, type_ in self._connection.execute(query)]
+
     def _query(self, wanted: DatabaseObject) -> Select[Any]:
         if wanted.table is None:
             return select(_SCHEMATA).where(func.lower(_SCHEMATA.c.schema_name) == fold(str(wanted.database)))
+        return select(_TABLES.c.table_name).where(self._is_in(_TABLES.c.table_schema, _TABLES.c.table_name, wanted))
+
+    def _is_in(
+        self, schema: ColumnElement[Any], name: ColumnElement[Any], wanted: DatabaseObject
+    ) -> ColumnElement[bool]:
         database = self._translated.get(wanted.database, wanted.database)
-        in_database = func.lower(_TABLES.c.table_schema) == (
-            func.database() if database is None else func.lower(database)
-        )
-        return select(_TABLES.c.table_name).where(in_database, func.lower(_TABLES.c.table_name) == fold(wanted.table))
+        in_database = func.lower(schema) == (func.database() if database is None else func.lower(database))
+        return and_(in_database, func.lower(name) == fold(str(wanted.table)))
 
 
 _TABLES = table("tables", column("table_schema"), column("table_name"), schema="information_schema")
 _SCHEMATA = table("schemata", column("schema_name"), schema="information_schema")
+
+
+_COLUMNS = table(
+    "columns", column("table_schema"), column("table_name"), column("column_name"), column("data_type"),
+    schema="information_schema",
+)  # fmt: skip
+
+
+def refuse_columns(
+    existence: Existence, element: BranchStatement, of: DatabaseObject, fault: Callable[[str, str], str | None]
+) -> None:
+    """Refuse a statement of a table with columns that the server would hang at, lose or change, as it does before 4.2.
+
+    Nothing is looked up in a transaction in which the statement is refused anyway.
+
+    :param fault: what goes wrong, of the name and the type of a column; None if nothing does.
+    :raises BranchError: with reason unsupported.
+    """
+    if not existence.can_look_before(element):
+        return
+    for name, type_ in existence.columns(of):
+        if (what := fault(name, type_)) is not None:
+            raise element.error(
+                f"{_operation(element)} was not sent: column {name!r} is {type_}, of which MatrixOne before "
+                f"{format_release(Feature.BRANCH_OF_ANY_TYPE.since)} {what}.",
+                Reason.UNSUPPORTED,
+            )
 
 
 def create_copy(

@@ -7,7 +7,8 @@ The only place for the private API of the drivers, with the connection classes o
 from __future__ import annotations
 
 import socket
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -37,3 +38,44 @@ def abandon(driver_connection: Any) -> None:
     if open_socket is not None:
         with suppress(OSError):  # closed meanwhile
             open_socket.shutdown(socket.SHUT_RDWR)
+
+
+_TEXT_OF_MATRIXONE = 241
+_TEXT_OF_MYSQL = 252
+
+
+@contextmanager
+def reading_text(driver_connection: Any) -> Iterator[None]:
+    """Have a driver decode columns whose type is MatrixOne's own number for TEXT, which DATA BRANCH DIFF sends.
+
+    It takes a type that it does not know for ASCII, and leaves a result half read that is not.
+    """
+    name = "read_packet" if hasattr(driver_connection, "read_packet") else "_read_packet"  # the former is asyncmy's
+    is_async = hasattr(driver_connection, "ensure_closed")
+    read = getattr(driver_connection, name)
+    setattr(driver_connection, name, _correcting_async(read) if is_async else _correcting(read))
+    try:
+        yield
+    finally:
+        delattr(driver_connection, name)
+
+
+def _correcting(read: Callable[..., Any]) -> Callable[..., Any]:
+    def read_packet(*packet_type: Any) -> Any:
+        return _corrected(read(*packet_type), *packet_type)
+
+    return read_packet
+
+
+def _correcting_async(read: Callable[..., Any]) -> Callable[..., Any]:
+    async def read_packet(*packet_type: Any) -> Any:
+        return _corrected(await read(*packet_type), *packet_type)
+
+    return read_packet
+
+
+def _corrected(packet: Any, packet_type: Any = None) -> Any:
+    """Correct the description of a column, the only packet that the drivers read by its type."""
+    if packet_type is not None and packet.type_code == _TEXT_OF_MATRIXONE:
+        packet.type_code = _TEXT_OF_MYSQL
+    return packet

@@ -86,6 +86,7 @@ class Feature(Enum):
     CLONE_IN_TRANSACTION = (4, 2, 0), "clones that tell their errors and see new tables, in a transaction"
     RESTORE_OF_EXACT_TABLE = (4, 2, 0), "RESTORE of a table by its exact name, a pattern of LIKE before"
     RESTORE_OF_TREES = (4, 2, 0), "RESTORE of a database with a table that refers to itself"
+    BRANCH_OF_ANY_TYPE = (4, 2, 0), "DATA BRANCH DIFF and MERGE of ENUM, BIT and binary columns"
     DIFF_IN_TRANSACTION = (4, 2, 0), "DATA BRANCH DIFF within a transaction"
     DIFF_INTO_TABLE = (4, 2, 0), "DATA BRANCH DIFF … OUTPUT AS"
     MERGE_IN_TRANSACTION = (4, 2, 0), "DATA BRANCH MERGE within a transaction"

@@ -4,9 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
+from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, event, inspect, select, table, text
+from sqlalchemy import (
+    BINARY,
+    VARBINARY,
+    Column,
+    Connection,
+    Engine,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    event,
+    inspect,
+    select,
+    table,
+    text,
+)
+from sqlalchemy.dialects import mysql
 from sqlalchemy.exc import CompileError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
@@ -26,7 +44,7 @@ from sqlalchemy_matrixone import (
 )
 
 from ..models import Item, Order
-from .client import drop_databases
+from .client import DRIVERS, Client, awaited, drop_databases
 from .past import SHOP, SNAPSHOT, change_shop, clean_up, open_shop
 from .server import Admin, Server
 
@@ -438,3 +456,83 @@ def test_keys_of_several_columns(engine: Engine) -> None:
         with pytest.raises(BranchConflict) as conflict:
             connection.execute(PickBranch("pairs_dev", "pairs", keys=[(2, "y")]))
         assert conflict.value.key == "2,'y'"
+
+
+@has_branches
+def test_conflict_of_a_merge_has_no_key_of_several_columns(engine: Engine) -> None:
+    with autocommit(engine) as connection:
+        connection.execute(text("CREATE TABLE pairs (a INT, b VARCHAR(10), v INT, PRIMARY KEY (a, b))"))
+        connection.execute(text("INSERT INTO pairs VALUES (1, 'x', 1)"))
+        connection.execute(CreateBranch("pairs_dev", "pairs"))
+        connection.execute(text("UPDATE pairs_dev SET v = 2"))
+        connection.execute(text("UPDATE pairs SET v = 3"))
+        with pytest.raises(BranchConflict, match="a key of several columns") as conflict:
+            connection.execute(MergeBranch("pairs_dev", "pairs"))
+        assert conflict.value.key is None
+
+
+# -- types of columns
+
+
+def typed(engine: Engine, type_: Any, *values: str) -> Table:
+    """Create a table with these values, and a branch of it that has one row more for each."""
+    typed = Table("typed", MetaData(), Column("id", Integer, primary_key=True, autoincrement=False), Column("v", type_))
+    with engine.begin() as connection:
+        typed.create(connection)
+    with autocommit(engine) as connection:
+        connection.execute(CreateBranch("typed_dev", typed))
+        for id_, value in enumerate(values, 1):
+            connection.execute(text(f"INSERT INTO typed_dev VALUES ({id_}, {value})"))
+    return typed
+
+
+@has_branches
+@pytest.mark.parametrize("driver", DRIVERS)
+async def test_differences_of_texts(engine: Engine, server: Server, driver: str) -> None:
+    typed_table = typed(engine, Text(), "'漢字'", "''", "NULL")
+    async with Client.connected(server, driver, database=SHOP) as client:
+        for table_or_name in (typed_table, "typed"):
+            await client.rollback()
+            found = await awaited(client.connection.execute(DiffBranch("typed_dev", table_or_name)))
+            assert sorted(tuple(row)[2:] for row in found) == [(1, "漢字"), (2, ""), (3, None)]
+
+
+@pytest.mark.releases(since=(4, 2))
+def test_differences_of_an_enum_and_of_bytes(engine: Engine) -> None:
+    typed_table = typed(engine, mysql.ENUM("rot", "grün"), "'grün'", "NULL")
+    with engine.connect() as connection:
+        assert sorted(
+            row.id for row in connection.execute(DiffBranch("typed_dev", typed_table)) if row.v == "grün"
+        ) == [1]
+
+
+@pytest.mark.releases(since=(3, 0, 12), until=(4, 2))
+@pytest.mark.parametrize(
+    ("type_", "statement", "fault"),
+    [
+        (mysql.ENUM("a"), DiffBranch("typed_dev", "typed", output="count"), "ENUM, .* never answers"),
+        (mysql.ENUM("a"), MergeBranch("typed_dev", "typed"), "ENUM, .* never answers"),
+        (mysql.ENUM("a"), PickBranch("typed_dev", "typed", keys=[1]), "ENUM, .* never answers"),
+        (BINARY(3), MergeBranch("typed_dev", "typed"), "BINARY, .* changes control characters"),
+        (VARBINARY(3), DiffBranch("typed_dev", "typed"), "VARBINARY, .* leave it out by columns="),
+        (LargeBinary(), DiffBranch("typed_dev", "typed"), "BLOB, .* leave it out by columns="),
+        (mysql.BIT(3), DiffBranch("typed_dev", "typed"), "BIT, .* loses the value"),
+    ],
+)
+def test_statement_of_a_column_that_the_server_gets_wrong_is_refused(
+    engine: Engine, type_: Any, statement: Any, fault: str
+) -> None:
+    typed(engine, type_)
+    with autocommit(engine) as connection, pytest.raises(BranchError, match=f"was not sent: column 'v' is {fault}"):
+        connection.execute(statement)
+
+
+@pytest.mark.releases(since=(3, 0, 12), until=(4, 2))
+def test_differences_without_a_column_that_the_server_gets_wrong(engine: Engine) -> None:
+    typed(engine, LargeBinary(), "x'ff'")
+    with engine.connect() as connection:
+        assert [tuple(row)[2:] for row in connection.execute(DiffBranch("typed_dev", "typed", columns=["id"]))] == [
+            (1,)
+        ]
+    with engine.connect() as connection:
+        assert connection.execute(DiffBranch("typed_dev", "typed", output="count")).scalar() == 1

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import enum
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy import (
     Column,
     Integer,
@@ -37,7 +39,7 @@ from sqlalchemy_matrixone.branches.execution import TransactionScope
 from sqlalchemy_matrixone.core.release import parse_release
 from sqlalchemy_matrixone.exc import conflict_of
 from tests.models import Manager, Order
-from tests.unit.compiling import assert_compile, compiled, sql
+from tests.unit.compiling import assert_compile, compiled, dialect, sql
 
 BILLING = Table("in`voices", MetaData(), Column("id", String(9), primary_key=True), schema="billing")
 PAIRS = Table("pairs", MetaData(), Column("a", Integer, primary_key=True), Column("b", String(9), primary_key=True))
@@ -258,7 +260,33 @@ def test_place(construct, place_on_3, place_on_4):
 
 def test_conflicts_carry_the_key():
     text = "internal error: conflict: dev DELETE and base DELETE on pk(%s) with different values"
-    for key in ("2", "1,'x'", "')'", "':\\x15\\x01F'"):
+    for key in ("2", "1,'x'", "')'", r"'a\nb'", r"'c:\\d'"):
         assert conflict_of(Exception(20101, text % key)).key == key
+    for stored in (r"':\x15\x01F'", "':\x15\x01F'", "'A\ufffd'", r"'F\0'"):
+        conflict = conflict_of(Exception(20101, text % stored))
+        assert conflict.key is None
+        assert "on pk(a key of several columns) with" in str(conflict)
     assert conflict_of(Exception(1062, "Duplicate entry")) is None
     assert conflict_of(Exception()) is None
+
+
+class Colour(enum.Enum):
+    red = "r"
+    green = "g"
+
+
+@pytest.mark.parametrize(
+    ("type_", "value"),
+    [
+        (sa.Enum("r", "g"), "g"),
+        (mysql.ENUM("r", "g"), "g"),
+        (sa.Enum(Colour), Colour.green),
+        (sa.String(3).with_variant(sa.Enum("r", "g"), "mysql"), "g"),
+    ],
+)
+def test_enum_of_differences_is_read_by_the_number_of_its_value(type_, value):
+    table = sa.Table("t", sa.MetaData(), sa.Column("id", sa.Integer, primary_key=True), sa.Column("v", type_))
+    compiled = DiffBranch("b", table).compile(dialect=dialect("4.2.0"))
+    [number] = [entry.type for entry in compiled._result_columns if entry.keyname == "v"]
+    process = number.dialect_impl(compiled.dialect).result_processor(compiled.dialect, None)
+    assert [process(None), process("2")] == [None, value]

@@ -13,7 +13,7 @@ import pytest
 
 from sqlalchemy_matrixone.core.aiomysql_connection import AiomysqlConnection
 from sqlalchemy_matrixone.core.asyncmy_connection import AsyncmyConnection
-from sqlalchemy_matrixone.core.driver_internals import abandon, server_greeting
+from sqlalchemy_matrixone.core.driver_internals import abandon, reading_text, server_greeting
 from sqlalchemy_matrixone.core.pymysql_connection import PyMySQLConnection
 
 GREETING = "8.0.30-MatrixOne-v4.2.0"
@@ -83,3 +83,37 @@ def test_methods_that_follow_a_transaction_are_those_of_the_driver(driver, follo
     ours = {name for name, value in vars(followed).items() if callable(value) and not name.startswith("__")}
     assert {"_execute_command", "_read_query_result", "_read_ok_packet", "get_autocommit"} <= ours
     assert ours <= set(dir(driver.Connection))
+
+
+def described(type_code):
+    return SimpleNamespace(type_code=type_code)
+
+
+class Sync:
+    def _read_packet(self, packet_type=bytes):
+        return described(241)
+
+
+class Aio:
+    ensure_closed = None
+
+    async def _read_packet(self, packet_type=bytes):
+        return described(241)
+
+
+class Asyncmy:
+    ensure_closed = None
+
+    async def read_packet(self, packet_type=bytes):
+        return described(241)
+
+
+async def test_reading_text_corrects_the_type_of_described_columns_for_a_while():
+    sync = Sync()
+    with reading_text(sync):
+        assert [sync._read_packet(str).type_code, sync._read_packet().type_code] == [252, 241]
+    assert sync._read_packet(str).type_code == 241
+    for connection, name in ((Aio(), "_read_packet"), (Asyncmy(), "read_packet")):
+        with reading_text(connection):
+            assert (await getattr(connection, name)(str)).type_code == 252
+        assert (await getattr(connection, name)(str)).type_code == 241
