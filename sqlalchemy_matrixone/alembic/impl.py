@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, cast
 
 from alembic.ddl.base import alter_table, format_column_name, format_server_default
@@ -12,6 +13,7 @@ from alembic.ddl.mysql import MySQLAlterDefault, MySQLChangeColumn, MySQLImpl, M
 from alembic.util import CommandError
 from sqlalchemy import CheckConstraint, TextClause, inspect, types
 from sqlalchemy.dialects import mysql
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import Constraint, ExecutableDDLElement
 from sqlalchemy.sql.compiler import DDLCompiler
@@ -125,6 +127,14 @@ class MatrixOneImpl(ExecutingImpl):
             return _BIND.sub(r"\\:", expr.text)
         return super().render_ddl_sql_expr(expr, is_server_default, is_index, **kw).replace("%%", "%")
 
+    def add_column(self, table_name: str, *args: Any, **kw: Any) -> None:
+        with _explaining_lineage(table_name):
+            super().add_column(table_name, *args, **kw)
+
+    def drop_column(self, table_name: str, *args: Any, **kw: Any) -> None:
+        with _explaining_lineage(table_name):
+            super().drop_column(table_name, *args, **kw)
+
     def alter_column(
         self,
         table_name: str,
@@ -147,17 +157,18 @@ class MatrixOneImpl(ExecutingImpl):
         indexes = [] if name is None else self._indexes_with_key(table_name, column_name, name, schema)
         for index in indexes:
             self.drop_index(index)
-        super().alter_column(
-            table_name,
-            column_name,
-            name=name,
-            server_default=server_default,
-            type_=type_,
-            schema=schema,
-            existing_type=existing_type,
-            existing_server_default=existing_server_default,
-            **kw,
-        )
+        with _explaining_lineage(table_name):
+            super().alter_column(
+                table_name,
+                column_name,
+                name=name,
+                server_default=server_default,
+                type_=type_,
+                schema=schema,
+                existing_type=existing_type,
+                existing_server_default=existing_server_default,
+                **kw,
+            )
         for index in indexes:
             self.create_index(index)
 
@@ -198,6 +209,23 @@ class MatrixOneImpl(ExecutingImpl):
         if isinstance(const, CheckConstraint):
             _no_alter_check(const)
         super().drop_constraint(const, **kw)
+
+
+@contextmanager
+def _explaining_lineage(table_name: str) -> Iterator[None]:
+    """
+    :raises CommandError: if the server refuses to copy a table that has a branch, or is one, inside a transaction.
+    """
+    try:
+        yield
+    except DBAPIError as error:
+        if "data-branch lineage" not in str(error.orig):
+            raise
+        raise CommandError(
+            f"Table {table_name!r} was not changed: it has a data branch or is one, and this release of MatrixOne "
+            "changes columns of such a table only outside of transactions. Put the operation into a block that commits "
+            "what ran before it: with op.get_context().autocommit_block(): …"
+        ) from error
 
 
 def _has_on_update(default: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import sqlalchemy as sa
+from alembic.util import CommandError
 from sqlalchemy.exc import CompileError
 
 from .alembic_project import (
@@ -56,3 +57,23 @@ def test_creating_an_index_that_would_hide_rows_is_refused(project: Project, adm
     project.revision("one", 'op.create_index("k", "orders", ["tenant", "id"])')
     with pytest.raises(CompileError, match=r"Index\('k', 'tenant'\)"):
         project.upgrade()
+
+
+@pytest.mark.releases(since=(4, 2))
+@pytest.mark.parametrize(
+    "operation",
+    [
+        'op.add_column("orders", sa.Column("w", sa.Integer))',
+        'op.drop_column("orders", "n")',
+        'op.alter_column("orders", "n", type_=sa.BigInteger, existing_type=sa.Integer)',
+    ],
+)
+def test_changing_a_table_with_a_branch_says_how(project: Project, admin: Admin, operation: str) -> None:
+    admin(f"CREATE TABLE {DATABASE}.orders (id INT PRIMARY KEY, n INT)")
+    admin(f"DATA BRANCH CREATE TABLE {DATABASE}.orders_dev FROM {DATABASE}.orders")
+    project.revision("one", operation)
+    with pytest.raises(CommandError, match=r"'orders' was not changed.*\.autocommit_block\(\)"):
+        project.upgrade()
+    project.last = None
+    project.revision("one", f"with op.get_context().autocommit_block():\n    {operation}")
+    project.upgrade()
