@@ -45,7 +45,7 @@ from .recovery.constructs import (
 from .recovery.inspector import MatrixOneInspector
 from .recovery.rows.values import RestoredRows, RowChange, RowsPreview
 from .recovery.session import Recovery
-from .recovery.values import Pitr, RecoveryWindow, Snapshot
+from .recovery.values import Change, Coverage, NoValue, Period, Pitr, RecoveryWindow, Snapshot
 from .sql import ddl_compiler as _compiler  # noqa: F401  teaches the constructs to the mysql dialects too
 from .timetravel.changes import changes_between, changes_since
 from .timetravel.session import time_travel
@@ -72,8 +72,10 @@ __all__ = [
     "Blocker",
     "BranchConflict",
     "BranchError",
+    "Change",
     "CloneDatabase",
     "CloneTable",
+    "Coverage",
     "CreateBranch",
     "CreatePitr",
     "CreateSnapshot",
@@ -87,6 +89,8 @@ __all__ = [
     "MatrixOneInspector",
     "MatrixOneInvalidRequestError",
     "MergeBranch",
+    "NoValue",
+    "Period",
     "PickBranch",
     "Pitr",
     "PitrError",

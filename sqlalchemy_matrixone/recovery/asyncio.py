@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from functools import wraps
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AbstractContextManager, asynccontextmanager
+from functools import partial, wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_scoped_session
 
-from ..core.arguments import check_flag
+from ..core.arguments import Timestamp, check_flag
 from ..exc import MatrixOneArgumentError
 from .session import Recovery
 
@@ -57,6 +58,7 @@ class AsyncRecovery:
     drop_snapshot = _awaited(Recovery.drop_snapshot)
     get_snapshot = _awaited(Recovery.get_snapshot)
     list_snapshots = _awaited(Recovery.list_snapshots)
+    prune_snapshots = _awaited(Recovery.prune_snapshots)
     restore_snapshot = _awaited(Recovery.restore_snapshot)
     create_pitr = _awaited(Recovery.create_pitr)
     alter_pitr = _awaited(Recovery.alter_pitr)
@@ -67,5 +69,40 @@ class AsyncRecovery:
     restore_pitr = _awaited(Recovery.restore_pitr)
     recovery_windows = _awaited(Recovery.recovery_windows)
     blockers = _awaited(Recovery.blockers)
+    find_change = _awaited(Recovery.find_change)
+    coverage = _awaited(Recovery.coverage)
     restore_rows = _awaited(Recovery.restore_rows)
     preview_rows = _awaited(Recovery.preview_rows)
+
+    @asynccontextmanager
+    async def rehearsal(
+        self,
+        *,
+        database: str,
+        snapshot: str | None = None,
+        timestamp: Timestamp | None = None,
+        mo_ts: int | None = None,
+    ) -> AsyncIterator[str]:
+        """Clone a database as it was into a scratch database for an ``async with`` block.
+
+        See :meth:`Recovery.rehearsal`.
+        """
+        block = await self._run(
+            lambda recovery: recovery.rehearsal(database=database, snapshot=snapshot, timestamp=timestamp, mo_ts=mo_ts)
+        )
+        scratch = await self._run(lambda _: block.__enter__())
+        try:
+            yield scratch
+        except BaseException as error:
+            await self._run(partial(_leave, block, error))
+            raise
+        await self._run(partial(_leave, block, None))
+
+
+def _leave(block: AbstractContextManager[str], error: BaseException | None, _: Recovery) -> None:
+    """Leave a block, whose error the caller raises again."""
+    try:
+        block.__exit__(type(error) if error else None, error, None)
+    except BaseException as raised:
+        if raised is not error:
+            raise

@@ -6,14 +6,17 @@ rollback. The server accepts them only where nothing has run since the last comm
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, TypeVar, Union
 
+from sqlalchemy import ClauseElement, Table
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session, scoped_session
 
-from ..core.arguments import Timeout, Timestamp, check_flag, table_of
+from ..core.arguments import Timeout, Timestamp, check_flag, check_object_name, table_of
 from ..core.connection import has_changes, state_of
 from ..core.server import matrixone_dialect
 from ..core.sqlalchemy_internals import is_in_begin_block
@@ -31,14 +34,18 @@ from .constructs import (
     RestorePitr,
     RestoreSnapshot,
 )
+from .coverage import get_coverage
+from .find_change import FindableStatement, find_change, tables_of
 from .pitr_range import RangeArgument
+from .pruning import check_pruning, prune_snapshots
 from .reactivation import reactivate_after_restore, reactivate_pitrs
+from .rehearsal import rehearsing
 from .rows import restore
 from .rows.moment import Moment
 from .rows.target import ColumnsArgument, CriterionArgument, RowKinds, RowsArgument, RowsTarget, rows_targets
 from .rows.values import RestoredRows, RowsPreview
 from .target import Level, RecoveryTarget
-from .values import Pitr, RecoveryWindow, Snapshot
+from .values import Change, Coverage, Pitr, RecoveryWindow, Snapshot
 
 Bind = Union[Session, "scoped_session[Any]", Connection]
 
@@ -129,6 +136,39 @@ class Recovery:
         """
         target = {"level": level, "cluster": cluster, "account": account, "database": database, "table": table}
         return catalog.get_snapshots(self._connection(table), **target)
+
+    def prune_snapshots(
+        self,
+        prefix: str,
+        *,
+        keep: int | None = None,
+        older_than: dt.timedelta | None = None,
+        dry_run: bool = False,
+    ) -> list[Snapshot]:
+        """Drop older snapshots whose names begin with a prefix, and return the dropped ones, the newest first.
+
+        ::
+
+            recovery.create_snapshot(f"nightly_{today:%Y%m%d}", database="shop")
+            recovery.prune_snapshots("nightly_", keep=7)
+
+        Only snapshots that the account itself has created of its own objects, or of the cluster; never those that sys
+        took of another account. Any release.
+
+        :param prefix: what the names begin with, letter by letter: ``_`` and ``%`` mean themselves. Upper and lower
+            case are the same, as in all names of snapshots.
+        :param keep: how many of the newest stay; 0 drops all of them.
+        :param older_than: drop those that were created at least this long ago, by the server's clock.
+        :param dry_run: drop nothing, and return what would be dropped.
+        :raises MatrixOneArgumentError: if not exactly one of ``keep`` and ``older_than`` is given, the prefix is empty,
+            or a snapshot has a name that cannot be sent. Nothing was dropped.
+        :raises SnapshotError: if the server refuses a statement; those before it were dropped.
+        """
+        check_pruning(prefix, keep, older_than)
+        check_flag("dry_run", dry_run)
+        if not dry_run:
+            self._make_clean(SnapshotError, None)
+        return prune_snapshots(self._connection(), prefix, keep, older_than, dry_run=dry_run)
 
     def restore_snapshot(
         self,
@@ -324,6 +364,104 @@ class Recovery:
         """
         target = RecoveryTarget.of(cluster=cluster, account=account, database=database, table=table)
         return get_blockers(self._connection(table), target or RecoveryTarget("account"))
+
+    # -- looking into the past
+
+    def find_change(
+        self,
+        statement: FindableStatement,
+        *,
+        since: Timestamp | None = None,
+        until: Timestamp | None = None,
+        precision: dt.timedelta = dt.timedelta(seconds=1),
+    ) -> Change:
+        """Find out when a value changed, by a binary search through the past.
+
+        ::
+
+            change = recovery.find_change(select(Order.price).where(Order.id == 7))
+            print(change.value_before, change.value_after)
+            recovery.restore_rows(Order, timestamp=change.before)
+
+        The statement is executed some twenty times, on a connection of its own, so that the transaction is neither seen
+        nor affected. It finds a change from the value at ``since`` to another one. **If the value changed several
+        times, this is one of the changes**: choose a statement whose value changed once, such as the price of one row,
+        or a count of the rows that are wrong. If the value is the same at both ends, instants in between are tried.
+
+        That a table, database or column does not exist counts as a value, so that the time of a DROP TABLE is found
+        too; so does that there is no row. See :class:`NoValue`.
+
+        :param statement: a ``select()`` of one value: one column, and one row or none. Not text(), whose tables are
+            unknown.
+        :param since: where to begin, an aware datetime or a str with a UTC offset. Default: the earliest instant that
+            PITRs and snapshots keep of all tables in the statement, or an hour ago if there is none.
+        :param until: where to end. Default: now.
+        :param precision: how far apart the instants before and after the change may be, from a microsecond on. If the
+            server keeps nothing in between, such as between two snapshots, they are further apart.
+        :return: the instants before and after the change, and the values there.
+        :raises RecoveryError: with reason not_found, if no other value was found.
+        :raises MatrixOneArgumentError: if the statement returns several values, or the arguments contradict each other.
+
+        A :class:`RecoveryWarning` says that nothing protects the tables at ``since`` or ``until``: what garbage
+        collection has removed reads as an empty table. Any release.
+        """
+        table = next(iter(tables_of(statement)), None) if isinstance(statement, ClauseElement) else None
+        connection = self._connection(table if isinstance(table, Table) else None)
+        return find_change(connection, statement, since=since, until=until, precision=precision)
+
+    def coverage(self, *, database: str | None = None) -> list[Coverage]:
+        """Return, for each table, by what it is protected and back to when.
+
+        ::
+
+            for table in recovery.coverage(database="shop"):
+                if not table.is_protected:
+                    print(table.table, "has no protection")
+
+        PITRs count that are active: whose object is still the one that they were created for. Snapshots and PITRs of
+        a table of which the server keeps nothing do not count: from 4.1 on, those of a partitioned table, and those
+        created after ALTER TABLE or TRUNCATE had given the table another id.
+
+        :param database: a database of the account; None for all of them, except the server's own.
+        :return: a :class:`Coverage` for each table, in the order of their names.
+        :raises RecoveryError: with reason not_found if there is no such database, not_permitted if the user may not
+            read snapshots and PITRs. Accounts other than sys can read PITRs only outside of a transaction.
+        """
+        if database is not None:
+            check_object_name("database", database)
+        return get_coverage(self._connection_for_pitrs(), database)
+
+    def rehearsal(
+        self,
+        *,
+        database: str,
+        snapshot: str | None = None,
+        timestamp: Timestamp | None = None,
+        mo_ts: int | None = None,
+    ) -> AbstractContextManager[str]:
+        """Clone a database as it was into a scratch database, and drop that at the end of the block.
+
+        ::
+
+            with recovery.rehearsal(database="shop", timestamp=before) as scratch:
+                session.scalar(text(f"SELECT COUNT(*) FROM {scratch}.orders"))
+
+        The clone shares its storage with the original until rows change, so that it costs next to nothing. It is made
+        and dropped on connections of their own: nothing that the transaction has not committed is seen in it.
+        MatrixOne 3.0 on.
+
+        :param database: the database to clone.
+        :param snapshot: the name of a snapshot that contains the database.
+        :param timestamp: an instant: an aware datetime, or a str with a UTC offset.
+        :param mo_ts: the same in nanoseconds since 1970.
+        :return: a context manager of the scratch database's name. For AsyncRecovery an asynchronous one.
+        :raises MatrixOneCompileError: before 3.0, which cannot clone.
+        :raises BranchError: if the server cannot clone the database.
+        :raises RecoveryError: at the end, with reason active_transaction, if an open transaction has written to the
+            scratch database, which then stays. Commit or roll back within the block.
+        """
+        moment = Moment.of(snapshot=snapshot, timestamp=timestamp, mo_ts=mo_ts)
+        return rehearsing(self._connection(), database, moment)
 
     # -- rows
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import Literal
+from enum import Enum
+from typing import Any, Literal, NamedTuple
 
 from .pitr_range import PitrRange, Unit
 from .target import Level
@@ -61,3 +62,63 @@ class RecoveryWindow:
     source_name: str
     start: dt.datetime
     end: dt.datetime
+
+
+class Period(NamedTuple):
+    """All instants from ``start`` to ``end``, both in UTC; a single one if they are equal."""
+
+    start: dt.datetime
+    end: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What protects a table, and what of its past.
+
+    :ivar sources: the PITRs and snapshots that keep the table's history, those that reach back furthest first. Empty
+        if the table has no protection.
+    :ivar earliest: the earliest instant to which the table can be restored; None without protection.
+    :ivar gaps: the periods between ``earliest`` and now in which no instant is kept. After the last snapshot of a table
+        without PITR there is one until now.
+    """
+
+    database: str
+    table: str
+    sources: tuple[Pitr | Snapshot, ...]
+    earliest: dt.datetime | None
+    gaps: tuple[Period, ...]
+
+    @property
+    def is_protected(self) -> bool:
+        """Whether there is any instant that the table can be restored to."""
+        return bool(self.sources)
+
+
+class NoValue(Enum):
+    """What a statement returns in the past instead of a value."""
+
+    NO_ROW = "no row"
+    DOES_NOT_EXIST = "does not exist"
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A point in time at which a value changed.
+
+    :ivar before: the latest known instant with the old value, in UTC: a time to restore from.
+    :ivar after: the earliest known instant with another value. Apart from ``before`` by the precision that was asked
+        for, or by more if the server keeps nothing in between.
+    :ivar value_before: the old value. None is SQL's NULL; a :class:`NoValue` says that there was no row, or that the
+        table, database or column did not exist.
+    :ivar value_after: the value at ``after``.
+    :ivar queries: how many times the statement was executed.
+    """
+
+    before: dt.datetime
+    after: dt.datetime
+    value_before: Any
+    value_after: Any
+    queries: int

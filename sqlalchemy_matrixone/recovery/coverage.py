@@ -1,0 +1,228 @@
+"""What is protected: by which PITRs and snapshots, and which instants of its past."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import exc
+
+from ..core.names import fold
+from ..core.release import Feature
+from ..core.server import matrixone_dialect
+from ..exc import Reason, RecoveryError, server_errors_as
+from . import catalog
+from .clock import server_now
+from .pitr_range import PitrRange
+from .values import Coverage, Period, Pitr, Snapshot
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+SYSTEM_DATABASES = (
+    "information_schema", "mo_catalog", "mo_debug", "mo_task", "mysql", "system", "system_metrics",
+)  # fmt: skip
+"""Databases of the server itself, whose tables :func:`get_coverage` leaves out."""
+
+
+@dataclass(frozen=True)
+class _Table:
+    database: str
+    name: str
+    partitioned: bool
+
+
+class Protection:
+    """The PITRs and snapshots of an account, and what each of them keeps.
+
+    :ivar now: the server's time when they were read.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        """
+        :raises RecoveryError: if the user may not read them, or the server shows PITRs only outside of a transaction.
+        """
+        self._connection = connection
+        self._dialect = matrixone_dialect(connection)
+        self._account = fold(self._dialect.default_account_name)
+        self.pitrs = catalog.get_pitrs(connection)
+        self.snapshots = catalog.get_snapshots(connection)
+        self._holders = self._ids_in_table_snapshots()
+        self.now = server_now(connection)
+
+    def sources(self, database: str, table: str, *, partitioned: bool = False) -> list[tuple[Pitr | Snapshot, Period]]:
+        """Return what keeps the history of a table, with the instants that it keeps.
+
+        :param partitioned: PITRs and snapshots of the table itself keep none of its rows from 4.1 on.
+        """
+        by_table = not (partitioned and self._dialect.supports(Feature.LOGICAL_TABLE_ID))
+        found: list[tuple[Pitr | Snapshot, Period]] = [
+            (pitr, self._period(pitr))
+            for pitr in self.pitrs
+            if pitr.active and self._contains(pitr, database, table) and (by_table or pitr.level != "table")
+        ]
+        found += [
+            (snapshot, Period(snapshot.created_at, snapshot.created_at))
+            for snapshot in self.snapshots
+            if self._contains(snapshot, database, table)
+            and (snapshot.level != "table" or (by_table and self._keeps_its_table(snapshot)))
+        ]
+        return sorted(found, key=lambda source: (source[1], source[0].name))
+
+    def _period(self, pitr: Pitr) -> Period:
+        # What had been collected before the range was lengthened does not come back.
+        reach = dt.timedelta(hours=PitrRange(pitr.length, pitr.unit).hours)
+        start = max(pitr.created_at, pitr.modified_at, self.now - reach)
+        return Period(min(start, self.now), self.now)
+
+    def _contains(self, source: Pitr | Snapshot, database: str, table: str) -> bool:
+        match source.level:
+            case "cluster":
+                return True
+            case "account":
+                return source.account == self._account
+            case "database":
+                return self._is_own(source) and source.database == database
+        return self._is_own(source) and (source.database, source.table) == (database, table)
+
+    def _is_own(self, source: Pitr | Snapshot) -> bool:
+        return source.account in (None, self._account)
+
+    def _keeps_its_table(self, snapshot: Snapshot) -> bool:
+        """Return whether garbage collection spares what a snapshot of a table is to keep; see ``protection.py``."""
+        if self._holders is None:
+            return True
+        held = self._holders.get(snapshot.name)
+        with self._dialect.preserving_clean_state(self._connection):
+            try:
+                then = self._connection.exec_driver_sql(
+                    f"SELECT rel_id FROM mo_catalog.mo_tables {{SNAPSHOT = {self._quoted(snapshot.name)}}} "
+                    "WHERE account_id = current_account_id() AND reldatabase = %s AND relname = %s",
+                    (snapshot.database, snapshot.table),
+                ).scalar()
+            except exc.DBAPIError as error:
+                if error.connection_invalidated:
+                    raise
+                return False
+        return then is not None and int(then) == held
+
+    def _quoted(self, name: str) -> str:
+        return self._dialect.identifier_preparer.quote_identifier(name).replace("%", "%%")
+
+    def _ids_in_table_snapshots(self) -> dict[str, int] | None:
+        """Return the id of the table that each snapshot of one holds; None if the release's are always right."""
+        is_needed = any(snapshot.level == "table" for snapshot in self.snapshots)
+        if not is_needed or not self._dialect.supports(Feature.LOGICAL_TABLE_ID):
+            return None
+        with self._dialect.preserving_clean_state(self._connection):
+            rows = self._connection.exec_driver_sql(
+                "SELECT sname, obj_id FROM mo_catalog.mo_snapshots WHERE level = 'table'"
+            ).all()
+        return {name: int(held) for name, held in rows}
+
+
+def get_coverage(connection: Connection, database: str | None) -> list[Coverage]:
+    """Return what protects each table of a database, or of all of them; see ``Recovery.coverage()``."""
+    with server_errors_as(RecoveryError, "reading what is protected"):
+        tables = list(_tables(connection, database))
+        protection = Protection(connection)
+        return [_coverage(protection, table) for table in tables]
+
+
+def _coverage(protection: Protection, table: _Table) -> Coverage:
+    found = protection.sources(table.database, table.name, partitioned=table.partitioned)
+    periods = merged(period for _, period in found)
+    return Coverage(
+        table.database,
+        table.name,
+        tuple(source for source, _ in found),
+        periods[0].start if periods else None,
+        tuple(gaps_between(periods, protection.now)),
+    )
+
+
+def _tables(connection: Connection, database: str | None) -> Iterator[_Table]:
+    dialect = matrixone_dialect(connection)
+    partitioned = "partitioned" if dialect.supports(Feature.LOGICAL_TABLE_ID) else "0"
+    if database is None:
+        names: tuple[str, ...] = SYSTEM_DATABASES
+        which = f"NOT IN ({', '.join(['%s'] * len(names))})"
+    else:
+        names, which = (fold(database),), "= %s"
+    with dialect.preserving_clean_state(connection):
+        rows = connection.exec_driver_sql(
+            f"SELECT reldatabase, relname, {partitioned} FROM mo_catalog.mo_tables WHERE account_id = "
+            f"current_account_id() AND relkind = 'r' AND reldatabase {which} ORDER BY reldatabase, relname",
+            names,
+        ).all()
+        if not rows and database is not None:
+            _check_database_exists(connection, database)
+    return (_Table(row[0], row[1], bool(row[2])) for row in rows)
+
+
+def _check_database_exists(connection: Connection, database: str) -> None:
+    found = connection.exec_driver_sql(
+        "SELECT dat_id FROM mo_catalog.mo_database WHERE account_id = current_account_id() AND datname = %s",
+        (fold(database),),
+    ).first()
+    if found is None:
+        raise RecoveryError(f"there is no database {database!r} in this account", Reason.NOT_FOUND)
+
+
+# -- periods
+
+
+def merged(periods: Iterable[Period]) -> list[Period]:
+    """Return the same instants as periods that are in order and apart from each other."""
+    found: list[Period] = []
+    for period in sorted(periods):
+        if found and period.start <= found[-1].end:
+            found[-1] = Period(found[-1].start, max(found[-1].end, period.end))
+        else:
+            found.append(period)
+    return found
+
+
+def common(one: Sequence[Period], other: Sequence[Period]) -> list[Period]:
+    """Return the instants that are in both."""
+    return merged(
+        Period(max(a.start, b.start), min(a.end, b.end))
+        for a in one
+        for b in other
+        if max(a.start, b.start) <= min(a.end, b.end)
+    )
+
+
+def gaps_between(periods: Sequence[Period], now: dt.datetime) -> Iterator[Period]:
+    """Yield what lies between periods that are in order, and between the last one and now."""
+    following = [*(period.start for period in periods[1:]), now]
+    for period, start in zip(periods, following, strict=True) if periods else ():
+        if period.end < start:
+            yield Period(period.end, start)
+
+
+LAST_HOUR = dt.timedelta(hours=1)
+"""What garbage collection spares on every release unless it is configured otherwise: its ``gc-ttl``."""
+
+
+def readable_periods(connection: Connection, tables: Iterable[tuple[str, str]]) -> tuple[list[Period], dt.datetime]:
+    """Return the instants at which all of these tables can be read, and the server's time.
+
+    Those are what PITRs and snapshots keep, and the last hour. A user who may not read PITRs and snapshots has the last
+    hour.
+    """
+    try:
+        protection = Protection(connection)
+    except RecoveryError as refused:
+        if refused.reason not in (Reason.NOT_PERMITTED, Reason.NOT_FOUND):
+            raise
+        now = server_now(connection)
+        return [Period(now - LAST_HOUR, now)], now
+    now = protection.now
+    periods = [Period(dt.datetime.min.replace(tzinfo=dt.UTC), now)]
+    for database, table in tables:
+        kept = [period for _, period in protection.sources(database, table)]
+        periods = common(periods, merged([*kept, Period(now - LAST_HOUR, now)]))
+    return periods, now

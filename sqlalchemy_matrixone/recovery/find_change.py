@@ -1,0 +1,207 @@
+"""Find out when a value changed, by a binary search through the past."""
+
+from __future__ import annotations
+
+import datetime as dt
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import CompoundSelect, Select, exc
+from sqlalchemy.sql import TableClause, visitors
+
+from ..core.arguments import check_timestamp
+from ..core.beside import autocommit_connection, second_engine
+from ..core.names import fold
+from ..exc import MatrixOneArgumentError, Reason, RecoveryError, RecoveryWarning, reason_of
+from ..timetravel.point_in_time import AsOfOption, PointInTime
+from .clock import MICROSECOND, from_microseconds, microseconds
+from .coverage import readable_periods
+from .values import Change, NoValue, Period
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+    from ..core.arguments import Timestamp
+
+FindableStatement = Select[Any] | CompoundSelect[Any]
+"""A SELECT of one value."""
+
+_PROBES = 16
+"""Into how many parts the time is divided to look for a change when the value is the same at both ends."""
+
+
+def find_change(
+    connection: Connection,
+    statement: FindableStatement,
+    *,
+    since: Timestamp | None,
+    until: Timestamp | None,
+    precision: dt.timedelta,
+) -> Change:
+    """Find a change; see ``Recovery.find_change()``. Nothing is sent on the connection itself."""
+    _check_statement(statement)
+    first = None if since is None else check_timestamp(since)
+    last = None if until is None else check_timestamp(until)
+    if not isinstance(precision, dt.timedelta) or precision < MICROSECOND:
+        raise MatrixOneArgumentError(f"precision={precision!r}: give a timedelta of at least a microsecond")
+    options = {key: value for key, value in connection.get_execution_options().items() if key != "isolation_level"}
+    translate = dict(options.get("schema_translate_map") or {})
+    if (default := connection.dialect.default_schema_name) is not None:
+        # Without its name, the server would not find a database that exists now and did not then, or the reverse.
+        translate.setdefault(None, default)
+    options["schema_translate_map"] = translate
+    with second_engine(connection.engine) as engine, autocommit_connection(engine) as beside:
+        tables = sorted(set(_tables(statement, translate)))
+        periods, now = readable_periods(beside, tables)
+        time = _Searched.of(periods, now, first, last)
+        return _Search(beside.execution_options(**options), statement, time).find(precision // MICROSECOND)
+
+
+def _check_statement(statement: Any) -> None:
+    if not isinstance(statement, (Select, CompoundSelect)):
+        raise MatrixOneArgumentError(
+            f"find_change() takes a select() of one value, whose tables can be read in the past, not {statement!r}"
+        )
+    if (columns := len(statement.selected_columns)) != 1:
+        raise MatrixOneArgumentError(f"find_change() takes a select() of one value, and this one has {columns} columns")
+
+
+def tables_of(statement: Any) -> Iterator[TableClause]:
+    """Yield the tables that a statement reads."""
+    for element in visitors.iterate(statement):
+        table: Any = element if isinstance(element, TableClause) else getattr(element, "table", None)
+        while table is not None and not isinstance(table, TableClause):
+            table = getattr(table, "element", None)
+        if table is not None:
+            yield table
+
+
+def _tables(statement: Any, translate: dict[str | None, str | None]) -> Iterator[tuple[str, str]]:
+    for table in tables_of(statement):
+        database = translate.get(table.schema, table.schema)
+        if database is not None:
+            yield fold(database), fold(table.name)
+
+
+@dataclass(frozen=True)
+class _Searched:
+    """The time that is searched, in microseconds since 1970.
+
+    :ivar periods: what of it the server keeps, in order.
+    """
+
+    start: int
+    end: int
+    periods: Sequence[tuple[int, int]]
+
+    @classmethod
+    def of(
+        cls, periods: Sequence[Period], now: dt.datetime, since: dt.datetime | None, until: dt.datetime | None
+    ) -> _Searched:
+        """
+        :raises MatrixOneArgumentError: if ``since`` is not before ``until``.
+        """
+        # A client's clock may be ahead of the server's.
+        start, end = since or periods[0].start, min(until or now, now)
+        if start >= end:
+            raise MatrixOneArgumentError(
+                f"since={start} is not before until={end}"
+                + ("" if since else ": the server keeps nothing from before, so give since=")
+            )
+        ranges = [(microseconds(start), microseconds(end)) for start, end in periods]
+        searched = cls(microseconds(start), microseconds(end), ranges)
+        if not (searched.is_kept(searched.start) and searched.is_kept(searched.end)):
+            warnings.warn(
+                f"no PITR or snapshot keeps all tables of the statement as they were at {start} or {end}: past that "
+                "garbage collection has removed reads as empty tables, and may be mistaken for a change",
+                RecoveryWarning,
+                stacklevel=6,
+            )
+            searched = cls(searched.start, searched.end, [(searched.start, searched.end)])
+        return searched
+
+    def is_kept(self, instant: int) -> bool:
+        return any(start <= instant <= end for start, end in self.periods)
+
+    def between(self, low: int, high: int) -> int | None:
+        """Return the instant that is kept nearest to the middle of two; None if there is none between them."""
+        middle = (low + high) // 2
+        kept = [
+            min(max(middle, start, low + 1), end, high - 1)
+            for start, end in self.periods
+            if max(start, low + 1) <= min(end, high - 1)
+        ]
+        return min(kept, key=lambda instant: abs(instant - middle), default=None)
+
+
+class _Search:
+    """A search on a connection in AUTOCOMMIT."""
+
+    def __init__(self, connection: Connection, statement: FindableStatement, time: _Searched) -> None:
+        self._connection = connection
+        self._statement: Any = statement
+        self._time = time
+        self._queries = 0
+        self._refused = ""
+
+    def find(self, precision: int) -> Change:
+        """
+        :raises RecoveryError: if the value is the same wherever it was read.
+        """
+        low, high = self._time.start, self._time.end
+        value_low, value_high = self._value_at(low), self._value_at(high)
+        if _is_same(value_low, value_high):
+            low, value_low = self._other_value(low, high, value_low)
+        while high - low > precision:
+            middle = self._time.between(low, high)
+            if middle is None:
+                break
+            value = self._value_at(middle)
+            if _is_same(value, value_low):
+                low = middle
+            else:
+                high, value_high = middle, value
+        return Change(from_microseconds(low), from_microseconds(high), value_low, value_high, self._queries)
+
+    def _other_value(self, low: int, high: int, value: Any) -> tuple[int, Any]:
+        """Return the latest of some instants in between that has another value."""
+        step = max(1, (high - low) // _PROBES)
+        for after in range(high - step, low, -step):
+            instant = self._time.between(after - 1, after + 1)
+            if instant is not None and not _is_same(other := self._value_at(instant), value):
+                return instant, other
+        refused = f" ({self._refused})" if value is NoValue.DOES_NOT_EXIST else ""
+        raise RecoveryError(
+            f"no change was found: the value is {value!r}{refused} at {from_microseconds(low)}, at "
+            f"{from_microseconds(high)} and at {self._queries - 2} instants in between. Give since= and until= with "
+            "different values",
+            Reason.NOT_FOUND,
+        )
+
+    def _value_at(self, instant: int) -> Any:
+        self._queries += 1
+        moment = PointInTime.of(snapshot=None, timestamp=None, mo_ts=instant * 1000)
+        try:
+            rows = self._connection.execute(self._statement.options(AsOfOption(moment))).fetchmany(2)
+        except exc.DBAPIError as error:
+            if error.connection_invalidated or reason_of(error) is not Reason.NOT_FOUND:
+                raise
+            self._refused = str(error.orig.args[-1]) if error.orig is not None else ""
+            return NoValue.DOES_NOT_EXIST
+        if len(rows) > 1:
+            raise MatrixOneArgumentError(
+                f"find_change() takes a select() of one value, and at {from_microseconds(instant)} this one has more "
+                "than one row: use an aggregate function, or a criterion that only one row meets"
+            )
+        return rows[0][0] if rows else NoValue.NO_ROW
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    if isinstance(one, NoValue) or isinstance(other, NoValue):
+        return one is other
+    try:
+        return bool(one == other) or (one != one and other != other)
+    except (TypeError, ValueError):  # an array has no truth value
+        return repr(one) == repr(other)

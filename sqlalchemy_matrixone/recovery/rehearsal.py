@@ -1,0 +1,88 @@
+"""A copy of a database as it was, to look at before anything is restored."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from ..branches.constructs import CloneDatabase
+from ..core.arguments import check_object_name
+from ..core.beside import autocommit_connection, second_engine
+from ..core.names import fold
+from ..core.server import matrixone_dialect
+from ..exc import Reason, RecoveryError, RecoveryWarning
+from .blockers import describe_blockers, get_blockers
+from .clock import from_microseconds, microseconds, server_now
+from .coverage import readable_periods
+from .target import RecoveryTarget
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection, Engine
+
+    from .rows.moment import Moment
+
+log = logging.getLogger("sqlalchemy_matrixone.recovery")
+
+_LONGEST_PREFIX = 32
+
+
+@contextmanager
+def rehearsing(connection: Connection, database: str, moment: Moment) -> Iterator[str]:
+    """Clone a database, yield the clone's name, and drop it; on connections of their own."""
+    check_object_name("database", database)
+    matrixone_dialect(connection)
+    engine = connection.engine
+    scratch = _clone(engine, database, moment)
+    try:
+        yield scratch
+    except BaseException as error:
+        try:
+            _drop(engine, scratch)
+        except Exception as failed:
+            error.add_note(str(failed))
+            log.warning("%s", failed)
+        raise
+    _drop(engine, scratch)
+
+
+def _clone(engine: Engine, database: str, moment: Moment) -> str:
+    with second_engine(engine) as own, autocommit_connection(own) as connection:
+        _warn_if_not_kept(connection, database, moment)
+        name = f"{fold(database)[:_LONGEST_PREFIX]}__rehearsal_{microseconds(server_now(connection))}"
+        connection.execute(CloneDatabase(name, database, **moment.when))
+    return name
+
+
+def _warn_if_not_kept(connection: Connection, database: str, moment: Moment) -> None:
+    if (mo_ts := moment.when.get("mo_ts")) is None:
+        return  # the server knows whether it has the snapshot
+    # Of no table in particular: by what the whole database is protected.
+    periods, _ = readable_periods(connection, [(fold(database), "")])
+    instant = from_microseconds(mo_ts // 1000)
+    if not any(start <= instant <= end for start, end in periods):
+        warnings.warn(
+            f"no PITR or snapshot keeps database {database!r} as it was at {moment.text}: tables of which garbage "
+            "collection has removed the history are empty in the clone",
+            RecoveryWarning,
+            stacklevel=6,
+        )
+
+
+def _drop(engine: Engine, scratch: str) -> None:
+    """
+    :raises RecoveryError: if open transactions have written to the clone, for whose end the server would wait.
+    """
+    with second_engine(engine) as own, autocommit_connection(own) as connection:
+        blockers = get_blockers(connection, RecoveryTarget("database", database=scratch))
+        if blockers:
+            raise RecoveryError(
+                f"the scratch database {scratch!r} was not dropped, because an open transaction has written to it. "
+                "Commit or roll back within the block of rehearsal(), and drop it now yourself, after that."
+                f"{describe_blockers(blockers)}",
+                Reason.ACTIVE_TRANSACTION,
+            )
+        name = connection.dialect.identifier_preparer.quote_identifier(scratch).replace("%", "%%")
+        connection.exec_driver_sql(f"DROP DATABASE IF EXISTS {name}")

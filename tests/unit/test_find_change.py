@@ -1,0 +1,79 @@
+"""The binary search through the past, without a server."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+from sqlalchemy import column, func, select, table
+
+from sqlalchemy_matrixone import NoValue, Period
+from sqlalchemy_matrixone.recovery.clock import from_microseconds, microseconds
+from sqlalchemy_matrixone.recovery.coverage import common, gaps_between, merged
+from sqlalchemy_matrixone.recovery.find_change import _is_same, _Searched, tables_of
+
+START = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
+
+
+def at(hours: float) -> dt.datetime:
+    return START + dt.timedelta(hours=hours)
+
+
+def period(start: float, end: float | None = None) -> Period:
+    return Period(at(start), at(start if end is None else end))
+
+
+def test_merged_joins_periods_that_touch_and_orders_them():
+    assert merged([period(5), period(1, 3), period(3, 4), period(2, 2.5)]) == [period(1, 4), period(5)]
+    assert merged([]) == []
+
+
+def test_common_of_a_snapshot_and_a_pitr():
+    assert common([period(1), period(4)], [period(3, 6)]) == [period(4)]
+    assert common([period(1, 5)], [period(0, 2), period(4, 9)]) == [period(1, 2), period(4, 5)]
+
+
+def test_gaps_between_periods_and_until_now():
+    assert list(gaps_between([period(1), period(3, 5)], at(6))) == [period(1, 3), period(5, 6)]
+    assert list(gaps_between([period(1, 6)], at(6))) == []
+    assert list(gaps_between([], at(6))) == []
+
+
+@pytest.mark.filterwarnings("error")
+def test_searched_time_begins_with_the_earliest_instant_that_is_kept():
+    searched = _Searched.of([period(2), period(4, 6)], at(6), None, None)
+    assert (from_microseconds(searched.start), from_microseconds(searched.end)) == (at(2), at(6))
+
+
+def test_search_reads_only_instants_that_are_kept():
+    searched = _Searched.of([period(0), period(9), period(20, 24)], at(24), None, None)
+    assert searched.between(microseconds(at(0)), microseconds(at(24))) == microseconds(at(9))
+    assert searched.between(microseconds(at(9)), microseconds(at(24))) == microseconds(at(20))
+    assert searched.between(microseconds(at(0)), microseconds(at(9))) is None
+    assert searched.between(microseconds(at(20)), microseconds(at(24))) == microseconds(at(22))
+
+
+def test_until_in_the_future_is_now():
+    assert _Searched.of([period(0, 6)], at(6), None, at(9)).end == microseconds(at(6))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (None, None, True),
+        (None, NoValue.NO_ROW, False),
+        (NoValue.NO_ROW, NoValue.DOES_NOT_EXIST, False),
+        (float("nan"), float("nan"), True),
+        (0, NoValue.DOES_NOT_EXIST, False),
+        (1, 1.0, True),
+    ],
+)
+def test_values_are_compared(one, other, same):
+    assert _is_same(one, other) is same
+
+
+def test_tables_of_a_statement_are_found_through_aliases_and_subqueries():
+    orders, items = table("orders", column("id"), schema="shop"), table("items", column("order_id"))
+    alias = orders.alias()
+    statement = select(func.count(alias.c.id)).where(alias.c.id.in_(select(items.c.order_id)))
+    assert set(tables_of(statement)) == {orders, items}
