@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.dialects import registry as _registry
 from sqlalchemy.dialects.mysql import insert
 
+from .accounts.constructs import AlterAccount, CreateAccount, DropAccount
 from .branches.constructs import (
     CloneDatabase,
     CloneTable,
@@ -15,10 +16,13 @@ from .branches.constructs import (
     MergeBranch,
     PickBranch,
 )
+from .core.retries import run_async_transaction, run_transaction
 from .exc import (
+    AccountError,
     Blocker,
     BranchConflict,
     BranchError,
+    CommitUncertain,
     MatrixOneArgumentError,
     MatrixOneCompileError,
     MatrixOneError,
@@ -67,6 +71,8 @@ __all__ = [
     "VECF64",
     "VECINT8",
     "VECUINT8",
+    "AccountError",
+    "AlterAccount",
     "AlterPitr",
     "AsyncRecovery",
     "Blocker",
@@ -75,11 +81,14 @@ __all__ = [
     "Change",
     "CloneDatabase",
     "CloneTable",
+    "CommitUncertain",
     "Coverage",
+    "CreateAccount",
     "CreateBranch",
     "CreatePitr",
     "CreateSnapshot",
     "DiffBranch",
+    "DropAccount",
     "DropBranch",
     "DropPitr",
     "DropSnapshot",
@@ -115,6 +124,8 @@ __all__ = [
     "changes_between",
     "changes_since",
     "insert",
+    "run_async_transaction",
+    "run_transaction",
     "time_travel",
 ]
 if not TYPE_CHECKING and _find_spec("greenlet") is None:

@@ -284,8 +284,14 @@ class MatrixOneDialect(MatrixOneReflection):
             # After a failed commit, SQLAlchemy takes the transaction for ended and sends no ROLLBACK of its own.
             self.do_rollback(dbapi_connection)
             raise MatrixOneInvalidRequestError(f"Nothing was committed, the transaction was rolled back: {reason}")
-        with following(dbapi_connection, "COMMIT"):
-            super().do_commit(dbapi_connection)  # type: ignore[no-untyped-call]
+        try:
+            with following(dbapi_connection, "COMMIT"):
+                super().do_commit(dbapi_connection)  # type: ignore[no-untyped-call]
+        except self.loaded_dbapi.Error as error:
+            # Without it, the next transaction of this connection would be taken for the rest of this one.
+            if state.must_roll_back and not self.is_disconnect(error, dbapi_connection, None):
+                self.do_rollback(dbapi_connection)
+            raise
         if after_commit is not None:
             after_commit()
 

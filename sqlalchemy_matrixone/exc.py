@@ -88,6 +88,17 @@ class RecoveryError(MatrixOneError):
         self.done = done
 
 
+class AccountError(RecoveryError):
+    """An account could not be created, altered or dropped."""
+
+
+class CommitUncertain(MatrixOneError):
+    """The connection was lost during COMMIT: the transaction may have been committed or not. Nothing was retried.
+
+    Look for what the transaction has written before you repeat it. ``__cause__`` is SQLAlchemy's error.
+    """
+
+
 class RecoveryWarning(UserWarning):
     """A snapshot or PITR was created that does not protect everything that belongs to its object."""
 
@@ -220,6 +231,7 @@ _CODES = {
 }
 _TEXTS = (
     ("unclassified statement appears in uncommitted transaction", Reason.ACTIVE_TRANSACTION),
+    ("administrative command is unsupported in transactions", Reason.ACTIVE_TRANSACTION),
     ("privilege", Reason.NOT_PERMITTED),
     ("only sys tenant", Reason.NOT_PERMITTED),
     ("only sys account", Reason.NOT_PERMITTED),
@@ -232,11 +244,13 @@ _TEXTS = (
     (r"does not match snapshot\.", Reason.NOT_COVERED),
     ("already has a pitr", Reason.EXISTS),
     ("already exist", Reason.EXISTS),
+    (r"the tenant \S+ exists", Reason.EXISTS),
     ("is less than the pitr valid time", Reason.OUT_OF_RANGE),
     ("is bigger than now timestamp", Reason.OUT_OF_RANGE),
     ("no corresponding snapshot", Reason.OUT_OF_RANGE),
     ("does not exist", Reason.NOT_FOUND),
     ("doesn't exist", Reason.NOT_FOUND),
+    ("there is no account", Reason.NOT_FOUND),
     ("no such", Reason.NOT_FOUND),
     ("not found", Reason.NOT_FOUND),
     ("find 0 snapshot records", Reason.NOT_FOUND),

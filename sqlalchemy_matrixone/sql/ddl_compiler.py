@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import DDLCompiler
 
+from ..accounts.compiler import AccountDDLCompiler
 from ..branches.compiler import BranchDDLCompiler
 from ..recovery.compiler import RecoveryDDLCompiler
 from ..recovery.constructs import (
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
 
 
-class MatrixOneDDLCompiler(RecoveryDDLCompiler, BranchDDLCompiler, MatrixOneTableDDLCompiler):
+class MatrixOneDDLCompiler(RecoveryDDLCompiler, BranchDDLCompiler, AccountDDLCompiler, MatrixOneTableDDLCompiler):
     """MatrixOne's DDL, and its own statements."""
 
     @classmethod

@@ -1,0 +1,181 @@
+"""Create, alter and drop accounts, with passwords that nothing shows.
+
+The server carries these statements out at once, and refuses them in a transaction. Only the sys account may use them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
+
+from sqlalchemy import exc
+
+from ..core.arguments import check_choice, check_flag, check_is_name, check_object_name
+from ..core.server import OUTSIDE_TRANSACTION, matrixone_dialect
+from ..core.statement import MatrixOneDDL
+from ..exc import AccountError, MatrixOneArgumentError, reason_of
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection, CursorResult
+
+    from ..core.sqlalchemy_internals import Execute
+
+Status = Literal["open", "suspend", "restricted"]
+
+
+class Secret(str):
+    """A text that logs and messages do not show, since SQLAlchemy writes the ``repr()`` of parameters there."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+
+def _check_password(password: Any) -> Secret:
+    if not isinstance(password, str) or not password:
+        raise MatrixOneArgumentError("password= is not a text, or empty")
+    return Secret(password)
+
+
+class AccountDDL(MatrixOneDDL):
+    """Base of the constructs.
+
+    :ivar password: a parameter of the statement, so that the text of the statement does not contain it.
+    """
+
+    error = AccountError
+    password: Secret | None = None
+
+    def run_on(self, connection: Connection, options: Mapping[str, Any], execute: Execute) -> CursorResult[Any]:
+        compiled = self.compile(dialect=matrixone_dialect(connection), compile_kwargs={"password_as": "%s"})
+        parameters = () if self.password is None else (self.password,)
+        try:
+            return connection.exec_driver_sql(
+                str(compiled), parameters, execution_options={**options, OUTSIDE_TRANSACTION: self.error}
+            )
+        except exc.DBAPIError as error:
+            if self.password is not None and self.password in str(error.orig):
+                self._raise_without_password(error, self.password)
+            raise
+
+    def _raise_without_password(self, error: exc.DBAPIError, password: Secret) -> NoReturn:
+        """Raise an error whose text quotes the statement, without the text and without the error as its cause."""
+        message = str(error.orig).replace(str(password), "***")
+        raise self.error(f"{self.operation}: {message}", reason_of(error)) from None
+
+
+class CreateAccount(AccountDDL):
+    """``CREATE ACCOUNT``: a new tenant, with an administrator of its own.
+
+    ::
+
+        connection.execute(CreateAccount("acc2", admin_name="admin", password=password, if_not_exists=True))
+        connection.execute(RestoreSnapshot("nightly", account="acc1", to_account="acc2"))
+
+    Takes effect at once, and a rollback does not undo it. The password is a parameter of the statement: ``print()`` of
+    the construct, logs (``echo=True`` too) and errors show ``'***'``. So does a script that Alembic prints with
+    ``--sql``, where it must be filled in. Any release; the sys account only.
+
+    :param name: the account's name. The server folds it to lower case.
+    :param admin_name: the name of the administrator.
+    :param password: the administrator's password.
+    :param comment: a text that SHOW ACCOUNTS shows.
+    :param suspended: create it suspended, so that nobody can log in.
+    :param if_not_exists: no error if an account of that name exists, which is left as it is.
+    :raises MatrixOneArgumentError: if a name is none, or the password is empty.
+    :raises AccountError: when executed, if the server refuses it; with reason active_transaction before it is sent, if
+        something has run since the last commit or rollback.
+    """
+
+    __visit_name__ = "create_account"
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        admin_name: str,
+        password: str,
+        comment: str | None = None,
+        suspended: bool = False,
+        if_not_exists: bool = False,
+    ) -> None:
+        check_object_name("name", name)
+        self.name = name
+        self.admin_name = check_is_name("admin_name", admin_name)
+        self.password = _check_password(password)
+        self.comment = comment
+        self.suspended = check_flag("suspended", suspended)
+        self.if_not_exists = check_flag("if_not_exists", if_not_exists)
+
+
+class AlterAccount(AccountDDL):
+    """``ALTER ACCOUNT``: change one thing of an account: its administrator's password, its status or its comment.
+
+    ::
+
+        connection.execute(AlterAccount("acc2", status="suspend"))
+        connection.execute(AlterAccount("acc2", admin_name="admin", password=password))
+
+    Takes effect at once, and a rollback does not undo it. The password is shown nowhere, as in :class:`CreateAccount`.
+    Any release; the sys account only.
+
+    :param name: the account's name.
+    :param admin_name: the administrator whose password is changed.
+    :param password: the new password.
+    :param status: ``"open"``; ``"suspend"``, so that nobody can log in; or ``"restricted"``, so that nothing can be
+        written.
+    :param comment: the new comment.
+    :param if_exists: no error if there is no such account.
+    :raises MatrixOneArgumentError: if not exactly one thing is to be changed.
+    :raises AccountError: when executed, as for :class:`CreateAccount`.
+    """
+
+    __visit_name__ = "alter_account"
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        admin_name: str | None = None,
+        password: str | None = None,
+        status: Status | None = None,
+        comment: str | None = None,
+        if_exists: bool = False,
+    ) -> None:
+        check_object_name("name", name)
+        if (admin_name is None) != (password is None):
+            raise MatrixOneArgumentError("admin_name= and password= belong together: give both or none")
+        if sum(given is not None for given in (password, status, comment)) != 1:
+            raise MatrixOneArgumentError("change one thing: admin_name= with password=, or status=, or comment=")
+        if status is not None:
+            check_choice("status", status, ("open", "suspend", "restricted"))
+        self.name = name
+        self.admin_name = None if admin_name is None else check_is_name("admin_name", admin_name)
+        self.password = None if password is None else _check_password(password)
+        self.status = status
+        self.comment = comment
+        self.if_exists = check_flag("if_exists", if_exists)
+
+
+class DropAccount(AccountDDL):
+    """``DROP ACCOUNT``: drop a tenant with all its databases.
+
+    ::
+
+        connection.execute(DropAccount("acc2", if_exists=True))
+
+    Takes effect at once, and a rollback does not undo it. Snapshots and PITRs that sys has of the account can still be
+    restored to another account. Any release; the sys account only.
+
+    :param name: the account's name.
+    :param if_exists: no error if there is no such account.
+    :raises AccountError: when executed, as for :class:`CreateAccount`.
+    """
+
+    __visit_name__ = "drop_account"
+
+    def __init__(self, name: str, *, if_exists: bool = False) -> None:
+        check_object_name("name", name)
+        self.name = name
+        self.if_exists = check_flag("if_exists", if_exists)
