@@ -49,6 +49,7 @@ from .recovery.constructs import (
 from .recovery.inspector import MatrixOneInspector
 from .recovery.rows.values import RestoredRows, RowChange, RowsPreview
 from .recovery.session import Recovery
+from .recovery.timeline import Timeline
 from .recovery.values import Change, Coverage, NoValue, Period, Pitr, RecoveryWindow, Snapshot
 from .sql import ddl_compiler as _compiler  # noqa: F401  teaches the constructs to the mysql dialects too
 from .timetravel.changes import changes_between, changes_since
@@ -119,6 +120,7 @@ __all__ = [
     "RowsPreview",
     "Snapshot",
     "SnapshotError",
+    "Timeline",
     "Vector",
     "as_of",
     "changes_between",

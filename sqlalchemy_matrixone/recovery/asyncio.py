@@ -71,6 +71,7 @@ class AsyncRecovery:
     blockers = _awaited(Recovery.blockers)
     find_change = _awaited(Recovery.find_change)
     coverage = _awaited(Recovery.coverage)
+    timeline = _awaited(Recovery.timeline)
     restore_rows = _awaited(Recovery.restore_rows)
     preview_rows = _awaited(Recovery.preview_rows)
 

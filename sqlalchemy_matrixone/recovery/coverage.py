@@ -59,7 +59,7 @@ class Protection:
         """
         by_table = not (partitioned and self._dialect.supports(Feature.LOGICAL_TABLE_ID))
         found: list[tuple[Pitr | Snapshot, Period]] = [
-            (pitr, self._period(pitr))
+            (pitr, self.period_of(pitr))
             for pitr in self.pitrs
             if pitr.active and self._contains(pitr, database, table) and (by_table or pitr.level != "table")
         ]
@@ -71,7 +71,18 @@ class Protection:
         ]
         return sorted(found, key=lambda source: (source[1], source[0].name))
 
-    def _period(self, pitr: Pitr) -> Period:
+    def of_database(self, database: str | None) -> list[Pitr | Snapshot]:
+        """Return all that is of a database, of tables in it, and of what contains it; without one, of the account."""
+        wanted = fold(database)
+        sources: list[Pitr | Snapshot] = [*self.pitrs, *self.snapshots]
+        return [
+            source
+            for source in sources
+            if self._is_own(source) and (wanted is None or source.database in (None, wanted))
+        ]
+
+    def period_of(self, pitr: Pitr) -> Period:
+        """Return the instants that a PITR keeps of its object, if it is active."""
         # What had been collected before the range was lengthened does not come back.
         reach = dt.timedelta(hours=PitrRange(pitr.length, pitr.unit).hours)
         start = max(pitr.created_at, pitr.modified_at, self.now - reach)

@@ -45,6 +45,7 @@ from .rows.moment import Moment
 from .rows.target import ColumnsArgument, CriterionArgument, RowKinds, RowsArgument, RowsTarget, rows_targets
 from .rows.values import RestoredRows, RowsPreview
 from .target import Level, RecoveryTarget
+from .timeline import Timeline, get_timeline
 from .values import Change, Coverage, Pitr, RecoveryWindow, Snapshot
 
 Bind = Union[Session, "scoped_session[Any]", Connection]
@@ -430,6 +431,24 @@ class Recovery:
         if database is not None:
             check_object_name("database", database)
         return get_coverage(self._connection_for_pitrs(), database)
+
+    def timeline(self, *, database: str | None = None) -> Timeline:
+        """Return a picture of what can be restored: PITRs, snapshots and now on one time axis.
+
+        ::
+
+            print(recovery.timeline(database="shop"))
+            Path("shop.svg").write_text(recovery.timeline(database="shop").svg())
+
+        A notebook shows it as a picture. Any release.
+
+        :param database: a database, with the tables in it and what contains it; None for the whole account.
+        :raises RecoveryError: with reason not_permitted if the user may not read snapshots and PITRs. Accounts other
+            than sys can read PITRs only outside of a transaction.
+        """
+        if database is not None:
+            check_object_name("database", database)
+        return get_timeline(self._connection_for_pitrs(), database)
 
     def rehearsal(
         self,
