@@ -69,7 +69,7 @@ def test_alembic(tmp_path: Path, server: Server, admin: Admin):
             "two",
             """
             op.alter_column("goods", "name", nullable=False, existing_type=sa.String(30))
-            op.create_snapshot("al_snap", table="goods")
+            op.create_snapshot("al_snap", database=True)
             op.drop_snapshot("al_snap")
             """,
         )

@@ -96,7 +96,7 @@ def test_deadlock_is_run_again(server: Server, admin: Admin):
     for thread in threads:
         thread.join(60)
     assert errors == []
-    assert len(calls) == 3
+    assert len(calls) >= 3  # one of them at least was run again
     assert notes(admin) == ["first++", "second++"]
 
 

@@ -344,7 +344,7 @@ def test_who_listens_does_not_answer_for_the_present(session: Session):
 
 def test_another_databases_session():
     session = Session(create_engine("sqlite://"))
-    with time_travel(session, snapshot=SNAPSHOT), pytest.raises(InvalidRequestError, match="matrixone engine"):
+    with time_travel(session, snapshot=SNAPSHOT), pytest.raises(InvalidRequestError, match="not of sqlite"):
         session.scalars(select(Team)).all()
 
 
