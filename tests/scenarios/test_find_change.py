@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from contextlib import ExitStack
 from decimal import Decimal
 
 import pytest
@@ -30,8 +31,18 @@ def before(server: Server, admin: Admin) -> Iterator[dt.datetime]:
     admin(f"DROP DATABASE IF EXISTS {SHOP}")
 
 
+_connections = ExitStack()
+
+
+@pytest.fixture(autouse=True)
+def connections(before: dt.datetime) -> Iterator[None]:
+    """Close the connections of a test at its end, so that they always end in the same order."""
+    with _connections:
+        yield
+
+
 def recovery_of(server: Server) -> Recovery:
-    return Recovery(server.engine(server.url(database=SHOP)).connect())
+    return Recovery(_connections.enter_context(server.engine(server.url(database=SHOP)).connect()))
 
 
 @pytest.mark.parametrize("driver", DRIVERS)

@@ -20,7 +20,7 @@ from sqlalchemy_matrixone import (
 )
 from tests.scenarios.tape import Exchange
 
-from .fake_server import connected, ok, packet, playing
+from .fake_server import connected_by_dialect, ok, packet, playing
 
 COMMIT = Exchange("QUERY COMMIT", ok())
 ROLLBACK = Exchange("QUERY ROLLBACK", ok())
@@ -37,7 +37,7 @@ def work(answer: bytes) -> Exchange:
 
 @contextmanager
 def engine_with(*exchanges: Exchange) -> Iterator[Engine]:
-    with playing(*connected(*exchanges)) as player:
+    with playing(*connected_by_dialect(*exchanges)) as player:
         engine = create_engine(
             f"matrixone+pymysql://dump@127.0.0.1:{player.port}/?ssl_disabled=true&server_version=4.2.0",
             _initialize=False,
@@ -167,7 +167,7 @@ async def test_asynchronous_transaction_is_run_again_after_a_conflict(source: st
         await target.execute(text(WORK))
         return len(calls)
 
-    with playing(*connected(work(error(20619)), ROLLBACK, work(ok()), COMMIT)) as player:
+    with playing(*connected_by_dialect(work(error(20619)), ROLLBACK, work(ok()), COMMIT)) as player:
         engine = create_async_engine(
             f"matrixone+aiomysql://dump@127.0.0.1:{player.port}/?server_version=4.2.0",
             _initialize=False,
