@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ..exc import MatrixOneArgumentError, MatrixOneInvalidRequestError, Reason, RecoveryError, reason_of
-from .connection import following, state_of
+from .connection import driver_connection, following, state_of
+from .driver_internals import abandon
 from .release import NEWEST, Feature, Release
 from .sqlalchemy_internals import IsolationLevelHook
 
@@ -70,6 +71,11 @@ class MatrixOneServer(IsolationLevelHook):
         if state.autocommit:
             state.has_statements = had_statements
         elif was_clean:
+            self.roll_back_below(connection)
+
+    def roll_back_below(self, connection: Any) -> None:
+        """Roll back on a DBAPI connection, below SQLAlchemy."""
+        with abandoning(connection):
             self.do_rollback(connection)  # type: ignore[no-untyped-call]
 
     @contextmanager
@@ -114,11 +120,26 @@ def execute_below(connection: Any, statement: str) -> Any:
     """Execute a statement on a DBAPI connection, below SQLAlchemy, and return its first row."""
     cursor = connection.cursor()
     try:
-        with following(connection, statement):
+        with abandoning(connection), following(connection, statement):
             cursor.execute(statement)
-        return cursor.fetchone()
+            return cursor.fetchone()
     finally:
         cursor.close()
+
+
+@contextmanager
+def abandoning(connection: Any) -> Iterator[None]:
+    """Give the connection up if what is sent on it is interrupted: an answer may still come.
+
+    SQLAlchemy does so for what goes through it. The pool replaces the connection when it is returned.
+    """
+    try:
+        yield
+    except Exception:
+        raise
+    except BaseException:  # a cancelled task, KeyboardInterrupt
+        abandon(driver_connection(connection))
+        raise
 
 
 # Zones as arguments of CONVERT_TZ. The server's process has one of its own, daylight saving included, in

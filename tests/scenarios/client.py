@@ -76,14 +76,20 @@ class Client:
     @classmethod
     @asynccontextmanager
     async def connected(
-        cls, server: Server, driver: str, *, execution_options: dict[str, Any] | None = None, **url: Any
+        cls,
+        server: Server,
+        driver: str,
+        *,
+        engine_options: dict[str, Any] | None = None,
+        execution_options: dict[str, Any] | None = None,
+        **url: Any,
     ) -> AsyncIterator[Client]:
         if driver == "pymysql":
-            engine = server.engine(server.url(**url))
+            engine = server.engine(server.url(**url), **engine_options or {})
             with engine.execution_options(**execution_options or {}).connect() as connection:
                 yield cls(connection, Recovery(connection))
         else:
-            async_engine = server.async_engine(driver, server.url(driver, **url))
+            async_engine = server.async_engine(driver, server.url(driver, **url), **engine_options or {})
             async with async_engine.execution_options(**execution_options or {}).connect() as async_connection:
                 yield cls(async_connection, AsyncRecovery(async_connection))
 

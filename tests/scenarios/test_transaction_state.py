@@ -228,6 +228,24 @@ class TestAutocommitSetByHand:
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
+async def test_begin_is_rolled_back_where_rollbacks_are_skipped_in_autocommit(
+    server: Server, admin: Admin, driver: str
+) -> None:
+    options = {"skip_autocommit_rollback": True, "isolation_level": "AUTOCOMMIT"}
+    for end in ("rollback", "close", "raw"):
+        async with Client.connected(server, driver, engine_options=options) as client:
+            if end == "raw":
+                await client.raw("BEGIN")
+                await client.raw(INSERT)
+            else:
+                await client.sql("START TRANSACTION")
+                await client.sql(INSERT)
+            if end == "rollback":
+                await client.rollback()
+        assert ids(admin) == [1, 2]
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
 class TestCommitOfHalfATransaction:
     @pytest.mark.parametrize("statement", ["SET nonsense = 1", "SET time_zone = 'nowhere'", "DROP SEQUENCE nowhere"])
     async def test_commit_is_refused_after_a_statement_that_loses_the_rest(
