@@ -5,11 +5,11 @@ from __future__ import annotations
 import datetime as dt
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Table, inspect
-from sqlalchemy.orm import Mapper
+from sqlalchemy import ColumnElement, Table, inspect
+from sqlalchemy.orm import Mapper, QueryableAttribute
 from sqlalchemy.orm.util import AliasedClass, AliasedInsp
 
 from ..exc import MatrixOneArgumentError
@@ -40,6 +40,18 @@ def table_of(target: Any) -> Table:
     if isinstance(mapper, Mapper) and isinstance(mapper.local_table, Table):
         return mapper.local_table
     raise MatrixOneArgumentError(f"table={target!r} is neither a mapped class, a Table nor a name")
+
+
+def list_of_columns(columns: Any) -> list[Any]:
+    """Return names or attributes of columns as a list, also if it is only one.
+
+    :raises MatrixOneArgumentError: if it is neither a name, an attribute, nor a list of these.
+    """
+    if isinstance(columns, (str, ColumnElement, QueryableAttribute)):
+        return [columns]
+    if isinstance(columns, (bytes, Mapping)) or not isinstance(columns, Iterable):
+        raise MatrixOneArgumentError(f"columns={columns!r} is no list of names or attributes")
+    return list(columns)
 
 
 def check_flag(keyword: str, value: Any) -> bool:

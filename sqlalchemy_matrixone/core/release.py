@@ -155,7 +155,7 @@ def parse_release(text: str) -> Release:
 
     :raises sqlalchemy.exc.ArgumentError: where the text is none of these.
     """
-    match = _WRITTEN.fullmatch(text.strip())
+    match = _WRITTEN.fullmatch(text.strip()) if isinstance(text, str) else None
     if match is None:
         raise MatrixOneArgumentError(
             f"server_version={text!r} is not a release of MatrixOne: write server_version=3.0.14"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import exc
 
-from ..core.arguments import check_choice
+from ..core.arguments import check_choice, check_is_name
 from ..core.names import fold
 from ..core.release import Feature
 from ..core.server import (
@@ -69,8 +69,14 @@ class _Filter:
         )
 
 
+def _check_wanted(name: str | None) -> None:
+    if name is not None:
+        check_is_name("name", name)
+
+
 def get_snapshots(connection: Connection, *, name: str | None = None, **target: Any) -> list[Snapshot]:
     """The account's snapshots, newest first. Allowed inside a transaction."""
+    _check_wanted(name)
     wanted = _Filter.of(connection, **target)
     dialect = matrixone_dialect(connection)
     own_rows = "WHERE kind <> 'branch' " if dialect.supports(Feature.INTERNAL_ROWS) else ""
@@ -93,6 +99,7 @@ def get_pitrs(connection: Connection, *, name: str | None = None, **target: Any)
     Inside a transaction from the sys account alone: the others have SHOW PITR for it, which the server
     refuses there.
     """
+    _check_wanted(name)
     wanted = _Filter.of(connection, **target)
     with server_errors_as(PitrError, "reading PITRs"):
         in_transaction = reads_pitrs_in_transaction(connection)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.engine.reflection import Inspector
 
+from ..core.arguments import check_is_name
 from . import catalog, windows
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ class MatrixOneInspector(Inspector):
 
         :raises SnapshotError: where the server refuses.
         """
+        check_is_name("name", name)
         return bool(self.get_snapshots(name=name))
 
     def has_pitr(self, name: str) -> bool:
@@ -89,6 +91,7 @@ class MatrixOneInspector(Inspector):
 
         :raises PitrError: where the server refuses, or would, as for :meth:`get_pitrs`.
         """
+        check_is_name("name", name)
         return bool(self.get_pitrs(name=name))
 
     def get_recovery_windows(

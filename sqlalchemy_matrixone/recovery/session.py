@@ -16,7 +16,7 @@ from sqlalchemy import ClauseElement, Table
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session, scoped_session
 
-from ..core.arguments import Timeout, Timestamp, check_flag, check_object_name, table_of
+from ..core.arguments import Timeout, Timestamp, check_flag, check_is_name, check_object_name, table_of
 from ..core.connection import has_changes, state_of
 from ..core.server import matrixone_dialect
 from ..core.sqlalchemy_internals import is_in_begin_block
@@ -120,6 +120,7 @@ class Recovery:
 
     def get_snapshot(self, name: str) -> Snapshot | None:
         """The snapshot of this name, in whatever case, or None."""
+        check_is_name("name", name)
         return next(iter(catalog.get_snapshots(self._connection(), name=name)), None)
 
     def list_snapshots(
@@ -273,6 +274,7 @@ class Recovery:
 
     def get_pitr(self, name: str) -> Pitr | None:
         """The PITR of this name, in whatever case, or None."""
+        check_is_name("name", name)
         return next(iter(catalog.get_pitrs(self._connection_for_pitrs(), name=name)), None)
 
     def list_pitrs(

@@ -27,7 +27,7 @@ from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
 from sqlalchemy.orm import Mapper, QueryableAttribute
 from sqlalchemy.sql.base import Executable
 
-from ..core.arguments import Timestamp, check_is_name, inspect_entity, is_timestamp, table_of
+from ..core.arguments import Timestamp, check_is_name, inspect_entity, is_timestamp, list_of_columns, table_of
 from ..core.names import fold
 from ..core.sqlalchemy_internals import ConnectionAware, union_all_as, with_selects
 from ..exc import MatrixOneArgumentError, RecoveryWarning, is_missing_column
@@ -256,9 +256,7 @@ def _chosen(table: Table, columns: ColumnsArgument | None) -> tuple[Column[Any],
         raise MatrixOneArgumentError(f"{table.name!r} has no primary key, by which old and new rows could be told")
     if columns is None:
         return tuple(table.columns)
-    if isinstance(columns, (str, bytes)) or not isinstance(columns, Iterable):
-        raise MatrixOneArgumentError(f"columns={columns!r} is no list of names or attributes")
-    chosen = {_column(table, column) for column in columns}
+    chosen = {_column(table, column) for column in list_of_columns(columns)}
     return tuple(column for column in table.columns if column.primary_key or column in chosen)
 
 

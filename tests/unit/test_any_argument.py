@@ -17,6 +17,7 @@ import sqlalchemy_matrixone as matrixone
 from sqlalchemy_matrixone import AsyncRecovery, MatrixOneArgumentError, PickBranch, Recovery
 from sqlalchemy_matrixone.alembic import ops
 from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
+from sqlalchemy_matrixone.recovery.rows.target import rows_targets
 
 NOON = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
 TABLE = Table("orders", MetaData(), Column("id", Integer, primary_key=True))
@@ -186,3 +187,28 @@ def test_diff_columns_that_are_no_list_of_columns_are_refused(columns):
 def test_pick_key_of_decimal_is_compiled_as_it_is():
     made = PickBranch("b", "t", keys=[Decimal("1.50")])
     assert "KEYS (1.50)" in str(made)
+
+
+ODD = [True, 0, 1.5, b"x", [1], {"a": 1}, object(), len, TABLE, TABLE.c.id, text("x"), np.array([1, 2]), NOON]
+
+
+@pytest.mark.parametrize("name", [*ODD, None, "", " "], ids=repr)
+def test_name_that_is_no_name_is_refused_before_anything_is_sent(name):
+    from sqlalchemy.orm import Session
+
+    recovery = Recovery(Session())
+    for find in (recovery.get_snapshot, recovery.get_pitr):
+        with pytest.raises(MatrixOneArgumentError, match="is not a name"):
+            find(name)
+
+
+@pytest.mark.parametrize("where", [7, 1.5, b"x", {1}, len, object(), NOON, float("nan"), [7], np.True_], ids=repr)
+def test_where_that_is_no_criterion_is_refused(where):
+    with pytest.raises(MatrixOneArgumentError, match="is not a criterion"):
+        rows_targets(TABLE, where, None)
+
+
+@pytest.mark.parametrize("columns", [7, 1.5, b"x", {"id": 1}, len, object(), NOON, True, [None], [7], []], ids=repr)
+def test_columns_that_are_no_columns_are_refused(columns):
+    with pytest.raises(MatrixOneArgumentError, match="columns="):
+        rows_targets(TABLE, None, columns)

@@ -90,7 +90,7 @@ def test_written_in_short():
     assert parse_release("3.0") == (3, 0, 0)
 
 
-@pytest.mark.parametrize("text", ["", "three", "3", "3.x", "latest", "8"])
+@pytest.mark.parametrize("text", ["", "three", "3", "3.x", "latest", "8", 3, 3.0, b"3.0.14", (3, 0, 14), False])
 def test_written_wrongly(text):
     with pytest.raises(exc.ArgumentError, match=r"server_version=3\.0\.14"):
         parse_release(text)

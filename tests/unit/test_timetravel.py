@@ -391,7 +391,8 @@ def test_time_travel_ends_after_a_rollback_that_failed(session):
 def test_columns_of_changes():
     assert "note" not in sql(changes_since(Order, **S, columns=[]))
     assert sql(changes_since(Order, **S, columns=["note"])) == sql(changes_since(Order, **S, columns=[Order.note]))
-    for columns in ("note", ["nothing"], [Manager.id], [object()], 7):
+    assert sql(changes_since(Order, **S, columns="note")) == sql(changes_since(Order, **S))
+    for columns in ("nothing", ["nothing"], {"note": 1}, b"note", [Manager.id], [object()], 7):
         with pytest.raises(MatrixOneArgumentError, match="columns="):
             changes_since(Order, **S, columns=columns)
 

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Table, and_, literal_column, select
+from sqlalchemy import ColumnElement, Select, Table, and_, exc, literal_column, select
 from sqlalchemy.orm import Mapper
 from sqlalchemy.orm.attributes import QueryableAttribute
 from sqlalchemy.sql import FromClause, visitors
 from sqlalchemy.sql.expression import ColumnClause
 from sqlalchemy.sql.selectable import SelectBase
 
-from ...core.arguments import check_flag, inspect_entity, table_of
+from ...core.arguments import check_flag, inspect_entity, list_of_columns, table_of
 from ...core.names import fold
 from ...exc import MatrixOneArgumentError
 
@@ -154,9 +154,13 @@ def _criteria(where: Any, tables: Sequence[Table]) -> dict[str, ColumnElement[bo
 
 
 def _criterion(criterion: Any, table: Table) -> ColumnElement[bool]:
+    no_criterion = MatrixOneArgumentError(f"where={criterion!r} is not a criterion such as Order.customer_id == 7")
     if isinstance(criterion, (str, bytes, bool)) or criterion is None:
-        raise MatrixOneArgumentError(f"where={criterion!r} is not a criterion such as Order.customer_id == 7")
-    combined = and_(*criterion) if isinstance(criterion, (list, tuple)) else and_(criterion)
+        raise no_criterion
+    try:
+        combined = and_(*criterion) if isinstance(criterion, (list, tuple)) else and_(criterion)
+    except exc.ArgumentError as error:
+        raise no_criterion from error
     others = [
         source
         for source in select(literal_column("1")).where(combined).get_final_froms()
@@ -179,7 +183,7 @@ def _criterion(criterion: Any, table: Table) -> ColumnElement[bool]:
 def _columns(columns: Any, tables: Sequence[Table]) -> dict[str, frozenset[str]]:
     if columns is None:
         return {}
-    listed = [columns] if isinstance(columns, (str, ColumnElement, QueryableAttribute)) else list(columns)
+    listed = list_of_columns(columns)
     scopes: dict[str, set[str]] = {table.fullname: set() for table in tables}
     for table, name in _named_columns(listed, tables):
         scopes[table.fullname].add(fold(name))
