@@ -9,6 +9,7 @@ revision, and set ``transaction_per_migration=True`` in env.py: then what they c
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from inspect import signature
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
 
 from alembic.operations import MigrateOperation, Operations
@@ -77,12 +78,19 @@ class RecoveryOp(MigrateOperation):
     def element(self, own_database: str | None) -> MatrixOneDDL:
         """The construct, for a connection to this database."""
         arguments = dict(self.arguments)
-        name = self.name or self._implied_name(own_database)
+        name = self._implied_name(own_database) if self.name is None else self.name
         table, database = arguments.get("table"), arguments.get("database")
         if table is not None and database is None:
             arguments["table"] = Table(table, MetaData())
         elif database is True:
             arguments["database"] = _known(own_database)
+        return self._construct(name, arguments)
+
+    def _construct(self, name: str | None, arguments: dict[str, Any]) -> MatrixOneDDL:
+        try:
+            signature(self.construct).bind(name, **arguments)
+        except TypeError as error:  # None was given for what it must have
+            raise MatrixOneArgumentError(f"op.{self.operation}(): {error}") from error
         return self.construct(name, **arguments)  # type: ignore[call-arg]
 
     def executing(self, context: MigrationContext, operation: str) -> AbstractContextManager[None]:
@@ -320,9 +328,9 @@ class _OfPitrOp(RecoveryOp):
             )
 
     def element(self, own_database: str | None) -> MatrixOneDDL:
-        name = self.name or self._implied_name(own_database)
+        name = self._implied_name(own_database) if self.name is None else self.name
         rest = {key: value for key, value in self.arguments.items() if key not in ("database", "table")}
-        return self.construct(name, **rest)  # type: ignore[call-arg]
+        return self._construct(name, rest)
 
 
 @Operations.register_operation("alter_pitr")
@@ -483,7 +491,7 @@ class _CopyOp(RecoveryOp):
         arguments = dict(self.arguments)
         if arguments.get("database") is True:
             arguments["database"] = _known(own_database)
-        return self.construct(self.name, **arguments)  # type: ignore[call-arg]
+        return self._construct(self.name, arguments)
 
     def executing(self, context: MigrationContext, operation: str) -> AbstractContextManager[None]:
         return with_nothing_written(context, operation)

@@ -235,3 +235,20 @@ def test_on_another_dialect(dialect):
 def test_the_operations_document_themselves():
     for name in ("create_snapshot", "restore_snapshot", "create_pitr", "alter_pitr", "drop_pitr", "restore_pitr"):
         assert "Commits what" in getattr(Operations, name).__doc__
+
+
+@pytest.mark.parametrize(
+    ("call", "why"),
+    [
+        (lambda op: op.create_pitr("p", range=None, database="d"), "range"),
+        (lambda op: op.alter_pitr("p", range=None), "range"),
+        (lambda op: op.clone_table("c", None), "source"),
+        (lambda op: op.clone_database("c", None), "source"),
+        (lambda op: op.create_snapshot(sa.column("x")), "is not a name"),
+        (lambda op: op.create_snapshot(""), "is not a name"),
+        (lambda op: op.create_pitr("", range="1d", database="d"), "is not a name"),
+    ],
+)
+def test_operation_with_an_argument_that_is_none_is_refused(call, why):
+    with pytest.raises(MatrixOneArgumentError, match=why):
+        offline(call)
