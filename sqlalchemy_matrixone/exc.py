@@ -100,7 +100,10 @@ class CommitUncertain(MatrixOneError):
 
 
 class RecoveryWarning(UserWarning):
-    """A snapshot or PITR was created that does not protect everything that belongs to its object."""
+    """A snapshot or PITR does not protect all that belongs to its object, or a clone or branch needs repair.
+
+    The message says what is left out or wrong, and what to do.
+    """
 
 
 class SnapshotError(RecoveryError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from enum import Enum, auto
@@ -16,7 +18,7 @@ from ..core.release import Feature, format_release
 from ..core.server import matrixone_dialect
 from ..core.sqlalchemy_internals import without_rows
 from ..core.statement import ServerStatement
-from ..exc import BranchError, Reason
+from ..exc import BranchError, Reason, RecoveryWarning
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
@@ -189,6 +191,37 @@ class Existence:
         with self._dialect.preserving_clean_state(self._connection):
             return [(name, type_.upper()) for name, type_ in self._connection.execute(query)]
 
+    def warn_of_vector_indexes(self, copied: DatabaseObject) -> None:
+        """Warn of the vector indexes of a copy, which find wrong neighbors on 3.0, and how to rebuild them."""
+        if self._dialect.supports(Feature.VECTOR_INDEXES_KEPT_BY_RESTORE) or not self._dialect.supports(Feature.CLONE):
+            return
+        quote = self._dialect.identifier_preparer.quote
+        statements = [
+            f"ALTER TABLE {quote(database)}.{quote(name)} ALTER REINDEX {quote(index)} IVFFLAT "
+            f"LISTS = {int(json.loads(options)['lists'])}"
+            for database, name, index, options in self._connection.execute(self._vector_indexes(copied))
+        ]
+        if statements:
+            warnings.warn(
+                f"The vector indexes of {copied.name!r} find wrong neighbors on this release of MatrixOne until they "
+                f"are rebuilt: {'; '.join(statements)}",
+                RecoveryWarning,
+                stacklevel=2,
+            )
+
+    def _vector_indexes(self, copied: DatabaseObject) -> Select[Any]:
+        is_copied = _MO_TABLES.c.account_id == func.current_account_id()
+        if copied.table is None:
+            is_copied &= _MO_TABLES.c.reldatabase == fold(str(copied.database))
+        else:
+            is_copied &= self._is_in(_MO_TABLES.c.reldatabase, _MO_TABLES.c.relname, copied)
+        return (
+            select(_MO_TABLES.c.reldatabase, _MO_TABLES.c.relname, _MO_INDEXES.c.name, _MO_INDEXES.c.algo_params)
+            .join_from(_MO_INDEXES, _MO_TABLES, _MO_TABLES.c.rel_id == _MO_INDEXES.c.table_id)
+            .where(is_copied, _MO_INDEXES.c.algo == "ivfflat")
+            .distinct()
+        )
+
     def _query(self, wanted: DatabaseObject) -> Select[Any]:
         if wanted.table is None:
             return select(_SCHEMATA).where(func.lower(_SCHEMATA.c.schema_name) == fold(str(wanted.database)))
@@ -203,6 +236,10 @@ class Existence:
 
 
 _TABLES = table("tables", column("table_schema"), column("table_name"), schema="information_schema")
+_MO_TABLES = table(
+    "mo_tables", *map(column, ("rel_id", "account_id", "reldatabase", "relname")), schema="mo_catalog"
+)  # fmt: skip
+_MO_INDEXES = table("mo_indexes", *map(column, ("table_id", "name", "algo", "algo_params")), schema="mo_catalog")
 _SCHEMATA = table("schemata", column("schema_name"), schema="information_schema")
 
 
@@ -271,6 +308,8 @@ def create_copy(
             "existed at that time",
             Reason.NOT_FOUND,
         )
+    if not in_other_account:
+        existence.warn_of_vector_indexes(created)
     return result
 
 

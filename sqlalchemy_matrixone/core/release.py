@@ -79,6 +79,7 @@ class Feature(Enum):
         (4, 1, 0),
         "restores and clones of tables named like __mo_index_%, with any character for _",
     )
+    VECTOR_INDEXES_KEPT_BY_RESTORE = (4, 1, 0), "vector indexes that find the right neighbors in a restored table"
     CLONE_COPY_GRANTS = (4, 1, 2), "CLONE … COPY GRANTS"
     CHECK_CONSTRAINT = (4, 2, 0), "CHECK constraints, ignored before"
     DEFAULT_IN_PARENTHESES = (4, 2, 0), "(…) around a default, which keeps ALTER TABLE from doubling quotes in it"

@@ -40,6 +40,7 @@ from sqlalchemy_matrixone import (
     MergeBranch,
     PickBranch,
     Reason,
+    RecoveryWarning,
     as_of,
 )
 
@@ -536,3 +537,26 @@ def test_differences_without_a_column_that_the_server_gets_wrong(engine: Engine)
         ]
     with engine.connect() as connection:
         assert connection.execute(DiffBranch("typed_dev", "typed", output="count")).scalar() == 1
+
+
+@pytest.mark.releases(since=(3, 0, 12), until=(4, 1))
+@pytest.mark.parametrize("in_transaction", [False, True])
+def test_copies_with_a_vector_index_warn_how_to_rebuild_it(engine: Engine, in_transaction: bool) -> None:
+    near = text("SELECT id FROM copied ORDER BY l2_distance(v, '[1.1, 1]') LIMIT 1")
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE points (id INT PRIMARY KEY, v VECF32(2))"))
+        connection.execute(text("INSERT INTO points VALUES (1, '[1, 1]'), (2, '[9, 9]'), (3, '[9, 1]'), (4, '[1, 9]')"))
+        connection.execute(text("CREATE INDEX near USING ivfflat ON points (v) LISTS = 2 OP_TYPE 'vector_l2_ops'"))
+    rebuild = "ALTER TABLE tt_shop.copied ALTER REINDEX near IVFFLAT LISTS = 2"
+    with engine.connect() if in_transaction else autocommit(engine) as connection:
+        with pytest.warns(RecoveryWarning, match=f"'copied' find wrong neighbors .* rebuilt: {rebuild}$"):
+            connection.execute(CloneTable("copied", "points"))
+        connection.commit()
+        connection.execute(text(rebuild))
+        assert connection.scalar(near) == 1
+        connection.commit()
+        with pytest.warns(RecoveryWarning, match=f"ALTER TABLE {COPY}.copied .*; ALTER TABLE {COPY}.points"):
+            connection.execute(CloneDatabase(COPY, SHOP))
+        connection.commit()
+        with pytest.warns(RecoveryWarning, match="'points_dev' find wrong neighbors"):
+            connection.execute(CreateBranch("points_dev", "points"))
