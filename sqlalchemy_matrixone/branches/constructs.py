@@ -30,7 +30,7 @@ from ..core.arguments import (
 from ..core.connection import driver_connection
 from ..core.driver_internals import reading_text
 from ..core.release import Feature, Release
-from ..core.server import matrixone_dialect
+from ..core.server import MatrixOneServer, matrixone_dialect
 from ..core.statement import MatrixOneDDL, TranslatesErrors
 from ..exc import BranchError, MatrixOneArgumentError
 from ..timetravel.point_in_time import PointInTime
@@ -49,7 +49,6 @@ from .execution import (
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, CursorResult
 
-    from ..core.server import MatrixOneServer
     from ..core.sqlalchemy_internals import Execute
 
 OnConflict = Literal["fail", "skip", "accept"]
@@ -548,7 +547,7 @@ class DiffBranch(BranchStatement, TranslatesErrors, Executable, Generative, Clau
         return _tables_in(self)
 
     def run_on(self, connection: Connection, options: Mapping[str, Any], execute: Execute) -> CursorResult[Any]:
-        if connection.dialect.name == "matrixone":
+        if isinstance(connection.dialect, MatrixOneServer):
             refuse_columns(Existence(connection, options), self, self.against.as_object(), self._fault)
         return execute(self)
 
