@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, cast
 
@@ -30,10 +30,13 @@ from .compare.defaults import canonical_default
 from .compare.indexes import index_differences, renamed_index
 from .compare.types import canonical_type
 from .protection import reactivate_pitrs_after_commits
+from .referring_keys import referring_keys
 
 if TYPE_CHECKING:
     from alembic.autogenerate.api import AutogenContext
-    from sqlalchemy import ClauseElement, Column, Connection, Dialect, ForeignKeyConstraint, Index, UniqueConstraint
+    from sqlalchemy import ClauseElement, Column, Connection, Dialect, ForeignKeyConstraint, Index, Table, UniqueConstraint
+    from alembic.operations.batch import ApplyBatchImpl, BatchOperationsImpl
+    from sqlalchemy.sql.elements import quoted_name
     from sqlalchemy.types import TypeEngine
 
     from ..base import MatrixOneDialect
@@ -48,6 +51,8 @@ class MatrixOneImpl(ExecutingImpl):
 
     __dialect__ = "matrixone"
     transactional_ddl = True
+
+    _referring_keys: Sequence[ForeignKeyConstraint] = ()
 
     def in_own_words(self, construct: Any) -> Any:
         return _InOwnWords(construct) if type(construct) in _SPELLINGS else construct
@@ -200,6 +205,30 @@ class MatrixOneImpl(ExecutingImpl):
         indexes = [renamed_index(index, table_name, schema, key, {column_name: new_name}) for index in reflected]
         return [index for index in indexes if index_kind(index) == "btree"]
 
+    def requires_recreate_in_batch(self, batch_op: BatchOperationsImpl) -> bool:
+        """Return whether ``op.batch_alter_table()`` is to create the table anew and copy its rows.
+
+        It does so for changes of CHECK constraints, which ALTER TABLE cannot make.
+        """
+        return any(
+            operation in ("add_constraint", "drop_constraint") and isinstance(arguments[0], CheckConstraint)
+            for operation, arguments, _ in batch_op.batch
+        )
+
+    def prep_table_for_batch(self, batch_impl: ApplyBatchImpl, table: Table) -> None:
+        """Drop the foreign keys that refer to a table before batch mode replaces it; the rename adds them again."""
+        super().prep_table_for_batch(batch_impl, table)
+        if self.connection is not None and not self.as_sql:
+            self._referring_keys = list(referring_keys(self.connection, table))
+            for key in self._referring_keys:
+                self.drop_constraint(key)
+
+    def rename_table(self, old_table_name: str, new_table_name: str | quoted_name, schema: Any = None) -> None:
+        super().rename_table(old_table_name, new_table_name, schema)
+        keys, self._referring_keys = self._referring_keys, []
+        for key in keys:
+            self.add_constraint(key)
+
     def add_constraint(self, const: Any, **kw: Any) -> None:
         if isinstance(const, CheckConstraint):
             _no_alter_check(const)
@@ -237,7 +266,7 @@ def _has_on_update(default: Any) -> bool:
 def _no_alter_check(const: CheckConstraint) -> NoReturn:
     raise CommandError(
         f"CHECK constraint {const.name!r} was not changed: MatrixOne has them from 4.2 on, and in CREATE TABLE alone. "
-        "Create the table anew and copy its rows."
+        "with op.batch_alter_table(…) creates the table anew and copies its rows."
     )
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 from alembic.util import CommandError
+from sqlalchemy import inspect
 from sqlalchemy.exc import DBAPIError
 
 from .alembic_project import DATABASE, database_fixture, project_fixture, tables, versions  # noqa: F401
@@ -209,3 +210,71 @@ def test_a_unique_key_of_another_database_is_dropped(project, admin):
     project.upgrade()
     assert admin("SELECT COUNT(*) FROM mig_other.t") == [(2,)]
     drop_databases(admin, "mig_other")
+
+
+def with_a_check(project):
+    """Two tables with a foreign key between them, and a revision that changes a CHECK of the referred one."""
+    project.revision(
+        "one",
+        """
+        op.create_table(
+            "users",
+            sa.Column("id", sa.Integer, primary_key=True),
+            sa.Column("age", sa.Integer, server_default="1"),
+            sa.CheckConstraint("age > 0", name="ck_age"),
+        )
+        op.create_index("ix_age", "users", ["age"])
+        op.create_table(
+            "orders",
+            sa.Column("id", sa.Integer, primary_key=True),
+            sa.Column("user_id", sa.Integer),
+            sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="fk_user", ondelete="CASCADE"),
+        )
+        op.execute("INSERT INTO users VALUES (1, 10), (2, 20)")
+        op.execute("INSERT INTO orders VALUES (1, 1), (2, 2)")
+        """,
+    )
+    project.revision(
+        "two",
+        """
+        with op.batch_alter_table("users") as batch:
+            batch.create_check_constraint("ck_old", "age > 5")
+        """,
+    )
+
+
+def test_batch_mode_changes_a_check_of_a_table_that_keys_refer_to(project, admin):
+    with_a_check(project)
+
+    project.upgrade()
+
+    assert admin(f"SELECT id, age FROM {DATABASE}.users ORDER BY id") == [(1, 10), (2, 20)]
+    inspector = inspect(project.engine)
+    [key] = inspector.get_foreign_keys("orders")
+    assert (key["name"], key["referred_table"], key["options"]) == ("fk_user", "users", {"ondelete": "CASCADE"})
+    assert [index["name"] for index in inspector.get_indexes("users")] == ["ix_age"]
+    if project.server.release >= (4, 2):
+        checks = {check["name"] for check in inspector.get_check_constraints("users")}
+        assert checks == {"ck_age", "ck_old"}
+        with project.engine.connect() as connection, pytest.raises(DBAPIError, match="ck_old"):
+            connection.exec_driver_sql("INSERT INTO users VALUES (3, 4)")
+    admin(f"DELETE FROM {DATABASE}.users WHERE id = 1")
+    assert admin(f"SELECT id FROM {DATABASE}.orders") == [(2,)]
+
+
+def test_batch_mode_is_rolled_back_with_the_upgrade(project, admin):
+    with_a_check(project)
+    project.revision("three", "op.execute('nonsense')")
+
+    with pytest.raises(DBAPIError, match="nonsense"):
+        project.upgrade()
+
+    assert tables(admin) == []
+
+
+def test_alter_of_a_check_points_to_batch_mode(project):
+    project.revision("one", "op.create_table('users', sa.Column('id', sa.Integer, primary_key=True))")
+    project.revision("two", "op.create_check_constraint('ck', 'users', 'id > 0')")
+
+    with pytest.raises(CommandError, match="batch_alter_table"):
+        project.upgrade()

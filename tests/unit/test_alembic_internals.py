@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from io import StringIO
+
 import pytest
 from alembic import command
 from alembic.config import Config
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
-from sqlalchemy import create_engine
+from sqlalchemy import MetaData, Table, create_engine, text
+from sqlalchemy.dialects import mysql
 
-from sqlalchemy_matrixone.alembic._internals import owns_transaction, planned_migrations, running_context
+from sqlalchemy_matrixone.alembic._internals import (
+    ExecutingImpl,
+    owns_transaction,
+    planned_migrations,
+    running_context,
+)
 
 ENV = """
 from alembic import context
-from sqlalchemy import create_engine
+from sqlalchemy import MetaData, Table, create_engine, text
+from sqlalchemy.dialects import mysql
 from sqlalchemy_matrixone.alembic._internals import planned_migrations, running_context
 
 with create_engine(context.config.get_main_option("sqlalchemy.url")).connect() as connection:
@@ -92,3 +101,15 @@ def test_owns_transaction_that_alembic_has_begun_and_no_other():
 
 def test_planned_migrations_of_no_command_are_none():
     assert planned_migrations(MigrationContext.configure(create_engine("sqlite://").connect())) is None
+
+
+def test_executing_impl_replaces_what_is_executed():
+    class Louder(ExecutingImpl):
+        def in_own_words(self, construct):
+            return text(str(construct).upper())
+
+    printed = StringIO()
+    implementation = Louder(mysql.dialect(), None, True, False, printed, {})
+    implementation.execute(text("select 1"))
+    implementation.drop_table(Table("t", MetaData()))
+    assert printed.getvalue().split(";\n\n") == ["SELECT 1", "DROP TABLE T", ""]
