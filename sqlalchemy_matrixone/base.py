@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NoReturn, cast
 
 from sqlalchemy import pool, schema, sql, util
 from sqlalchemy.dialects.mysql.base import MySQLDialect
@@ -80,6 +80,10 @@ class MatrixOneDialect(MatrixOneReflection):
     :param server_version: the release to compile for, such as ``"3.0.14"``, where it cannot be learned from
         a connection: for offline scripts, mock engines, or behind a proxy that hides it. The URL takes it
         too, as ``?server_version=3.0.14``.
+    :param skip_locked: ``"wait"`` lets ``with_for_update(skip_locked=True)`` wait for the locks of others, since
+        MatrixOne cannot skip them; without it, that is a ``CompileError``. The URL takes it too, as
+        ``?skip_locked=wait``.
+    :raises MatrixOneArgumentError: if one of these has another value.
 
     :ivar server_release: the release as a tuple, ``(3, 0, 14)``. From the greeting once connected; the
         newest known one where nothing tells.
@@ -113,8 +117,12 @@ class MatrixOneDialect(MatrixOneReflection):
     _initializing = False
     _follows_all = True
 
-    def __init__(self, server_version: str | None = None, **kw: Any) -> None:
+    def __init__(
+        self, server_version: str | None = None, skip_locked: Literal["wait"] | None = None, **kw: Any
+    ) -> None:
         super().__init__(**kw)
+        if skip_locked is not None:
+            self.skip_locked = _check_skip_locked(skip_locked)
         if server_version is not None:
             self._configured_release = parse_release(server_version)
         if self._configured_release is not None:
@@ -144,14 +152,17 @@ class MatrixOneDialect(MatrixOneReflection):
 
         Alembic's ``--sql`` and mock engines ask the URL for the class alone.
         """
-        stated = url.query.get("server_version")
-        if isinstance(stated, tuple):
-            raise MatrixOneArgumentError("server_version stands twice in the URL")
-        release = parse_release(stated) if stated else None
-        return _class_of_url(cast("Any", cls), release, url.database, _account_of(url.username))
+        stated = _of_query(url, "server_version")
+        attributes = {
+            "_configured_release": parse_release(stated) if stated else None,
+            "skip_locked": _check_skip_locked(_of_query(url, "skip_locked")),
+            "default_schema_name": url.database,
+            "default_account_name": _account_of(url.username),
+        }
+        return _class_of_url(cast("Any", cls), *attributes.items())
 
     def create_connect_args(self, url: URL, *args: Any, **kw: Any) -> ConnectArgsType:
-        return super().create_connect_args(url.difference_update_query(["server_version"]), *args, **kw)
+        return super().create_connect_args(url.difference_update_query(["server_version", "skip_locked"]), *args, **kw)
 
     # -- the first connection
 
@@ -379,16 +390,21 @@ def _account_of(username: str | None) -> str | None:
     return SYS_ACCOUNT
 
 
+def _of_query(url: URL, name: str) -> str | None:
+    value = url.query.get(name)
+    if isinstance(value, tuple):
+        raise MatrixOneArgumentError(f"{name} stands twice in the URL")
+    return value
+
+
+def _check_skip_locked(value: Any) -> Literal["wait"] | None:
+    if value not in (None, "wait"):
+        raise MatrixOneArgumentError(f"skip_locked can only be 'wait', not {value!r}")
+    return cast("Literal['wait'] | None", value)
+
+
 @lru_cache(maxsize=256)
-def _class_of_url(
-    cls: type[Any], release: Release | None, database: str | None, account: str | None
-) -> type[MatrixOneDialect]:
-    attributes = {
-        "__module__": cls.__module__,
-        "__qualname__": cls.__qualname__,
-        "supports_statement_cache": True,
-        "_configured_release": release,
-        "default_schema_name": database,
-        "default_account_name": account,
-    }
-    return type(cls.__name__, (cls,), attributes)
+def _class_of_url(cls: type[Any], *attributes: tuple[str, Any]) -> type[MatrixOneDialect]:
+    """Return a subclass with the given attributes."""
+    common = {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "supports_statement_cache": True}
+    return type(cls.__name__, (cls,), common | dict(attributes))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..exc import MatrixOneArgumentError, MatrixOneInvalidRequestError, Reason, RecoveryError, reason_of
 from .connection import driver_connection, following, state_of
@@ -38,6 +38,7 @@ class MatrixOneServer(IsolationLevelHook):
 
     server_release: Release = NEWEST
     default_account_name: str | None = None
+    skip_locked: Literal["wait"] | None = None
 
     def supports(self, feature: Feature) -> bool:
         return feature.in_release(self.server_release)

@@ -51,13 +51,18 @@ class MatrixOneCompiler(AsOfCompiler, DiffCompiler, StatementHooks):
         was asked. OF is left out for the same reason. NOWAIT and SKIP LOCKED would change what a program
         does if they were.
 
-        :raises sqlalchemy.exc.CompileError: with NOWAIT or SKIP LOCKED, which no release has.
+        :raises sqlalchemy.exc.CompileError: with NOWAIT or SKIP LOCKED, which no release has; with SKIP LOCKED not
+            if the engine has ``skip_locked="wait"``.
         """
         lock = lock_of(select)
         assert lock is not None
-        if lock.nowait or lock.skip_locked:
-            words = "NOWAIT" if lock.nowait else "SKIP LOCKED"
-            raise MatrixOneCompileError(f"MatrixOne has no FOR UPDATE {words}: it always waits for a lock")
+        if lock.nowait:
+            raise MatrixOneCompileError("MatrixOne has no FOR UPDATE NOWAIT: it always waits for a lock")
+        if lock.skip_locked and self._server.skip_locked is None:
+            raise MatrixOneCompileError(
+                "MatrixOne has no FOR UPDATE SKIP LOCKED: it always waits for a lock. If waiting is good enough, as "
+                'for a queue of jobs, use create_engine(…, skip_locked="wait") or ?skip_locked=wait in the URL.'
+            )
         return " FOR SHARE" if lock.read and self._supports(Feature.FOR_SHARE) else " FOR UPDATE"
 
     def visit_insert(self, insert_stmt: dml.Insert, *args: Any, **kw: Any) -> str:

@@ -7,9 +7,12 @@ import warnings
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import CompileError
 
+from sqlalchemy_matrixone import MatrixOneArgumentError
 from sqlalchemy_matrixone import types as matrixone
+from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
 from tests.unit.compiling import assert_compile, sql
 
 T = sa.table(
@@ -138,6 +141,32 @@ class TestForUpdate:
     def test_not_waiting_is_refused(self, option):
         with pytest.raises(CompileError, match="always waits for a lock"):
             sql(sa.select(T.c.id).with_for_update(**{option: True}))
+
+    @pytest.mark.parametrize(
+        "dialect",
+        [
+            MatrixOneDialect_pymysql(skip_locked="wait"),
+            make_url("matrixone://h/d?skip_locked=wait").get_dialect()(),
+            make_url("mysql+matrixone://h/d?server_version=3.0.14&skip_locked=wait").get_dialect()(),
+        ],
+    )
+    def test_skip_locked_waits_if_the_engine_is_to(self, dialect):
+        select = sa.select(T.c.id)
+        sent = str(select.with_for_update(skip_locked=True).compile(dialect=dialect))
+        assert sent.endswith("FROM t FOR UPDATE")
+        with pytest.raises(CompileError, match="NOWAIT"):
+            select.with_for_update(nowait=True).compile(dialect=dialect)
+
+    @pytest.mark.parametrize("value", ["true", "skip"])
+    def test_another_value_of_skip_locked_is_refused(self, value):
+        with pytest.raises(MatrixOneArgumentError, match="only be 'wait'"):
+            make_url(f"matrixone://h/d?skip_locked={value}").get_dialect()
+        with pytest.raises(MatrixOneArgumentError, match="only be 'wait'"):
+            MatrixOneDialect_pymysql(skip_locked=value)
+
+    def test_skip_locked_of_the_url_is_not_passed_to_the_driver(self):
+        url = make_url("matrixone://h/d?skip_locked=wait&charset=utf8mb4")
+        assert "skip_locked" not in url.get_dialect()().create_connect_args(url)[1]
 
 
 class TestLikeEscape:
