@@ -5,7 +5,7 @@
     pytest tests/suite -n 1 --dburi matrixone+pymysql://dump:111@127.0.0.1:6001/
 
 ``-n`` has each worker make databases of its own, and drop them at the end. Without it the URL names a
-database, and that and two more, ``<database>_test_schema`` and ``…_schema_2``, have to be there.
+database, and that and two more, ``test_schema`` and ``test_schema_2``, have to be there.
 """
 
 import pytest
