@@ -8,6 +8,7 @@ revision, and set ``transaction_per_migration=True`` in env.py: then what they c
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import AbstractContextManager
 from inspect import signature
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
@@ -41,6 +42,8 @@ from ..recovery.constructs import (
     RestoreSnapshot,
 )
 from ..recovery.pitr_range import PitrRange, RangeArgument
+from ..recovery.preservation import check_lose
+from ..recovery.restoring import restore
 from ..recovery.target import implied_name
 from .transaction import outside_transaction, with_nothing_written
 
@@ -77,7 +80,7 @@ class RecoveryOp(MigrateOperation):
 
     def element(self, own_database: str | None) -> MatrixOneDDL:
         """The construct, for a connection to this database."""
-        arguments = dict(self.arguments)
+        arguments = {key: value for key, value in self.arguments.items() if key not in _OF_RESTORES}
         name = self._implied_name(own_database) if self.name is None else self.name
         table, database = arguments.get("table"), arguments.get("database")
         if table is not None and database is None:
@@ -97,6 +100,10 @@ class RecoveryOp(MigrateOperation):
         """Where in the migration's transaction the construct runs."""
         return outside_transaction(context, operation)
 
+    def execute(self, operations: Operations, element: MatrixOneDDL) -> None:
+        """Execute the construct, or print it."""
+        operations.execute(element)
+
     def _implied_name(self, own_database: str | None) -> str:
         table, database = self.arguments.get("table"), self.arguments.get("database")
         if issubclass(self.construct, (CreateSnapshot, DropSnapshot)) or (table is None and database is None):
@@ -113,7 +120,7 @@ def _run(operations: Operations, op: RecoveryOp) -> None:
     if isinstance(element, BranchDDL):
         element.compile(dialect=context.dialect)  # refuses what the release has not before anything is committed
     with op.executing(context, f"op.{op.operation}({element.name!r})"):
-        operations.execute(element)
+        op.execute(operations, element)
 
 
 # -- snapshots
@@ -206,6 +213,15 @@ class DropSnapshotOp(RecoveryOp):
 
 
 class _RestoreOp(RecoveryOp):
+    def execute(self, operations: Operations, element: MatrixOneDDL) -> None:
+        context = operations.get_context()
+        if context.as_sql:
+            super().execute(operations, element)
+            return
+        assert isinstance(element, (RestoreSnapshot, RestorePitr))
+        assert context.connection is not None
+        restore(context.connection, element, lose=check_lose(self.arguments.get("lose", ())))
+
     def reverse(self) -> NoReturn:
         raise NotImplementedError(
             f"{self.operation} {self.name!r} has no reverse: what was there before the restore is not kept. Write the "
@@ -229,6 +245,7 @@ class RestoreSnapshotOp(_RestoreOp):
         table: Any = None,
         to_account: str | None = None,
         timeout: Timeout | None = None,
+        lose: Collection[str] = (),
     ) -> None:
         """Put an object back to the state that a snapshot kept. Commits what stands before.
 
@@ -247,6 +264,8 @@ class RestoreSnapshotOp(_RestoreOp):
         :param to_account: restore a whole account other than sys into this one.
         :param timeout: seconds, or a timedelta, after which the restore is ended and changes nothing. A script of
             ``--sql`` has no time limit.
+        :param lose: what not to put back after the restore; see :meth:`sqlalchemy_matrixone.Recovery.restore_snapshot`.
+            A script of ``--sql`` holds the server's statement only, which puts nothing back.
         :raises CommandError: where env.py holds the transaction.
         """
         operations.invoke(
@@ -258,6 +277,7 @@ class RestoreSnapshotOp(_RestoreOp):
                 table=table,
                 to_account=to_account,
                 timeout=timeout,
+                lose=lose,
             )
         )
 
@@ -437,6 +457,7 @@ class RestorePitrOp(_RestoreOp):
         table: Any = None,
         to_account: str | None = None,
         timeout: Timeout | None = None,
+        lose: Collection[str] = (),
     ) -> None:
         """Put an object back to a moment that a PITR covers. Commits what stands before.
 
@@ -457,6 +478,7 @@ class RestorePitrOp(_RestoreOp):
         :param table: a table's name; without ``database=`` in the database that the migration runs on.
         :param to_account: restore the account into this one.
         :param timeout: as for :meth:`restore_snapshot`.
+        :param lose: as for :meth:`restore_snapshot`.
         :raises CommandError: where env.py holds the transaction.
         """
         operations.invoke(
@@ -471,6 +493,7 @@ class RestorePitrOp(_RestoreOp):
                 table=table,
                 to_account=to_account,
                 timeout=timeout,
+                lose=lose,
             )
         )
 
@@ -698,6 +721,8 @@ class DropBranchOp(_CopyOp):
 # -- arguments
 
 
+# Those that the constructs of restores do not have.
+_OF_RESTORES = frozenset(("lose",))
 _FLAGS = frozenset(("cluster", "if_exists", "if_not_exists", "copy_grants"))
 
 
@@ -708,6 +733,10 @@ def _plain(arguments: dict[str, Any]) -> dict[str, Any]:
     plain = {key: value for key, value in arguments.items() if value is not None and not (key in _FLAGS and not value)}
     if plain.get("database", True) is not True:
         check_is_name("database", plain["database"])
+    if "lose" in plain:
+        plain["lose"] = sorted(check_lose(plain["lose"]))
+        if not plain["lose"]:
+            del plain["lose"]
     if "timeout" in plain:
         plain["timeout"] = check_timeout(plain["timeout"])
     if "range" in plain:

@@ -1,8 +1,13 @@
-"""How the server folds names."""
+"""How the server folds names, and how names and texts are quoted in statements that this package writes itself."""
 
 from __future__ import annotations
 
-from typing import overload
+from typing import TYPE_CHECKING, Any, overload
+
+from sqlalchemy import types
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Dialect
 
 
 @overload
@@ -23,3 +28,14 @@ def fold(name: str | None) -> str | None:
     ``str.lower()`` looks at more than one character: it makes ``ας`` of ``ΑΣ``, and two characters of ``İ``.
     """
     return None if name is None else "".join("i" if character == "İ" else character.lower() for character in name)
+
+
+def quote_name(dialect: Dialect, *parts: str) -> str:
+    """Return a name in quotes, such as ```shop`.`orders```, for a statement of the driver: each % is doubled."""
+    return ".".join(dialect.identifier_preparer.quote_identifier(part) for part in parts)
+
+
+def quote_text(dialect: Dialect, text: str) -> str:
+    """Return a text as a literal, for a statement of the driver: each % is doubled."""
+    render: Any = types.String().dialect_impl(dialect).literal_processor(dialect)
+    return str(render(text))

@@ -35,7 +35,7 @@ from .execution import Attempt, executing
 from .freshness import see_all_commits
 from .pitr_range import PitrRange, RangeArgument
 from .protection import check_table_is_protected
-from .resolve import check_restore, greeted_release, server_wall_clock
+from .resolve import check_restore, greeted_release, server_instant, server_wall_clock, snapshot_instant
 from .target import RecoveryTarget
 
 if TYPE_CHECKING:
@@ -350,6 +350,16 @@ class _Restore(RecoveryDDL):
         self.to_account = to_account
         self.timeout = check_timeout(timeout)
 
+    def check_transaction(self, connection: Connection) -> None:
+        """
+        :raises RestoreError: with reason active_transaction, if the server would refuse it.
+        """
+        self._refuse_in_transaction(matrixone_dialect(connection), connection.connection)
+
+    def source(self, connection: Connection) -> int | None:
+        """Return the point in time to restore, in nanoseconds since 1970, or None if there is none."""
+        raise NotImplementedError
+
     def _replaced(self) -> RecoveryTarget:
         """Return the object that is replaced."""
         if self.to_account is None:
@@ -394,6 +404,10 @@ class RestoreSnapshot(_Restore):
     The object is replaced. The server first waits, without end, for every open transaction that has
     written to it, and discards what these commit: close them, or give it a ``timeout``.
 
+    This is the server's statement and no more: it also loses privileges on what it restores, sequences and
+    publications, and leaves PITRs inactive. :meth:`Recovery.restore_snapshot` and ``op.restore_snapshot()`` put these
+    back.
+
     ::
 
         session.execute(RestoreSnapshot("before_import", table=Order))
@@ -433,12 +447,19 @@ class RestoreSnapshot(_Restore):
             cluster=cluster, account=account, database=database, table=table, to_account=to_account, timeout=timeout
         )
 
+    def source(self, connection: Connection) -> int | None:
+        return snapshot_instant(connection, self.name)
+
 
 class RestorePitr(_Restore):
     """``RESTORE … FROM PITR``: put an object back to a moment that a PITR covers.
 
     The object is replaced. The server first waits, without end, for every open transaction that has
     written to it, and discards what these commit: close them, or give it a ``timeout``.
+
+    This is the server's statement and no more: it also loses privileges on what it restores, sequences and
+    publications, and leaves PITRs inactive. :meth:`Recovery.restore_pitr` and ``op.restore_pitr()`` put these
+    back.
 
     ::
 
@@ -503,6 +524,12 @@ class RestorePitr(_Restore):
         if self.server_time is not None:
             return element
         return element.copy_with(server_time=server_wall_clock(connection, *self.instant()))
+
+    def source(self, connection: Connection) -> int | None:
+        if self.server_time is not None:
+            return server_instant(connection, self.server_time)
+        second, nanoseconds = self.instant()
+        return int(second.timestamp()) * 10**9 + nanoseconds
 
     def instant(self) -> tuple[dt.datetime, int]:
         """Return the whole second in UTC, and the nanoseconds after it."""

@@ -10,7 +10,7 @@ from ..core.driver_internals import server_greeting
 from ..core.hidden_names import find_left_out, refusal
 from ..core.names import fold
 from ..core.release import parse_greeting
-from ..core.server import SERVER_ZONE, UTC_ZONE, convert_zone
+from ..core.server import SERVER_ZONE, UTC_ZONE, convert_zone, matrixone_dialect
 from ..exc import Reason, RestoreError
 from .foreign_keys import check_restorable
 from .table_match import check_only_match
@@ -81,3 +81,19 @@ def fraction_of_second(nanoseconds: int) -> str:
 
 def greeted_release(connection: Connection) -> Release | None:
     return parse_greeting(server_greeting(connection))
+
+
+def snapshot_instant(connection: Connection, name: str) -> int | None:
+    """Return when a snapshot was taken, in nanoseconds since 1970; None if the account has no snapshot of this name."""
+    statement = "SELECT ts FROM mo_catalog.mo_snapshots WHERE sname = %s"
+    with matrixone_dialect(connection).preserving_clean_state(connection):
+        found = connection.exec_driver_sql(statement, (fold(name),)).scalar()
+    return None if found is None else int(found)
+
+
+def server_instant(connection: Connection, server_time: str) -> int:
+    """Return which instant a time on the server's clock is, in nanoseconds since 1970."""
+    whole, _, fraction = server_time.partition(".")
+    [utc] = convert_zone(connection, [whole], SERVER_ZONE, UTC_ZONE)
+    seconds = int(dt.datetime.fromisoformat(utc).replace(tzinfo=dt.UTC).timestamp())
+    return seconds * 10**9 + int(fraction.ljust(9, "0"))

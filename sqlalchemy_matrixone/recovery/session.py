@@ -7,7 +7,7 @@ rollback. The server accepts them only where nothing has run since the last comm
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, TypeVar, Union
@@ -37,10 +37,12 @@ from .constructs import (
 from .coverage import get_coverage
 from .find_change import FindableStatement, find_change, tables_of
 from .pitr_range import RangeArgument
+from .preservation import check_lose
 from .pruning import check_pruning, prune_snapshots
-from .reactivation import reactivate_after_restore, reactivate_pitrs
+from .reactivation import reactivate_pitrs
 from .rehearsal import rehearsing
-from .rows import restore
+from .restoring import restore
+from .rows import restore as rows
 from .rows.moment import Moment
 from .rows.target import ColumnsArgument, CriterionArgument, RowKinds, RowsArgument, RowsTarget, rows_targets
 from .rows.values import RestoredRows, RowsPreview
@@ -182,11 +184,25 @@ class Recovery:
         table: Any = None,
         to_account: str | None = None,
         timeout: Timeout | None = None,
+        lose: Collection[str] = (),
     ) -> None:
         """Put an object back to what a snapshot kept, and expire the Session's objects.
 
         Waits for open transactions that have written to it, without end or for ``timeout``. See
         :class:`RestoreSnapshot`.
+
+        The server loses more than was written since: privileges on what it restores, sequences and publications. These
+        are read before the restore and put back after it, from a second connection, and PITRs of what was replaced are
+        reactivated.
+
+        :param lose: what not to put back: any of "sequences", "grants", "publications", "vector_indexes" (which
+            MatrixOne 3.0 leaves wrong, so that they are rebuilt), "external_tables" and "defaults" (with quotes, which
+            4.1 and 4.2 double). The last two cannot be put back: a :class:`RestoreWarning` names them. In another
+            account, which sys restores, nothing can be put back: its sequences must be named here, else the restore is
+            refused.
+        :raises RestoreError: if the restore was refused or changed nothing: ``done`` is False. If it was carried out
+            and something could not be put back: ``done`` is True, the reason is incomplete, and the message holds the
+            statements to execute.
         """
         self._restore(
             RestoreSnapshot(
@@ -199,6 +215,7 @@ class Recovery:
                 timeout=timeout,
             ),
             table,
+            lose,
         )
 
     # -- PITRs
@@ -309,10 +326,15 @@ class Recovery:
         table: Any = None,
         to_account: str | None = None,
         timeout: Timeout | None = None,
+        lose: Collection[str] = (),
     ) -> None:
         """Put an object back to a moment that a PITR covers, and expire the Session's objects.
 
         Waits for open transactions that have written to it: without end, or for ``timeout``. See :class:`RestorePitr`.
+
+        What the server loses besides is put back as by :meth:`restore_snapshot`.
+
+        :param lose: as for :meth:`restore_snapshot`.
         """
         self._restore(
             RestorePitr(
@@ -328,6 +350,7 @@ class Recovery:
                 timeout=timeout,
             ),
             table,
+            lose,
         )
 
     def recovery_windows(
@@ -536,7 +559,7 @@ class Recovery:
         :raises MatrixOneArgumentError: if the arguments contradict each other or the tables.
         """
         return self._on_rows(
-            restore.restore_rows, target, snapshot, timestamp, mo_ts, where, columns, missing, changed, new
+            rows.restore_rows, target, snapshot, timestamp, mo_ts, where, columns, missing, changed, new
         )
 
     def preview_rows(
@@ -567,7 +590,7 @@ class Recovery:
         The other parameters, and the errors, are those of :meth:`restore_rows`; conflicts are listed instead.
         """
         return self._on_rows(
-            partial(restore.preview_rows, sample=sample),
+            partial(rows.preview_rows, sample=sample),
             target,
             snapshot,
             timestamp,
@@ -612,12 +635,20 @@ class Recovery:
 
     # -- the transaction
 
-    def _restore(self, element: RestoreSnapshot | RestorePitr, table: Any) -> None:
-        connection = self._execute(element, table)
+    def _restore(self, element: RestoreSnapshot | RestorePitr, table: Any, lose: Collection[str]) -> None:
+        kinds = check_lose(lose)
+        self._make_clean(element.error, table)
+        try:
+            restore(self._connection(table), element, lose=kinds)
+        except RecoveryError as error:
+            if error.done is not False:
+                self._expire()
+            raise
+        self._expire()
+
+    def _expire(self) -> None:
         if not isinstance(self._bind, Connection):
             self._bind.expire_all()
-        if element.to_account is None:
-            reactivate_after_restore(connection)
 
     def _execute(self, element: RecoveryDDL, table: Any = None) -> Connection:
         self._make_clean(element.error, table)

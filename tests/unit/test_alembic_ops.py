@@ -55,6 +55,11 @@ ALL = [
     (CreateSnapshotOp("s", cluster=True), "op.create_snapshot('s', cluster=True)"),
     (DropSnapshotOp("s", if_exists=True), "op.drop_snapshot('s', if_exists=True)"),
     (RestoreSnapshotOp("s", database=True), "op.restore_snapshot('s', database=True)"),
+    (
+        RestoreSnapshotOp("s", table="t", lose=("sequences", "grants")),
+        "op.restore_snapshot('s', table='t', lose=['grants', 'sequences'])",
+    ),
+    (RestoreSnapshotOp("s", table="t", lose=()), "op.restore_snapshot('s', table='t')"),
     (RestoreSnapshotOp("s", account="a", to_account="b"), "op.restore_snapshot('s', account='a', to_account='b')"),
     (CreatePitrOp("p", range=dt.timedelta(days=7)), "op.create_pitr('p', range='7d')"),
     (CreatePitrOp(range=(7, "d"), table="t"), "op.create_pitr(range='7d', table='t')"),
@@ -252,3 +257,8 @@ def test_the_operations_document_themselves():
 def test_operation_with_an_argument_that_is_none_is_refused(call, why):
     with pytest.raises(MatrixOneArgumentError, match=why):
         offline(call)
+
+
+def test_restore_that_may_lose_an_unknown_kind_is_refused() -> None:
+    with pytest.raises(MatrixOneArgumentError, match="lose=privileges: give some of sequences, grants, publications"):
+        RestoreSnapshotOp("s", table="t", lose="privileges")

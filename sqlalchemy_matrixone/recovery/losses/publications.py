@@ -1,0 +1,71 @@
+"""Publications of what is restored: the server drops them with the former object, or takes its tables off them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ...core.names import fold
+from .scope import Loss, RestoreScope
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy.engine import Connection
+
+_ALL = "*"
+
+
+def publish_again(scope: RestoreScope, connection: Connection) -> Loss:
+    """Read how to publish the restored objects again. Subscribers find publications by their names."""
+    result = connection.exec_driver_sql("SHOW PUBLICATIONS").mappings()
+    publications = [{str(key).lower(): value for key, value in row.items()} for row in result]
+    loss = Loss()
+    for publication in publications:
+        if not _is_affected(scope, publication):
+            continue
+        if scope.level == "table":
+            loss.statements.append(_alter(scope, publication))
+        elif publication["sub_account"]:
+            loss.statements.append(_create(scope, publication))
+        else:
+            loss.names.append(f"publication {scope.name(publication['publication'])}, whose accounts no longer exist")
+    return loss
+
+
+def _is_affected(scope: RestoreScope, publication: Mapping[str, Any]) -> bool:
+    if scope.level == "account":
+        return True
+    if publication["database"] != fold(scope.database):
+        return False
+    return scope.level == "database" or fold(scope.table) in _parts(publication["tables"])
+
+
+def _alter(scope: RestoreScope, publication: Mapping[str, Any]) -> str:
+    """Return what gives a publication its tables again: it has lost one."""
+    return f"ALTER PUBLICATION {scope.name(publication['publication'])} {_tables(scope, publication)}"
+
+
+def _create(scope: RestoreScope, publication: Mapping[str, Any]) -> str:
+    accounts = _parts(publication["sub_account"])
+    comment = publication["comments"]
+    return " ".join(
+        filter(
+            None,
+            (
+                f"CREATE PUBLICATION {scope.name(publication['publication'])}",
+                f"DATABASE {scope.name(publication['database'])}",
+                _tables(scope, publication),
+                f"ACCOUNT {'ALL' if accounts == [_ALL] else ', '.join(map(scope.name, accounts))}",
+                f"COMMENT {scope.text(comment)}" if comment else "",
+            ),
+        )
+    )
+
+
+def _tables(scope: RestoreScope, publication: Mapping[str, Any]) -> str:
+    tables = _parts(publication["tables"])
+    return "" if tables == [_ALL] else f"TABLE {', '.join(map(scope.name, tables))}"
+
+
+def _parts(names: str) -> list[str]:
+    return names.split(",")

@@ -1,0 +1,83 @@
+"""What a restore replaces, as criteria on tables of the catalog."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ...core.names import fold, quote_name, quote_text
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+    from ...core.release import Feature
+    from ...core.server import MatrixOneServer
+    from ..target import Level
+
+_SYSTEM_DATABASES = ("mo_catalog", "information_schema", "mysql", "system", "system_metrics", "mo_task", "mo_debug")
+
+
+@dataclass
+class Loss:
+    """What a restore loses of one kind.
+
+    :ivar statements: what puts it back, in order.
+    :ivar names: what cannot be put back, each with what to do.
+    """
+
+    statements: list[str] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class RestoreScope:
+    """The restore of an object of the connection's account.
+
+    :ivar level: "account", "database" or "table".
+    :ivar database: the name of the database that is restored, or that the restored table is in.
+    :ivar source: the point in time that is restored, in nanoseconds since 1970.
+    """
+
+    dialect: MatrixOneServer
+    level: Level
+    database: str | None
+    table: str | None
+    source: int
+
+    @property
+    def past(self) -> str:
+        """Return the time-travel hint of the point in time that is restored."""
+        return f"{{MO_TS = {self.source}}}"
+
+    def read(self, connection: Connection, statement: str, *, past: bool = False) -> list[Any]:
+        """Read a table of the catalog.
+
+        :param statement: with ``{at}`` after the table's name.
+        :param past: read it at the point in time that is restored.
+        """
+        return list(connection.exec_driver_sql(statement.replace("{at}", self.past if past else "")).all())
+
+    def criteria(self, database: str, table: str | None = None) -> str:
+        """Return the criteria by which the rows of a catalog table belong to what is restored.
+
+        :param database: the column with the database's name.
+        :param table: the column with the table's name.
+        """
+        criteria = ["account_id = CURRENT_ACCOUNT_ID()", self.in_databases(database)]
+        if self.level == "table" and table is not None:
+            criteria.append(f"{table} = {self.text(fold(self.table) or '')}")
+        return " AND ".join(criteria)
+
+    def in_databases(self, column: str) -> str:
+        if self.level == "account":
+            return f"{column} NOT IN ({', '.join(map(self.text, _SYSTEM_DATABASES))})"
+        return f"{column} = {self.text(fold(self.database) or '')}"
+
+    def supports(self, feature: Feature) -> bool:
+        return self.dialect.supports(feature)
+
+    def text(self, value: str) -> str:
+        return quote_text(self.dialect, value)
+
+    def name(self, *parts: str) -> str:
+        return quote_name(self.dialect, *parts)

@@ -1,0 +1,19 @@
+"""Sequences of a restored database or account: the server drops them, and does not create them again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...core.sequences import read_sequences
+from .scope import Loss, RestoreScope
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+
+def recreate_sequences(scope: RestoreScope, connection: Connection) -> Loss:
+    """Read how to create the sequences again with the values that they had."""
+    if scope.level == "table":
+        return Loss()
+    sequences = read_sequences(connection, scope.in_databases("{database}"), scope.past)
+    return Loss([statement for sequence in sequences for statement in sequence.statements(scope.dialect)])

@@ -1,0 +1,154 @@
+"""Put back what a restore loses besides what was written since: grants, sequences, publications and more."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import exc
+
+from ..core.beside import autocommit_connection, second_engine
+from ..core.sequences import SEQUENCES
+from ..core.server import matrixone_dialect
+from ..exc import MatrixOneArgumentError, Reason, RestoreError, RestoreWarning, reason_of
+from .losses.grants import grant_again
+from .losses.publications import publish_again
+from .losses.scope import Loss, RestoreScope
+from .losses.sequences import recreate_sequences
+from .losses.tables import (
+    Column,
+    describe_changed_defaults,
+    name_external_tables,
+    quoted_defaults,
+    rebuild_vector_indexes,
+)
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+log = logging.getLogger("sqlalchemy_matrixone.recovery")
+
+_DEFAULTS = "defaults"
+# Grants come after the sequences, on which there may be some.
+_READERS: dict[str, Callable[[RestoreScope, Connection], Loss]] = {
+    SEQUENCES: recreate_sequences,
+    "grants": grant_again,
+    "publications": publish_again,
+    "vector_indexes": rebuild_vector_indexes,
+    "external_tables": name_external_tables,
+}
+KINDS = (*_READERS, _DEFAULTS)
+
+
+def check_lose(lose: Any) -> frozenset[str]:
+    """Return the kinds of things that a restore may lose.
+
+    :raises MatrixOneArgumentError: if one of them is unknown.
+    """
+    kinds = frozenset((lose,) if isinstance(lose, str) else lose)
+    if unknown := sorted(map(str, kinds.difference(KINDS))):
+        raise MatrixOneArgumentError(f"lose={', '.join(unknown)}: give some of {', '.join(KINDS)}")
+    return kinds
+
+
+@dataclass
+class Losses:
+    """What a restore of the connection's own account loses, read before it.
+
+    :ivar statements: what puts it back, in order.
+    :ivar names: what cannot be put back, each with what to do.
+    :ivar defaults: the defaults that the server may change.
+    """
+
+    scope: RestoreScope
+    statements: list[str] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    defaults: dict[Column, str] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, connection: Connection, scope: RestoreScope, lose: frozenset[str]) -> Losses:
+        """
+        :param lose: the kinds of things to leave to the server.
+        :raises RestoreError: if something cannot be read. Nothing was sent then.
+        """
+        losses = cls(scope)
+        with matrixone_dialect(connection).preserving_clean_state(connection):
+            for kind, read in _READERS.items():
+                if kind not in lose:
+                    with _reading(kind):
+                        loss = read(scope, connection)
+                    losses.statements += loss.statements
+                    losses.names += loss.names
+            if _DEFAULTS not in lose:
+                with _reading(_DEFAULTS):
+                    losses.defaults = quoted_defaults(scope, connection, past=True)
+        return losses
+
+    def put_back(self, connection: Connection) -> None:
+        """Put back what can be, and warn of the rest.
+
+        On a second connection: some of the statements commit, others are refused inside a transaction.
+
+        :raises RestoreError: if a statement fails.
+        """
+        if not (self.statements or self.names or self.defaults):
+            return
+        done = 0
+        try:
+            with second_engine(connection.engine) as engine, autocommit_connection(engine) as second:
+                changed = self._changed_defaults(second)
+                for statement in self.statements:
+                    second.exec_driver_sql(statement)
+                    log.info("put back after the restore: %s", _plain(statement))
+                    done += 1
+        except exc.DBAPIError as error:
+            raise RestoreError(
+                f"The restore was carried out, but not all was put back that it loses: {error.orig}. "
+                f"{self.describe_statements(done)}",
+                Reason.INCOMPLETE,
+                done=True,
+            ) from error
+        except BaseException as error:
+            error.add_note(f"The restore was carried out. {self.describe_statements(done)}")
+            raise
+        if self.names or changed:
+            told = [_plain(text) for text in (*self.names, *changed)]
+            warnings.warn(RestoreWarning("The restore was carried out, but lost: " + "; ".join(told)), stacklevel=5)
+
+    def describe_statements(self, done: int = 0) -> str:
+        """Return a sentence with the statements that put things back, without the first that are done."""
+        if not self.statements[done:]:
+            return "Nothing else is to be put back."
+        statements = "".join(f"\n  {_plain(statement)};" for statement in self.statements[done:])
+        return f"Not put back; execute this in AUTOCOMMIT:{statements}"
+
+    def _changed_defaults(self, connection: Connection) -> list[str]:
+        if not self.defaults:
+            return []
+        after = quoted_defaults(self.scope, connection, past=False)
+        return describe_changed_defaults(self.scope, self.defaults, after)
+
+
+@contextmanager
+def _reading(kind: str) -> Iterator[None]:
+    try:
+        yield
+    except exc.DBAPIError as error:
+        reason = reason_of(error)
+        if error.connection_invalidated or reason is Reason.NOT_PERMITTED:
+            raise  # the restore is not permitted, either
+        name = kind.replace("_", " ")
+        raise RestoreError(
+            f"RESTORE was not sent: the {name} that it would lose could not be read: {error.orig}. To restore without "
+            f"putting them back, pass lose=({kind!r},).",
+            reason,
+        ) from error
+
+
+def _plain(statement: str) -> str:
+    """Return a statement of the driver as a person writes it."""
+    return statement.replace("%%", "%")

@@ -1,0 +1,140 @@
+"""Restores with what belongs to them: nothing is lost, what is replaced is protected again."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+from sqlalchemy import exc
+
+from ..core.names import fold, quote_name, quote_text
+from ..core.sequences import SEQUENCES
+from ..core.server import matrixone_dialect
+from ..exc import Reason, RestoreError, RestoreWarning, server_errors_as
+from .losses.scope import RestoreScope
+from .preservation import KINDS, Losses
+from .reactivation import reactivate_after_restore
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+    from .constructs import RestorePitr, RestoreSnapshot
+
+
+def restore(connection: Connection, element: RestoreSnapshot | RestorePitr, *, lose: frozenset[str]) -> None:
+    """Execute a restore, put back what the server loses in it, and reactivate the PITRs of what it has replaced.
+
+    :param lose: the kinds of things to leave to the server.
+    :raises RestoreError: if the restore fails, would lose something that cannot be put back, or if putting back fails.
+        ``done`` tells whether the restore was carried out.
+    """
+    element.check_transaction(connection)
+    with server_errors_as(RestoreError, element.operation):
+        source = element.source(connection)
+        if source is None:  # the server tells what is wrong
+            connection.execute(element)
+            return
+        others = _OtherAccounts.of(connection, element, source)
+        if others is not None:
+            others.check(connection, lose)
+        scope = _own_scope(connection, element, source)
+        losses = None if scope is None else Losses.read(connection, scope, lose)
+    _execute(connection, element, losses)
+    try:
+        if losses is not None:
+            losses.put_back(connection)
+        if others is not None:
+            others.warn(lose)
+    finally:
+        if element.to_account is None:
+            reactivate_after_restore(connection)
+
+
+def _execute(connection: Connection, element: RestoreSnapshot | RestorePitr, losses: Losses | None) -> None:
+    """Execute the restore; if its connection is lost after it was carried out, put back what it has lost."""
+    try:
+        connection.execute(element)
+    except RestoreError as error:
+        if losses is None or error.done is False:
+            raise
+        if error.done is None:
+            error.add_note(f"If it was or will be carried out: {losses.describe_statements()}")
+        else:
+            losses.put_back(connection)
+        raise
+    except (exc.DBAPIError, Exception):
+        raise
+    except BaseException as error:  # cancelled or interrupted: a note of the error tells what became of the restore
+        if losses is not None and losses.statements:
+            error.add_note(f"If it was or will be carried out: {losses.describe_statements()}")
+        raise
+
+
+def _own_scope(connection: Connection, element: RestoreSnapshot | RestorePitr, source: int) -> RestoreScope | None:
+    """Return what is restored of the connection's own account."""
+    dialect = matrixone_dialect(connection)
+    target = element.recovery_target
+    own = fold(dialect.default_account_name)
+    if target.level == "cluster":
+        return RestoreScope(dialect, "account", None, None, source)
+    if element.to_account is not None or (target.account is not None and fold(target.account) != own):
+        return None
+    translate = connection.get_execution_options().get("schema_translate_map")
+    database = target.in_database(dialect.default_schema_name, translate)
+    return RestoreScope(dialect, target.level, database, target.table, source)
+
+
+class _OtherAccounts:
+    """What a restore from sys replaces in other accounts, where nothing can be put back from here."""
+
+    def __init__(self, whose: str, criterion: str, source: int) -> None:
+        """
+        :param whose: the account, for messages.
+        :param criterion: on ``account_name``.
+        """
+        self._whose = whose
+        self._criterion = criterion
+        self._source = source
+
+    @classmethod
+    def of(cls, connection: Connection, element: RestoreSnapshot | RestorePitr, source: int) -> _OtherAccounts | None:
+        dialect = matrixone_dialect(connection)
+        own = fold(dialect.default_account_name) or ""
+        target = element.recovery_target
+        if target.level == "cluster":
+            return cls("all other accounts", f"account_name <> {quote_text(dialect, own)}", source)
+        account = fold(target.account)
+        if account is None or (account == own and element.to_account is None):
+            return None
+        whose = f"account {element.to_account or account!r}"
+        return cls(whose, f"account_name = {quote_text(dialect, account)}", source)
+
+    def check(self, connection: Connection, lose: frozenset[str]) -> None:
+        """
+        :raises RestoreError: if sequences would be lost.
+        """
+        if SEQUENCES in lose:
+            return
+        past = f"{{MO_TS = {self._source}}}"
+        dialect = matrixone_dialect(connection)
+        with dialect.preserving_clean_state(connection):
+            rows = connection.exec_driver_sql(
+                f"SELECT reldatabase, relname FROM mo_catalog.mo_tables {past} WHERE relkind = 'S' AND account_id IN "
+                f"(SELECT account_id FROM mo_catalog.mo_account WHERE {self._criterion})"
+            ).all()
+        if rows:
+            names = ", ".join(quote_name(dialect, *row).replace("%%", "%") for row in rows)
+            raise RestoreError(
+                f"RESTORE was not sent: it would lose the sequences {names} of {self._whose}, which only an "
+                f"administrator of that account can create again. Restore it as its administrator, or pass "
+                f"lose=({SEQUENCES!r},).",
+                Reason.UNSUPPORTED,
+            )
+
+    def warn(self, lose: frozenset[str]) -> None:
+        if lost := [kind.replace("_", " ") for kind in KINDS if kind not in lose]:
+            message = (
+                f"The restore was carried out. Check, and put back yourself, what it may have lost in {self._whose}: "
+                f"{', '.join(lost)}. A restore by an administrator of the account puts it back."
+            )
+            warnings.warn(RestoreWarning(message), stacklevel=4)

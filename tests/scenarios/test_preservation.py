@@ -1,0 +1,333 @@
+"""What a restore would lose is put back, refused or told."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+import pytest
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from sqlalchemy import exc, text
+from sqlalchemy.engine import Connection
+
+from sqlalchemy_matrixone import Reason, Recovery, RestoreError, RestoreSnapshot, RestoreWarning
+from sqlalchemy_matrixone.recovery import preservation
+
+from .client import clean_up
+from .server import Admin, Server
+
+ACCOUNT, SUBSCRIBER = "sc_keep", "sc_subscriber"
+SHOP = "shop"
+SET_UP = (
+    f"CREATE DATABASE {SHOP}",
+    f"CREATE TABLE {SHOP}.orders (id INT PRIMARY KEY, note VARCHAR(40))",
+    f"INSERT INTO {SHOP}.orders VALUES (1, 'first')",
+    f"CREATE TABLE {SHOP}.secret (id INT PRIMARY KEY)",
+    "CREATE ROLE clerk",
+    "CREATE USER u IDENTIFIED BY '111'",
+    "GRANT clerk TO u",
+    "GRANT CONNECT ON ACCOUNT * TO clerk",
+)
+LEVELS = ["table", "database", "account"]
+TARGETS: dict[str, dict[str, Any]] = {
+    "table": {"table": "orders", "database": SHOP},
+    "database": {"database": SHOP},
+    "account": {"account": ACCOUNT},
+}
+
+
+@pytest.fixture
+def connection(server: Server, admin: Admin) -> Iterator[Connection]:
+    clean_up(admin, accounts=(ACCOUNT,))
+    engine = server.engine(server.url(user=f"{ACCOUNT}:admin", password="111"))
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        run(connection, *SET_UP)
+        yield connection
+    admin(f"DROP ACCOUNT {ACCOUNT}")
+
+
+def run(connection: Connection, *statements: str) -> None:
+    for statement in statements:
+        connection.exec_driver_sql(statement)
+
+
+def snapshot(connection: Connection, level: str) -> None:
+    Recovery(connection).create_snapshot("sc_keep", **({} if level == "account" else {"database": SHOP}))
+
+
+def restore(connection: Connection, level: str, **kw: Any) -> None:
+    Recovery(connection).restore_snapshot("sc_keep", **TARGETS[level], **kw)
+
+
+@contextmanager
+def user(server: Server) -> Iterator[Connection]:
+    engine = server.engine(server.url(user=f"{ACCOUNT}:u:clerk", password="111"))
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        yield connection
+    engine.dispose()
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_grants_on_restored_objects_are_put_back(server: Server, connection: Connection, level: str) -> None:
+    run(
+        connection,
+        f"GRANT SELECT, INSERT ON TABLE {SHOP}.orders TO clerk",
+        f"GRANT CREATE TABLE ON DATABASE {SHOP} TO clerk WITH GRANT OPTION",
+    )
+    snapshot(connection, level)
+    restore(connection, level)
+    with user(server) as u:
+        run(u, f"INSERT INTO {SHOP}.orders VALUES (2, 'second')", f"CREATE TABLE {SHOP}.mine (id INT PRIMARY KEY)")
+        assert u.exec_driver_sql(f"SELECT COUNT(*) FROM {SHOP}.orders").scalar() == 2
+        with pytest.raises(exc.DBAPIError, match="privilege"):
+            run(u, f"SELECT * FROM {SHOP}.secret")
+        with pytest.raises(exc.DBAPIError, match="privilege"):
+            run(u, f"DELETE FROM {SHOP}.orders")
+
+
+def test_grants_are_left_to_the_server_when_they_may_be_lost(server: Server, connection: Connection) -> None:
+    run(connection, f"GRANT SELECT ON TABLE {SHOP}.orders TO clerk")
+    snapshot(connection, "table")
+    restore(connection, "table", lose=("grants",))
+    with user(server) as u, pytest.raises(exc.DBAPIError, match="privilege"):
+        run(u, f"SELECT * FROM {SHOP}.orders")
+
+
+def test_each_kind_of_grant_is_put_back(server: Server, connection: Connection) -> None:
+    grants = [
+        f"SELECT, UPDATE ON TABLE {SHOP}.orders",
+        f"OWNERSHIP ON TABLE {SHOP}.orders",
+        f"ALL ON TABLE {SHOP}.secret",
+        f"DELETE ON TABLE {SHOP}.*",
+        f"ALL ON DATABASE {SHOP}",
+        f"OWNERSHIP ON DATABASE {SHOP}",
+        f"SHOW TABLES, CREATE VIEW ON DATABASE {SHOP}",
+    ]
+    if server.release >= (3, 0):
+        grants.append(f"SELECT ON VIEW {SHOP}.v")
+    run(connection, f"CREATE VIEW {SHOP}.v AS SELECT id FROM {SHOP}.orders")
+    run(connection, *(f"GRANT {grant} TO clerk" for grant in grants))
+    before = effective(connection)
+    assert len(before) == len(grants) + 2
+    snapshot(connection, "database")
+    restore(connection, "database")
+    assert effective(connection) == before
+
+
+def effective(connection: Connection) -> set[tuple[str, ...]]:
+    """The privileges on objects that exist."""
+    rows = connection.exec_driver_sql(
+        "SELECT p.obj_type, t.relname, p.privilege_name FROM mo_catalog.mo_role_privs AS p "
+        "JOIN mo_catalog.mo_tables AS t ON t.rel_id = p.obj_id WHERE p.role_name = 'clerk' "
+        "AND p.obj_type <> 'database' AND t.reldatabase = 'shop' "
+        "UNION SELECT p.obj_type, d.datname, p.privilege_name FROM mo_catalog.mo_role_privs AS p "
+        "JOIN mo_catalog.mo_database AS d ON d.dat_id = p.obj_id WHERE p.role_name = 'clerk' AND d.datname = 'shop'"
+    )
+    return {tuple(row) for row in rows}
+
+
+@pytest.mark.parametrize("since", ["DROP TABLE shop.orders", "TRUNCATE TABLE shop.orders", "DELETE FROM shop.orders"])
+def test_table_that_was_replaced_since_comes_back_with_its_grants(
+    server: Server, connection: Connection, since: str
+) -> None:
+    run(connection, f"GRANT SELECT ON TABLE {SHOP}.orders TO clerk", f"GRANT SELECT ON TABLE {SHOP}.secret TO clerk")
+    snapshot(connection, "database")
+    run(connection, f"REVOKE SELECT ON TABLE {SHOP}.secret FROM clerk", since)
+    restore(connection, "database")
+    with user(server) as u:
+        assert u.exec_driver_sql(f"SELECT COUNT(*) FROM {SHOP}.orders").scalar() == 1
+        with pytest.raises(exc.DBAPIError, match="privilege"):
+            run(u, f"SELECT * FROM {SHOP}.secret")
+
+
+@pytest.mark.parametrize("level", ["database", "account"])
+def test_sequences_are_made_again_with_their_values(connection: Connection, level: str, caplog: Any) -> None:
+    run(
+        connection,
+        f"USE {SHOP}",
+        "CREATE SEQUENCE called INCREMENT BY 5 START WITH 10",
+        "SELECT NEXTVAL('called')",
+        "SELECT NEXTVAL('called')",
+        "CREATE SEQUENCE fresh AS INT INCREMENT BY -2 MINVALUE -50 MAXVALUE 0 START WITH -3 CYCLE",
+        "CREATE SEQUENCE `my-seq` AS SMALLINT UNSIGNED",
+    )
+    names = ("called", "fresh", "`my-seq`")
+    before = {name: connection.exec_driver_sql(f"SELECT * FROM {name}").one() for name in names}
+    types = connection.exec_driver_sql("SHOW SEQUENCES").all()
+    snapshot(connection, level)
+    run(connection, "SELECT NEXTVAL('called')", "DROP SEQUENCE fresh", "CREATE SEQUENCE later")
+    with caplog.at_level(logging.INFO, "sqlalchemy_matrixone.recovery"):
+        restore(connection, level)
+    assert "put back after the restore: CREATE SEQUENCE IF NOT EXISTS `shop`.`called`" in caplog.text
+    run(connection, f"USE {SHOP}")
+    assert {name: connection.exec_driver_sql(f"SELECT * FROM {name}").one() for name in names} == before
+    assert sorted(connection.exec_driver_sql("SHOW SEQUENCES").all()) == sorted(types)
+    assert connection.exec_driver_sql("SELECT NEXTVAL('called')").scalar() == "20"
+    assert connection.exec_driver_sql("SELECT NEXTVAL('fresh')").scalar() == "-3"
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_publications_are_put_back_and_subscribers_read_on(
+    server: Server, admin: Admin, connection: Connection, level: str
+) -> None:
+    admin(f"DROP ACCOUNT IF EXISTS {SUBSCRIBER}")
+    admin(f"CREATE ACCOUNT {SUBSCRIBER} ADMIN_NAME 'admin' IDENTIFIED BY '111'")
+    run(
+        connection,
+        f"CREATE PUBLICATION some DATABASE {SHOP} TABLE orders, secret ACCOUNT {SUBSCRIBER} COMMENT 'some tables'",
+        f"CREATE PUBLICATION whole DATABASE {SHOP} ACCOUNT {SUBSCRIBER}",
+    )
+    engine = server.engine(server.url(user=f"{SUBSCRIBER}:admin", password="111"))
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as subscriber:
+        run(subscriber, f"CREATE DATABASE some FROM {ACCOUNT} PUBLICATION some")
+        snapshot(connection, level)
+        restore(connection, level)
+        assert subscriber.exec_driver_sql("SELECT note FROM some.orders").scalars().all() == ["first"]
+        run(subscriber, "DROP DATABASE some")
+    shown = connection.exec_driver_sql("SHOW PUBLICATIONS").all()
+    run(connection, "DROP PUBLICATION some", "DROP PUBLICATION whole")
+    admin(f"DROP ACCOUNT {SUBSCRIBER}")
+    assert sorted((row[0], row[1], set(row[2].split(",")), row[3], row[7]) for row in shown) == [
+        ("some", SHOP, {"orders", "secret"}, SUBSCRIBER, "some tables"),
+        ("whole", SHOP, {"*"}, SUBSCRIBER, ""),
+    ]
+
+
+# Before 3.0 the server refuses to restore an external table.
+@pytest.mark.releases(since=(3, 0))
+@pytest.mark.parametrize("level", ["database", "account"])
+def test_external_tables_that_a_restore_loses_are_named(connection: Connection, level: str) -> None:
+    run(connection, f"CREATE EXTERNAL TABLE {SHOP}.files (id INT) INFILE{{'filepath'='/tmp/none.csv'}}")
+    snapshot(connection, level)
+    run(connection, f"UPDATE {SHOP}.orders SET note = 'changed'")
+    with pytest.warns(RestoreWarning, match=r"but lost: external table `shop`\.`files`"):
+        restore(connection, level)
+    assert connection.exec_driver_sql(f"SELECT note FROM {SHOP}.orders").scalar() == "first"
+    restore(connection, level, lose="external_tables")
+
+
+@pytest.mark.releases(since=(4, 1))
+def test_defaults_whose_quotes_are_doubled_are_told(connection: Connection) -> None:
+    run(connection, f"CREATE TABLE {SHOP}.quoted (id INT PRIMARY KEY, a VARCHAR(9) DEFAULT 'it''s', b INT DEFAULT 1)")
+    snapshot(connection, "database")
+    with pytest.warns(RestoreWarning, match="default of `shop`.`quoted`.`a` has become 'it''''s'") as told:
+        restore(connection, "database")
+    assert "`b`" not in str(told[0].message)
+
+
+@pytest.mark.releases(since=(3, 0))
+@pytest.mark.parametrize("level", ["database", "account"])
+def test_vector_indexes_find_the_right_neighbors_after_a_restore(connection: Connection, level: str) -> None:
+    run(
+        connection,
+        "SET experimental_ivf_index = 1",
+        f"CREATE TABLE {SHOP}.vectors (id INT PRIMARY KEY, v VECF32(3))",
+        f"INSERT INTO {SHOP}.vectors VALUES (1, '[1,0,0]'), (2, '[0,1,0]'), (3, '[0,0,1]')",
+        f"CREATE INDEX nearest USING IVFFLAT ON {SHOP}.vectors (v) LISTS = 2 OP_TYPE 'vector_l2_ops'",
+    )
+    snapshot(connection, level)
+    restore(connection, level)
+    for number, vector in ((1, "[1,0,0]"), (2, "[0,1,0]"), (3, "[0,0,1]")):
+        nearest = f"SELECT id FROM {SHOP}.vectors ORDER BY L2_DISTANCE(v, '{vector}') LIMIT 1"
+        assert connection.exec_driver_sql(nearest).scalar() == number
+
+
+def test_restore_of_another_account_warns_of_what_only_that_sees(
+    server: Server, admin: Admin, connection: Connection
+) -> None:
+    snapshot(connection, "account")
+    admin(f"CREATE SNAPSHOT sc_keep_sys FOR ACCOUNT {ACCOUNT}")
+    with server.engine().connect() as sys:
+        with pytest.warns(RestoreWarning, match=f"in account '{ACCOUNT}': sequences, grants, publications"):
+            Recovery(sys).restore_snapshot("sc_keep_sys", account=ACCOUNT)
+        Recovery(sys).drop_snapshot("sc_keep_sys")
+
+
+def test_restore_of_another_account_that_would_lose_its_sequences_is_refused(
+    server: Server, admin: Admin, connection: Connection
+) -> None:
+    run(connection, f"USE {SHOP}", "CREATE SEQUENCE numbers")
+    admin(f"CREATE SNAPSHOT sc_keep_sys FOR ACCOUNT {ACCOUNT}")
+    run(connection, f"UPDATE {SHOP}.orders SET note = 'changed'")
+    with server.engine().connect() as sys:
+        with pytest.raises(RestoreError, match=r"it would lose the sequences `shop`\.`numbers` of account 'sc_keep'"):
+            Recovery(sys).restore_snapshot("sc_keep_sys", account=ACCOUNT)
+        assert connection.exec_driver_sql(f"SELECT note FROM {SHOP}.orders").scalar() == "changed"
+        with pytest.warns(RestoreWarning, match="grants"):
+            Recovery(sys).restore_snapshot("sc_keep_sys", account=ACCOUNT, lose=["sequences"])
+        Recovery(sys).drop_snapshot("sc_keep_sys")
+    assert connection.exec_driver_sql(f"SELECT note FROM {SHOP}.orders").scalar() == "first"
+
+
+def test_putting_back_that_fails_after_a_restore_tells_the_statements(
+    server: Server, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(connection, f"GRANT SELECT ON TABLE {SHOP}.orders TO clerk")
+    snapshot(connection, "database")
+    run(connection, f"UPDATE {SHOP}.orders SET note = 'changed'")
+    clerk = server.engine(server.url(user=f"{ACCOUNT}:u:clerk", password="111"))
+    monkeypatch.setattr(preservation, "second_engine", lambda engine: nullcontext(clerk))
+    with pytest.raises(RestoreError, match="The restore was carried out, but not all was put back") as failed:
+        restore(connection, "database")
+    assert failed.value.done is True
+    assert failed.value.reason is Reason.INCOMPLETE
+    assert "GRANT SELECT ON TABLE `shop`.`orders` TO `clerk`;" in str(failed.value)
+    assert connection.exec_driver_sql(f"SELECT note FROM {SHOP}.orders").scalar() == "first"
+
+
+def test_restore_that_is_refused_puts_nothing_back(connection: Connection, caplog: Any) -> None:
+    run(connection, f"USE {SHOP}", f"GRANT SELECT ON TABLE {SHOP}.orders TO clerk", "CREATE SEQUENCE numbers")
+    Recovery(connection).create_snapshot("sc_keep", database=SHOP, table="secret")
+    with caplog.at_level(logging.INFO, "sqlalchemy_matrixone.recovery"), pytest.raises(RestoreError) as refused:
+        restore(connection, "database")
+    assert refused.value.done is False
+    assert not caplog.records
+
+
+def test_pitr_restore_puts_back_what_there_was_at_its_time(server: Server, connection: Connection) -> None:
+    run(connection, f"USE {SHOP}", "CREATE SEQUENCE numbers", f"GRANT SELECT ON TABLE {SHOP}.orders TO clerk")
+    recovery = Recovery(connection)
+    recovery.create_pitr("sc_keep", range="1d", database=SHOP)
+    time.sleep(1.1 * server.live)
+    run(connection, "SELECT NEXTVAL('numbers')", "SELECT NEXTVAL('numbers')")
+    time.sleep(2.1 * server.live)  # the moment is a second that has passed since
+    moment = int(connection.exec_driver_sql("SELECT UNIX_TIMESTAMP() - 1").scalar_one()) * 10**9
+    run(connection, "SELECT NEXTVAL('numbers')", f"DELETE FROM {SHOP}.orders")
+    recovery.restore_pitr("sc_keep", mo_ts=moment, database=SHOP)
+    run(connection, f"USE {SHOP}")
+    assert connection.exec_driver_sql("SELECT NEXTVAL('numbers')").scalar() == "3"
+    with user(server) as u:
+        assert u.exec_driver_sql(f"SELECT COUNT(*) FROM {SHOP}.orders").scalar() == 1
+
+
+def test_restore_within_a_session_leaves_its_transaction_usable(server: Server, connection: Connection) -> None:
+    run(connection, f"GRANT SELECT ON TABLE {SHOP}.orders TO clerk", f"CREATE SEQUENCE {SHOP}.s")
+    snapshot(connection, "database")
+    with server.engine(server.url(user=f"{ACCOUNT}:admin", password="111")).connect() as other, other.begin():
+        Recovery(other).restore_snapshot("sc_keep", database=SHOP)
+        other.execute(text(f"INSERT INTO {SHOP}.orders VALUES (2, 'second')"))
+    with user(server) as u:
+        assert u.exec_driver_sql(f"SELECT COUNT(*) FROM {SHOP}.orders").scalar() == 2
+
+
+def test_restore_by_alembic_puts_grants_and_sequences_back(server: Server, connection: Connection) -> None:
+    run(connection, f"USE {SHOP}", "CREATE SEQUENCE numbers", f"GRANT SELECT ON TABLE {SHOP}.orders TO clerk")
+    snapshot(connection, "database")
+    run(connection, f"DELETE FROM {SHOP}.orders")
+    Operations(MigrationContext.configure(connection)).restore_snapshot("sc_keep", database=SHOP)  # type: ignore[attr-defined]
+    run(connection, f"USE {SHOP}")
+    assert connection.exec_driver_sql("SELECT NEXTVAL('numbers')").scalar() == "1"
+    with user(server) as u:
+        assert u.exec_driver_sql(f"SELECT COUNT(*) FROM {SHOP}.orders").scalar() == 1
+
+
+def test_restore_by_the_bare_construct_loses_what_the_server_loses(server: Server, connection: Connection) -> None:
+    run(connection, f"GRANT SELECT ON TABLE {SHOP}.orders TO clerk")
+    snapshot(connection, "database")
+    connection.execute(RestoreSnapshot("sc_keep", database=SHOP))
+    with user(server) as u, pytest.raises(exc.DBAPIError, match="privilege"):
+        run(u, f"SELECT * FROM {SHOP}.orders")
