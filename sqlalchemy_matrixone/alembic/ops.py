@@ -220,7 +220,8 @@ class _RestoreOp(RecoveryOp):
             return
         assert isinstance(element, (RestoreSnapshot, RestorePitr))
         assert context.connection is not None
-        restore(context.connection, element, lose=check_lose(self.arguments.get("lose", ())))
+        lose = check_lose(self.arguments.get("lose", ()))
+        restore(context.connection, element, lose=lose, verify=self.arguments.get("verify", False))
 
     def reverse(self) -> NoReturn:
         raise NotImplementedError(
@@ -246,6 +247,7 @@ class RestoreSnapshotOp(_RestoreOp):
         to_account: str | None = None,
         timeout: Timeout | None = None,
         lose: Collection[str] = (),
+        verify: bool = False,
     ) -> None:
         """Put an object back to the state that a snapshot kept. Commits what stands before.
 
@@ -266,6 +268,7 @@ class RestoreSnapshotOp(_RestoreOp):
             ``--sql`` has no time limit.
         :param lose: what not to put back after the restore; see :meth:`sqlalchemy_matrixone.Recovery.restore_snapshot`.
             A script of ``--sql`` holds the server's statement only, which puts nothing back.
+        :param verify: compare the result with what was restored.
         :raises CommandError: where env.py holds the transaction.
         """
         operations.invoke(
@@ -278,6 +281,7 @@ class RestoreSnapshotOp(_RestoreOp):
                 to_account=to_account,
                 timeout=timeout,
                 lose=lose,
+                verify=verify,
             )
         )
 
@@ -458,6 +462,7 @@ class RestorePitrOp(_RestoreOp):
         to_account: str | None = None,
         timeout: Timeout | None = None,
         lose: Collection[str] = (),
+        verify: bool = False,
     ) -> None:
         """Put an object back to a moment that a PITR covers. Commits what stands before.
 
@@ -478,7 +483,7 @@ class RestorePitrOp(_RestoreOp):
         :param table: a table's name; without ``database=`` in the database that the migration runs on.
         :param to_account: restore the account into this one.
         :param timeout: as for :meth:`restore_snapshot`.
-        :param lose: as for :meth:`restore_snapshot`.
+        :param lose: as for :meth:`restore_snapshot`, as is ``verify``.
         :raises CommandError: where env.py holds the transaction.
         """
         operations.invoke(
@@ -494,6 +499,7 @@ class RestorePitrOp(_RestoreOp):
                 to_account=to_account,
                 timeout=timeout,
                 lose=lose,
+                verify=verify,
             )
         )
 
@@ -722,8 +728,8 @@ class DropBranchOp(_CopyOp):
 
 
 # Those that the constructs of restores do not have.
-_OF_RESTORES = frozenset(("lose",))
-_FLAGS = frozenset(("cluster", "if_exists", "if_not_exists", "copy_grants"))
+_OF_RESTORES = frozenset(("lose", "verify"))
+_FLAGS = frozenset(("cluster", "verify", "if_exists", "if_not_exists", "copy_grants"))
 
 
 def _plain(arguments: dict[str, Any]) -> dict[str, Any]:

@@ -221,6 +221,22 @@ def _protects_by_time(
     return None if held is None else held == found.id
 
 
+def held_ids(connection: Connection, pitrs: Sequence[Pitr]) -> dict[str, int | None]:
+    """Return the ids of the objects whose history PITRs keep; None if it cannot be determined."""
+    if not reads_pitrs_in_transaction(connection):
+        return {
+            pitr.name: _id_held_since(connection, pitr.database, pitr.table, pitr.created_at)
+            if pitr.database is not None
+            else None
+            for pitr in pitrs
+        }
+    with matrixone_dialect(connection).preserving_clean_state(connection):
+        rows = connection.exec_driver_sql(
+            "SELECT pitr_name, obj_id FROM mo_catalog.mo_pitr WHERE create_account = current_account_id()"
+        ).all()
+    return {row[0]: int(row[1]) for row in rows}
+
+
 def _id_held_since(connection: Connection, database: str, table: str | None, created_at: dt.datetime) -> int | None:
     """Return the id that a PITR created before that second holds of this object; None if it cannot be read."""
     dialect = matrixone_dialect(connection)

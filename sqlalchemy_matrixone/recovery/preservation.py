@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -131,6 +131,15 @@ class Losses:
             return []
         after = quoted_defaults(self.scope, connection, past=False)
         return describe_changed_defaults(self.scope, self.defaults, after)
+
+
+def execute_beside(connection: Connection, statements: Sequence[str]) -> None:
+    """Execute statements on a second connection, in AUTOCOMMIT."""
+    if not statements:
+        return
+    with second_engine(connection.engine) as engine, autocommit_connection(engine) as second:
+        for statement in statements:
+            second.exec_driver_sql(statement)
 
 
 @contextmanager

@@ -5,40 +5,51 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING
 
-from sqlalchemy import exc
-
 from ..core.names import fold, quote_name, quote_text
 from ..core.sequences import SEQUENCES
-from ..core.server import matrixone_dialect
+from ..core.server import SYS_ACCOUNT, matrixone_dialect
 from ..exc import Reason, RestoreError, RestoreWarning, server_errors_as
+from . import catalog
+from .clock import mo_ts_of, server_now
+from .constructs import RestorePitr, RestoreSnapshot
+from .kept_history import check_protected
 from .losses.scope import RestoreScope
 from .preservation import KINDS, Losses
 from .reactivation import reactivate_after_restore
+from .verification import Verification
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-    from .constructs import RestorePitr, RestoreSnapshot
 
-
-def restore(connection: Connection, element: RestoreSnapshot | RestorePitr, *, lose: frozenset[str]) -> None:
+def restore(
+    connection: Connection,
+    element: RestoreSnapshot | RestorePitr,
+    *,
+    lose: frozenset[str] = frozenset(),
+    verify: bool = False,
+) -> None:
     """Execute a restore, put back what the server loses in it, and reactivate the PITRs of what it has replaced.
 
     :param lose: the kinds of things to leave to the server.
+    :param verify: compare the result with what was restored.
     :raises RestoreError: if the restore fails, would lose something that cannot be put back, or if putting back fails.
         ``done`` tells whether the restore was carried out.
     """
     element.check_transaction(connection)
     with server_errors_as(RestoreError, element.operation):
         source = element.source(connection)
-        if source is None:  # the server tells what is wrong
+        others = None if source is None else _OtherAccounts.of(connection, element, source)
+        if source is None or _is_refused(connection, element, source, others):  # the server tells why
             connection.execute(element)
             return
-        others = _OtherAccounts.of(connection, element, source)
         if others is not None:
             others.check(connection, lose)
         scope = _own_scope(connection, element, source)
+        if scope is not None and isinstance(element, RestorePitr):
+            check_protected(connection, scope, element.name, element.operation)
         losses = None if scope is None else Losses.read(connection, scope, lose)
+        verification = _verification(connection, scope, lose, others) if verify else None
     _execute(connection, element, losses)
     try:
         if losses is not None:
@@ -48,6 +59,33 @@ def restore(connection: Connection, element: RestoreSnapshot | RestorePitr, *, l
     finally:
         if element.to_account is None:
             reactivate_after_restore(connection)
+    if verification is not None:
+        verification.compare(connection)
+
+
+def _is_refused(
+    connection: Connection, element: RestoreSnapshot | RestorePitr, source: int, others: _OtherAccounts | None
+) -> bool:
+    """Return whether it is certain that the server refuses the restore, whose source may then be unreadable."""
+    if others is not None and matrixone_dialect(connection).default_account_name != SYS_ACCOUNT:
+        return True
+    if isinstance(element, RestoreSnapshot):
+        return False
+    pitrs = catalog.get_pitrs(connection, name=element.name)
+    # Times of creation are rounded up to a second.
+    is_future = source > mo_ts_of(server_now(connection))
+    return is_future or all(source < mo_ts_of(pitr.created_at) - 2 * 10**9 for pitr in pitrs)
+
+
+def _verification(
+    connection: Connection, scope: RestoreScope | None, lose: frozenset[str], others: _OtherAccounts | None
+) -> Verification:
+    if scope is None or others is not None:
+        raise RestoreError(
+            "RESTORE was not sent: verify=True sees what the connection's own account has, and not other accounts",
+            Reason.UNSUPPORTED,
+        )
+    return Verification(connection, scope, lose)
 
 
 def _execute(connection: Connection, element: RestoreSnapshot | RestorePitr, losses: Losses | None) -> None:
@@ -62,7 +100,7 @@ def _execute(connection: Connection, element: RestoreSnapshot | RestorePitr, los
         else:
             losses.put_back(connection)
         raise
-    except (exc.DBAPIError, Exception):
+    except Exception:
         raise
     except BaseException as error:  # cancelled or interrupted: a note of the error tells what became of the restore
         if losses is not None and losses.statements:

@@ -185,6 +185,7 @@ class Recovery:
         to_account: str | None = None,
         timeout: Timeout | None = None,
         lose: Collection[str] = (),
+        verify: bool = False,
     ) -> None:
         """Put an object back to what a snapshot kept, and expire the Session's objects.
 
@@ -200,9 +201,12 @@ class Recovery:
             4.1 and 4.2 double). The last two cannot be put back: a :class:`RestoreWarning` names them. In another
             account, which sys restores, nothing can be put back: its sequences must be named here, else the restore is
             refused.
+        :param verify: read what is restored, with a checksum of all rows, before the restore, and compare the result
+            with it. What others write meanwhile counts as a difference. Not for another account or the cluster.
         :raises RestoreError: if the restore was refused or changed nothing: ``done`` is False. If it was carried out
             and something could not be put back: ``done`` is True, the reason is incomplete, and the message holds the
-            statements to execute.
+            statements to execute. With ``verify=True``, reason incomplete too if the result differs, with the
+            differences.
         """
         self._restore(
             RestoreSnapshot(
@@ -216,6 +220,7 @@ class Recovery:
             ),
             table,
             lose,
+            verify,
         )
 
     # -- PITRs
@@ -327,6 +332,7 @@ class Recovery:
         to_account: str | None = None,
         timeout: Timeout | None = None,
         lose: Collection[str] = (),
+        verify: bool = False,
     ) -> None:
         """Put an object back to a moment that a PITR covers, and expire the Session's objects.
 
@@ -335,6 +341,9 @@ class Recovery:
         What the server loses besides is put back as by :meth:`restore_snapshot`.
 
         :param lose: as for :meth:`restore_snapshot`.
+        :param verify: as for :meth:`restore_snapshot`.
+        :raises RestoreError: as :meth:`restore_snapshot`; and with reason not_covered, before anything is sent, if no
+            PITR keeps the history of that moment: the server would restore an empty table.
         """
         self._restore(
             RestorePitr(
@@ -351,6 +360,7 @@ class Recovery:
             ),
             table,
             lose,
+            verify,
         )
 
     def recovery_windows(
@@ -635,13 +645,14 @@ class Recovery:
 
     # -- the transaction
 
-    def _restore(self, element: RestoreSnapshot | RestorePitr, table: Any, lose: Collection[str]) -> None:
+    def _restore(self, element: RestoreSnapshot | RestorePitr, table: Any, lose: Collection[str], verify: bool) -> None:
         kinds = check_lose(lose)
+        check_flag("verify", verify)
         self._make_clean(element.error, table)
         try:
-            restore(self._connection(table), element, lose=kinds)
-        except RecoveryError as error:
-            if error.done is not False:
+            restore(self._connection(table), element, lose=kinds, verify=verify)
+        except BaseException as error:
+            if not isinstance(error, RecoveryError) or error.done is not False:
                 self._expire()
             raise
         self._expire()

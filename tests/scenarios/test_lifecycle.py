@@ -85,6 +85,7 @@ async def pitr_s_life(client: Client, level: str, account: str, server: Server, 
     await client.drop_pitr("sc_pitr", if_exists=True)
 
 
+@pytest.mark.filterwarnings("ignore::sqlalchemy_matrixone.RestoreWarning")  # of what other accounts may lose
 @pytest.mark.parametrize("level", LEVELS)
 async def test_snapshot_as_sys(server: Server, admin: Admin, driver: str, level: str):
     clean_up(admin, "sc_shop")
@@ -92,6 +93,7 @@ async def test_snapshot_as_sys(server: Server, admin: Admin, driver: str, level:
         await snapshot_s_life(client, level, "sys", admin)
 
 
+@pytest.mark.filterwarnings("ignore::sqlalchemy_matrixone.RestoreWarning")  # of what other accounts may lose
 @pytest.mark.parametrize("level", LEVELS)
 async def test_pitr_as_sys(server: Server, admin: Admin, driver: str, level: str):
     clean_up(admin, "sc_shop")
@@ -124,6 +126,7 @@ async def test_pitr_as_another_account(server: Server, admin: Admin, driver: str
     drop_accounts(admin, ACCOUNT)
 
 
+@pytest.mark.filterwarnings("ignore::sqlalchemy_matrixone.RestoreWarning")  # of what other accounts may lose
 async def test_sys_keeps_and_restores_another_account(server: Server, admin: Admin, driver: str):
     clean_up(admin, accounts=(ACCOUNT, "sc_acc2"))
     await shop_of_the_account(server, driver)

@@ -44,6 +44,14 @@ class RestoreScope:
     table: str | None
     source: int
 
+    def __str__(self) -> str:
+        return f"{self.level} {'.'.join(filter(None, (self.database, self.table)))}"
+
+    @property
+    def quoted(self) -> str:
+        """Return the name of the database or table, for a statement."""
+        return self.name(*filter(None, (self.database, self.table)))
+
     @property
     def past(self) -> str:
         """Return the time-travel hint of the point in time that is restored."""

@@ -1,0 +1,150 @@
+"""What there is in a table, a database or an account, now or in the past, to be compared."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlalchemy import exc
+
+from ..core.sequences import read_sequences
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+    from .losses.scope import RestoreScope
+
+_KINDS = {"v": "view", "S": "sequence", "e": "external table"}
+_VECTORS = ("VECF32", "VECF64")
+
+
+class Fact(NamedTuple):
+    """Something of which there is one.
+
+    :ivar kind: "table", "view", "sequence", "column", "index" or "rows of table".
+    :ivar database: its database; None if that is what is compared, as for ``table``.
+    """
+
+    kind: str
+    database: str | None = None
+    table: str | None = None
+    name: str | None = None
+
+    def __str__(self) -> str:
+        return " ".join(filter(None, (self.kind, ".".join(filter(None, (self.database, self.table, self.name))))))
+
+
+Contents = dict[Fact, Any]
+
+
+def read_contents(connection: Connection, scope: RestoreScope, *, past: bool, rows: bool) -> Contents:
+    """Read the tables, views and sequences of a scope, with the columns and indexes of the tables.
+
+    :param past: read them at the moment of the scope, rather than now.
+    :param rows: read also the number of rows of each table, and a checksum of them.
+    """
+    contents: Contents = {}
+    relations = _relations(connection, scope, past)
+    columns = _columns(connection, scope, past)
+    for (database, name), kind in relations.items():
+        contents[_fact(scope, _KINDS.get(kind, "table"), database, name)] = None
+        if kind in _KINDS:
+            continue
+        for column, definition in columns[database, name].items():
+            contents[_fact(scope, "column", database, name, column)] = definition
+        if rows:
+            contents[_fact(scope, "rows of table", database, name)] = _rows(
+                connection, scope, past, (database, name), columns[database, name]
+            )
+    contents |= _indexes(connection, scope, past, relations)
+    if scope.level != "table":
+        for sequence in read_sequences(connection, scope.in_databases("{database}"), scope.past if past else ""):
+            contents[_fact(scope, "sequence", sequence.database, sequence.name)] = sequence[2:]
+    return contents
+
+
+def differences(expected: Contents, found: Contents) -> Iterator[str]:
+    """Yield what differs, each in a few words."""
+    for fact, value in expected.items():
+        if fact not in found:
+            yield f"{fact} is missing"
+        elif found[fact] != value:
+            yield f"{fact} is {found[fact]} instead of {value}"
+    for fact in found.keys() - expected.keys():
+        if fact.kind in ("table", "column"):
+            yield f"{fact} was not there"
+
+
+def _fact(scope: RestoreScope, kind: str, database: str, table: str, name: str | None = None) -> Fact:
+    return Fact(
+        kind,
+        database if scope.level == "account" else None,
+        table if scope.level != "table" else None,
+        name,
+    )
+
+
+def _relations(connection: Connection, scope: RestoreScope, past: bool) -> dict[tuple[str, str], str]:
+    statement = "SELECT reldatabase, relname, relkind FROM mo_catalog.mo_tables {at} WHERE "
+    rows = scope.read(connection, statement + scope.criteria("reldatabase", "relname"), past=past)
+    # The server's own: tables of indexes, and partitions.
+    return {(row[0], row[1]): row[2] for row in rows if not row[1].startswith("__mo_") and "%!%" not in row[1]}
+
+
+def _columns(
+    connection: Connection, scope: RestoreScope, past: bool
+) -> defaultdict[tuple[str, str], dict[str, tuple[str, bool]]]:
+    statement = (
+        "SELECT att_database, att_relname, attname, mo_show_visible_bin(atttyp, 3), attnotnull "
+        "FROM mo_catalog.mo_columns {at} WHERE att_is_hidden = 0 AND "
+    )
+    found: defaultdict[tuple[str, str], dict[str, tuple[str, bool]]] = defaultdict(dict)
+    for row in sorted(scope.read(connection, statement + scope.criteria("att_database", "att_relname"), past=past)):
+        found[row[0], row[1]][row[2]] = (row[3], bool(row[4]))
+    return found
+
+
+def _indexes(
+    connection: Connection, scope: RestoreScope, past: bool, relations: Mapping[tuple[str, str], str]
+) -> Contents:
+    """Return the indexes, with their columns."""
+    tables = "SELECT rel_id, reldatabase, relname FROM mo_catalog.mo_tables {at} WHERE "
+    indexes = scope.read(
+        connection,
+        "SELECT DISTINCT t.reldatabase, t.relname, i.name, i.ordinal_position, i.column_name "
+        f"FROM mo_catalog.mo_indexes {{at}} AS i JOIN ({tables}{scope.criteria('reldatabase', 'relname')}) AS t "
+        "ON t.rel_id = i.table_id",
+        past=past,
+    )
+    contents: Contents = {}
+    for database, table, name, position, column in sorted(indexes):
+        if (database, table) in relations and not column.startswith("__mo_"):
+            contents.setdefault(_fact(scope, "index", database, table, name), []).append((position, column))
+    return contents
+
+
+def _rows(
+    connection: Connection,
+    scope: RestoreScope,
+    past: bool,
+    table: tuple[str, str],
+    columns: Mapping[str, tuple[str, bool]],
+) -> tuple[int, int | None]:
+    """Return the number of rows, and the sum of their checksums, or None if they have a type without one."""
+    texts = (_as_text(scope.name(name), type_) for name, (type_, _) in columns.items())
+    source = f"{scope.name(*table)} {{at}}"
+    checksum = f"SELECT COUNT(*), SUM(CRC32(CONCAT_WS('|', {', '.join(texts)}))) FROM {source}"
+    try:
+        [row] = scope.read(connection, checksum, past=past)
+    except exc.DBAPIError as error:
+        if error.connection_invalidated:
+            raise
+        [row] = scope.read(connection, f"SELECT COUNT(*), 0 FROM {source}", past=past)
+        return int(row[0]), None
+    return int(row[0]), int(row[1] or 0)
+
+
+def _as_text(column: str, type_: str) -> str:
+    value = f"L2_NORM({column})" if type_.startswith(_VECTORS) else column
+    return f"COALESCE(CAST({value} AS CHAR), '~')"

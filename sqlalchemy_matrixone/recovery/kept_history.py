@@ -1,0 +1,106 @@
+"""Whether something protects the history of what is restored.
+
+What the server has collected reads as an empty table, and a restore to such a moment reports success. Garbage
+collection goes by ids: of the table for the PITR of a table, of the database for that of a database. A PITR whose
+object has another id since no longer keeps the object's history, and the server restores from it all the same.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+from ..core.names import fold
+from ..exc import Reason, RestoreError, RestoreWarning
+from . import catalog
+from .clock import from_microseconds, mo_ts_of, server_now
+from .pitr_range import PitrRange
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+    from .losses.scope import RestoreScope
+    from .values import Pitr
+
+
+def check_protected(connection: Connection, scope: RestoreScope, name: str, what: str) -> None:
+    """Check that a PITR keeps the history of a database or table at the moment that is to be restored.
+
+    :param name: the PITR to restore from. If it does not reach back to the moment, the server says so.
+    :param what: the statement, for messages.
+    :raises RestoreError: with reason not_covered, if none does. Accounts other than sys do not see the PITRs that sys
+        has created for them, so that they get a :class:`RestoreWarning` instead.
+    """
+    if scope.level == "account":
+        return
+    protected = is_protected(connection, scope, name)
+    if protected:
+        return
+    moment = from_microseconds(scope.source // 1000).isoformat(" ")
+    problem = (
+        f"no PITR keeps the history of this {scope.level} at {moment}: it was replaced since the PITR was created. "
+        "MatrixOne may have collected it, and would restore an empty table"
+    )
+    if protected is None or not catalog.reads_pitrs_in_transaction(connection):
+        warnings.warn(RestoreWarning(f"{what}: it seems that {problem}. Check the rows."), stacklevel=6)
+        return
+    raise RestoreError(
+        f"{what} was not sent: {problem}. Look at the rows with as_of(…, mo_ts={scope.source}); to restore them "
+        "nevertheless, execute the construct RestorePitr.",
+        Reason.NOT_COVERED,
+    )
+
+
+def is_protected(connection: Connection, scope: RestoreScope, name: str) -> bool | None:
+    """Return whether a PITR that can be seen keeps the history at the moment of the scope; None if unknown.
+
+    :param name: the PITR to restore from. If it does not reach back to the moment, True.
+    """
+    now = mo_ts_of(server_now(connection))
+    pitrs = [pitr for pitr in covering_pitrs(connection, scope) if earliest(pitr, now) <= scope.source]
+    if fold(name) not in {pitr.name for pitr in pitrs}:
+        return True
+    if any(pitr.level in ("cluster", "account") for pitr in pitrs):
+        return True
+    held = catalog.held_ids(connection, pitrs)
+    present = {"database": _id(connection, scope, "database"), "table": _id(connection, scope, "table")}
+    answers = {None if held[pitr.name] is None else held[pitr.name] == present[pitr.level] for pitr in pitrs}
+    return True if True in answers else None if None in answers else False
+
+
+def covering_pitrs(connection: Connection, scope: RestoreScope) -> list[Pitr]:
+    """Return the PITRs of the scope's object, and of what it is in."""
+    names: dict[str, tuple[str | None, str | None]] = {
+        "cluster": (None, None),
+        "account": (None, None),
+        "database": (fold(scope.database), None),
+    }
+    if scope.level == "table":
+        names["table"] = (fold(scope.database), fold(scope.table))
+    own = fold(scope.dialect.default_account_name)
+    return [
+        pitr
+        for pitr in catalog.get_pitrs(connection)
+        if names.get(pitr.level) == (pitr.database, pitr.table) and (pitr.level != "account" or pitr.account == own)
+    ]
+
+
+def earliest(pitr: Pitr, now: int) -> int:
+    """Return the first moment that a PITR can restore; moments are in nanoseconds since 1970."""
+    length = round(PitrRange(pitr.length, pitr.unit).hours * 3600) * 10**9
+    return max(mo_ts_of(pitr.created_at), now - length)
+
+
+def _id(connection: Connection, scope: RestoreScope, level: str) -> int | None:
+    """Return the id that the table or its database had at the moment of the scope."""
+    table = level == "table"
+    statement = (
+        f"SELECT rel_id FROM mo_catalog.mo_tables {{at}} WHERE {scope.criteria('reldatabase', 'relname')}"
+        if table
+        else f"SELECT dat_id FROM mo_catalog.mo_database {{at}} WHERE {scope.criteria('datname')}"
+    )
+    if table and scope.level != "table":
+        return None
+    with scope.dialect.preserving_clean_state(connection):
+        rows = scope.read(connection, statement, past=True)
+    return int(rows[0][0]) if len(rows) == 1 else None

@@ -1,0 +1,55 @@
+"""Compare the result of a restore with what it has restored."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..core.server import matrixone_dialect
+from ..exc import Reason, RestoreError
+from .contents import Contents, Fact, differences, read_contents
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+    from .losses.scope import RestoreScope
+
+_SHOWN = 20
+
+
+class Verification:
+    """The comparison of what a scope contains after a restore with what it contained at the restored moment.
+
+    The past is read before the restore.
+    """
+
+    def __init__(self, connection: Connection, scope: RestoreScope, lose: frozenset[str]) -> None:
+        """
+        :param lose: the kinds of things that may be missing.
+        """
+        self._scope = scope
+        self._lose = lose
+        with matrixone_dialect(connection).preserving_clean_state(connection):
+            self._expected = self._kept(read_contents(connection, scope, past=True, rows=True))
+
+    def compare(self, connection: Connection) -> None:
+        """
+        :raises RestoreError: with reason incomplete, if something differs.
+        """
+        with matrixone_dialect(connection).preserving_clean_state(connection):
+            found = self._kept(read_contents(connection, self._scope, past=False, rows=True))
+        differing = list(differences(self._expected, found))
+        if differing:
+            more = f"; and {len(differing) - _SHOWN} more" if len(differing) > _SHOWN else ""
+            raise RestoreError(
+                f"The restore was carried out, but its result differs: {'; '.join(differing[:_SHOWN])}{more}. If "
+                "nobody has written to it since, restore it again, or from another snapshot or moment.",
+                Reason.INCOMPLETE,
+                done=True,
+            )
+
+    def _kept(self, contents: Contents) -> Contents:
+        return {fact: value for fact, value in contents.items() if not self._may_be_missing(fact)}
+
+    def _may_be_missing(self, fact: Fact) -> bool:
+        # A RestoreWarning tells of external tables.
+        return fact.kind == "external table" or (fact.kind == "sequence" and "sequences" in self._lose)
