@@ -66,6 +66,7 @@ class AsyncRecovery:
     get_pitr = _awaited(Recovery.get_pitr)
     list_pitrs = _awaited(Recovery.list_pitrs)
     reactivate_pitrs = _awaited(Recovery.reactivate_pitrs)
+    undrop = _awaited(Recovery.undrop)
     restore_pitr = _awaited(Recovery.restore_pitr)
     recovery_windows = _awaited(Recovery.recovery_windows)
     blockers = _awaited(Recovery.blockers)

@@ -20,7 +20,7 @@ from ..core.arguments import Timeout, Timestamp, check_flag, check_is_name, chec
 from ..core.connection import has_changes, state_of
 from ..core.server import matrixone_dialect
 from ..core.sqlalchemy_internals import is_in_begin_block
-from ..exc import Blocker, MatrixOneArgumentError, PitrError, Reason, RecoveryError, SnapshotError
+from ..exc import Blocker, MatrixOneArgumentError, PitrError, Reason, RecoveryError, RestoreError, SnapshotError
 from ..timetravel.session import refuse_time_travel
 from . import catalog, windows
 from .blockers import get_blockers
@@ -48,6 +48,7 @@ from .rows.target import ColumnsArgument, CriterionArgument, RowKinds, RowsArgum
 from .rows.values import RestoredRows, RowsPreview
 from .target import Level, RecoveryTarget
 from .timeline import Timeline, get_timeline
+from .undrop import undrop
 from .values import Change, Coverage, Pitr, RecoveryWindow, Snapshot
 
 Bind = Union[Session, "scoped_session[Any]", Connection]
@@ -362,6 +363,43 @@ class Recovery:
             lose,
             verify,
         )
+
+    def undrop(self, *, table: Any = None, database: str | None = None, as_name: str | None = None) -> dt.datetime:
+        """Bring back a dropped table or database, as it was at the last moment at which it existed.
+
+        ::
+
+            Recovery(session).undrop(table="orders", database="shop")
+            Recovery(session).undrop(table=Order, as_name="orders_before")
+
+        The moment is searched, to the microsecond, in the history that PITRs and snapshots of the account hold of the
+        object; if it was dropped several times, usually the last time is found. The object comes back by a clone, on
+        MatrixOne 2.2 by a restore, with its indexes and foreign keys, sequences and privileges, and PITRs that it had
+        are reactivated. A :class:`RestoreWarning` names what did not come back. As for a restore, none of this is part
+        of the transaction.
+
+        :param table: a mapped class or Table, or a name with ``database=``.
+        :param database: without a table, the database to bring back.
+        :param as_name: bring it back under this name, in the same database if it is a table, beside an object that may
+            have its own name. Privileges do not come with it. MatrixOne 3.0 on.
+        :return: the moment, in UTC.
+        :raises RestoreError: with reason exists, if there is an object of that name; not_found, if the history that is
+            kept has none; not_covered, if no PITR or snapshot keeps its history.
+        """
+        target = RecoveryTarget.of(database=database, table=table)
+        if target is None:
+            raise MatrixOneArgumentError("say what to bring back, with database=… or table=…")
+        if as_name is not None:
+            check_object_name("as_name", as_name)
+        self._make_clean(RestoreError, table)
+        connection = self._connection(table)
+        translate = connection.get_execution_options().get("schema_translate_map")
+        of_database = target.in_database(connection.dialect.default_schema_name, translate)
+        if of_database is None:
+            raise MatrixOneArgumentError(f"table={target.table!r}: give the Table a schema, or the URL a database")
+        moment = undrop(connection, of_database, target.table, as_name)
+        self._expire()
+        return moment
 
     def recovery_windows(
         self, *, account: str | None = None, database: str | None = None, table: Any = None
