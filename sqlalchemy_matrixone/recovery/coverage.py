@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import exc
 
@@ -218,8 +218,24 @@ LAST_HOUR = dt.timedelta(hours=1)
 """What garbage collection spares on every release unless it is configured otherwise: its ``gc-ttl``."""
 
 
-def readable_periods(connection: Connection, tables: Iterable[tuple[str, str]]) -> tuple[list[Period], dt.datetime]:
-    """Return the instants at which all of these tables can be read, and the server's time.
+class Readable(NamedTuple):
+    """When tables can be read.
+
+    :ivar periods: the instants, in order.
+    :ivar landmarks: when PITRs and snapshots were created, and therefore likely something existed to protect.
+    :ivar now: the server's time.
+    """
+
+    periods: list[Period]
+    landmarks: list[dt.datetime]
+    now: dt.datetime
+
+    def includes(self, instant: dt.datetime) -> bool:
+        return any(start <= instant <= end for start, end in self.periods)
+
+
+def readable_periods(connection: Connection, tables: Iterable[tuple[str, str]]) -> Readable:
+    """Return the instants at which all of these tables can be read.
 
     Those are what PITRs and snapshots keep, and the last hour. A user who may not read PITRs and snapshots has the last
     hour.
@@ -230,10 +246,11 @@ def readable_periods(connection: Connection, tables: Iterable[tuple[str, str]]) 
         if refused.reason not in (Reason.NOT_PERMITTED, Reason.NOT_FOUND):
             raise
         now = server_now(connection)
-        return [Period(now - LAST_HOUR, now)], now
+        return Readable([Period(now - LAST_HOUR, now)], [], now)
     now = protection.now
-    periods = [Period(dt.datetime.min.replace(tzinfo=dt.UTC), now)]
+    periods, landmarks = [Period(dt.datetime.min.replace(tzinfo=dt.UTC), now)], set()
     for database, table in tables:
         kept = [period for _, period in protection.sources(database, table)]
+        landmarks |= {period.start for period in kept}
         periods = common(periods, merged([*kept, Period(now - LAST_HOUR, now)]))
-    return periods, now
+    return Readable(periods, sorted(landmarks), now)

@@ -17,8 +17,8 @@ from ..core.names import fold
 from ..exc import MatrixOneArgumentError, Reason, RecoveryError, RecoveryWarning, reason_of
 from ..timetravel.point_in_time import AsOfOption, PointInTime
 from .clock import MICROSECOND, from_microseconds, microseconds
-from .coverage import readable_periods
-from .values import Change, NoValue, Period
+from .coverage import Readable, readable_periods
+from .values import Change, NoValue
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -54,8 +54,7 @@ def find_change(
     options["schema_translate_map"] = translate
     with second_engine(connection.engine) as engine, autocommit_connection(engine) as beside:
         tables = sorted(set(_tables(statement, translate)))
-        periods, now = readable_periods(beside, tables)
-        time = _Searched.of(periods, now, first, last)
+        time = _Searched.of(readable_periods(beside, tables), first, last)
         return _Search(beside.execution_options(**options), statement, time).find(precision // MICROSECOND)
 
 
@@ -90,40 +89,46 @@ class _Searched:
     """The time that is searched, in microseconds since 1970.
 
     :ivar periods: what of it the server keeps, in order.
+    :ivar landmarks: instants within at which something existed that was worth protecting.
     """
 
     start: int
     end: int
     periods: Sequence[tuple[int, int]]
+    landmarks: Sequence[int] = ()
 
     @classmethod
-    def of(
-        cls, periods: Sequence[Period], now: dt.datetime, since: dt.datetime | None, until: dt.datetime | None
-    ) -> _Searched:
+    def of(cls, readable: Readable, since: dt.datetime | None, until: dt.datetime | None) -> _Searched:
         """
         :raises MatrixOneArgumentError: if ``since`` is not before ``until``.
         """
         # A client's clock may be ahead of the server's.
-        start, end = since or periods[0].start, min(until or now, now)
+        now = readable.now
+        start, end = since or readable.periods[0].start, min(until or now, now)
         if start >= end:
             raise MatrixOneArgumentError(
                 f"since={start} is not before until={end}"
                 + ("" if since else ": the server keeps nothing from before, so give since=")
             )
-        ranges = [(microseconds(start), microseconds(end)) for start, end in periods]
-        searched = cls(microseconds(start), microseconds(end), ranges)
-        if not (searched.is_kept(searched.start) and searched.is_kept(searched.end)):
+        ranges = [(microseconds(start), microseconds(end)) for start, end in readable.periods]
+        landmarks = [microseconds(each) for each in readable.landmarks if start < each < end]
+        searched = cls(microseconds(start), microseconds(end), ranges, landmarks)
+        if not (readable.includes(start) and readable.includes(end)):
             warnings.warn(
                 f"no PITR or snapshot keeps all tables of the statement as they were at {start} or {end}: past that "
                 "garbage collection has removed reads as empty tables, and may be mistaken for a change",
                 RecoveryWarning,
                 stacklevel=6,
             )
-            searched = cls(searched.start, searched.end, [(searched.start, searched.end)])
+            searched = cls(searched.start, searched.end, [(searched.start, searched.end)], landmarks)
         return searched
 
-    def is_kept(self, instant: int) -> bool:
-        return any(start <= instant <= end for start, end in self.periods)
+    def probes(self) -> list[int]:
+        """Return some instants in between, the latest first."""
+        step = max(1, (self.end - self.start) // _PROBES)
+        evenly = range(self.end - step, self.start, -step)
+        kept = [each for each in evenly if any(start <= each <= end for start, end in self.periods)]
+        return sorted({*kept, *self.landmarks[-_PROBES:]}, reverse=True)
 
     def between(self, low: int, high: int) -> int | None:
         """Return the instant that is kept nearest to the middle of two; None if there is none between them."""
@@ -159,18 +164,16 @@ class _Search:
             if middle is None:
                 break
             value = self._value_at(middle)
-            if _is_same(value, value_low):
-                low = middle
+            if _is_same(value, value_high):
+                high = middle
             else:
-                high, value_high = middle, value
+                low, value_low = middle, value
         return Change(from_microseconds(low), from_microseconds(high), value_low, value_high, self._queries)
 
     def _other_value(self, low: int, high: int, value: Any) -> tuple[int, Any]:
         """Return the latest of some instants in between that has another value."""
-        step = max(1, (high - low) // _PROBES)
-        for after in range(high - step, low, -step):
-            instant = self._time.between(after - 1, after + 1)
-            if instant is not None and not _is_same(other := self._value_at(instant), value):
+        for instant in self._time.probes():
+            if not _is_same(other := self._value_at(instant), value):
                 return instant, other
         refused = f" ({self._refused})" if value is NoValue.DOES_NOT_EXIST else ""
         raise RecoveryError(

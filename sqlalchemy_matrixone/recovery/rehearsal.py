@@ -60,9 +60,8 @@ def _warn_if_not_kept(connection: Connection, database: str, moment: Moment) -> 
     if (mo_ts := moment.when.get("mo_ts")) is None:
         return  # the server knows whether it has the snapshot
     # Of no table in particular: by what the whole database is protected.
-    periods, _ = readable_periods(connection, [(fold(database), "")])
-    instant = from_microseconds(mo_ts // 1000)
-    if not any(start <= instant <= end for start, end in periods):
+    readable = readable_periods(connection, [(fold(database), "")])
+    if not readable.includes(from_microseconds(mo_ts // 1000)):
         warnings.warn(
             f"no PITR or snapshot keeps database {database!r} as it was at {moment.text}: tables of which garbage "
             "collection has removed the history are empty in the clone",

@@ -458,9 +458,9 @@ class Recovery:
             recovery.restore_rows(Order, timestamp=change.before)
 
         The statement is executed some twenty times, on a connection of its own, so that the transaction is neither seen
-        nor affected. It finds a change from the value at ``since`` to another one. **If the value changed several
-        times, this is one of the changes**: choose a statement whose value changed once, such as the price of one row,
-        or a count of the rows that are wrong. If the value is the same at both ends, instants in between are tried.
+        nor affected. It finds a point at which the value became what it is at ``until``. **If that happened several
+        times, this is one of them**: choose a statement whose value changed once, such as the price of one row, or a
+        count of the rows that are wrong. If the value is the same at both ends, instants in between are tried.
 
         That a table, database or column does not exist counts as a value, so that the time of a DROP TABLE is found
         too; so does that there is no row. See :class:`NoValue`.

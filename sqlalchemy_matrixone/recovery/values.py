@@ -108,12 +108,12 @@ class NoValue(Enum):
 class Change:
     """A point in time at which a value changed.
 
-    :ivar before: the latest known instant with the old value, in UTC: a time to restore from.
-    :ivar after: the earliest known instant with another value. Apart from ``before`` by the precision that was asked
+    :ivar before: the latest known instant with another value than ``value_after``, in UTC: a time to restore from.
+    :ivar after: the earliest known instant with the new value. Apart from ``before`` by the precision that was asked
         for, or by more if the server keeps nothing in between.
-    :ivar value_before: the old value. None is SQL's NULL; a :class:`NoValue` says that there was no row, or that the
-        table, database or column did not exist.
-    :ivar value_after: the value at ``after``.
+    :ivar value_before: the value at ``before``. None is SQL's NULL; a :class:`NoValue` says that there was no row, or
+        that the table, database or column did not exist.
+    :ivar value_after: the value at ``after``, and at the end of the time that was searched.
     :ivar queries: how many times the statement was executed.
     """
 

@@ -66,7 +66,8 @@ def test_find_change_without_since_begins_where_the_table_can_be_read(
     change = recovery_of(server).find_change(select(Order.note).where(Order.id == 1), since=before)
     count = select(func.count()).select_from(Order)
     created = recovery_of(server).find_change(count, precision=dt.timedelta(milliseconds=10))
-    assert created.value_before is NoValue.DOES_NOT_EXIST
+    assert created.value_before in (0, NoValue.DOES_NOT_EXIST)
+    assert created.value_after == 2
     assert created.after < change.after
     assert created.after - created.before <= dt.timedelta(milliseconds=10)
 
@@ -178,7 +179,7 @@ def test_find_change_before_all_protection_warns(server: Server, admin: Admin, b
     admin(f"UPDATE {SHOP}.orders SET note = 'damaged' WHERE id = 1")
     with pytest.warns(RecoveryWarning, match="no PITR or snapshot keeps all tables"):
         change = recovery_of(server).find_change(NOTE, since=before - dt.timedelta(days=3))
-    assert change.value_before is NoValue.DOES_NOT_EXIST
+    assert (change.value_before, change.value_after) == ("first", "damaged")
 
 
 def test_find_change_refuses_what_is_no_single_value(server: Server, admin: Admin, before: dt.datetime):
@@ -192,6 +193,15 @@ def test_find_change_refuses_what_is_no_single_value(server: Server, admin: Admi
         recovery.find_change(NOTE, since=before, precision=dt.timedelta())
     with pytest.raises(MatrixOneArgumentError, match="is not before until"):
         recovery.find_change(NOTE, since=clock(admin) + dt.timedelta(days=1))
+
+
+def test_find_change_finds_when_the_present_value_began(server: Server, admin: Admin, before: dt.datetime):
+    admin(f"UPDATE {SHOP}.orders SET note = 'second version' WHERE id = 1")
+    middle = moment(server, admin)
+    admin(f"UPDATE {SHOP}.orders SET note = 'third version' WHERE id = 1")
+    change = recovery_of(server).find_change(NOTE, since=before)
+    assert (change.value_before, change.value_after) == ("second version", "third version")
+    assert change.after > middle
 
 
 def test_find_change_of_decimals(server: Server, admin: Admin, before: dt.datetime):

@@ -9,7 +9,7 @@ from sqlalchemy import column, func, select, table
 
 from sqlalchemy_matrixone import NoValue, Period
 from sqlalchemy_matrixone.recovery.clock import from_microseconds, microseconds
-from sqlalchemy_matrixone.recovery.coverage import common, gaps_between, merged
+from sqlalchemy_matrixone.recovery.coverage import Readable, common, gaps_between, merged
 from sqlalchemy_matrixone.recovery.find_change import _is_same, _Searched, tables_of
 
 START = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
@@ -21,6 +21,16 @@ def at(hours: float) -> dt.datetime:
 
 def period(start: float, end: float | None = None) -> Period:
     return Period(at(start), at(start if end is None else end))
+
+
+def readable(now: float, *periods: Period) -> Readable:
+    return Readable(list(periods), [each.start for each in periods], at(now))
+
+
+def test_instants_that_are_tried_are_kept_and_include_landmarks():
+    searched = _Searched.of(readable(16, period(0), period(7.5), period(10, 16)), None, None)
+    probes = [from_microseconds(each) for each in searched.probes()]
+    assert probes == [at(hours) for hours in (15, 14, 13, 12, 11, 10, 7.5)]
 
 
 def test_merged_joins_periods_that_touch_and_orders_them():
@@ -41,12 +51,12 @@ def test_gaps_between_periods_and_until_now():
 
 @pytest.mark.filterwarnings("error")
 def test_searched_time_begins_with_the_earliest_instant_that_is_kept():
-    searched = _Searched.of([period(2), period(4, 6)], at(6), None, None)
+    searched = _Searched.of(readable(6, period(2), period(4, 6)), None, None)
     assert (from_microseconds(searched.start), from_microseconds(searched.end)) == (at(2), at(6))
 
 
 def test_search_reads_only_instants_that_are_kept():
-    searched = _Searched.of([period(0), period(9), period(20, 24)], at(24), None, None)
+    searched = _Searched.of(readable(24, period(0), period(9), period(20, 24)), None, None)
     assert searched.between(microseconds(at(0)), microseconds(at(24))) == microseconds(at(9))
     assert searched.between(microseconds(at(9)), microseconds(at(24))) == microseconds(at(20))
     assert searched.between(microseconds(at(0)), microseconds(at(9))) is None
@@ -54,7 +64,7 @@ def test_search_reads_only_instants_that_are_kept():
 
 
 def test_until_in_the_future_is_now():
-    assert _Searched.of([period(0, 6)], at(6), None, at(9)).end == microseconds(at(6))
+    assert _Searched.of(readable(6, period(0, 6)), None, at(9)).end == microseconds(at(6))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,20 @@
+"""``python -m sqlalchemy_matrixone``, also installed as ``matrixone-recovery``."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the command line, which needs the extra ``cli``."""
+    try:
+        from .cli.commands import cli
+    except ModuleNotFoundError as missing:
+        if missing.name not in ("click", "rich"):
+            raise
+        sys.exit(f"the command line needs {missing.name}: pip install 'sqlalchemy-matrixone[cli]'")
+    cli(prog_name="matrixone-recovery")
+
+
+if __name__ == "__main__":
+    main()

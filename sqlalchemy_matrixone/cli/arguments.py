@@ -1,0 +1,146 @@
+"""What users write on the command line: tables, times, criteria."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import warnings
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import click
+from sqlalchemy import ColumnElement, MetaData, Table, and_, exc
+
+from ..core.arguments import check_timestamp
+from ..core.names import fold
+from ..exc import MatrixOneArgumentError, RecoveryWarning
+from ..recovery.clock import from_microseconds, server_now
+from ..recovery.coverage import readable_periods
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+_AGO = re.compile(r"(?P<number>\d+(?:\.\d+)?) ?(?P<unit>s|m|h|d)")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_CRITERION = re.compile(r"\s*(?P<column>.+?)\s*(?P<operator><=|>=|<>|!=|=|<|>)\s*(?P<value>.*)", re.S)
+
+
+class Duration(click.ParamType):  # type: ignore[type-arg]  # not generic in older releases
+    """``90s``, ``25m``, ``2h`` or ``7d``."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> dt.timedelta:
+        if isinstance(value, dt.timedelta):
+            return value
+        match = _AGO.fullmatch(str(value).strip())
+        if match is None:
+            self.fail(f"{value!r} is no duration: write 90s, 25m, 2h or 7d", param, ctx)
+        return dt.timedelta(**{_UNITS[match["unit"]]: float(match["number"])})
+
+
+class Instant(click.ParamType):  # type: ignore[type-arg]
+    """``25m`` for 25 minutes ago by the server's clock, or a time with an offset from UTC."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> dt.datetime | dt.timedelta:
+        if isinstance(value, (dt.datetime, dt.timedelta)):
+            return value
+        text = str(value).strip().removesuffix("ago").strip()
+        if _AGO.fullmatch(text):
+            return DURATION.convert(text, param, ctx)
+        try:
+            return check_timestamp(str(value))
+        except MatrixOneArgumentError as wrong:
+            self.fail(f"{wrong}, or how long ago: 25m", param, ctx)
+
+
+DURATION, INSTANT = Duration(), Instant()
+
+
+def instant(connection: Connection, given: dt.datetime | dt.timedelta | None) -> dt.datetime | None:
+    """Return a time; of a duration, that long ago by the server's clock."""
+    return server_now(connection) - given if isinstance(given, dt.timedelta) else given
+
+
+def split_table(name: str, default: str | None) -> tuple[str, str]:
+    """Return the database and the name of a table that is written as ``orders`` or ``shop.orders``."""
+    database, dot, table = name.partition(".")
+    if dot:
+        return database, table
+    if default is None:
+        raise click.UsageError(f"which database is {name!r} in? Write DATABASE.{name}, or give a URL with a database")
+    return default, name
+
+
+def reflect(connection: Connection, name: str) -> Table:
+    """Return a table as it is now."""
+    database, table = split_table(name, connection.dialect.default_schema_name)
+    try:
+        return Table(table, MetaData(), schema=database, autoload_with=connection, resolve_fks=False)
+    except exc.NoSuchTableError:
+        raise click.ClickException(f"there is no table {database}.{table}") from None
+
+
+def check_is_kept(connection: Connection, table: Table, mo_ts: int | None) -> None:
+    """Warn if garbage collection may have removed what a table was then; the server knows whether it has a snapshot."""
+    if mo_ts is None:
+        return
+    readable = readable_periods(connection, [(fold(table.schema or ""), fold(table.name))])
+    when = from_microseconds(mo_ts // 1000)
+    if not readable.includes(when):
+        warnings.warn(
+            f"no PITR or snapshot keeps {table.fullname} as it was at {when}: if that has been removed, all rows are "
+            "shown as new",
+            RecoveryWarning,
+            stacklevel=2,
+        )
+
+
+def criterion(table: Table, texts: Sequence[str]) -> ColumnElement[bool] | None:
+    """Return ``COLUMN=VALUE`` and the like as a criterion on the table; all of them must be met."""
+    return and_(*(_comparison(table, text) for text in texts)) if texts else None
+
+
+def _comparison(table: Table, text: str) -> ColumnElement[bool]:
+    match = _CRITERION.fullmatch(text)
+    if match is None:
+        raise click.UsageError(f"--where {text!r}: write COLUMN=VALUE, with one of = <> < <= > >=")
+    columns = {column.name.lower(): column for column in table.columns}
+    column = columns.get(match["column"].strip("`").lower())
+    if column is None:
+        raise click.UsageError(f"--where {text!r}: {table.fullname} has no column {match['column']!r}")
+    value = _value(column, match["value"])
+    if value is None:
+        return column.is_(None) if match["operator"] == "=" else column.is_not(None)
+    operator = {"=": "__eq__", "<>": "__ne__", "!=": "__ne__", "<": "__lt__", "<=": "__le__", ">": "__gt__"}
+    compared: ColumnElement[bool] = getattr(column, operator.get(match["operator"], "__ge__"))(value)
+    return compared
+
+
+_READERS: dict[type, Callable[[str], Any]] = {
+    int: int,
+    float: float,
+    Decimal: Decimal,
+    bool: lambda text: bool(int(text)),
+    dt.date: dt.date.fromisoformat,
+    dt.datetime: dt.datetime.fromisoformat,
+    dt.time: dt.time.fromisoformat,
+}
+
+
+def _value(column: Any, text: str) -> Any:
+    text = text.strip()
+    if text.upper() == "NULL":
+        return None
+    if len(text) >= 2 and text[0] == text[-1] and text[0] in "'\"":
+        text = text[1:-1]
+    try:
+        kind = column.type.python_type
+        return _READERS.get(kind, str)(text)
+    except NotImplementedError:
+        return text
+    except (ValueError, ArithmeticError):
+        raise click.UsageError(f"--where: {text!r} is no value of {column.name}, a {column.type}") from None

@@ -1,0 +1,175 @@
+"""The command line, without a server."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import subprocess
+import sys
+from decimal import Decimal
+
+import click
+import pytest
+from click.testing import CliRunner
+from sqlalchemy import Column, Date, Integer, MetaData, Numeric, String, Table
+
+from sqlalchemy_matrixone import NoValue, Period, Snapshot
+from sqlalchemy_matrixone.cli import output
+from sqlalchemy_matrixone.cli.app import parse_url
+from sqlalchemy_matrixone.cli.arguments import DURATION, INSTANT, criterion, split_table
+from sqlalchemy_matrixone.cli.commands import cli
+
+from .compiling import sql
+
+NOW = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
+URL = "matrixone+pymysql://dump:s3cret@127.0.0.1:1/shop"
+ORDERS = Table(
+    "orders", MetaData(), Column("id", Integer), Column("Note", String(9)), Column("price", Numeric(8, 2)),
+    Column("day", Date), schema="shop",
+)  # fmt: skip
+
+
+def run(*arguments: str, **kw: object):
+    return CliRunner().invoke(cli, arguments, prog_name="matrixone-recovery", **kw)  # type: ignore[arg-type]
+
+
+def test_all_commands_have_help():
+    assert set(cli.commands) >= {
+        "status", "windows", "timeline", "changes", "find-change", "restore-rows", "restore", "prune",
+    }  # fmt: skip
+    for name in cli.commands:
+        result = run(name, "--help")
+        assert result.exit_code == 0, name
+        assert result.output.startswith(f"Usage: matrixone-recovery {name}")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["restore-rows", "orders"], "as of when?"),
+        (["restore-rows", "orders", "--at", "5m", "--snapshot", "s"], "as of when?"),
+        (["restore-rows", "a", "b", "--at", "5m", "--where", "id=1"], "for one TABLE"),
+        (["restore-rows", "orders", "--at", "2026-03-01 12:00:00"], "has no UTC offset"),
+        (["restore", "--table", "orders"], "from what?"),
+        (["restore", "--table", "orders", "--pitr", "p"], "from what?"),
+        (["restore", "--snapshot", "s"], "restore what?"),
+        (["find-change", "orders", "--precision", "soon"], "is no duration"),
+        (["prune"], "Missing argument"),
+        (["undo"], "No such command"),
+    ],
+)
+def test_wrong_usage_has_exit_code_2(arguments: list[str], message: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("sqlalchemy_matrixone.cli.app.App.connected", _no_connection)
+    result = run("--url", URL, *arguments)
+    assert result.exit_code == 2
+    assert message in " ".join(result.output.split())
+
+
+def _no_connection(self: object, **kw: object):
+    from contextlib import nullcontext
+    from types import SimpleNamespace
+
+    dialect = SimpleNamespace(default_schema_name="shop", name="matrixone")
+    connection = SimpleNamespace(dialect=dialect)
+    return nullcontext(connection)
+
+
+def test_url_is_needed_and_read_from_the_environment():
+    assert "Give --url, or set MATRIXONE_URL" in run("status", env={"MATRIXONE_URL": None}).output
+    result = run("status", env={"MATRIXONE_URL": URL})
+    assert result.exit_code == 1
+    assert "Can't connect" in result.output
+    assert "s3cret" not in result.output
+
+
+@pytest.mark.parametrize("url", ["s3cret", "postgresql://u:s3cret@h/d", "matrixone+pymysql://u:s3cret@h:x/d"])
+def test_url_that_cannot_be_used_is_refused_without_its_password(url: str):
+    result = run("--url", url, "status")
+    assert result.exit_code == 2
+    assert "s3cret" not in result.output
+
+
+def test_url_of_any_driver_is_one_of_pymysql():
+    for driver in ("matrixone", "matrixone+asyncmy", "mysql+aiomysql"):
+        assert parse_url(f"{driver}://u@h/d").drivername == "matrixone+pymysql"  # type: ignore[union-attr]
+
+
+def test_password_is_asked_for_and_not_shown():
+    result = run("--url", "matrixone://dump@127.0.0.1:1/shop", "--ask-password", "status", input="s3cret\n")
+    assert "Password" in result.output
+    assert "s3cret" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("25m", {"minutes": 25}), ("1.5h", {"hours": 1.5}), ("7d", {"days": 7}), ("90 s", {"seconds": 90})],
+)
+def test_durations(text: str, expected: dict[str, float]):
+    assert DURATION.convert(text, None, None) == dt.timedelta(**expected)
+    assert INSTANT.convert(f"{text} ago", None, None) == dt.timedelta(**expected)
+
+
+def test_instants_need_an_offset():
+    assert INSTANT.convert("2026-03-01 13:00:00+01:00", None, None) == NOW
+    with pytest.raises(click.BadParameter):
+        INSTANT.convert("2026-03-01 12:00:00", None, None)
+
+
+def test_tables_with_and_without_a_database():
+    assert split_table("shop.orders", None) == ("shop", "orders")
+    assert split_table("orders", "shop") == ("shop", "orders")
+    with pytest.raises(click.UsageError, match="which database"):
+        split_table("orders", None)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("id=7", "shop.orders.id = 7"),
+        ("ID >= 7", "shop.orders.id >= 7"),
+        ("note <> 'it'", "shop.orders.`Note` != 'it'"),
+        ("price=0", "shop.orders.price = 0"),
+        ("note = null", "shop.orders.`Note` IS NULL"),
+        ("note != NULL", "shop.orders.`Note` IS NOT NULL"),
+        ("day<2026-03-01", "shop.orders.day < '2026-03-01'"),
+        ("note=a=b' OR 1=1", "shop.orders.`Note` = 'a=b'' OR 1=1'"),
+    ],
+)
+def test_criteria(text: str, expected: str):
+    assert sql(criterion(ORDERS, [text]), compile_kwargs={"literal_binds": True}) == expected
+
+
+@pytest.mark.parametrize("text", ["id", "nothing=1", "id=seven", "day=tomorrow"])
+def test_criteria_that_cannot_be_read(text: str):
+    with pytest.raises(click.UsageError):
+        criterion(ORDERS, [text])
+
+
+def test_json_of_values(capsys: pytest.CaptureFixture[str]):
+    snapshot = Snapshot("s", "database", None, "shop", None, NOW)
+    output.print_json([snapshot, {"a": NoValue.NO_ROW, "b": Decimal("1.50"), "c": b"\x01"}, Period(NOW, NOW)])
+    first, second, third = json.loads(capsys.readouterr().out)
+    assert first["created_at"] == "2026-03-01T12:00:00+00:00"
+    assert second == {"a": "no row", "b": "1.50", "c": "01"}
+    assert third == {"start": "2026-03-01T12:00:00+00:00", "end": "2026-03-01T12:00:00+00:00"}
+
+
+def test_cells_are_not_read_as_markup(capsys: pytest.CaptureFixture[str]):
+    output.table(("a", "b"), [("[red]x[/]", None), ("\x1b[31mred", 2)], "none")
+    shown = capsys.readouterr().out
+    assert "[red]x[/]" in shown
+    assert "\x1b" not in shown
+
+
+def test_module_can_be_run():
+    done = subprocess.run(
+        [sys.executable, "-m", "sqlalchemy_matrixone", "--help"], capture_output=True, text=True, check=True
+    )
+    assert "Find out what was lost" in done.stdout
+
+
+def test_missing_extra_is_named():
+    code = "import sys; sys.modules['click'] = None\nfrom sqlalchemy_matrixone.__main__ import main\nmain()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "sqlalchemy-matrixone[cli]" in done.stderr
