@@ -34,8 +34,17 @@ from .referring_keys import referring_keys
 
 if TYPE_CHECKING:
     from alembic.autogenerate.api import AutogenContext
-    from sqlalchemy import ClauseElement, Column, Connection, Dialect, ForeignKeyConstraint, Index, Table, UniqueConstraint
     from alembic.operations.batch import ApplyBatchImpl, BatchOperationsImpl
+    from sqlalchemy import (
+        ClauseElement,
+        Column,
+        Connection,
+        Dialect,
+        ForeignKeyConstraint,
+        Index,
+        Table,
+        UniqueConstraint,
+    )
     from sqlalchemy.sql.elements import quoted_name
     from sqlalchemy.types import TypeEngine
 
