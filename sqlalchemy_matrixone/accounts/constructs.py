@@ -38,6 +38,12 @@ def _check_password(password: Any) -> Secret:
     return Secret(password)
 
 
+def _check_comment(comment: Any) -> str | None:
+    if comment is not None and not isinstance(comment, str):
+        raise MatrixOneArgumentError(f"comment={comment!r} is not a text")
+    return comment
+
+
 class AccountDDL(MatrixOneDDL):
     """Base of the constructs.
 
@@ -104,7 +110,7 @@ class CreateAccount(AccountDDL):
         self.name = name
         self.admin_name = check_is_name("admin_name", admin_name)
         self.password = _check_password(password)
-        self.comment = comment
+        self.comment = _check_comment(comment)
         self.suspended = check_flag("suspended", suspended)
         self.if_not_exists = check_flag("if_not_exists", if_not_exists)
 
@@ -154,7 +160,7 @@ class AlterAccount(AccountDDL):
         self.admin_name = None if admin_name is None else check_is_name("admin_name", admin_name)
         self.password = None if password is None else _check_password(password)
         self.status = status
-        self.comment = comment
+        self.comment = _check_comment(comment)
         self.if_exists = check_flag("if_exists", if_exists)
 
 

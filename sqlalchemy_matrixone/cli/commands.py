@@ -10,7 +10,7 @@ from sqlalchemy import Select, literal_column, select, table, text
 
 from ..exc import Reason, RecoveryError
 from ..recovery.clock import mo_ts_of
-from ..recovery.rows.values import RowsPreview
+from ..recovery.rows.values import RestoredRows, RowsPreview
 from ..recovery.session import Recovery
 from ..timetravel.changes import changes_since
 from . import output
@@ -113,6 +113,7 @@ def changes(app: App, name: str, at: Any, snapshot: str | None, limit: int) -> N
         since = changes_since(target, **moment).limit(limit)
         with app.waiting(f"comparing {name} with its past"):
             found = [_as_change(row) for row in connection.execute(since).mappings()]
+    found.sort(key=lambda each: str(each["change"]))
     rows = [(each["change"], _row(each["old"]), _row(each["new"])) for each in found]
     app.print(found, lambda: output.table(("change", "then", "now"), rows, "no rows have changed"))
 
@@ -207,7 +208,10 @@ def restore_rows(
             app.print(preview, lambda: _show_preview(preview, sql))
         if preview.conflicts:
             raise NotDone("nothing was done: rows cannot be restored beside rows that were written since")
-        if dry_run or not (preview.inserted or preview.updated or preview.deleted):
+        if dry_run:
+            return
+        if not (preview.inserted or preview.updated or preview.deleted):
+            app.print(RestoredRows(), lambda: None)
             return
         app.confirm("Restore these rows?", yes=yes)
         with app.waiting("restoring rows"), connection.begin():

@@ -55,6 +55,7 @@ def test_text_of_a_construct_shows_no_password():
         {"status": "open", "admin_name": "a", "password": SECRET},
         {"admin_name": "a", "password": ""},
         {"status": "open", "if_exists": 1},
+        {"comment": 5},
     ],
 )
 def test_alter_account_changes_exactly_one_thing(arguments):
