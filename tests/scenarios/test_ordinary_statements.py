@@ -34,6 +34,8 @@ from sqlalchemy.exc import CompileError, SAWarning
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
 from sqlalchemy.orm.exc import StaleDataError
 
+from sqlalchemy_matrixone import VECF32
+
 from .client import drop_databases, make_databases
 from .server import Admin, Server
 
@@ -209,3 +211,18 @@ def test_a_tree_whose_rows_would_be_orphans_is_created_with_a_warning(connection
     connection.execute(insert(table), [{"id": 1, "parent_id": None}, {"id": 2, "parent_id": 1}])
     connection.execute(delete(table).where(table.c.id == 1))
     assert connection.scalars(select(table.c.id)).all() == [2]
+
+
+def test_vector_search_with_a_criterion_is_exact_without_the_index(connection: Connection) -> None:
+    table = Table(
+        "points", MetaData(), Column("id", Integer, primary_key=True, autoincrement=False), Column("at", VECF32(2))
+    )
+    Index("near", table.c.at, matrixone_using="ivfflat", matrixone_lists=2, matrixone_op_type="vector_l2_ops")
+    connection.execute(text("SET experimental_ivf_index = 1"))  # for 2.2
+    points = [{"id": number, "at": [number % 7, number // 7]} for number in range(40)]
+    table.create(connection)
+    connection.execute(insert(table), points)
+    distance = table.c.at.l2_distance([0, 0])
+    found = select(table.c.id).where(table.c.id.in_([39, 38, 7])).order_by(distance + 0).limit(2)
+    assert connection.scalars(found).all() == [7, 38]
+    assert connection.scalars(found.offset(1)).all() == [38, 39]
