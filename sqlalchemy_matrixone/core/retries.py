@@ -71,7 +71,7 @@ def run_transaction(
     :raises sqlalchemy.exc.DBAPIError: the last error, if it still fails; all other errors at once.
     :raises MatrixOneInvalidRequestError: if the function has ended the transaction, or it is in AUTOCOMMIT.
     """
-    _check_limits(max_retries, max_backoff)
+    _check(callback, max_retries, max_backoff)
     if not isinstance(source, (Engine, sessionmaker)):
         raise MatrixOneArgumentError(f"run_transaction() takes an Engine or a sessionmaker, not {source!r}")
     attempt = 0
@@ -102,7 +102,7 @@ async def run_async_transaction(
     """
     from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker
 
-    _check_limits(max_retries, max_backoff)
+    _check(callback, max_retries, max_backoff)
     if not isinstance(source, (AsyncEngine, async_sessionmaker)):
         raise MatrixOneArgumentError(
             f"run_async_transaction() takes an AsyncEngine or an async_sessionmaker, not {source!r}"
@@ -124,7 +124,9 @@ class _Retry(Exception):
         self.error = error
 
 
-def _check_limits(max_retries: object, max_backoff: object) -> None:
+def _check(callback: object, max_retries: object, max_backoff: object) -> None:
+    if not callable(callback):
+        raise MatrixOneArgumentError(f"callback={callback!r} is not a function")
     if isinstance(max_retries, bool) or not isinstance(max_retries, int) or max_retries < 0:
         raise MatrixOneArgumentError(f"max_retries={max_retries!r} is not a number of repetitions")
     if isinstance(max_backoff, bool) or not isinstance(max_backoff, (int, float)) or not 0 <= max_backoff < 1e6:

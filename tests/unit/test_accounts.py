@@ -125,3 +125,13 @@ def test_error_of_the_driver_shows_no_parameter():
     assert isinstance(cause, exc.DBAPIError)
     assert "s3cr" not in str(cause)
     assert "s3cr" not in repr(cause.params)
+
+
+@pytest.mark.parametrize("comment", [True, 0, 1.5, b"x", ["x"], object()], ids=repr)
+def test_comment_that_is_no_text_is_refused(comment):
+    for make in (
+        lambda: CreateAccount("a", admin_name="admin", password="secret", comment=comment),
+        lambda: AlterAccount("a", comment=comment),
+    ):
+        with pytest.raises(MatrixOneArgumentError, match="comment="):
+            make()

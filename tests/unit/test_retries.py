@@ -177,3 +177,9 @@ async def test_asynchronous_transaction_is_run_again_after_a_conflict(source: st
         assert await run_async_transaction(given, callback, max_backoff=0) == 2
         await engine.dispose()
         assert player.misses == []
+
+
+@pytest.mark.parametrize("callback", [None, True, "x", [len]], ids=repr)
+def test_callback_that_is_no_function_is_refused(callback):
+    with pytest.raises(MatrixOneArgumentError, match="callback="):
+        run_transaction(create_engine("sqlite://"), callback)
