@@ -32,12 +32,6 @@ class Secret(str):
         return "'***'"
 
 
-def _check_comment(comment: Any) -> str | None:
-    if comment is not None and not isinstance(comment, str):
-        raise MatrixOneArgumentError(f"comment={comment!r} is not a text")
-    return comment
-
-
 def _check_password(password: Any) -> Secret:
     if not isinstance(password, str) or not password:
         raise MatrixOneArgumentError("password= is not a text, or empty")
