@@ -66,10 +66,6 @@ async def set_by_hand(connection: AsyncConnection) -> None:
 WORK: list[tuple[str, Callable[[AsyncConnection], Awaitable[Any]]]] = [
     ("ROLLBACK", lambda connection: AsyncRecovery(connection).list_snapshots()),
     ("ROLLBACK", lambda connection: connection.run_sync(lambda each: inspect(each).get_pitrs())),
-    (
-        "SELECT @@transaction_isolation",
-        lambda connection: connection.run_sync(lambda each: each.get_isolation_level()),
-    ),
     ("SET AUTOCOMMIT = 1", lambda connection: connection.execution_options(isolation_level="AUTOCOMMIT")),
     ("SELECT @@autocommit", set_by_hand),
 ]
