@@ -15,7 +15,7 @@ from sqlalchemy import CheckConstraint, TextClause, inspect, types
 from sqlalchemy.dialects import mysql
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.schema import Constraint, ExecutableDDLElement
+from sqlalchemy.schema import AddConstraint, Constraint, ExecutableDDLElement
 from sqlalchemy.sql.compiler import DDLCompiler
 
 from .. import types as matrixone_types
@@ -236,7 +236,8 @@ class MatrixOneImpl(ExecutingImpl):
         super().rename_table(old_table_name, new_table_name, schema)
         keys, self._referring_keys = self._referring_keys, []
         for key in keys:
-            self.add_constraint(key)
+            # Not add_constraint(): with SQLAlchemy 2.0 it leaves out a constraint that was dropped before.
+            self.execute(AddConstraint(key))
 
     def add_constraint(self, const: Any, **kw: Any) -> None:
         if isinstance(const, CheckConstraint):
