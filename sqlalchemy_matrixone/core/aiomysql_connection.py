@@ -1,4 +1,4 @@
-"""aiomysql's connection, which follows the transaction that it has open. See :mod:`.pymysql_connection`."""
+"""The aiomysql connection that tracks its own transaction. See :mod:`.pymysql_connection`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .sql_mode import set_autocommit, without_mode
 
 
 class AiomysqlConnection(Connection):  # type: ignore[misc]
-    """A connection of aiomysql that knows its transaction.
+    """An aiomysql connection that tracks its transaction.
 
     :ivar transaction_state: what has run since the last commit or rollback.
     """
@@ -29,7 +29,7 @@ class AiomysqlConnection(Connection):  # type: ignore[misc]
         await self.query(set_autocommit(self.autocommit_mode, self.get_server_info()))
 
     def get_autocommit(self) -> bool | None:
-        """Return whether autocommit is on, None if that is not known: the server's flags do not tell."""
+        """Return whether autocommit is on, or None if that is unknown: the server's flags do not report it."""
         return self.transaction_state.autocommit
 
     async def set_charset(self, charset: str) -> None:
@@ -64,7 +64,7 @@ class AiomysqlConnection(Connection):  # type: ignore[misc]
 
 
 async def connect(**kw: Any) -> AiomysqlConnection:
-    """Connect to a server; takes what ``aiomysql.connect()`` takes."""
+    """Connect to a server. The arguments are those of ``aiomysql.connect()``."""
     connection = AiomysqlConnection(**kw)
     await connection._connect()
     return connection

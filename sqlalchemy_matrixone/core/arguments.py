@@ -1,4 +1,4 @@
-"""Checks of what callers pass in: names, points in time, tables."""
+"""Check the arguments that callers pass in: names, points in time, tables."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from ..exc import MatrixOneArgumentError
 SNAPSHOT_NAME_LENGTH = 64
 
 Timestamp = dt.datetime | str
-"""An instant: an aware datetime, or a text with a UTC offset, such as ``"2026-03-01 12:00:00+00:00"``."""
+"""An instant: an aware datetime, or a string with a UTC offset, such as ``"2026-03-01 12:00:00+00:00"``."""
 
 
-# The server refuses spaces and quotes. It takes a backslash or a control character, and then cannot find the
-# snapshot again: it writes the name into SQL of its own as it is.
+# The server refuses spaces and quotes. It accepts a backslash or a control character, but then cannot find the
+# snapshot again, because it inserts the name unescaped into its internal SQL.
 _NOT_IN_NAMES = " \t`\"'\\\0\r\n"
 _NOT_IN_OBJECT_NAMES = "`\"'\\"
 
 
 def inspect_entity(given: Any) -> Any:
-    """Return what SQLAlchemy knows of a mapped class or an alias of one, and None for anything else."""
-    # Not of everything: inspect() of an engine would connect to its database.
+    """Return the inspection of a mapped class or of an alias of one, and None for anything else."""
+    # Do not inspect everything: inspect() of an engine would connect to its database.
     return inspect(given, raiseerr=False) if isinstance(given, (type, Mapper, AliasedClass, AliasedInsp)) else None
 
 
@@ -43,9 +43,9 @@ def table_of(target: Any) -> Table:
 
 
 def list_of_columns(columns: Any) -> list[Any]:
-    """Return names or attributes of columns as a list, also if it is only one.
+    """Return one or several names or attributes of columns as a list.
 
-    :raises MatrixOneArgumentError: if it is neither a name, an attribute, nor a list of these.
+    :raises MatrixOneArgumentError: if the argument is neither a name, an attribute, nor a list of these.
     """
     if isinstance(columns, (str, ColumnElement, QueryableAttribute)):
         return [columns]
@@ -55,7 +55,7 @@ def list_of_columns(columns: Any) -> list[Any]:
 
 
 def check_flag(keyword: str, value: Any) -> bool:
-    """Return a flag, which must be a real bool: a text such as ``"false"`` would count as true.
+    """Return a flag, which must be a real bool: a string such as ``"false"`` would count as true.
 
     :raises MatrixOneArgumentError: if it is anything else.
     """
@@ -65,15 +65,16 @@ def check_flag(keyword: str, value: Any) -> bool:
 
 
 def check_choice(keyword: str, value: Any, choices: Sequence[str]) -> None:
-    """
-    :raises MatrixOneArgumentError: if the value is none of the choices.
+    """Check that a value is one of the choices.
+
+    :raises MatrixOneArgumentError: if it is not.
     """
     if not isinstance(value, str) or value not in choices:
         raise MatrixOneArgumentError(f"{keyword}={value!r} is none of {', '.join(choices)}")
 
 
 def check_is_name(keyword: str, name: Any) -> str:
-    """Return a name that is quoted whatever it contains.
+    """Check a name that is quoted wherever it is used, so that most characters are allowed in it; return it.
 
     :raises MatrixOneArgumentError: if it is empty or blank, or cannot be sent in UTF-8.
     """
@@ -83,17 +84,17 @@ def check_is_name(keyword: str, name: Any) -> str:
 
 
 def is_object_name(name: Any) -> bool:
-    """Return whether a name can stand in a recovery statement; see :func:`check_object_name`."""
+    """Return whether a name can be used in a recovery statement; see :func:`check_object_name`."""
     return isinstance(name, str) and not set(_NOT_IN_OBJECT_NAMES).intersection(name)
 
 
 def check_object_name(keyword: str, name: Any) -> None:
-    """Check a name of an account, database or table in a recovery statement.
+    """Check the name of an account, database or table in a recovery statement.
 
-    The server writes it into SQL of its own as it is. So a name with a backslash stands for another one there, and one
-    with a quote ends early: ``o''x`` becomes ``o'x`` (4.2.0), and the rest of the name is executed.
+    The server inserts the name unescaped into its internal SQL. There, a name with a backslash stands for a different
+    name, and a name with a quote ends early: ``o''x`` becomes ``o'x`` (4.2.0), and the rest of the name is executed.
 
-    :raises MatrixOneArgumentError: if it is not a name, or contains one of these.
+    :raises MatrixOneArgumentError: if it is not a name, or contains a quote or a backslash.
     """
     check_is_name(keyword, name)
     for character in _NOT_IN_OBJECT_NAMES:
@@ -105,10 +106,12 @@ def check_object_name(keyword: str, name: Any) -> None:
 
 
 def check_name(kind: str, name: Any) -> str:
-    """A name of a snapshot or PITR, if the server would take it whole.
+    """Return the name of a snapshot or PITR, after checking that the server keeps it unchanged.
 
-    The server cuts a snapshot's name at 64 characters without a word (not so a PITR's), and refuses
-    spaces and quotes.
+    The server silently truncates the name of a snapshot to 64 characters, but not that of a PITR. It refuses spaces
+    and quotes.
+
+    :raises MatrixOneArgumentError: if the server would change or refuse the name, or could not find it again.
     """
     checked = check_is_name(kind, name)
     if kind == "snapshot" and len(name) > SNAPSHOT_NAME_LENGTH:
@@ -126,9 +129,9 @@ def check_name(kind: str, name: Any) -> str:
 
 
 def check_timestamp(value: Any) -> dt.datetime:
-    """Return the instant that an aware datetime, or a text with a UTC offset, stands for, as a datetime in UTC.
+    """Return an aware datetime, or a string with a UTC offset, as a datetime in UTC.
 
-    :raises MatrixOneArgumentError: if it has no offset, so that nobody can tell which instant it is, or is no time.
+    :raises MatrixOneArgumentError: if it has no offset, so that it is ambiguous, or is not a time.
     """
     if isinstance(value, str):
         value = _parse_timestamp(value)
@@ -138,12 +141,12 @@ def check_timestamp(value: Any) -> dt.datetime:
         if value.utcoffset() is None:
             raise _naive(value)
         return value.astimezone(dt.UTC)
-    except (ArithmeticError, TypeError, ValueError) as error:  # out of the years 1 to 9999; NaT of pandas
+    except (ArithmeticError, TypeError, ValueError) as error:  # outside the years 1 to 9999; NaT of pandas
         raise MatrixOneArgumentError(f"timestamp={value!r} is not a point in time: {error}") from error
 
 
 def is_timestamp(text: str) -> bool:
-    """Return whether a text is written as a timestamp, with or without a UTC offset."""
+    """Return whether a string has the form of a timestamp, with or without a UTC offset."""
     return _TIME.fullmatch(text) is not None
 
 
@@ -167,7 +170,7 @@ def _naive(value: Any) -> MatrixOneArgumentError:
 
 
 def check_server_time(value: Any) -> str:
-    """Return a time on the clock of the server, as the server reads it.
+    """Return a time on the server's clock, in the form that the server reads.
 
     :raises MatrixOneArgumentError: if it is not written as ``"2026-03-01 12:00:00"``, or has a UTC offset.
     """
@@ -188,9 +191,9 @@ def check_server_time(value: Any) -> str:
 
 
 def check_mo_ts(value: Any) -> int:
-    """Return a number of nanoseconds since 1970, as the server's own clock counts.
+    """Return a number of nanoseconds since 1970, the unit of the server's internal clock.
 
-    :raises MatrixOneArgumentError: if it is not a positive integer of 64 bits.
+    :raises MatrixOneArgumentError: if it is not a positive 64-bit integer.
     """
     if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 1 << 63:
         raise MatrixOneArgumentError(f"mo_ts={value!r} is not a number of nanoseconds since 1970")
@@ -213,7 +216,7 @@ Timeout = float | dt.timedelta
 def check_timeout(timeout: Timeout | None) -> float | None:
     """Return a time limit in seconds.
 
-    :raises MatrixOneArgumentError: when it is not a time above zero.
+    :raises MatrixOneArgumentError: if it is not a time above zero.
     """
     if timeout is None:
         return None

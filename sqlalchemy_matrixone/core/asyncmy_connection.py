@@ -1,4 +1,4 @@
-"""asyncmy's connection, which follows the transaction that it has open. See :mod:`.pymysql_connection`."""
+"""The asyncmy connection that tracks its own transaction. See :mod:`.pymysql_connection`."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from .connection import NOT_CONNECTED, TransactionState, read_command, read_prep
 from .sql_mode import set_autocommit, without_mode
 from .sql_text import Sent
 
-# Its type stubs leave out what is private.
+# The type stubs of asyncmy omit private members.
 Connection: Any = asyncmy.connection.Connection
 
 
 class AsyncmyConnection(Connection):  # type: ignore[misc]
-    """A connection of asyncmy that knows its transaction.
+    """An asyncmy connection that tracks its transaction.
 
     :ivar transaction_state: what has run since the last commit or rollback.
     """
@@ -38,7 +38,7 @@ class AsyncmyConnection(Connection):  # type: ignore[misc]
         await self.query(set_autocommit(self.autocommit_mode, self.get_server_info()))
 
     def get_autocommit(self) -> bool | None:
-        """Return whether autocommit is on, None if that is not known: the server's flags do not tell."""
+        """Return whether autocommit is on, or None if that is unknown: the server's flags do not report it."""
         return self.transaction_state.autocommit
 
     async def set_charset(self, charset: str) -> None:
@@ -79,7 +79,7 @@ class AsyncmyConnection(Connection):  # type: ignore[misc]
 
 
 async def connect(**kw: Any) -> AsyncmyConnection:
-    """Connect to a server; takes what ``asyncmy.connect()`` takes."""
+    """Connect to a server. The arguments are those of ``asyncmy.connect()``."""
     connection = AsyncmyConnection(**kw)
     await connection.connect()
     return connection

@@ -1,4 +1,4 @@
-"""Work beside a statement that is running: on a second connection, in a thread or an asyncio task."""
+"""Run work concurrently with a running statement: on a second connection, in a thread or an asyncio task."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
 
 
 class Work(Protocol):
-    """A function that runs beside its caller, until it returns."""
+    """A function that runs concurrently with its caller, until it returns."""
 
     def stop(self) -> None:
-        """Tell the function, which :meth:`pause` does, that its caller no longer needs it."""
+        """Ask the function to stop, by ending its :meth:`pause`: its caller no longer needs it."""
 
     def pause(self, seconds: float) -> bool:
-        """Wait, in the function; return at once, and True, when it was told to stop."""
+        """Wait, in the function. Return True, without waiting any longer, once :meth:`stop` was called."""
 
     def join(self, seconds: float) -> bool:
-        """Wait, in the caller, for the function to return; return whether it did."""
+        """Wait, in the caller, for the function to return. Return whether it did."""
 
 
 class _Thread:
     def __init__(self, function: Callable[[Work], None]) -> None:
         self._stopped = threading.Event()
-        # A daemon: when the interpreter exits, a server that does not answer must not hold it up.
+        # A daemon thread, so that a server that does not answer cannot delay the exit of the interpreter.
         self._thread = threading.Thread(target=function, args=(self,), name="sqlalchemy_matrixone", daemon=True)
         self._thread.start()
 
@@ -62,23 +62,27 @@ class _Task:
         return True
 
     def join(self, seconds: float) -> bool:
-        # Unlike wait_for(), wait() leaves the task alone when the caller is cancelled.
+        # Unlike wait_for(), wait() does not cancel the task when the caller is cancelled.
         await_only(asyncio.wait({self._task}, timeout=seconds))
         return self._task.done()
 
 
 def start_beside(function: Callable[[Work], None], *, is_async: bool) -> Work:
-    """Start a function beside the caller.
+    """Start a function that runs concurrently with the caller.
 
-    :param function: takes the :class:`Work` that it is, and handles its errors itself.
-    :param is_async: run it in a task of the running event loop, in a greenlet of SQLAlchemy's; otherwise in a thread.
+    :param function: takes the :class:`Work` that represents it, and handles its errors itself.
+    :param is_async: run it in a task of the running event loop, in one of SQLAlchemy's greenlets; otherwise in a
+        thread.
     """
     return _Task(function) if is_async else _Thread(function)
 
 
 @contextmanager
 def second_engine(engine: Engine) -> Iterator[Engine]:
-    """Give an engine for the same server and user whose pool is its own, so that it connects when the first cannot."""
+    """Provide a second engine for the same server and user.
+
+    It has a pool of its own, so that it can connect when the first engine cannot.
+    """
     second = Engine(engine.pool.recreate(), engine.dialect, engine.url, hide_parameters=engine.hide_parameters)
     try:
         yield second
@@ -88,6 +92,6 @@ def second_engine(engine: Engine) -> Iterator[Engine]:
 
 @contextmanager
 def autocommit_connection(engine: Engine) -> Iterator[Connection]:
-    """Connect in AUTOCOMMIT: each query sees the present, and KILL is refused inside a transaction."""
+    """Connect in AUTOCOMMIT, so that each query sees the present; KILL is refused inside a transaction."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         yield connection

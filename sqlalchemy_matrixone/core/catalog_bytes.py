@@ -1,4 +1,4 @@
-"""What the catalog keeps as bytes: the columns of foreign keys in order, and CHECK constraints."""
+"""Decode what the catalog stores as bytes: the columns of foreign keys in order, and CHECK constraints."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, cast
 if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import ReflectedCheckConstraint
 
-# Sections of a table's constraints.
+# Types of the sections of a table's constraints.
 _REFERRING_TABLES, _FOREIGN_KEYS, _PRIMARY_KEY = 1, 2, 3
-# Numbers of fields in the server's protocol buffers: SchemaExtra.checks, CheckDef.name and .origin_sql.
+# Field numbers in the server's protocol buffers: SchemaExtra.checks, CheckDef.name and .origin_sql.
 _CHECKS, _CHECK_NAME, _CHECK_TEXT = 18, 1, 3
 
 
 SELF = 0
-"""What :func:`referring_tables` has for the table itself."""
+"""What :func:`referring_tables` returns for the table itself."""
 
 
 def foreign_key_columns(constraints: str) -> dict[str, list[int]]:
-    """The numbers of the columns of each foreign key, in order, out of a table's ``constraint``."""
+    """Decode the column numbers of each foreign key, in order, from the ``constraint`` of a table."""
     keys = {}
     for section, message in _sections(constraints):
         if section == _FOREIGN_KEYS:
@@ -30,12 +30,15 @@ def foreign_key_columns(constraints: str) -> dict[str, list[int]]:
 
 
 def referring_tables(constraints: str) -> list[int]:
-    """The numbers (``rel_id``) of the tables whose foreign keys refer to a table, out of its ``constraint``."""
+    """Decode the ids (``rel_id``) of the tables whose foreign keys refer to a table, from its ``constraint``."""
     return [int.from_bytes(message) for section, message in _sections(constraints) if section == _REFERRING_TABLES]
 
 
 def _sections(constraints: str) -> Iterator[tuple[int, bytes]]:
-    """What a table's ``constraint`` consists of: sections of a type, a count, and so many messages."""
+    """Yield the messages of a table's ``constraint``, each with the type of its section.
+
+    Each section consists of a type, a count, and that number of messages.
+    """
     data = bytes.fromhex(constraints)
     position = 0
     while position < len(data):
@@ -54,7 +57,7 @@ def _sections(constraints: str) -> Iterator[tuple[int, bytes]]:
 
 
 def check_constraints(extra: str | None) -> Iterator[ReflectedCheckConstraint]:
-    """The CHECK constraints out of a table's ``extra_info``, the one place in the catalog that has them."""
+    """Yield the CHECK constraints from a table's ``extra_info``, the only place in the catalog that has them."""
     for number, check in _fields(bytes.fromhex(extra or "")):
         if number == _CHECKS and isinstance(check, bytes):
             parts = dict(_fields(check))
@@ -63,7 +66,7 @@ def check_constraints(extra: str | None) -> Iterator[ReflectedCheckConstraint]:
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """The fields of a protocol-buffers message, by number."""
+    """Yield the fields of a protocol-buffers message, each with its number."""
     position = 0
     while position < len(message):
         tag, position = _varint(message, position)

@@ -1,4 +1,4 @@
-"""Common base of the parts that the compilers are composed of."""
+"""Common base classes of the parts that the compilers are composed of."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class DDLCompilerPart(MySQLDDLCompiler):
 
     @property
     def _server(self) -> MatrixOneServer | None:
-        """The dialect, if it is one of MatrixOne."""
+        """Return the dialect if it is a MatrixOne dialect."""
         return self.dialect if isinstance(self.dialect, MatrixOneServer) else None
 
     @property
@@ -25,12 +25,12 @@ class DDLCompilerPart(MySQLDDLCompiler):
         return NEWEST if self._server is None else self._server.server_release
 
     def _release_for(self, element: Any) -> Release:
-        """Return the release to compile a construct of this package for."""
+        """Return the release for which to compile a construct of this package."""
         known: Release | None = element.release
         return known or self._release
 
     def _name(self, name: str | None) -> str:
-        """Return a name in quotes: which words are reserved differs between releases."""
+        """Return a name in quotes, always, because the reserved words differ between releases."""
         assert name is not None
         return self.preparer.quote_identifier(name)
 
@@ -55,5 +55,5 @@ class StatementCompilerPart(MySQLCompiler_mysqldb):
 
 
 def words(*given: str) -> str:
-    """Join the parts of a statement, without the empty ones."""
+    """Join the parts of a statement, omitting empty ones."""
     return " ".join(filter(None, given))

@@ -1,11 +1,12 @@
-"""The transaction state of a connection to the server.
+"""Track the transaction state of a connection to the server.
 
-MatrixOne accepts a recovery statement only if nothing has run since the last commit or rollback, and the flags that it
-sends do not tell a client whether that is so: OK packets claim "no transaction" after a SELECT and "autocommit" after
-SET NAMES. So this package follows the transaction itself. It does so in the driver's connection, which every
-statement passes, those of the driver's own cursors as well: see :mod:`.pymysql_connection`, :mod:`.aiomysql_connection`
-and :mod:`.asyncmy_connection`. A connection that somebody else has made (``creator=``) is followed by the dialect,
-which sees only what goes through SQLAlchemy; its state is not :attr:`~TransactionState.complete`.
+MatrixOne accepts a recovery statement only if nothing has run since the last commit or rollback. The flags that it
+sends do not show whether that is the case: OK packets claim "no transaction" after a SELECT and "autocommit" after
+SET NAMES. This package therefore tracks the transaction itself. It does so in the driver's connection, through which
+every statement passes, including those of the driver's own cursors: see :mod:`.pymysql_connection`,
+:mod:`.aiomysql_connection` and :mod:`.asyncmy_connection`. A connection that was created by other code (``creator=``)
+is tracked by the dialect, which sees only what goes through SQLAlchemy. Its state is not
+:attr:`~TransactionState.complete`.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class _Change(NamedTuple):
     explicit_begin: bool | None = None
     has_ddl: bool | None = None
     writes: int = 0
-    """Added to the number of writes."""
+    """The number to add to the count of writes."""
     forgets_savepoints: bool = False
     ends: bool = False
     """Clears all flags before the others apply."""
@@ -41,7 +42,7 @@ _NO_CHANGE = _Change()
 
 class _Transition(NamedTuple):
     sent: _Change
-    """Applies when the statement is on its way, whatever comes of it."""
+    """Applies when the statement is sent, whatever its outcome."""
     succeeded: _Change = _NO_CHANGE
     refused: _Change = _NO_CHANGE
     """Applies when the server has answered with an error."""
@@ -50,11 +51,12 @@ class _Transition(NamedTuple):
 _USED = _Change(has_statements=True)
 _ENDED = _Change(ends=True)
 _UNKNOWN = _Change(True, explicit_begin=False, has_ddl=True, writes=1, forgets_savepoints=True)
-# After an error the transaction is either as it was or gone: what was written may still be there, BEGIN may be undone.
+# After an error the transaction is either unchanged or rolled back: earlier writes may still exist, and a BEGIN may
+# have been undone.
 _DOUBTFUL = _Change(explicit_begin=False, forgets_savepoints=True)
 
 _TRANSITIONS = {
-    # event             as soon as it is sent                  if it succeeds                       if it is refused
+    # event             when it is sent                        if it succeeds                       if it is refused
     Event.NOTHING:     _Transition(_NO_CHANGE),
     Event.READ:        _Transition(_USED),
     Event.WRITE:       _Transition(_Change(True, writes=1),    _NO_CHANGE,                          _Change(writes=-1)),
@@ -70,27 +72,27 @@ _TRANSITIONS = {
     Event.ROLLBACK_TO: _Transition(_NO_CHANGE),
     Event.OPAQUE:      _Transition(_UNKNOWN),
 }  # fmt: skip
-"""What each event does to the state of a transaction: the one place where that is written down."""
+"""What each event does to the state of a transaction. Nothing else in this package defines that."""
 
-# If one of these fails, MatrixOne rolls back the whole transaction: after a failed SET, all that was written is gone.
+# If one of these fails, MatrixOne rolls back the whole transaction: a failed SET undoes everything written before it.
 _COMMITTING = frozenset((Event.COMMIT, Event.BEGIN, Event.SET, Event.MAY_COMMIT, Event.OPAQUE))
 
-# Errors with which the server rolls back the whole transaction, on some releases only the statement: deadlocks, lost
-# locks and lock services, timeouts of a lock.
+# Errors after which the server has rolled back the whole transaction or, on some releases, only the statement:
+# deadlocks, lost locks and lock services, lock timeouts.
 _ROLLED_BACK = frozenset((1205, 20502, 20504, 20505, 20634, 20638, 20701, 20702, 20703, 20704, 20706, 20709, 20710))
 
 
 class TransactionState:
     """What has run on a connection since its last commit or rollback.
 
-    :ivar complete: whether every statement of the connection is seen, those of the driver's cursors too.
-    :ivar autocommit: whether the server commits each statement by itself; None if that is not known.
+    :ivar complete: whether every statement of the connection is seen, including those of the driver's cursors.
+    :ivar autocommit: whether the server commits each statement by itself; None if that is unknown.
     :ivar has_statements: whether the server would refuse a recovery statement now.
-    :ivar explicit_begin: whether the transaction was begun by a BEGIN.
+    :ivar explicit_begin: whether the transaction was started by a BEGIN.
     :ivar has_ddl: whether tables were created, changed or dropped.
-    :ivar must_roll_back: why nothing may be committed before a rollback; empty if it may.
-    :ivar after_commit: what to call once, when the next COMMIT has succeeded.
-    :ivar pending: the statement whose outcome is not known yet.
+    :ivar must_roll_back: why nothing may be committed before a rollback; empty if a commit is allowed.
+    :ivar after_commit: a function to call once, after the next successful COMMIT.
+    :ivar pending: the statement whose outcome is not yet known.
     """
 
     __slots__ = (
@@ -123,20 +125,20 @@ class TransactionState:
 
     @property
     def has_writes(self) -> bool:
-        """Whether a commit now would keep something."""
+        """Return whether a commit now would make any writes permanent."""
         return self._writes > 0
 
     @property
     def is_clean(self) -> bool:
-        """Whether it is certain that nothing has run, so that a ROLLBACK or BEGIN of ours affects nothing else."""
+        """Return whether certainly nothing has run, so that an internal ROLLBACK or BEGIN has no other effect."""
         return self.complete and not self.has_statements
 
     @property
     def in_transaction(self) -> bool:
-        """Whether what is written now waits for a commit. True if that is not known."""
+        """Return whether what is written now waits for a commit. True if that is unknown."""
         return self.explicit_begin or not self.autocommit
 
-    # -- a statement on its way
+    # -- sending a statement
 
     def _refuse(self, statement: Sent) -> None:
         if self.must_roll_back and statement.event in _COMMITTING:
@@ -150,14 +152,14 @@ class TransactionState:
             )
 
     def sending(self, statement: Sent) -> None:
-        """Note that a statement is about to be sent. Set :attr:`pending` to it once it is on its way.
+        """Record that a statement is about to be sent. The caller sets :attr:`pending` to it once it was sent.
 
         :raises MatrixOneInvalidRequestError: if it would commit half of a transaction, or is a ROLLBACK TO.
         """
         event = statement.event
         if self.must_roll_back or event is Event.ROLLBACK_TO:
             self._refuse(statement)
-        # What the driver still reads of former statements does not count for this one.
+        # Results of earlier statements that the driver still reads must not be taken for the outcome of this one.
         self.pending = None
         self._wrote_before = self._writes > 0
         change = _TRANSITIONS[event].sent
@@ -169,7 +171,7 @@ class TransactionState:
             self.autocommit = None
 
     def succeeded(self) -> None:
-        """Note that the server has carried out the pending statement."""
+        """Record that the server has executed the pending statement."""
         statement = self.pending
         if statement is None:
             return
@@ -180,12 +182,12 @@ class TransactionState:
             savepoints = self._savepoints
             self._apply(change)
             if statement.event is Event.BEGIN and not self._wrote_before:
-                self._savepoints = savepoints  # nothing was committed that was written before or after them
+                self._savepoints = savepoints  # nothing written before or after them was committed
         if statement.sets_autocommit:
             self.autocommit = statement.autocommit
 
     def failed(self, error: BaseException) -> None:
-        """Note that the pending statement has ended in an error, of the server or on the way to it."""
+        """Record that the pending statement has failed, on the server or on the way to it."""
         statement, self.pending = self.pending, None
         number = _number_of(error)
         if statement is None or number is None:
@@ -201,8 +203,8 @@ class TransactionState:
             )
 
     def _rolled_back_by_server(self) -> None:
-        """Note an error with which the transaction, or only the statement, was rolled back."""
-        # Whichever it was, a ROLLBACK leads back to what was before the first write.
+        """Record an error after which the server has rolled back the transaction, or only the statement."""
+        # In both cases, a ROLLBACK restores the state before the first write.
         kept = [] if self.explicit_begin else self._savepoints_before_writes()
         self._apply(_DOUBTFUL)
         self._savepoints = kept
@@ -221,7 +223,7 @@ class TransactionState:
             self._savepoints.clear()
 
     def reconnected(self, former: TransactionState) -> None:
-        """Note that the driver has replaced its connection to the server, and with it a transaction."""
+        """Record that the driver has replaced its connection to the server, which ended the transaction."""
         self.must_roll_back = former.must_roll_back
         if former.has_writes and former.in_transaction:
             self.must_roll_back = "the driver has connected again, and what was written before is lost."
@@ -234,7 +236,7 @@ class TransactionState:
             self._savepoints.append((statement.savepoint, self._writes))
 
     def _forget_savepoint(self, name: str) -> None:
-        """Forget a savepoint and those that were set after it."""
+        """Remove a savepoint and those that were set after it."""
         names = [each for each, _ in self._savepoints]
         if name in names:
             del self._savepoints[names.index(name) :]
@@ -244,15 +246,16 @@ class TransactionState:
         return [each for each in self._savepoints if each[1] == 0]
 
     def roll_back_to(self, savepoint: str, roll_back: Callable[[], None]) -> None:
-        """Roll back to a savepoint without the server, which cannot.
+        """Emulate a rollback to a savepoint, which the server does not support.
 
         If nothing was written since the savepoint, there is nothing to do. If nothing was written before it, the
-        whole transaction is rolled back, and the next statement begins another: in READ COMMITTED, in which the
-        server works, that makes no difference to a statement that follows.
+        whole transaction is rolled back, and the next statement starts a new one. In READ COMMITTED, the isolation
+        level of the server, that makes no difference to the statements that follow.
 
-        :param roll_back: rolls back the transaction on the server and, if a BEGIN had begun it, sends another.
-        :raises MatrixOneInvalidRequestError: if something was written before and since, or may have been. The
-            transaction can only be rolled back as a whole from then on.
+        :param roll_back: rolls back the transaction on the server and, if it was started by a BEGIN, sends another
+            BEGIN.
+        :raises MatrixOneInvalidRequestError: if something was written before the savepoint and since, or may have
+            been. From then on the transaction can only be rolled back as a whole.
         """
         written_before = dict(self._savepoints).get(savepoint)
         if written_before is None or not self.complete or not self.in_transaction:
@@ -282,8 +285,8 @@ class TransactionState:
 
 
 _IN_AUTOCOMMIT = (
-    "begin_nested() cannot be rolled back: the connection is in AUTOCOMMIT, so that each statement in it has been "
-    "committed already."
+    "begin_nested() cannot be rolled back: the connection is in AUTOCOMMIT, so that each statement in it has already "
+    "been committed."
 )
 _WRITTEN = (
     "something was written in it and something before it, and MatrixOne accepts SAVEPOINT but cannot roll back to it."
@@ -291,26 +294,27 @@ _WRITTEN = (
 _ENDED_SINCE = "a statement in it has ended the transaction, or may have, such as a COMMIT, a SET or a CALL."
 _INCOMPLETE = (
     "MatrixOne accepts SAVEPOINT but cannot roll back to it, and whether something was written is not known, because "
-    "the connection was made by a creator= of yours: let that call connect() of sqlalchemy_matrixone.pymysql, "
+    "the connection was created by your own creator=: let that call connect() of sqlalchemy_matrixone.pymysql, "
     ".aiomysql or .asyncmy instead of the driver's."
 )
 _NOTHING_ROLLED_BACK = (
-    "Nothing was rolled back. Call rollback(), which rolls back the whole transaction; it is not committed any more. "
-    "Give what may fail a transaction of its own on a second connection, or let it fail before it writes."
+    "Nothing was rolled back. Call rollback(), which rolls back the whole transaction; it can no longer be committed. "
+    "Run statements that may fail in a separate transaction on a second connection, or let them fail before anything "
+    "is written."
 )
 
 
 def _number_of(error: BaseException) -> int | None:
-    """Return the number of an error that the server has answered with; None for any other error."""
+    """Return the number of an error that the server has reported; None for any other error."""
     number = error.args[0] if error.args else None
-    # 2000 to 2999 are those of the client: a lost connection, a timeout.
+    # 2000 to 2999 are client errors: a lost connection, a timeout.
     if isinstance(number, int) and number >= 1000 and not 2000 <= number < 3000:
         return number
     return None
 
 
 NOT_CONNECTED = TransactionState()
-"""The state of a connection of ours before it has connected. Never changed."""
+"""The state of one of this package's connections before it has connected. Never changed."""
 
 
 # -- the state of a connection
@@ -319,29 +323,29 @@ _states: WeakKeyDictionary[Any, TransactionState] = WeakKeyDictionary()
 
 
 def driver_connection(connection: Any) -> Any:
-    """Return the driver's own connection behind SQLAlchemy's pool proxy or async adapter."""
+    """Return the driver's connection behind SQLAlchemy's pool proxy or async adapter."""
     return getattr(connection, "driver_connection", None) or connection
 
 
 def state_of(connection: Any) -> TransactionState:
-    """Return the transaction state of a DBAPI connection, however wrapped."""
+    """Return the transaction state of a DBAPI connection, wrapped or not."""
     driver = driver_connection(connection)
     state = getattr(driver, "transaction_state", None)
     if isinstance(state, TransactionState):
         return state
     state = _states.get(driver)
     if state is None:
-        # An autocommit_mode of None leaves the server's default.
+        # With an autocommit_mode of None, the server's default applies.
         state = _states[driver] = TransactionState(getattr(driver, "autocommit_mode", None), complete=False)
     return state
 
 
 NOTHING = nullcontext()
-"""What goes around a statement of which nothing is to be done."""
+"""The context for statements that need no special handling."""
 
 
 def following(connection: Any, statement: str) -> AbstractContextManager[None]:
-    """Follow a statement on a connection that does not do so by itself: around the sending of the statement."""
+    """Return a context, for the sending of a statement, that tracks it if the connection itself does not."""
     state = state_of(connection)
     if state.complete:
         return NOTHING
@@ -376,9 +380,9 @@ _COMMANDS = {
 
 
 def read_command(command: int, payload: bytes | bytearray | str, prepared: Mapping[int, Sent] | None = None) -> Sent:
-    """Tell what a command, as a driver sends it, does to a transaction.
+    """Return what a command, as a driver sends it, does to a transaction.
 
-    :param prepared: the statements that the connection has prepared, by their numbers.
+    :param prepared: the statements that the connection has prepared, by their ids.
     """
     if command == _COM_QUERY:
         if type(payload) is not bytes:
@@ -390,7 +394,7 @@ def read_command(command: int, payload: bytes | bytearray | str, prepared: Mappi
 
 
 def read_prepared(query: bytes | str) -> Sent:
-    """Tell what the execution of a prepared statement does, whose success the driver does not show."""
+    """Return what executing a prepared statement does to a transaction. The driver does not show its success."""
     statement = read_command(_COM_QUERY, query)
     return statement if statement.event in (Event.READ, Event.WRITE, Event.CHANGE) else OPAQUE
 

@@ -1,7 +1,7 @@
-"""What this package asks the drivers' connections for beyond the DBAPI.
+"""Access the drivers' connections beyond the DBAPI.
 
-The only place for the private API of the drivers, with the connection classes of :mod:`.pymysql_connection`,
-:mod:`.aiomysql_connection` and :mod:`.asyncmy_connection`.
+Only this module and the connection classes of :mod:`.pymysql_connection`, :mod:`.aiomysql_connection` and
+:mod:`.asyncmy_connection` use the private API of the drivers.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _WITH_SERVER_INFO = frozenset(("pymysql", "aiomysql", "asyncmy"))
 
 
 def server_greeting(connection: Connection) -> str | None:
-    """Return the version that a server named in its greeting; None from another driver than those of this package."""
+    """Return the version in the server's greeting, or None if the driver is not one that this package supports."""
     if connection.dialect.driver not in _WITH_SERVER_INFO:
         return None
     driver_connection: Any = connection.connection.driver_connection
@@ -28,7 +28,7 @@ def server_greeting(connection: Connection) -> str | None:
 def abandon(driver_connection: Any) -> None:
     """Make a driver stop waiting for the server, from another thread or task.
 
-    It raises its error for a lost connection.
+    The driver then raises its error for a lost connection.
     """
     if hasattr(driver_connection, "ensure_closed"):  # aiomysql, asyncmy
         driver_connection.close()
@@ -36,7 +36,7 @@ def abandon(driver_connection: Any) -> None:
     # PyMySQL's close() does not wake up the thread that reads from the socket.
     open_socket = driver_connection._sock
     if open_socket is not None:
-        with suppress(OSError):  # closed meanwhile
+        with suppress(OSError):  # closed in the meantime
             open_socket.shutdown(socket.SHUT_RDWR)
 
 
@@ -46,9 +46,9 @@ _TEXT_OF_MYSQL = 252
 
 @contextmanager
 def reading_text(driver_connection: Any) -> Iterator[None]:
-    """Have a driver decode columns whose type is MatrixOne's own number for TEXT, which DATA BRANCH DIFF sends.
+    """Make a driver decode columns that have MatrixOne's type number for TEXT, which DATA BRANCH DIFF sends.
 
-    It takes a type that it does not know for ASCII, and leaves a result half read that is not.
+    Without this, the driver treats the unknown type as ASCII. If a value is not ASCII, it leaves the result half read.
     """
     name = "read_packet" if hasattr(driver_connection, "read_packet") else "_read_packet"  # the former is asyncmy's
     is_async = hasattr(driver_connection, "ensure_closed")
@@ -75,7 +75,7 @@ def _correcting_async(read: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _corrected(packet: Any, packet_type: Any = None) -> Any:
-    """Correct the description of a column, the only packet that the drivers read by its type."""
+    """Correct the description of a column, the only kind of packet for which the drivers pass a packet type."""
     if packet_type is not None and packet.type_code == _TEXT_OF_MATRIXONE:
         packet.type_code = _TEXT_OF_MYSQL
     return packet

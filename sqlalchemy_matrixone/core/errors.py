@@ -1,6 +1,6 @@
-"""Which class of error an answer of the server is raised as.
+"""Choose the exception class for an error of the server.
 
-The drivers choose the class by MySQL's error numbers. MatrixOne has numbers of its own for most violations, and the
+The drivers choose the class by MySQL's error numbers. MatrixOne uses different numbers for most violations, and the
 drivers raise :class:`OperationalError` for all of these.
 """
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _ClassName = Literal["IntegrityError", "DataError"]
 
-# Each text is matched from its beginning, since a value or a name within it may contain anything.
+# Each message is matched from its beginning, because a value or a name within it may contain anything.
 _INTEGRITY: dict[int, re.Pattern[str]] = {
     3819: re.compile(
         r"constraint violation: (?:Column '.*' cannot be null|Check constraint |NULL value not allowed"
@@ -42,13 +42,14 @@ _DATA: dict[int, re.Pattern[str]] = {
     ),
 }
 
-# Said of a CREATE TABLE as well, of a default that is wrong. Of an INSERT, it means a NOT NULL column without a value.
+# The server also reports this for an invalid default in CREATE TABLE. For an INSERT, it means a NOT NULL column without
+# a value.
 _NO_DEFAULT = re.compile(r"invalid input: invalid default value for column ")
 _INSERT = re.compile(r"\s*(?:/\*.*?\*/\s*)*(?:INSERT|REPLACE)\b", re.I | re.S)
 
 
 def class_of_violation(error: BaseException, statement: str) -> _ClassName | None:
-    """Return the name of the DBAPI class that a driver's error should have, None if that is not known to differ.
+    """Return the name of the DBAPI class that a driver's error should have, or None to keep the driver's class.
 
     :param statement: the statement that failed.
     """
@@ -65,7 +66,7 @@ def class_of_violation(error: BaseException, statement: str) -> _ClassName | Non
 class RaisingViolations:
     """Context in which violations are raised as the driver's IntegrityError and DataError.
 
-    The error has the arguments of the driver's own one, which is its ``__cause__``.
+    The new error has the arguments of the driver's original error, which is its ``__cause__``.
     """
 
     __slots__ = ("_dbapi", "_statement")

@@ -1,6 +1,6 @@
-"""Tables that MatrixOne takes for its own by their names, and leaves out of restores and clones without an error.
+"""Find tables whose names MatrixOne mistakes for internal ones, and omits from restores and clones without an error.
 
-It leaves out what is ``LIKE '__mo_index_%'``, and ``_`` stands for any character there: ``demo_index_x`` is one.
+It omits tables ``LIKE '__mo_index_%'``, where ``_`` matches any character: ``demo_index_x`` is one of them.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _NAMES = (
 
 
 def left_out(dialect: MatrixOneServer, names: Iterable[str]) -> list[str]:
-    """Return the tables that this release leaves out of a restore or clone of their database."""
+    """Return the tables that this release omits from a restore or clone of their database."""
     if dialect.supports(Feature.EXACT_NAMES_OF_OWN_TABLES):
         return []
     pattern = _INDEX_OR_TEMPORARY if dialect.supports(Feature.OWN_TEMPORARY_TABLES) else _INDEX
@@ -36,9 +36,9 @@ def left_out(dialect: MatrixOneServer, names: Iterable[str]) -> list[str]:
 
 
 def find_left_out(dialect: MatrixOneServer, connection: Connection, database: str | None = None) -> list[str]:
-    """Return the present tables, with their databases, that this release would leave out.
+    """Return the current tables, with their databases, that this release would omit.
 
-    :param database: what is restored or cloned; None for all databases of the account.
+    :param database: the database that is restored or cloned; None for all databases of the account.
     """
     if dialect.supports(Feature.EXACT_NAMES_OF_OWN_TABLES):
         return []
@@ -50,10 +50,10 @@ def find_left_out(dialect: MatrixOneServer, connection: Connection, database: st
 
 
 def refusal(statement: str, tables: Iterable[str]) -> str:
-    """Return the sentence with which a statement is refused that would leave tables out."""
+    """Return the error message for a statement that would omit tables."""
     needed = format_release(Feature.EXACT_NAMES_OF_OWN_TABLES.since)
     return (
-        f"{statement} was not sent: before {needed} MatrixOne takes {', '.join(tables)} for tables of its own, by "
-        "their names, and would leave them out without an error. Rename them first, or work table by table: with "
+        f"{statement} was not sent: before {needed} MatrixOne mistakes {', '.join(tables)} for internal tables because "
+        "of their names, and would omit them without an error. Rename them first, or work table by table: with "
         "Recovery.restore_rows(), or a clone of each table."
     )

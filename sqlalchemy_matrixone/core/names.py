@@ -1,4 +1,4 @@
-"""How the server folds names, and how names and texts are quoted in statements that this package writes itself."""
+"""Fold names as the server does, and quote names and strings in statements that this package writes itself."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ def fold(name: str | None) -> str | None: ...
 
 
 def fold(name: str | None) -> str | None:
-    """Return a name in lower case as the server makes it: character by character, as Go's ``unicode.ToLower``.
+    """Return a name in lower case as the server folds it: character by character, like Go's ``unicode.ToLower``.
 
-    ``str.lower()`` looks at more than one character: it makes ``ας`` of ``ΑΣ``, and two characters of ``İ``.
+    ``str.lower()`` depends on the context: it converts ``ΑΣ`` to ``ας``, and ``İ`` to two characters.
     """
     return None if name is None else "".join("i" if character == "İ" else character.lower() for character in name)
 
 
 def quote_name(dialect: Dialect, *parts: str) -> str:
-    """Return a name in quotes, such as ```shop`.`orders```, for a statement of the driver: each % is doubled."""
+    """Return a quoted name, such as ```shop`.`orders```, for a statement passed to the driver: each % is doubled."""
     return ".".join(dialect.identifier_preparer.quote_identifier(part) for part in parts)
 
 
 def quote_text(dialect: Dialect, text: str) -> str:
-    """Return a text as a literal, for a statement of the driver: each % is doubled."""
+    """Return a string as a literal, for a statement passed to the driver: each % is doubled."""
     render: Any = types.String().dialect_impl(dialect).literal_processor(dialect)
     return str(render(text))

@@ -1,4 +1,4 @@
-"""Dialect-specific options of tables and indexes: how they are rendered and read back."""
+"""Render dialect-specific options of tables and indexes, and read them back."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sqlalchemy import schema
 
 
 class IndexOption(Enum):
-    """How CREATE INDEX says an option, and how the catalog keeps it: as text, whatever it is."""
+    """How CREATE INDEX renders an option, and how it is read back from the catalog, which stores it as text."""
 
     NUMBER = auto()
     TEXT = auto()
@@ -21,10 +21,10 @@ class IndexOption(Enum):
     COLUMNS = auto()
 
     def render(self, name: str, value: Any, quote: Callable[[str], str], literal: Callable[[str], str]) -> str:
-        """The option in SQL, or nothing where a word goes without saying.
+        """Return the option as SQL; empty for a keyword that is switched off.
 
-        :param quote: makes a column's name an identifier.
-        :param literal: makes a text a string literal.
+        :param quote: converts the name of a column to an identifier.
+        :param literal: converts a string to a string literal.
         """
         match self:
             case IndexOption.NUMBER:
@@ -32,7 +32,7 @@ class IndexOption(Enum):
             case IndexOption.TEXT:
                 return f" {name} {literal(str(value))}"
             case IndexOption.COMMENT:
-                # The server takes it out of one string literal and puts it into another as it is.
+                # The server reads the value from one string literal and inserts it unescaped into another.
                 twice = str(value).replace("\\", "\\\\").replace("'", "''")
                 return f" {name} {literal(twice)}"
             case IndexOption.BOOLEAN:
@@ -43,7 +43,7 @@ class IndexOption(Enum):
                 return f" {name}" if value else ""
 
     def read(self, text: str) -> Any:
-        """The value that the catalog keeps as text."""
+        """Return the value that the catalog stores as text."""
         match self:
             case IndexOption.NUMBER:
                 return int(text) if text.isdigit() else text
@@ -79,27 +79,27 @@ INDEX_OPTIONS = {
     "include": IndexOption.COLUMNS,
     "comment": IndexOption.COMMENT,
 }
-"""What CREATE INDEX takes after the columns and keeps, as ``matrixone_lists`` and so on."""
+"""The options that CREATE INDEX accepts after the columns and stores, given as ``matrixone_lists`` and so on."""
 
 
 PITR_OPTION = "matrixone_pitr"
-"""Table option that declares a PITR, for Alembic alone."""
+"""Table option that declares a PITR. Only Alembic uses it."""
 
 
 def column_names(columns: Any) -> list[str]:
-    """Of one column or a list of them, by name or as such."""
+    """Return the names of one column or of a list of columns, each given by its name or as an object."""
     listed = columns if isinstance(columns, (list, tuple)) else [columns]
     return [column if isinstance(column, str) else column.name for column in listed]
 
 
 def index_option(index: schema.Index, name: str) -> Any:
-    """The option under MatrixOne's name, or under MySQL's for those who come from there."""
+    """Return an option given as ``matrixone_…`` or, for users who come from MySQL, as ``mysql_…``."""
     value = index.dialect_options["matrixone"].get(name)
     return index.dialect_options["mysql"].get(name) if value is None else value
 
 
 def index_kind(index: schema.Index) -> str:
-    """``btree``, ``fulltext``, ``ivfflat`` and so on; the first where nothing is said."""
+    """Return the kind of an index: ``btree``, ``fulltext``, ``ivfflat`` and so on; ``btree`` if none is declared."""
     if str(index_option(index, "prefix")).upper() == "FULLTEXT":
         return "fulltext"
     return str(index_option(index, "using") or "btree").lower()

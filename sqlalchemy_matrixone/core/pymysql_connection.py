@@ -1,7 +1,7 @@
-"""PyMySQL's connection, which follows the transaction that it has open on the server.
+"""The PyMySQL connection that tracks the transaction that it has open on the server.
 
-Every statement, whatever cursor or method it comes from, is sent by ``_execute_command()``; its outcome is read by one
-of two methods. These are private to the driver, and the same ones in PyMySQL, aiomysql and asyncmy.
+Every statement, whichever cursor or method it comes from, is sent by ``_execute_command()``. One of two methods reads
+its outcome. These methods are private to the driver, and they are the same in PyMySQL, aiomysql and asyncmy.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .sql_mode import set_autocommit, without_mode
 
 
 class PyMySQLConnection(Connection):  # type: ignore[misc]
-    """A connection of PyMySQL that knows its transaction.
+    """A PyMySQL connection that tracks its transaction.
 
     :ivar transaction_state: what has run since the last commit or rollback.
     """
@@ -33,7 +33,7 @@ class PyMySQLConnection(Connection):  # type: ignore[misc]
         self.query(set_autocommit(self.autocommit_mode, self.get_server_info()))
 
     def get_autocommit(self) -> bool | None:
-        """Return whether autocommit is on, None if that is not known: the server's flags do not tell."""
+        """Return whether autocommit is on, or None if that is unknown: the server's flags do not report it."""
         return self.transaction_state.autocommit
 
     def set_character_set(self, *args: Any, **kw: Any) -> None:

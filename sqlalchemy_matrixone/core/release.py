@@ -1,7 +1,7 @@
-"""The releases of MatrixOne, and what each of them can do.
+"""The releases of MatrixOne, and the features of each.
 
-Every difference between releases that this package knows of stands in :class:`Feature`; nothing else in
-it compares releases.
+:class:`Feature` lists every difference between releases that this package knows of. Nothing else in the package
+compares releases.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Release = tuple[int, int, int]
 """A release of the server, such as ``(3, 0, 14)``."""
 
 NEWEST: Release = (4, 2, 0)
-"""The newest release that this package was tested on; what it assumes where a server does not tell its own."""
+"""The newest release that this package was tested on, which it assumes if a server does not report its release."""
 
 _ANNOUNCED = re.compile(r"MatrixOne-v(\d+)\.(\d+)\.(\d+)")
 _DEVELOPMENT_BUILD = re.compile(r"MatrixOne-v(?!\d+\.)")
@@ -23,7 +23,7 @@ _WRITTEN = re.compile(r"(?:.*MatrixOne-)?v?(\d+)\.(\d+)(?:\.(\d+))?(?:-[\w.-]+)?
 
 
 class Feature(Enum):
-    """What the server can do from some release on: that release, and the SQL that it is about."""
+    """A feature of the server: the first release that has it, and a description for messages."""
 
     PITR_TIMES_AS_EPOCH = (3, 0, 0), "mo_pitr.create_time as nanoseconds since 1970"
     DEFAULTS_WITH_DOUBLED_QUOTES = (3, 0, 0), "a string default as it was written, in mo_columns"
@@ -35,7 +35,7 @@ class Feature(Enum):
     YEAR = (3, 0, 0), "YEAR"
     SET = (3, 0, 0), "SET"
     GEOMETRY = (3, 0, 0), "GEOMETRY"
-    ENUM_COMMA = (3, 0, 0), "commas in the values of an ENUM, which part them before,"
+    ENUM_COMMA = (3, 0, 0), "commas in the values of an ENUM, which split them before,"
     CLONE = (3, 0, 0), "CREATE TABLE or DATABASE … CLONE"
     RECOVERY_WINDOWS_BY_TABLE = (
         (3, 0, 0),
@@ -70,7 +70,7 @@ class Feature(Enum):
         (4, 1, 0),
         "RESTORE ACCOUNT … DATABASE … FROM PITR, refused by 4.2.0 too,",
     )
-    ENUM_COMMA_LOST = (4, 0, 0), "commas in the values of an ENUM, which part them"
+    ENUM_COMMA_LOST = (4, 0, 0), "commas in the values of an ENUM, which split them"
     LOGICAL_TABLE_ID = (
         (4, 1, 0),
         "mo_tables.rel_logical_id, which PITRs and snapshots of a table keep, and garbage collection does not go by",
@@ -84,7 +84,7 @@ class Feature(Enum):
     CHECK_CONSTRAINT = (4, 2, 0), "CHECK constraints, ignored before"
     DEFAULT_IN_PARENTHESES = (4, 2, 0), "(…) around a default, which keeps ALTER TABLE from doubling quotes in it"
     FOREIGN_KEYS_KEPT_BY_ALTER = (4, 2, 0), "rows of mo_foreign_keys that outlive ALTER TABLE"
-    CLONE_IN_TRANSACTION = (4, 2, 0), "clones that tell their errors and see new tables, in a transaction"
+    CLONE_IN_TRANSACTION = (4, 2, 0), "clones that report their errors and see new tables, in a transaction"
     RESTORE_OF_EXACT_TABLE = (4, 2, 0), "RESTORE of a table by its exact name, a pattern of LIKE before"
     RESTORE_OF_TREES = (4, 2, 0), "RESTORE of a database with a table that refers to itself"
     BRANCH_OF_ANY_TYPE = (4, 2, 0), "DATA BRANCH DIFF and MERGE of ENUM, BIT and binary columns"
@@ -112,9 +112,10 @@ class Feature(Enum):
         return release >= self.since
 
     def require(self, release: Release, subject: str | None = None) -> None:
-        """
-        :param subject: what needs it, in SQL; else the feature itself.
-        :raises sqlalchemy.exc.CompileError: where the release does not have it.
+        """Check that a release has the feature.
+
+        :param subject: what needs the feature, as SQL for the message; by default the feature itself.
+        :raises sqlalchemy.exc.CompileError: if the release does not have it.
         """
         if not self.in_release(release):
             raise MatrixOneCompileError(
@@ -128,11 +129,11 @@ def format_release(release: Release) -> str:
 
 
 def parse_greeting(server_version: str | None) -> Release | None:
-    """The release that a server's greeting or ``version()`` tells, or None where it tells none.
+    """Parse the release from a server greeting or ``version()``; return None if there is none.
 
-    A greeting reads ``8.0.30-MatrixOne-v4.2.0``. Builds between releases end in ``-v`` or ``-v20260826``
-    and count as the newest release, see :func:`is_untested`. A proxy in between may answer as a plain MySQL: that is
-    None.
+    A greeting reads ``8.0.30-MatrixOne-v4.2.0``. Builds between releases end in ``-v`` or ``-v20260826`` and count
+    as the newest release, see :func:`is_untested`. A proxy may present itself as a plain MySQL server; the result is
+    None in that case.
     """
     if not server_version:
         return None
@@ -145,16 +146,16 @@ def parse_greeting(server_version: str | None) -> Release | None:
 def is_untested(server_version: str) -> bool:
     """Return whether a greeting names a release after :data:`NEWEST`, or a build without a number.
 
-    Such a server is treated as the newest release: nothing is known of what it does otherwise.
+    Such a server is treated as the newest release, because its differences from that release are unknown.
     """
     release = parse_greeting(server_version)
     return release is None or release > NEWEST or _DEVELOPMENT_BUILD.search(server_version) is not None
 
 
 def parse_release(text: str) -> Release:
-    """The release that a user wrote: ``3.0.14``, ``v3.0.14``, ``3.0`` or a whole greeting.
+    """Parse a release given by the user: ``3.0.14``, ``v3.0.14``, ``3.0`` or a whole greeting.
 
-    :raises sqlalchemy.exc.ArgumentError: where the text is none of these.
+    :raises sqlalchemy.exc.ArgumentError: if the text is none of these.
     """
     match = _WRITTEN.fullmatch(text.strip()) if isinstance(text, str) else None
     if match is None:

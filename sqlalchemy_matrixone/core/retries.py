@@ -1,4 +1,4 @@
-"""Run a transaction again if it failed for a reason that may be gone the next time."""
+"""Retry transactions that failed for a transient reason."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DEFAULT_RETRIES = 10
 DEFAULT_BACKOFF = 2.0
 _FIRST_BACKOFF = 0.02
 
-# Conflicts of two transactions, deadlocks, and locks or nodes that have gone: the server has rolled back.
+# Conflicts between two transactions, deadlocks, and lost locks or nodes: the server has rolled back.
 _RETRYABLE = frozenset(
     {1205, 1213, 20618, 20619, 20622, 20628, 20629, 20631, 20634, 20635}
     | {20701, 20702, 20703, 20704, 20705, 20706, 20707, 20708, 20709}
@@ -54,22 +54,23 @@ def run_transaction(
 
         run_transaction(sessionmaker(engine), transfer)
 
-    It is run again after a write conflict, a deadlock, and if the connection is lost before COMMIT was sent: then the
-    server has rolled back, or does so. If the connection is lost during COMMIT, nobody knows whether the server has
-    committed, and nothing is run again. Before each repetition it waits, twice as long on average each time, and for a
-    random time so that two transactions do not meet again.
+    The function is run again after a write conflict, after a deadlock, and if the connection is lost before COMMIT was
+    sent. In the last case the server rolls back by itself. If the connection is lost during COMMIT, it is unknown
+    whether the server has committed, and nothing is run again. There is a wait before each repetition. It doubles on
+    average each time, and it is random, so that two transactions do not conflict again.
 
-    **The function may run several times**: everything that it does besides the database must be repeatable. It must not
-    commit, roll back, nor execute what commits by itself (a ``SET``, recovery statements). Let it return values rather
-    than ORM objects, unless the sessionmaker has ``expire_on_commit=False``. Any release.
+    **The function may run several times**: all of its effects outside the database must be repeatable. It must not
+    commit, roll back, or execute statements that commit implicitly (a ``SET``, recovery statements). Let it return
+    values rather than ORM objects, unless the sessionmaker has ``expire_on_commit=False``. Supported on any release.
 
-    :param source: an Engine, and the function gets a Connection; or a sessionmaker of one engine: a Session.
-    :param callback: the function. What it returns is returned after the commit.
+    :param source: an Engine, with which the function receives a Connection; or a sessionmaker of a single engine, with
+        which it receives a Session.
+    :param callback: the function. Its return value is returned after the commit.
     :param max_retries: how many times to run it again; 0 for never.
     :param max_backoff: the longest time to wait before a repetition, in seconds.
     :raises CommitUncertain: if the connection was lost during COMMIT.
-    :raises sqlalchemy.exc.DBAPIError: the last error, if it still fails; all other errors at once.
-    :raises MatrixOneInvalidRequestError: if the function has ended the transaction, or it is in AUTOCOMMIT.
+    :raises sqlalchemy.exc.DBAPIError: the last error, if all repetitions have failed; any other error immediately.
+    :raises MatrixOneInvalidRequestError: if the function has ended the transaction, or the connection is in AUTOCOMMIT.
     """
     _check(callback, max_retries, max_backoff)
     if not isinstance(source, (Engine, sessionmaker)):
@@ -91,7 +92,7 @@ async def run_async_transaction(
     max_retries: int = DEFAULT_RETRIES,
     max_backoff: float = DEFAULT_BACKOFF,
 ) -> _R:
-    """:func:`run_transaction` for an AsyncEngine or async_sessionmaker, and a function that is awaited.
+    """Run an async function in a transaction, like :func:`run_transaction`, with an AsyncEngine or async_sessionmaker.
 
     ::
 
@@ -134,7 +135,7 @@ def _check(callback: object, max_retries: object, max_backoff: object) -> None:
 
 
 def _backoff(retry: _Retry, attempt: int, max_retries: int, max_backoff: float) -> float:
-    """Return how many seconds to wait; raise the error if there is no repetition left."""
+    """Return how many seconds to wait; raise the error if no repetitions are left."""
     if attempt >= max_retries:
         raise retry.error from retry.error.__cause__
     longest = min(max_backoff, _FIRST_BACKOFF * 2 ** min(attempt, 32))
@@ -184,7 +185,7 @@ async def _run_once_async(
 
 
 class _Work:
-    """What is done before COMMIT."""
+    """The part of a transaction before its COMMIT."""
 
     def __init__(self, target: Connection | Session) -> None:
         self._target = target
@@ -240,7 +241,7 @@ def _connecting() -> Iterator[None]:
 
 
 def _cause(error: BaseException) -> exc.DBAPIError | None:
-    """Return the server's error behind one; not of a recovery statement that may have been carried out."""
+    """Return the server's error behind an error; None for a recovery statement that may have been executed."""
     if isinstance(error, RecoveryError) and error.done is not False:
         return None
     cause = error.__cause__ if isinstance(error, RecoveryError) else error

@@ -1,4 +1,4 @@
-"""Sequences as they were at some moment, and the statements that create them again with their values."""
+"""Read sequences as of a point in time, and render the statements that recreate them with their values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Dialect
 
 SEQUENCES = "sequences"
-"""What ``lose=`` calls them."""
+"""The name of sequences in ``lose=``."""
 
 _COLUMNS = "last_seq_num, min_value, max_value, start_value, increment_value, cycle, is_called"
 
@@ -31,9 +31,11 @@ class Sequence(NamedTuple):
     is_called: bool
 
     def statements(self, dialect: Dialect, database: str | None = None) -> list[str]:
-        """Return the statements that create it with its value. They change the connection's database, and commit.
+        """Return the statements that create the sequence with its value.
 
-        :param database: the database to create it in, if not the one that it was in.
+        They change the current database of the connection, and they commit.
+
+        :param database: the database to create it in, if it differs from the original database.
         """
         database = database or self.database
         cycle = " CYCLE" if self.cycles else ""
@@ -42,20 +44,20 @@ class Sequence(NamedTuple):
             f"INCREMENT BY {self.increment} MINVALUE {self.minimum} MAXVALUE {self.maximum} "
             f"START WITH {self.start}{cycle}"
         )
-        # These find sequences of the current database. After SETVAL the next value is this one, whatever its third
-        # argument says.
+        # SETVAL and NEXTVAL find only sequences of the current database. After SETVAL the next value is the one that
+        # was set, regardless of the third argument.
         name = quote_text(dialect, self.name)
         values = [f"SELECT SETVAL({name}, '{self.last}')", *([f"SELECT NEXTVAL({name})"] if self.is_called else [])]
         return [create, f"USE {quote_name(dialect, database)}", *values]
 
 
 def read_sequences(connection: Connection, criteria: str, past: str) -> list[Sequence]:
-    """Return the sequences that the account had at a moment.
+    """Return the sequences that the account had at a point in time.
 
     :param criteria: a criterion on ``{database}``, the column with the name of a sequence's database.
-    :param past: the moment, as a time-travel hint.
+    :param past: the point in time, as a time-travel hint.
     """
-    # A sequence is a table of one row; the type of its first column is the sequence's.
+    # A sequence is a table of one row. The type of its first column is the type of the sequence.
     names = connection.exec_driver_sql(
         f"SELECT att_database, att_relname, mo_show_visible_bin(atttyp, 3) FROM mo_catalog.mo_columns {past} "
         f"WHERE account_id = CURRENT_ACCOUNT_ID() AND attname = 'last_seq_num' "

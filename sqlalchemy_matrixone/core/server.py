@@ -1,4 +1,4 @@
-"""The dialect as its own parts see it: which release, which account, and what may be sent on a connection now."""
+"""The base of the dialect that its other parts use: the release, the account, and the guards of a connection."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 SYS_ACCOUNT = "sys"
 
 URLS = "matrixone+pymysql://, matrixone+aiomysql://, matrixone+asyncmy:// or mysql+matrixone://"
-"""The URLs that messages name."""
+"""The URLs, for error messages."""
 
 OUTSIDE_TRANSACTION = "matrixone_outside_transaction"
-"""Execution option of the SHOW statements that the server refuses inside a transaction, as it does the DDL.
+"""Execution option of the SHOW statements that the server refuses inside a transaction, as it refuses the DDL.
 
-Its value is the error to raise for it.
+Its value is the exception class to raise in that case.
 """
 
 
 class MatrixOneServer(IsolationLevelHook):
-    """Part of the dialect: what its other parts ask of it.
+    """The part of the dialect that the other parts depend on.
 
-    What is an instance is a dialect of MatrixOne; its name may be ``mysql``.
+    Every instance is a MatrixOne dialect, although its name may be ``mysql``.
     """
 
     name = "matrixone"
@@ -46,22 +46,24 @@ class MatrixOneServer(IsolationLevelHook):
     def refuse_in_transaction(
         self, connection: Any, error: type[RecoveryError], statement: str, hint: str = ""
     ) -> None:
-        """
-        :param statement: what is about to be sent, as the message has it.
-        :raises RecoveryError: of the given kind, with reason active_transaction, where the server would refuse it.
+        """Check that the server would accept a statement that it refuses inside a transaction.
+
+        :param error: the class of the error to raise.
+        :param statement: the statement that is about to be sent, for the message.
+        :raises RecoveryError: of the given class, with reason active_transaction, if the server would refuse it.
         """
         self.learn_autocommit(connection)
         if not state_of(connection).has_statements:
             return
         raise error(
-            f"{statement} was not sent: something has run on the connection since its last commit or rollback, and "
-            "MatrixOne refuses it then. Commit or roll back first, or use a connection in AUTOCOMMIT. "
+            f"{statement} was not sent: statements have been executed on this connection since its last commit or "
+            "rollback, and MatrixOne would refuse it. Commit or roll back first, or use a connection in AUTOCOMMIT. "
             f"Recovery(session, commit_first=True) commits for you{hint}.",
             Reason.ACTIVE_TRANSACTION,
         )
 
     def learn_autocommit(self, connection: Any) -> None:
-        """Ask the server whether autocommit is on, if the statements sent so far do not tell."""
+        """Ask the server whether autocommit is on, if that does not follow from the statements sent so far."""
         state = state_of(connection)
         if state.autocommit is not None:
             return
@@ -75,15 +77,15 @@ class MatrixOneServer(IsolationLevelHook):
             self.roll_back_below(connection)
 
     def roll_back_below(self, connection: Any) -> None:
-        """Roll back on a DBAPI connection, below SQLAlchemy."""
+        """Roll back on a DBAPI connection, bypassing SQLAlchemy."""
         with abandoning(connection):
             self.do_rollback(connection)  # type: ignore[no-untyped-call]
 
     @contextmanager
     def rolling_back_after(self, connection: Any) -> Iterator[None]:
-        """End the transaction that the server counts a recovery statement as, whether it succeeded or not.
+        """End the transaction that a recovery statement opens on the server, whether the statement succeeds or not.
 
-        If it succeeded, it was the first statement of the transaction: the server refuses it otherwise.
+        If it succeeds, it was the first statement of the transaction, because the server refuses it otherwise.
         """
         state = state_of(connection)
         was_clean = state.is_clean
@@ -91,12 +93,12 @@ class MatrixOneServer(IsolationLevelHook):
             yield
         except self.loaded_dbapi.Error as error:
             if reason_of(error) is Reason.ACTIVE_TRANSACTION:
-                state.has_statements = True  # something has run that was not seen, and stays as it is
+                state.has_statements = True  # an untracked statement has run; its transaction is left open
             elif was_clean and state.in_transaction and not self.is_disconnect(error, connection, None):
                 self.do_rollback(connection)  # type: ignore[no-untyped-call]
             raise
         except RecoveryError:
-            # The server ended it for us, on a connection that lives on.
+            # The statement was ended on the server at our request, and the connection is still usable.
             if was_clean and state.in_transaction:
                 self.do_rollback(connection)  # type: ignore[no-untyped-call]
             raise
@@ -105,9 +107,10 @@ class MatrixOneServer(IsolationLevelHook):
 
     @contextmanager
     def preserving_clean_state(self, connection: Connection) -> Iterator[None]:
-        """For queries of our own: if it is certain that nothing has run on the connection, nothing will have.
+        """Run internal queries without leaving a transaction open on a connection that was certainly clean before.
 
-        The ROLLBACK goes through SQLAlchemy, which knows what to do with the connection if it fails or is cancelled.
+        The ROLLBACK goes through SQLAlchemy, which handles the connection correctly if the ROLLBACK fails or is
+        cancelled.
         """
         was_clean = state_of(connection.connection).is_clean
         try:
@@ -118,7 +121,7 @@ class MatrixOneServer(IsolationLevelHook):
 
 
 def execute_below(connection: Any, statement: str) -> Any:
-    """Execute a statement on a DBAPI connection, below SQLAlchemy, and return its first row."""
+    """Execute a statement on a DBAPI connection, bypassing SQLAlchemy, and return its first row."""
     cursor = connection.cursor()
     try:
         with abandoning(connection), following(connection, statement):
@@ -130,9 +133,9 @@ def execute_below(connection: Any, statement: str) -> Any:
 
 @contextmanager
 def abandoning(connection: Any) -> Iterator[None]:
-    """Give the connection up if what is sent on it is interrupted: an answer may still come.
+    """Abandon the connection if a statement on it is interrupted, because the response may still arrive.
 
-    SQLAlchemy does so for what goes through it. The pool replaces the connection when it is returned.
+    SQLAlchemy does the same for the statements that it sends. The pool replaces the connection when it is returned.
     """
     try:
         yield
@@ -143,8 +146,8 @@ def abandoning(connection: Any) -> Iterator[None]:
         raise
 
 
-# Zones as arguments of CONVERT_TZ. The server's process has one of its own, daylight saving included, in
-# which it reads the time of a restore, whatever time_zone the session is in.
+# Time zones as arguments of CONVERT_TZ. The server process has its own time zone, including daylight saving time, in
+# which it reads the time of a restore, regardless of the time_zone of the session.
 UTC_ZONE = "'+00:00'"
 
 
@@ -155,8 +158,9 @@ SESSION_ZONE = "REPLACE(@@time_zone, 'SYSTEM', 'Local')"
 
 
 def matrixone_dialect(connection: Connection) -> MatrixOneServer:
-    """
-    :raises MatrixOneArgumentError: where the connection is one of another dialect.
+    """Return the dialect of a connection, which must be a MatrixOne dialect.
+
+    :raises MatrixOneArgumentError: if the connection has another dialect.
     """
     dialect = connection.dialect
     if not isinstance(dialect, MatrixOneServer):
@@ -165,7 +169,7 @@ def matrixone_dialect(connection: Connection) -> MatrixOneServer:
 
 
 def convert_zone(connection: Connection, times: list[str], source: str, target: str) -> list[str]:
-    """Wall clock times of one zone in another, to the second, leaving the connection as clean as it is."""
+    """Convert wall clock times from one zone to another, to the second. A clean connection stays clean."""
     if not times:
         return []
     columns = ", ".join(f"CONVERT_TZ('{time}', {source}, {target})" for time in times)

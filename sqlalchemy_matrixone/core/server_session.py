@@ -1,4 +1,4 @@
-"""The server's side of a connection, seen and ended from another one."""
+"""Observe and end the server session of a connection from another connection."""
 
 from __future__ import annotations
 
@@ -17,32 +17,33 @@ if TYPE_CHECKING:
 
     from .beside import Work
 
-# CONNECTION_ID() is the connection that asks: the start of its query is the present, by the clock and in the zone
-# in which the server writes session_start.
+# CONNECTION_ID() is the connection that sends this query. The start of its query is the present, by the same clock and
+# in the same zone as session_start.
 _FIND = (
     "SELECT conn_id, session_start, query_start, info, CONNECTION_ID() FROM mo_sessions() AS s "
     "WHERE conn_id IN ({}, CONNECTION_ID())"
 )
-# Clocks of a cluster's nodes may differ by some milliseconds.
+# The clocks of the nodes of a cluster may differ by some milliseconds.
 _CLOCK_SKEW = dt.timedelta(seconds=1)
 
 
 class SessionState(Enum):
     GONE = auto()
-    RUNNING = auto()  # the statement, or it has just ended: for some seconds the server shows no difference
-    ELSEWHERE = auto()  # another statement or none: it has ended, or the server has not read it yet
+    RUNNING = auto()  # the statement runs or has just ended: the server shows both alike for some seconds
+    ELSEWHERE = auto()  # another statement or none: ours has ended, or the server has yet to read it
 
 
 class ServerSession:
     """The session of a connection that has just sent a statement.
 
-    Connection ids start again when the server restarts, so the id alone does not identify the session.
+    Connection ids are reused after a restart of the server, so the id does not suffice to identify the session.
     """
 
     def __init__(self, connection: Any, statement: str) -> None:
-        """
-        :param connection: a DBAPI connection, however wrapped.
-        :param statement: what it is about to send.
+        """Record a statement at the time when it is sent.
+
+        :param connection: a DBAPI connection, wrapped or not.
+        :param statement: the statement that it is about to send.
         """
         self.connection_id: int = driver_connection(connection).thread_id()
         self._statement = _words(statement)
@@ -54,11 +55,11 @@ class ServerSession:
         return time.monotonic() - self._sent_at
 
     def look(self, connection: Connection) -> SessionState:
-        """Return what the session does.
+        """Return the state of the session.
 
         :param connection: another connection, in AUTOCOMMIT.
         """
-        # Measured before the server looks at its clock, so that the statement seems sent no earlier than it was.
+        # Measured before the server reads its clock, so that the statement does not appear older than it is.
         age = dt.timedelta(seconds=self.age)
         rows = connection.exec_driver_sql(_FIND.format(self.connection_id)).all()
         [now] = [_time(row[2]) for row in rows if row[0] == row[4]]
@@ -72,16 +73,16 @@ class ServerSession:
         return SessionState.GONE
 
     def kill_query(self, connection: Connection) -> None:
-        """End the statement, if it runs, and leave the connection alive."""
+        """End the statement, if it is running, but not the connection."""
         connection.exec_driver_sql(f"KILL QUERY {self.connection_id}")
 
     def end(self, engine: Engine, work: Work, seconds: float) -> bool:
-        """End the connection on the server; return whether it was seen to be gone.
+        """End the connection on the server. Return whether it was observed to have ended.
 
-        The answer to KILL does not suffice: a proxy answers OK to any id, and a node of a cluster knows only its own
-        connections, so that KILL is sent again, on another connection, until the session is gone.
+        The response to KILL does not suffice: a proxy returns OK for any id, and a node of a cluster knows only its own
+        connections. KILL is therefore repeated, each time on another connection, until the session no longer exists.
 
-        :param engine: an engine with connections of its own.
+        :param engine: an engine whose connections are not used for anything else.
         """
         pause = 0.05
         until = time.monotonic() + seconds
@@ -101,13 +102,13 @@ class ServerSession:
         try:
             connection.exec_driver_sql(f"KILL {self.connection_id}")
         except exc.DBAPIError:
-            # Gone since, or on a node that another connection may lead to.
+            # It has ended in the meantime, or is on a node that only another connection may reach.
             connection.invalidate()
             raise
 
 
 def _words(statement: str) -> str:
-    # In a text for the driver's paramstyle, a % is doubled.
+    # A % is doubled in a statement for the driver's paramstyle.
     return " ".join(statement.replace("%%", "%").split())
 
 

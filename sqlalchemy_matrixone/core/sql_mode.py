@@ -1,9 +1,9 @@
 """Keep ``NO_BACKSLASH_ESCAPES`` out of the sql_mode of every connection.
 
-The drivers and this package write values into statements with backslashes as escapes, and MatrixOne reads them so. From
-4.2 on it goes by this mode, but does not set the flag that would tell the drivers: a value with a backslash and a quote
-could then end its literal and become SQL. So the mode is taken out when a connection is made, in the statement that
-sets autocommit, and no SET of sql_mode that follows can bring it back.
+The drivers and this package escape values in statements with backslashes, and MatrixOne reads them that way. From 4.2
+on it respects this mode, but does not set the flag that would inform the drivers. A value with a backslash and a quote
+could then end its literal and become SQL. The mode is therefore removed when a connection is opened, in the statement
+that sets autocommit, and no later SET of sql_mode can enable it again.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .release import NEWEST, Feature, parse_greeting
 WITHOUT_MODE = (
     "@@session.sql_mode = TRIM(BOTH ',' FROM REPLACE(CONCAT(',', @@sql_mode, ','), ',NO_BACKSLASH_ESCAPES,', ','))"
 )
-"""An assignment of SET that takes the mode out, if it is there."""
+"""An assignment for SET that removes the mode, if it is enabled."""
 
 _WITHOUT_MODE = WITHOUT_MODE.encode()
 _NAME = b"sql_mode"
@@ -34,16 +34,16 @@ _HIDDEN = re.compile(rb"\bset\b[^;]*\bsql_mode\b", re.I)
 
 
 class Refusal(Enum):
-    NAMED = auto()  # the text sets the mode
+    NAMED = auto()  # the statement sets the mode
     HIDDEN = auto()  # sql_mode is set among other statements, or in a comment that is executed
-    UNKNOWN = auto()  # sql_mode is set to something that the text does not show, and the text cannot be changed
+    UNKNOWN = auto()  # sql_mode is set to a value that the statement does not show, and the statement cannot be changed
 
 
 class ModeChange(NamedTuple):
-    """What a statement does to sql_mode, if it may bring the mode in.
+    """What a statement that may enable the mode does to sql_mode.
 
-    :ivar refusal: why it is not sent.
-    :ivar sent_as: what is sent instead: the same, with the mode taken out at the end.
+    :ivar refusal: why the statement is not sent.
+    :ivar sent_as: the statement to send instead: the same one, which removes the mode at its end.
     """
 
     refusal: Refusal | None = None
@@ -51,7 +51,7 @@ class ModeChange(NamedTuple):
 
 
 def read_set(code: bytes) -> ModeChange | None:
-    """Return what a SET, without its comments, does to sql_mode; None if it cannot bring the mode in."""
+    """Return what a SET, without its comments, does to sql_mode; None if it cannot enable the mode."""
     if _NAME not in code.lower() or code.endswith(_WITHOUT_MODE):
         return None
     masked = _LITERAL.sub(_what_matters, code)
@@ -73,19 +73,19 @@ def _what_matters(literal: re.Match[bytes]) -> bytes:
 
 
 def read_several(code: bytes) -> ModeChange | None:
-    """Return the same of a text that cannot be read as one statement, without its literals."""
+    """Return what a text, without its literals, does to sql_mode if it cannot be read as a single statement."""
     return ModeChange(Refusal.HIDDEN) if _HIDDEN.search(code) else None
 
 
 def goes_by_mode(greeting: str | None) -> bool:
-    """Return whether a server goes by the mode; also if it does not tell its release."""
+    """Return whether a server respects the mode. True if it does not report its release."""
     return Feature.NO_BACKSLASH_ESCAPES.in_release(parse_greeting(greeting) or NEWEST)
 
 
 def without_mode(change: ModeChange, greeting: str | None, sql: bytes | str) -> bytes | str:
-    """Return what to send for a statement that may bring the mode in.
+    """Return what to send for a statement that may enable the mode.
 
-    :raises MatrixOneInvalidRequestError: if the text sets the mode, or may do so.
+    :raises MatrixOneInvalidRequestError: if the statement sets the mode, or may set it.
     """
     if not goes_by_mode(greeting):
         return sql
@@ -95,16 +95,16 @@ def without_mode(change: ModeChange, greeting: str | None, sql: bytes | str) -> 
 
 
 def refuse_mode(change: ModeChange, greeting: str | None) -> None:
-    """Check a statement that is sent as it is.
+    """Check a statement that is sent unchanged.
 
-    :raises MatrixOneInvalidRequestError: if the text sets the mode, or may do so.
+    :raises MatrixOneInvalidRequestError: if the statement sets the mode, or may set it.
     """
     if goes_by_mode(greeting):
         raise MatrixOneInvalidRequestError(_MESSAGES[change.refusal or Refusal.UNKNOWN])
 
 
 def set_autocommit(autocommit: bool | None, greeting: str | None) -> str:
-    """Return the statement with which a connection begins; empty if there is nothing to set.
+    """Return the first statement of a connection; empty if there is nothing to set.
 
     :param autocommit: what to set; None for the server's default.
     """
@@ -115,20 +115,20 @@ def set_autocommit(autocommit: bool | None, greeting: str | None) -> str:
 
 
 _REASON = (
-    "MatrixOne would read the values of all later statements in another way than the driver writes them, so that a "
+    "MatrixOne would read the values of all later statements differently from how the driver writes them, so that a "
     "value with a backslash and a quote could become SQL."
 )
 _MESSAGES = {
     Refusal.NAMED: (
         f"SET was not sent: with sql_mode NO_BACKSLASH_ESCAPES {_REASON} Leave it out: bound values with backslashes "
-        "arrive as they are without it."
+        "arrive unchanged without it."
     ),
     Refusal.HIDDEN: (
         "The statement was not sent: it sets sql_mode among other statements or in a comment. If that included "
         f"NO_BACKSLASH_ESCAPES, {_REASON} Send the SET by itself."
     ),
     Refusal.UNKNOWN: (
-        "SET was not sent: on a connection that was made by a creator= of yours, sql_mode can only be set to a text. "
+        "SET was not sent: on a connection created by your own creator=, sql_mode can only be set to a string literal. "
         f"If its value included NO_BACKSLASH_ESCAPES, {_REASON}"
     ),
 }

@@ -1,8 +1,8 @@
-"""Tell from the text of a statement what it does to a transaction.
+"""Determine from the text of a statement what it does to a transaction.
 
 The text is read as the server reads it: the content of literals, quoted names and comments does not count, except
-for ``/*! … */``, whose content the server executes. Several statements in one text are possible, because the server
-accepts them from every client. Whatever cannot be read with certainty is :attr:`Event.OPAQUE`, the worst case.
+for ``/*! … */``, whose content the server executes. One text may contain several statements, because the server
+accepts them from every client. Anything that cannot be read with certainty is :attr:`Event.OPAQUE`, the worst case.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ class Event(Enum):
     """What a statement does to the transaction of its connection."""
 
     NOTHING = auto()
-    """Is not part of a transaction: a ping."""
+    """Does not take part in a transaction: a ping."""
     READ = auto()
     WRITE = auto()
     """Changes rows or takes locks; changes nothing if the server refuses it."""
     CHANGE = auto()
     """Changes more than rows, or may be half done if it fails: DDL, LOAD DATA, anything unknown."""
     COPY = auto()
-    """Clones, branches or merges tables: a change of which later clones need to know nothing."""
+    """Clones, branches or merges tables: a change that does not affect later clones."""
     BEGIN = auto()
     """Commits the open transaction and begins another."""
     COMMIT = auto()
@@ -48,10 +48,10 @@ class Event(Enum):
 class Sent(NamedTuple):
     """A statement, as far as a transaction is concerned.
 
-    :ivar savepoint: the name of the savepoint that the statement is about.
+    :ivar savepoint: the name of the savepoint that the statement sets or releases.
     :ivar sets_autocommit: whether the statement may change autocommit.
     :ivar autocommit: the value that it sets; None if the text does not show it.
-    :ivar mode_change: what it does to sql_mode, if it may bring a mode in that no connection may have.
+    :ivar mode_change: what it does to sql_mode, if it may enable the mode that no connection may have.
     """
 
     event: Event
@@ -72,13 +72,13 @@ _LITERAL = rb"""'[^'\\]*+(?:(?:\\.|'')[^'\\]*+)*+'|"[^"\\]*+"|`[^`]*+`"""
 _COMMENT = rb"/\*(?!!)(?:[^*]|\*(?!/))*+\*/|(?:--(?=[ \t\r\n]|\Z)|//|\#)[^\n]*+"
 _BLANK = rb"(?:\s|" + _COMMENT + rb")"
 _LITERALS_AND_COMMENTS = re.compile(_LITERAL + rb"|" + _COMMENT, re.S)
-# Left over after these were taken out: an open quote, a text in dollar signs.
+# What remains after removing these if the text is unreadable: an open quote, a text in dollar signs.
 _UNREADABLE = re.compile(rb"""['"`$]|/\*""")
-# One statement that can be read as a whole. Fast: nothing is kept of its parts, and nothing tried twice.
+# One statement that can be read as a whole. It is fast, because it captures no groups and does not backtrack.
 _SINGLE = re.compile(rb"""(?:[^'"`;$/\-\#]++|""" + _LITERAL + rb"|" + _COMMENT + rb"|-|/(?!\*))*+[;\s]*+\Z", re.S)
 _FIRST_WORD = re.compile(rb"(?:[\s(;]|" + _COMMENT + rb")*+(\w+)", re.S)
 
-# What a statement has that begins like a read and writes or locks.
+# Words in a statement that begins like a read, but writes or locks.
 _WRITES = re.compile(
     rb"\b(?:for\s+(?:update|share)|lock\s+in\s+share|into|insert|update|delete|replace\s+into|nextval|setval)\b", re.I
 )
@@ -100,12 +100,12 @@ _AUTOCOMMIT = re.compile(
 _OTHER_VARIABLES = frozenset((b"@", b"global", b"@@global.", b"persist", b"@@persist."))
 _VALUES = {b"1": True, b"on": True, b"true": True, b"0": False, b"off": False, b"false": False}
 
-# COMMIT, SET AUTOCOMMIT = 0. Longer ones have values in them and do not come again.
+# Such as COMMIT and SET AUTOCOMMIT = 0. Longer statements contain values and are rarely repeated.
 LONGEST_CACHED = 40
 
 
 def read_long_statement(text: bytes) -> Sent:
-    """Tell what a statement does to a transaction."""
+    """Return what a statement does to a transaction."""
     if b"/*!" in text:
         return _opaque(_LITERALS_AND_COMMENTS.sub(b" ", text))
     if b";" in text and not _SINGLE.match(text):
@@ -124,7 +124,7 @@ def _read_several(text: bytes) -> Sent:
     code = _LITERALS_AND_COMMENTS.sub(b" ", text)
     if _UNREADABLE.search(code):
         return _opaque(code)
-    # Nobody knows which of them were carried out if one fails.
+    # If one of them fails, it is unknown which of the others were executed.
     reads = all(read_long_statement(each) is READ for each in code.split(b";") if each.strip())
     return READ if reads else _opaque(code)
 
@@ -195,7 +195,8 @@ def _read_autocommit(code: bytes) -> Sent:
     return Sent(Event.SET, sets_autocommit=True, autocommit=value)
 
 
-# What a statement does that begins with a word, or what tells it by a second look. Any other word is a CHANGE.
+# The effect of a statement by its first word, or a function that determines it from the text. Any other word is a
+# CHANGE.
 _WORDS: dict[bytes, Sent | Callable[[bytes], Sent]] = {
     **dict.fromkeys(b"SHOW DESCRIBE DESC".split(), READ),
     **dict.fromkeys(b"SELECT VALUES".split(), _read_select),
@@ -211,7 +212,7 @@ _WORDS: dict[bytes, Sent | Callable[[bytes], Sent]] = {
     b"ROLLBACK": _read_rollback,
     b"SET": _read_set,
 }
-# Those of the statements that SQLAlchemy compiles; to be found fast.
+# The beginnings of the statements that SQLAlchemy compiles, for a fast lookup.
 _USUAL_BEGINNINGS = {word + b" ": _WORDS[word] for word in b"SELECT INSERT UPDATE DELETE".split()}
 
 

@@ -1,11 +1,11 @@
 """The only place that uses the private API of SQLAlchemy.
 
-SQLAlchemy may rename internals in any minor release. Each use of one is a function or class here that names its
-purpose, and reads attributes without a default: after a rename it raises an error, so that no check is switched off
-unnoticed. ``tests/unit/test_sqlalchemy_internals.py`` checks the effect of each of them.
+SQLAlchemy may rename internals in any minor release. Each use of one is a function or class here that is named after
+its purpose. It reads attributes without a default, so that a rename raises an error and cannot silently disable a
+check. ``tests/unit/test_sqlalchemy_internals.py`` checks the effect of each of them.
 
-Members of the MySQL dialect that its subclasses are expected to override, such as ``_detect_casing``, are used where
-they belong.
+Members of the MySQL dialect that its subclasses are expected to override, such as ``_detect_casing``, are not listed
+here, but overridden in the dialect.
 """
 
 from __future__ import annotations
@@ -52,14 +52,14 @@ _A = TypeVar("_A", bound=Alias)
 _U = TypeVar("_U", bound=CompoundSelect[Any])
 
 Execute = Callable[[Any], CursorResult[Any]]
-"""Sends a construct on the connection that another one is executed on."""
+"""Sends a construct on the connection on which another one is being executed."""
 
 
 # -- constructs
 
 
 class ConnectionAware(ClauseElement):
-    """Mixin of constructs that ask their connection for what they need before they are compiled and sent."""
+    """Mixin of constructs that query their connection for what they need before they are compiled and sent."""
 
     def execute_on(self, connection: Connection, options: Mapping[str, Any], execute: Execute) -> CursorResult[Any]:
         """Execute the construct.
@@ -84,7 +84,7 @@ class ConnectionAware(ClauseElement):
 
 
 class ConnectionAwareDDL(ConnectionAware, ExecutableDDLElement):
-    """DDL element that asks its connection for what it needs."""
+    """DDL element that queries its connection for what it needs."""
 
 
 def in_cache_key(*clauses: str, strings: Iterable[str] = (), extends: type[Any] | None = None) -> Callable[[_C], _C]:
@@ -112,25 +112,25 @@ class CachedStatementOption(HasCacheKey, ORMOption):
 
 
 def options_of(statement: Any) -> tuple[ExecutableOption, ...]:
-    """Return the options of a statement, in the order in which they were given; none of what has no options."""
-    # By its type: SQLAlchemy's test suite compiles a stand-in that answers to every attribute.
+    """Return the options of a statement, in the order in which they were given; empty if it cannot have options."""
+    # Checked by its type, because SQLAlchemy's test suite compiles a mock that has every attribute.
     if not issubclass(type(statement), Executable):
         return ()
     return cast("Executable", statement)._with_options
 
 
 def new_alias(cls: type[_A], element: FromClause, name: str | None) -> _A:
-    """Make an alias of a subclass of Alias. Without a name, the compiler generates one."""
+    """Create an alias of a subclass of Alias. Without a name, the compiler generates one."""
     return cls._construct(element, name=name)
 
 
 def union_all_as(cls: type[_U], *selects: Select[Any]) -> _U:
-    """Make a UNION ALL of a subclass of CompoundSelect."""
+    """Create a UNION ALL of a subclass of CompoundSelect."""
     return cls(_CompoundSelectKeyword.UNION_ALL, *selects)
 
 
 def with_selects(union: _U, other: CompoundSelect[Any]) -> _U:
-    """Return a copy of a UNION, with its order and limit, of the SELECTs of another one."""
+    """Return a copy of a UNION that has its order and limit, but the SELECTs of another UNION."""
     copy = union._generate()
     copy.selects = other.selects
     return copy
@@ -155,7 +155,7 @@ def lock_of(statement: GenerativeSelect) -> ForUpdateArg | None:
 
 
 def asks_for_generated_key(statement: dml.Insert) -> bool:
-    """Return whether an INSERT of one row leaves it to the dialect how the key of the row is fetched."""
+    """Return whether an INSERT of one row lets the dialect choose how to fetch the generated key."""
     return not (
         statement._inline
         or statement._returning
@@ -171,7 +171,7 @@ def is_upsert(statement: Any) -> bool:
 
 
 def defaults_to_return(statement: dml.Insert) -> tuple[Any, ...] | None:
-    """Return the columns that return_defaults() fetches after an INSERT; None without return_defaults()."""
+    """Return the columns that return_defaults() fetches after an INSERT; None if return_defaults() was not called."""
     if not statement._return_defaults:
         return None
     return tuple(statement._return_defaults_columns or statement.table.c)
@@ -191,19 +191,19 @@ def returning_defaults(statement: dml.Insert, columns: tuple[Any, ...]) -> dml.I
 
 
 def variants_of(type_: TypeEngine[Any]) -> Mapping[str, TypeEngine[Any]]:
-    """Return the types that ``with_variant()`` gave a type, by the name of their dialect."""
+    """Return the types that were added to a type by ``with_variant()``, by the name of their dialect."""
     return type_._variant_mapping
 
 
 def affinity_of(type_: TypeEngine[Any]) -> type[TypeEngine[Any]]:
-    """Return the generic type, such as Boolean, that a type belongs to; of a TypeDecorator, that of its ``impl``."""
+    """Return the generic type, such as Boolean, that a type belongs to; for a TypeDecorator, that of its ``impl``."""
     affinity = type_._type_affinity
     assert affinity is not None
     return affinity
 
 
 def reflected_default(column: Column[Any]) -> str | None:
-    """Return the SQL of a server default that was reflected; None of one that was declared."""
+    """Return the SQL of a server default that was reflected; None for one that was declared."""
     default: Any = column.server_default
     if default is None or not default.reflected or not isinstance(default.arg, TextClause):
         return None
@@ -214,10 +214,10 @@ def reflected_default(column: Column[Any]) -> str | None:
 
 
 class IsolationLevelHook(MySQLDialect):
-    """Part of a dialect that is asked about an isolation level before SQLAlchemy looks for it among those it knows."""
+    """Part of a dialect that checks an isolation level before SQLAlchemy compares it with the supported levels."""
 
     def check_isolation_level(self, level: str) -> None:
-        """Check a level, in upper case and with spaces, and raise an error that says more than SQLAlchemy's own."""
+        """Check a level, in upper case and with spaces. Raise an error that explains more than SQLAlchemy's own."""
 
     def _assert_and_set_isolation_level(self, dbapi_conn: Any, level: Any) -> None:
         self.check_isolation_level(level.replace("_", " ").upper())
@@ -233,10 +233,10 @@ def percent_sign(preparer: IdentifierPreparer) -> str:
 
 
 class StatementHooks(MySQLCompiler_mysqldb):
-    """Part of a statement compiler: gives names to the hooks that SQLAlchemy has for subclasses of its own."""
+    """Part of a statement compiler that gives public names to SQLAlchemy's hooks for subclasses."""
 
     def applicable_prefixes(self, prefixes: Iterable[tuple[Any, str]]) -> Iterable[tuple[Any, str]]:
-        """Return the prefixes of a statement, each with the dialect that it is meant for."""
+        """Return the prefixes of a statement, each with the dialect that it applies to."""
         return prefixes
 
     def render_values(self, rows: Iterable[Any], **kw: Any) -> str:
@@ -253,51 +253,51 @@ class StatementHooks(MySQLCompiler_mysqldb):
 
 
 def generated_alias(compiler: SQLCompiler, name: Any) -> str:
-    """Return the name of an alias that the compiler itself gives a table, such as that of a namesake."""
+    """Return the name of an alias that the compiler generates for a table, such as one to disambiguate equal names."""
     return compiler._truncated_identifier("alias", name)
 
 
 def enclosing_froms(compiler: SQLCompiler) -> Iterator[FromClause]:
-    """Yield what the SELECTs around the one that is being compiled select from."""
+    """Yield the FROM elements of the SELECTs that enclose the one being compiled."""
     return (source for level in compiler.stack[:-1] for source in level["asfrom_froms"])
 
 
 def add_result_column(compiler: SQLCompiler, name: str, objects: tuple[Any, ...], type_: TypeEngine[Any]) -> None:
-    """Tell the compiler of a column of the result, in their order.
+    """Register a column of the result with the compiler. Call this for all columns in their order.
 
-    :param objects: what else the column of a row is found by, besides its name.
+    :param objects: the keys, besides its name, by which the column is found in a row.
     """
     compiler._add_to_result_map(name, name, objects, type_)
 
 
 def execute_scalar(context: DefaultExecutionContext, statement: str, type_: TypeEngine[Any] | None) -> Any:
-    """Execute a statement on the cursor of another one that is about to be sent, and return its value."""
+    """Execute a statement on the cursor of another statement that is about to be sent, and return its value."""
     return context._execute_scalar(statement, type_)
 
 
 def values_of(context: DefaultExecutionContext) -> Iterator[Mapping[str, Any]]:
-    """Yield each set of values of a statement that is about to be sent, those that are rendered into it included."""
+    """Yield each parameter set of a statement that is about to be sent, including values rendered into its text."""
     compiled = cast("SQLCompiler", context.compiled)
     for sent in context.compiled_parameters:
         yield compiled.construct_params(sent, extracted_parameters=context.extracted_parameters, _check=False)
 
 
 def forget(dialect: Dialect, *names: str) -> None:
-    """Have a dialect work out memoized attributes again. It may have done so before it knew the server."""
+    """Reset memoized attributes of a dialect, which may have been computed before it was connected to the server."""
     for name in names:
         util.memoized_property.reset(dialect, name)
 
 
 def without_rows(result: CursorResult[Any]) -> CursorResult[Any]:
-    """Return a result that has no rows, as DDL has it, of a statement whose rows are read."""
+    """Return a result without rows, like that of DDL, for a statement whose rows have been read."""
     return CursorResult(result.context, _NO_CURSOR_DML, None)
 
 
-# -- what the ORM has compiled a SELECT to
+# -- SELECTs as compiled by the ORM
 
 
 class LoaderOption(NamedTuple):
-    """An option such as ``selectinload()``: its strategy, and the path of entities and relationships that it is for."""
+    """An option such as ``selectinload()``: its strategy, and the path of entities and relationships it applies to."""
 
     strategy: tuple[Any, ...]
     path: tuple[Any, ...]
@@ -311,34 +311,34 @@ class LoadedColumns(NamedTuple):
 
 
 class CompiledSelect:
-    """What the ORM has compiled a SELECT to."""
+    """A SELECT as compiled by the ORM."""
 
     def __init__(self, state: _ORMCompileState) -> None:
         self._state: Any = state
 
     @classmethod
     def of(cls, compile_state: Any) -> Self | None:
-        """Return None for what is no SELECT of the ORM."""
+        """Wrap a compile state; return None if it is not that of an ORM SELECT."""
         return cls(compile_state) if isinstance(compile_state, _ORMCompileState) else None
 
     @property
     def statement(self) -> Any:
-        """The Select or FromStatement."""
+        """Return the Select or FromStatement."""
         return self._state.select_statement
 
     @property
     def final_froms(self) -> list[Any]:
-        """What the statement that is sent selects from."""
+        """Return the FROM elements of the statement that is sent."""
         return list(self._state.statement.get_final_froms())
 
     @property
     def entities(self) -> list[Any]:
-        """The mapped entities among what is selected, each with ``mapper`` and ``selectable``."""
+        """Return the mapped entities that are selected, each with ``mapper`` and ``selectable``."""
         return [entity for entity in self._state._entities if isinstance(entity, _MapperEntity)]
 
     @property
     def loaded_for(self) -> tuple[Any, ...]:
-        """The path that leads from the first SELECT to this one, which ``selectinload()`` or the like has made."""
+        """Return the path from the first SELECT to this one, if an option such as ``selectinload()`` created it."""
         path: tuple[Any, ...] = self._state.current_path.path
         return path
 
@@ -352,33 +352,33 @@ class CompiledSelect:
 
     @property
     def loaded_columns(self) -> list[LoadedColumns]:
-        """The columns of each entity that is loaded, joined eager loads included."""
+        """Return the columns of each entity that is loaded, including joined eager loads."""
         found = [
             LoadedColumns(key[1], list(setups.values()))
             for key, setups in self._state.attributes.items()
             if key[0] == "memoized_setups"
         ]
         if isinstance(self.statement, Select) and self.entities and not found:
-            # Each entity has one. This key is a string, so that a rename would raise no error by itself.
+            # Each entity has this key. It is a string, so a rename would not raise an error by itself.
             raise NotImplementedError(f"SQLAlchemy {sqlalchemy.__version__} keeps what a SELECT loads elsewhere")
         return found
 
     @property
     def eager_joins(self) -> list[FromClause]:
-        """What the FROM clause becomes with the tables of joined eager loads."""
+        """Return the FROM elements extended by the tables of joined eager loads."""
         return list(self._state.eager_joins.values())
 
 
 def load_detached(entity: Any) -> None:
-    """Have the objects of a mapped entity of a :class:`CompiledSelect` loaded into no Session.
+    """Load the objects of a mapped entity of a :class:`CompiledSelect` without attaching them to a Session.
 
-    Only the compiled form is changed, which the statement cache keeps.
+    Only the compiled form, which the statement cache keeps, is changed.
     """
     entity.__class__ = _DetachedEntity
 
 
 class _NoSession:
-    """Stand-in for the Session where objects are made: they are kept here, and belong to no Session."""
+    """Stand-in for the Session while objects are created: it holds them, and they do not belong to any Session."""
 
     hash_key = None
     dispatch = SimpleNamespace(loaded_as_persistent=None)
@@ -392,7 +392,7 @@ class _NoSession:
 
 
 class _DetachedContext:
-    """The context of an execution with a stand-in for its Session. All else is the context's own."""
+    """An execution context with a stand-in for its Session. Everything else is delegated to the original context."""
 
     session: _NoSession
 
@@ -411,7 +411,8 @@ class _DetachedEntity(_MapperEntity):
 
     def row_processor(self, context: Any, result: Any) -> Any:
         _pass_values_to_loaders(context, result.context)
-        # The processors keep the context: those of joined eager loaders, and of subclasses, made at their first row.
+        # The processors keep a reference to the context. This includes those of joined eager loaders, and those of
+        # subclasses, which are created at their first row.
         return super().row_processor(_DetachedContext(context), result)  # type: ignore[no-untyped-call]
 
 
@@ -425,15 +426,15 @@ _VALUES = "matrixone_values_for_loaders"
 class PassedToLoaders:
     """Mixin of types whose bound values reach the SELECTs that loader options such as ``selectinload()`` send.
 
-    SQLAlchemy makes these of the entities in the compiled form, which is that of the first statement of its shape, and
-    so are their bound values. The others of that shape differ in them.
+    SQLAlchemy builds these SELECTs from the entities in the cached compiled form. That form, including its bound
+    values, comes from the first statement with the same cache key. Later statements with that key have other values.
     """
 
 
 def _pass_values_to_loaders(context: Any, execution: DefaultExecutionContext) -> None:
-    """Keep the values that a SELECT was executed with for those that are sent for its loader options."""
+    """Store the values with which a SELECT is executed, for the SELECTs that its loader options send."""
     if not (extracted := execution.extracted_parameters):
-        return  # it was compiled for this execution, so that the values are its own
+        return  # it was compiled for this execution, so it already has the right values
     top: Any = context._get_top_level_context()
     key = cast("SQLCompiler", execution.compiled).cache_key
     assert key is not None
@@ -448,7 +449,7 @@ def _pass_values_to_loaders(context: Any, execution: DefaultExecutionContext) ->
 
 
 class ExecutionHooks(MySQLExecutionContext):
-    """Part of an execution context: gives the SELECTs of loader options the values of the one that they are for."""
+    """Part of an execution context that passes the values of a SELECT to the SELECTs of its loader options."""
 
     @classmethod
     def _init_compiled(
@@ -487,30 +488,30 @@ class ExecutionHooks(MySQLExecutionContext):
 
 
 def new_identity_map(session: Session) -> IdentityMap:
-    """Return an empty identity map of the kind that the Session has."""
+    """Return an empty identity map of the same class as that of the Session."""
     return type(session.identity_map)()
 
 
 def replace_identity_map(session: Session, identity_map: IdentityMap) -> None:
-    """Give a Session other objects; see :func:`attach` and :func:`detach` for what these then belong to."""
+    """Replace the identity map of a Session. See :func:`attach` and :func:`detach` for the Session of its objects."""
     session.identity_map = identity_map
 
 
 def detach(identity_map: IdentityMap, session: Session) -> None:
-    """Detach the objects of an identity map from a Session, with the events that tell of it.
+    """Detach the objects of an identity map from a Session, and fire the corresponding events.
 
-    Not ``Session.expunge()``, which cascades to objects that are not in the map.
+    ``Session.expunge()`` would not do, because it cascades to objects that are not in the map.
     """
     InstanceState._detach_states(identity_map.all_states(), session)
 
 
 def attach(identity_map: IdentityMap, session: Session | None) -> None:
-    """Have the objects of an identity map belong to a Session or, for a while, to none; without events."""
+    """Attach the objects of an identity map to a Session or, temporarily, to none, without firing events."""
     for state in identity_map.all_states():
         state.session_id = None if session is None else session.hash_key
 
 
 def is_in_begin_block(target: Session | scoped_session[Any] | Connection) -> bool:
-    """Return whether ``with target.begin():`` is around us, in which SQLAlchemy allows nothing after a commit()."""
+    """Return whether ``with target.begin():`` is active, in which SQLAlchemy allows nothing after a commit()."""
     transactional: Any = target() if isinstance(target, scoped_session) else target
     return transactional._trans_context_manager is not None

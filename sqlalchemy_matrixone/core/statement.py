@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 
 class ServerStatement:
-    """A statement that says by itself how it is sent; the dialect asks it."""
+    """A statement that defines how it is sent. The dialect calls it for that."""
 
     def sending(self, dialect: MatrixOneServer, context: Any) -> AbstractContextManager[None]:
-        """What goes around the sending of it."""
+        """Return a context for the time during which the statement is sent."""
         raise NotImplementedError
 
 
 class TranslatesErrors(ConnectionAware):
-    """Mixin of constructs whose errors of the server are raised as ours."""
+    """Mixin of constructs that raise server errors as errors of this package."""
 
     __visit_name__: str
     error: ClassVar[type[RecoveryError]]
@@ -41,7 +41,7 @@ class TranslatesErrors(ConnectionAware):
 
     @property
     def operation(self) -> str:
-        """What it does, for messages: ``create snapshot 's'``."""
+        """Return a description of the statement for messages, such as ``create snapshot 's'``."""
         words = self.__visit_name__.replace("_", " ")
         name = getattr(self, "name", None)
         return words if name is None else f"{words} {name!r}"
@@ -52,29 +52,29 @@ class TranslatesErrors(ConnectionAware):
 
 
 class MatrixOneDDL(ServerStatement, TranslatesErrors, ConnectionAwareDDL):
-    """An executable DDL element of MatrixOne's own."""
+    """An executable DDL element that is specific to MatrixOne."""
 
     name: str
 
-    #: The release to compile for where the dialect does not know it: on a plain ``mysql`` dialect.
+    #: The release to compile for if the dialect does not know it, as with a plain ``mysql`` dialect.
     release: Release | None = None
 
     def __str__(self) -> str:
-        """The SQL for the newest release; for what a connection alone knows, a word in angle brackets."""
-        # Under another paramstyle than the driver's, a % is not doubled.
+        """Return the SQL for the newest release, with placeholders in angle brackets for facts of the connection."""
+        # With a paramstyle other than the driver's, a % is not doubled.
         dialect_class: Any = URL.create("matrixone+pymysql").get_dialect()
         dialect = dialect_class(paramstyle="named")
         return str(self.compile(dialect=dialect, compile_kwargs={"to_read": True}))
 
     def tables(self) -> Iterator[Table]:
-        """The Tables that it was given, by which a Session with several engines finds its own."""
+        """Yield the Tables that it was given, by which a Session with several engines chooses the engine."""
         return iter(())
 
     def get_children(self, **kw: Any) -> Iterator[Table]:
         return self.tables()
 
     def copy_with(self, **attributes: Any) -> Self:
-        """A copy with some attributes set."""
+        """Return a copy with some attributes set."""
         copy = self.__class__.__new__(self.__class__)
         copy.__dict__.update(self.__dict__, **attributes)
         return copy

@@ -104,7 +104,7 @@ def test_restore_that_would_drop_tables_named_like_those_of_the_server_is_refuse
 ) -> None:
     create(admin, "demo_index_x", "orders")
     recovery.create_snapshot("sc_snap", database=DATABASE)
-    with pytest.raises(RestoreError, match=r"takes sc_names\.demo_index_x for tables of its own") as refused:
+    with pytest.raises(RestoreError, match=r"mistakes sc_names\.demo_index_x for internal tables") as refused:
         recovery.restore_snapshot("sc_snap", database=DATABASE)
     assert refused.value.reason is Reason.UNSUPPORTED
     assert ids(admin, "demo_index_x") == [1]
@@ -118,7 +118,7 @@ def test_clone_that_would_lack_tables_named_like_those_of_the_server_is_refused(
     create(admin, "demo_tmp_x", "orders")
     with (
         server.engine(server.url(database=DATABASE)).connect() as connection,
-        pytest.raises(BranchError, match=r"takes sc_names\.demo_tmp_x for tables of its own"),
+        pytest.raises(BranchError, match=r"mistakes sc_names\.demo_tmp_x for internal tables"),
     ):
         connection.execute(CloneDatabase("sc_names_copy", DATABASE))
 
