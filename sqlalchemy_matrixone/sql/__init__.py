@@ -1,1 +1,1 @@
-"""The compilers, composed of the parts that the features have."""
+"""The compilers, each composed of the parts that the features provide."""

@@ -1,4 +1,4 @@
-"""SELECT, INSERT, UPDATE and DELETE in MatrixOne's words, where they differ from MySQL's."""
+"""Compile SELECT, INSERT, UPDATE and DELETE for MatrixOne, if they differ from MySQL."""
 
 from __future__ import annotations
 
@@ -42,16 +42,16 @@ _SINGLE_UNITS = frozenset(
 
 
 class MatrixOneCompiler(AsOfCompiler, DiffCompiler, StatementHooks):
-    """MySQL's statements, in what of its grammar MatrixOne's release has."""
+    """Compile MySQL statements within the grammar of the MatrixOne release."""
 
     def for_update_clause(self, select: selectable.GenerativeSelect, **kw: Any) -> str:
-        """``FOR UPDATE`` and ``FOR SHARE``.
+        """Render ``FOR UPDATE`` and ``FOR SHARE``.
 
-        Before 4.2 there is no shared lock: the exclusive one stands in for it, which keeps out more than
-        was asked. OF is left out for the same reason. NOWAIT and SKIP LOCKED would change what a program
-        does if they were.
+        Before 4.2 there is no shared lock. The exclusive lock replaces it, which is stricter than requested. OF is
+        omitted, which also locks more than requested. NOWAIT and SKIP LOCKED cannot be omitted in the same way, since
+        that would change the behavior of a program.
 
-        :raises sqlalchemy.exc.CompileError: with NOWAIT or SKIP LOCKED, which no release has; with SKIP LOCKED not
+        :raises sqlalchemy.exc.CompileError: with NOWAIT or SKIP LOCKED, which no release has. SKIP LOCKED is accepted
             if the engine has ``skip_locked="wait"``.
         """
         lock = lock_of(select)
@@ -66,8 +66,9 @@ class MatrixOneCompiler(AsOfCompiler, DiffCompiler, StatementHooks):
         return " FOR SHARE" if lock.read and self._supports(Feature.FOR_SHARE) else " FOR UPDATE"
 
     def visit_insert(self, insert_stmt: dml.Insert, *args: Any, **kw: Any) -> str:
-        """
-        :raises sqlalchemy.exc.CompileError: if the server would report another id than the row's.
+        """Render an INSERT.
+
+        :raises sqlalchemy.exc.CompileError: if the server would report an id other than that of the row.
         """
         insert_stmt = self._without_unreturnable_defaults(self._with_returned_key(insert_stmt))
         text = super().visit_insert(insert_stmt, *args, **kw)
@@ -77,7 +78,7 @@ class MatrixOneCompiler(AsOfCompiler, DiffCompiler, StatementHooks):
         return text
 
     def _warn_of_unique_keys(self, table: Any) -> None:
-        """Warn of UNIQUE keys by which ON DUPLICATE KEY UPDATE finds no row, if there is a primary key."""
+        """Warn about UNIQUE keys that ON DUPLICATE KEY UPDATE ignores because there is a primary key."""
         feature = Feature.UPSERT_BY_UNIQUE_KEY
         if self._supports(feature) or not isinstance(table, schema.Table) or not table.primary_key.columns:
             return
@@ -89,8 +90,9 @@ class MatrixOneCompiler(AsOfCompiler, DiffCompiler, StatementHooks):
             )
 
     def visit_last_insert_id_func(self, function: Any, **kw: Any) -> str:
-        """
-        :raises sqlalchemy.exc.CompileError: with an argument, which no release has.
+        """Render ``last_insert_id()``.
+
+        :raises sqlalchemy.exc.CompileError: with an argument, which no release supports.
         """
         if len(function.clauses):
             raise MatrixOneCompileError(
@@ -120,14 +122,14 @@ class MatrixOneCompiler(AsOfCompiler, DiffCompiler, StatementHooks):
     def _with_limit(self, statement: _Limited) -> _Limited:
         """Return a statement whose limit has the name that MySQL's compiler looks for.
 
-        Without the limit, more rows would be changed than were meant.
+        Without the limit, the statement would change more rows than intended.
         """
         limits = (statement.kwargs.get(f"{name}_limit") for name in ("matrixone", "mysql"))
         limit = next((limit for limit in limits if limit is not None), None)
         return statement if limit is None else statement.with_dialect_options(**{f"{self.dialect.name}_limit": limit})
 
     def applicable_prefixes(self, prefixes: Iterable[tuple[Any, str]]) -> list[tuple[Any, str]]:
-        """Include those for ``dialect="mysql"``, such as the ``IGNORE`` of an INSERT."""
+        """Return the prefixes, and apply those for ``dialect="mysql"`` too, such as the ``IGNORE`` of an INSERT."""
         return [(prefix, self.dialect.name if name in ("mysql", "matrixone") else name) for prefix, name in prefixes]
 
     def visit_like_op_binary(self, binary: elements.BinaryExpression[Any], operator: Any, **kw: Any) -> str:
@@ -144,9 +146,9 @@ class MatrixOneCompiler(AsOfCompiler, DiffCompiler, StatementHooks):
         return bool(binary.modifiers.get("escape")) and not self._supports(Feature.LIKE_ESCAPE)
 
     def _reescaped(self, binary: elements.BinaryExpression[Any], **kw: Any) -> str:
-        """The pattern with backslashes for its own escape character, which the server ignores.
+        """Return the pattern with backslashes in place of its escape character, which the server ignores.
 
-        A doubled escape character is set aside meanwhile, as a control character that no pattern has.
+        In the meantime, a control character that no pattern contains stands for a doubled escape character.
         """
         escape = binary.modifiers["escape"]
         pattern = self.process(binary.right, **kw)
@@ -157,15 +159,20 @@ class MatrixOneCompiler(AsOfCompiler, DiffCompiler, StatementHooks):
         return pattern
 
     def visit_extract(self, extract: elements.Extract, **kw: Any) -> str:
-        """``EXTRACT`` as the integer that its type says; of a DATETIME the server returns ``'02'``.
+        """Render ``EXTRACT`` with a cast to the integer that its type specifies.
 
-        Of two units such as ``day_hour`` it returns ``'03 04'``, which is no number.
+        For a DATETIME the server returns a string such as ``'02'``. For a pair of units such as ``day_hour`` it returns
+        ``'03 04'``, which is not a number and is not cast.
         """
         text: str = super().visit_extract(extract, **kw)  # type: ignore[no-untyped-call]
         return f"CAST({text} AS SIGNED)" if extract.field.lower() in _SINGLE_UNITS else text
 
     def visit_json_getitem_op_binary(self, binary: Any, operator: Any, **kw: Any) -> str:
-        """MySQL's, but for booleans and, before 4.2, all others: MatrixOne compares JSON with text alone."""
+        """Render access to a JSON item.
+
+        It differs from MySQL for booleans and, before 4.2, for all types, because MatrixOne compares JSON only with
+        text.
+        """
         if not self._supports(Feature.JSON_NULL):
             return self._json_item_without_null(binary, operator, **kw)
         if affinity_of(binary.type) is types.Boolean:
@@ -180,12 +187,15 @@ class MatrixOneCompiler(AsOfCompiler, DiffCompiler, StatementHooks):
         return f"JSON_EXTRACT({self.process(binary.left, **kw)}, {self.process(binary.right, **kw)})"
 
     def _json_item_without_null(self, binary: Any, operator: Any, **kw: Any) -> str:
-        """Without the NULL in CASE: the server takes it for a BOOL in GROUP BY, or refuses it there."""
+        """Render access to a JSON item without the NULL in CASE, which fails in GROUP BY.
+
+        The server takes that NULL for a BOOL there, or refuses it.
+        """
         value, affinity = self._json_item(binary, **kw), affinity_of(binary.type)
         if affinity is types.Boolean:
             return f"{value} IN ('true', '1')"
         if affinity in (types.Integer, types.Numeric, types.Float):
-            # 2.2 casts no JSON to a number.
+            # 2.2 cannot cast JSON to a number.
             source = value if self._supports(Feature.JSON_TO_NUMBER) else f"JSON_UNQUOTE({value})"
             return f"CAST({source} AS {_number(binary.type)})"
         if affinity is types.String:
@@ -195,7 +205,7 @@ class MatrixOneCompiler(AsOfCompiler, DiffCompiler, StatementHooks):
     visit_json_path_getitem_op_binary = visit_json_getitem_op_binary
 
     def render_values(self, rows: Iterable[Any], **kw: Any) -> str:
-        """``VALUES ROW(1, 2), ROW(3, 4)``"""
+        """Return VALUES in the form ``VALUES ROW(1, 2), ROW(3, 4)``."""
         return f"VALUES {', '.join(f'ROW{self.process(row, **kw)}' for row in rows)}"
 
     def visit_is_distinct_from_binary(self, binary: Any, operator: Any, **kw: Any) -> str:
@@ -215,15 +225,14 @@ class MatrixOneCompiler(AsOfCompiler, DiffCompiler, StatementHooks):
         )
 
     def visit_sequence(self, sequence: schema.Sequence, **kw: Any) -> str:
-        """``nextval``, which takes the name as a string and gives the number as one.
+        """Render ``nextval``, which takes the name as a string and returns the number as a string.
 
-        :raises sqlalchemy.exc.CompileError: for a sequence of another database, which it cannot name.
+        :raises sqlalchemy.exc.CompileError: for a sequence of another database, which ``nextval`` cannot refer to.
         """
         database = self.preparer.schema_for_object(sequence)
         if database is not None and database != self.dialect.default_schema_name:
             raise MatrixOneCompileError(
-                f"nextval() finds sequences of the connection's own database alone, and {sequence.name!r} "
-                f"is in {database!r}"
+                f"nextval() only finds sequences of the current database, and {sequence.name!r} is in {database!r}"
             )
         return f"CAST(nextval({self._text(sequence.name)}) AS SIGNED)"
 
@@ -235,20 +244,21 @@ class MatrixOneCompiler(AsOfCompiler, DiffCompiler, StatementHooks):
         return super().visit_typeclause(typeclause, type_, **kw)
 
     def returning_clause(self, stmt: Any, returning_cols: Any, *, populate_result_map: bool, **kw: Any) -> str:
-        """
-        :raises sqlalchemy.exc.CompileError: before 4.2, beside ON DUPLICATE KEY UPDATE, and for an ENUM or SET.
+        """Render RETURNING.
+
+        :raises sqlalchemy.exc.CompileError: before 4.2, together with ON DUPLICATE KEY UPDATE, and for an ENUM or SET.
         """
         Feature.RETURNING.require(self._server.server_release)
         if is_upsert(stmt):
             raise MatrixOneCompileError(
-                "MatrixOne has no RETURNING beside ON DUPLICATE KEY UPDATE: select the row after it"
+                "MatrixOne has no RETURNING with ON DUPLICATE KEY UPDATE: select the row after it"
             )
         for column in stmt.exported_columns:
             if not self._is_returned(column):
                 raise MatrixOneCompileError(
-                    f"MatrixOne returns no ENUM or SET: leave {column} out of returning() and select it"
+                    f"MatrixOne cannot return an ENUM or SET: leave {column} out of returning() and select it"
                 )
-        # The server knows the columns by their table's name alone, without its database.
+        # The server accepts only the name of the table in front of a column here, without that of the database.
         include_table = self.preparer.schema_for_object(stmt.table) is None
         return super().returning_clause(
             stmt, returning_cols, populate_result_map=populate_result_map, include_table=include_table, **kw
@@ -262,9 +272,9 @@ class MatrixOneCompiler(AsOfCompiler, DiffCompiler, StatementHooks):
         return statement
 
     def _without_unreturnable_defaults(self, statement: dml.Insert) -> dml.Insert:
-        """Leave ENUM and SET columns out of ``return_defaults()``: they are selected when they are first accessed.
+        """Leave ENUM and SET columns out of ``return_defaults()``. They are selected when they are first accessed.
 
-        If no other column is left, the primary key stands in, since naming none would mean all.
+        If no other column is left, the primary key replaces them, since an empty list would mean all columns.
         """
         columns = defaults_to_return(statement)
         if columns is None or not self._supports(Feature.RETURNING):
@@ -275,7 +285,7 @@ class MatrixOneCompiler(AsOfCompiler, DiffCompiler, StatementHooks):
         return returning_defaults(statement, returned or tuple(statement.table.primary_key))
 
     def _is_returned(self, column: Any) -> bool:
-        """Return whether RETURNING has a column, which is not so for those of an ENUM or SET."""
+        """Return whether RETURNING supports a column, which it does not for the types ENUM and SET."""
         while isinstance(column, Label):
             column = column.element
         if not isinstance(column, schema.Column):
@@ -295,7 +305,7 @@ def _number(type_: Any) -> str:
 
 
 class MatrixOneExecutionContext(ExecutionHooks):
-    """One statement on its way."""
+    """Check bound points in time, correct row counts and generated ids, and execute sequences."""
 
     def pre_exec(self) -> None:
         super().pre_exec()  # type: ignore[no-untyped-call]
@@ -303,9 +313,9 @@ class MatrixOneExecutionContext(ExecutionHooks):
 
     @property
     def rowcount(self) -> int:
-        """The number of rows, at most one if the statement is of one row by its primary key.
+        """Return the number of matched rows, at most one if the statement selects one row by its primary key.
 
-        The server also counts the rows that foreign keys change along with it, which the ORM takes for an error.
+        The server also counts rows that are changed through foreign keys, which the ORM would treat as an error.
         """
         matched: int = super().rowcount
         statement = getattr(self.compiled, "statement", None)
@@ -314,9 +324,9 @@ class MatrixOneExecutionContext(ExecutionHooks):
         return matched
 
     def get_lastrowid(self) -> int | None:  # type: ignore[override]
-        """Return the generated id of the row that was inserted; None if none was, or if that is not known.
+        """Return the generated id of the inserted row; None if no row was inserted, or if that is unknown.
 
-        The server also reports an id if ON DUPLICATE KEY UPDATE has changed a row, or IGNORE has left one out.
+        The server also reports an id if ON DUPLICATE KEY UPDATE has changed a row, or IGNORE has skipped one.
         """
         has_inserted = self.cursor.rowcount != 0
         if is_upsert(getattr(self.compiled, "statement", None)):
@@ -324,9 +334,9 @@ class MatrixOneExecutionContext(ExecutionHooks):
         return super().get_lastrowid() if has_inserted or not self.isinsert else None
 
     def _has_upsert_inserted(self, rows: int) -> bool:
-        """Return whether the row is new, as far as the server tells."""
+        """Return whether the row is new, as far as that can be determined from what the server reports."""
         if not cast("MatrixOneServer", self.dialect).supports(Feature.UPSERT_BY_UNIQUE_KEY):
-            return True  # a row with a generated key is never found
+            return True  # such a release never matches an existing row by a generated key
         return cast("MatrixOneServer", self.dialect).supports(Feature.UPSERT_COUNT) and rows == 1
 
     def fire_sequence(self, seq: schema.Sequence, type_: types.Integer) -> int:
@@ -336,7 +346,7 @@ class MatrixOneExecutionContext(ExecutionHooks):
 
 
 def _unique_keys(table: schema.Table) -> list[str]:
-    """Return the columns of each UNIQUE key beside the primary key, for a message."""
+    """Return the columns of each UNIQUE key other than the primary key, for a message."""
     keys = [item.columns for item in table.constraints if isinstance(item, schema.UniqueConstraint)]
     keys += [index.columns for index in table.indexes if index.unique]
     return sorted(f"({', '.join(column.name for column in key)})" for key in keys)
@@ -347,7 +357,7 @@ def _has_fulltext_index(table: Any) -> bool:
 
 
 def _is_of_one_row(statement: dml.Update | dml.Delete) -> bool:
-    """Return whether WHERE compares columns of the table with values by ``=``, all of its primary key among them."""
+    """Return whether WHERE only compares columns of the table with values by ``=``, including its whole primary key."""
     table, criterion = statement.table, statement.whereclause
     if not isinstance(table, schema.Table) or criterion is None:
         return False

@@ -1,4 +1,4 @@
-"""The DDL compiler, out of the parts that each feature has, and its use on plain MySQL dialects."""
+"""Compose the DDL compiler from the parts that the features provide, and make it available to plain MySQL dialects."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
 
 
 class MatrixOneDDLCompiler(RecoveryDDLCompiler, BranchDDLCompiler, AccountDDLCompiler, MatrixOneTableDDLCompiler):
-    """MatrixOne's DDL, and its own statements."""
+    """Compile MatrixOne DDL and the statements that are specific to MatrixOne."""
 
     @classmethod
     def for_dialect(cls, dialect: Dialect, **kw: Any) -> MatrixOneDDLCompiler:
-        """A compiler that has no statement of its own, for parts of one."""
+        """Return a compiler without a statement, for compiling parts of statements."""
         return cls(dialect, cast(Any, None), **kw)
 
 
 def _compile_on_mysql(element: RecoveryDDL, compiler: DDLCompiler, **kw: Any) -> str:
-    """On a dialect called mysql too, so that an application can adopt the constructs before its URL."""
+    """Compile a construct on a dialect named mysql, so that an application can use it before it changes its URL."""
     own = MatrixOneDDLCompiler.for_dialect(compiler.dialect, schema_translate_map=compiler.schema_translate_map)
     visit = getattr(own, f"visit_{element.__visit_name__}")
     return str(visit(element, **kw))

@@ -1,18 +1,18 @@
-"""Write column defaults so that ALTER TABLE keeps them.
+"""Render column defaults so that ALTER TABLE preserves them.
 
-The server stores a default as SQL, and puts it into a CREATE TABLE of its own when an ALTER TABLE copies the table or
-SHOW CREATE TABLE is asked for. What goes wrong with quotes then:
+The server stores a default as SQL. It inserts that SQL into a generated CREATE TABLE when an ALTER TABLE copies the
+table, and for SHOW CREATE TABLE. Quotes in the default are then handled as follows:
 
 =======  ==============================  ===========================================
 release  ``'it''s'``                     ``(concat('a', 'b'))``
 =======  ==============================  ===========================================
-2.2      is kept                         fails: the table cannot be altered any more
+2.2      is kept                         fails: the table can no longer be altered
 3.0      is kept                         is kept
 4.0      becomes ``'it''''s'``           fails, as does ``('it''s')``
 4.2      likewise, unless parenthesized  is kept
 =======  ==============================  ===========================================
 
-For a release on which that fails, texts are written as hexadecimal literals, which have no quotes.
+For a release on which that fails, strings are written as hexadecimal literals, which contain no quotes.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from sqlalchemy.types import TypeEngine
 
 _TO_ESCAPE = re.compile(r"['\\]")
-# Not b'101' and x'41'.
+# A string literal, but not b'101' or x'41'.
 _TEXT = re.compile(r"""(?<![\w'"])(['"])((?:(?!\1)[^\\]|\1\1|\\.)*)\1""", re.S)
 _WITHOUT_QUOTES = re.compile(r"(?:[^'\\]|\\[^'])*+", re.S)
 _ON_UPDATE = re.compile(r" ON UPDATE .*", re.S)
@@ -38,10 +38,10 @@ _MEANINGS = {"0": "\0", "b": "\b", "n": "\n", "r": "\r", "t": "\t", "Z": "\x1a",
 
 
 def kept_by_alter(default: str, type_: TypeEngine[Any], release: Release, percent: str = "%") -> str:
-    """Return a default in the form that outlives ALTER TABLE.
+    """Return a default in a form that ALTER TABLE preserves.
 
-    :param default: SQL.
-    :param type_: that of the column.
+    :param default: the default as SQL.
+    :param type_: the type of the column.
     :param percent: how a percent sign is written in the default.
     :raises sqlalchemy.exc.CompileError: if the release has no such form.
     """
@@ -56,7 +56,7 @@ def kept_by_alter(default: str, type_: TypeEngine[Any], release: Release, percen
 
 
 def _survives(value: str, release: Release) -> bool:
-    """Return whether a release before 4.2 keeps a default as it stands."""
+    """Return whether a release before 4.2 preserves a default unchanged."""
     doubled = Feature.DEFAULT_QUOTES_DOUBLED.in_release(release)
     if text := _TEXT.fullmatch(value):
         return not doubled or _WITHOUT_QUOTES.fullmatch(text[2]) is not None

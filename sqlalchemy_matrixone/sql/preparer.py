@@ -1,4 +1,4 @@
-"""The quoting of names."""
+"""Quote names."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..exc import MatrixOneCompileError
 
 _HIDES_A_QUOTE = re.compile(r"\\(?:`|$)")
 
-# Words that 2.2.2, 3.0.14 or 4.2.0 takes for no name of a table, column or index, and MySQL does.
+# Words that 2.2.2, 3.0.14 or 4.2.0 does not accept as the name of a table, column or index, although MySQL does.
 RESERVED_WORDS = frozenset(
     (
         "_binary",
@@ -55,14 +55,14 @@ RESERVED_WORDS = frozenset(
 
 
 class MatrixOneIdentifierPreparer(MySQLIdentifierPreparer):
-    """MySQL's quoting, and MatrixOne's reserved words."""
+    """Extend MySQL's quoting by the words that are reserved only in MatrixOne."""
 
     reserved_words = RESERVED_WORDS_MYSQL | RESERVED_WORDS
-    # Without re.ASCII, [A-Z] matches a dotless ı and a long ſ too when case is ignored.
+    # Without re.ASCII, [A-Z] also matches a dotless ı and a long ſ if case is ignored.
     legal_characters = re.compile(r"[A-Z0-9_$]+\Z", re.IGNORECASE | re.ASCII)
 
     def _escape_identifier(self, value: str) -> str:
-        # A backslash is one of the name, as on MySQL; but before 4.0 it hides a backquote after it from the server.
+        # A backslash belongs to the name, as on MySQL. Before 4.0, however, it escapes a backquote that follows it.
         if _HIDES_A_QUOTE.search(value):
             raise MatrixOneCompileError(
                 f"MatrixOne cannot read the name {value!r}: a backslash must not stand at its end or before a backquote"

@@ -1,4 +1,4 @@
-"""CREATE and ALTER TABLE, CREATE INDEX and CREATE SEQUENCE in MatrixOne's words, where they differ from MySQL's."""
+"""Compile table, index and sequence DDL, if MatrixOne differs from MySQL."""
 
 from __future__ import annotations
 
@@ -28,15 +28,16 @@ _OPTIONS_SINCE = {
 
 
 _OPTIONS_OF_MYSQL = ("auto_increment", "partition_by", "partitions")
-# After all others, in this order.
+# These options follow all others, in this order.
 _LAST_TABLE_OPTIONS = ("PARTITION_BY", "PARTITIONS", "CLUSTER_BY")
 
 
 def check_finds_rows(index: schema.Index, key: Sequence[str], release: Release) -> None:
-    """Check that queries find their rows by an index, which before 4.1 depends on the primary key of its table.
+    """Check that queries find rows by an index. Before 4.1 that depends on the primary key of its table.
 
     :param key: the columns of the primary key, in their order.
-    :raises MatrixOneCompileError: if the index has all of them in it, and not only them in that order.
+    :raises MatrixOneCompileError: if the index contains the whole primary key, unless it has exactly these columns in
+        that order.
     """
     feature, columns = Feature.KEY_IN_INDEX, [column.name for column in index.columns]
     if feature.in_release(release) or index.unique or index_kind(index) != "btree":
@@ -52,10 +53,10 @@ def check_finds_rows(index: schema.Index, key: Sequence[str], release: Release) 
 
 
 class MatrixOneTableDDLCompiler(DDLCompilerPart):
-    """MySQL's DDL, in what of its grammar MatrixOne has."""
+    """Compile MySQL DDL within the grammar of MatrixOne."""
 
     def visit_unique_constraint(self, constraint: schema.UniqueConstraint, **kw: Any) -> str:
-        """``UNIQUE KEY name (…)``: of ``CONSTRAINT name UNIQUE (…)`` CREATE TABLE loses the name."""
+        """Render ``UNIQUE KEY name (…)``, because CREATE TABLE drops the name of ``CONSTRAINT name UNIQUE (…)``."""
         if len(constraint) == 0:
             return ""
         name = self.preparer.format_constraint(constraint) if constraint.name is not None else None
@@ -63,10 +64,11 @@ class MatrixOneTableDDLCompiler(DDLCompilerPart):
         return f"UNIQUE KEY {name} ({columns})" if name is not None else f"UNIQUE ({columns})"
 
     def post_create_table(self, table: schema.Table) -> str:
-        """``COMMENT``, ``PARTITION BY``, ``CLUSTER BY``, and what else ``matrixone_*`` says.
+        """Render ``COMMENT``, ``PARTITION BY``, ``CLUSTER BY`` and all other ``matrixone_*`` options.
 
-        ``matrixone_cluster_by`` is a column's name or a list of them, ``matrixone_partition_by`` SQL.
-        ``matrixone_pitr`` belongs to Alembic alone. Of ``mysql_*``, what the server does not ignore.
+        ``matrixone_cluster_by`` is the name of a column or a list of names, and ``matrixone_partition_by`` is SQL.
+        ``matrixone_pitr`` is only for Alembic. Of the ``mysql_*`` options, only those are rendered that the server does
+        not ignore.
         """
         options = {
             name.upper(): table.kwargs[f"mysql_{name}"] for name in _OPTIONS_OF_MYSQL if f"mysql_{name}" in table.kwargs
@@ -87,19 +89,19 @@ class MatrixOneTableDDLCompiler(DDLCompilerPart):
         return " ".join(words)
 
     def get_column_default_string(self, column: schema.Column[Any]) -> str | None:
-        """The default in the form that ALTER TABLE keeps."""
+        """Return the default in a form that ALTER TABLE preserves."""
         default = self._reflected_default(column) or super().get_column_default_string(column)
         if default is None or "'" not in default:
             return default
         return kept_by_alter(default, column.type, self._release, percent_sign(self.preparer))
 
     def _reflected_default(self, column: schema.Column[Any]) -> str | None:
-        """As it was reflected: a colon in it begins no bind parameter."""
+        """Return a reflected default unchanged: a colon in it does not start a bind parameter."""
         text = reflected_default(column)
         return None if text is None else str(self.sql_compiler.post_process_text(text))  # type: ignore[no-untyped-call]
 
     def visit_foreign_key_constraint(self, constraint: schema.ForeignKeyConstraint, **kw: Any) -> str:
-        """MySQL's, with a warning if the table refers to itself and the server does not do what ON DELETE says."""
+        """Render a foreign key. Warn if the table refers to itself and the server does not apply ON DELETE."""
         text: str = super().visit_foreign_key_constraint(constraint, **kw)
         if text and constraint.referred_table.key == constraint.table.key:
             self._warn_of_tree(constraint)
@@ -120,7 +122,7 @@ class MatrixOneTableDDLCompiler(DDLCompilerPart):
         )
 
     def visit_drop_constraint(self, drop: ddl.DropConstraint, **kw: Any) -> str:
-        """``DROP INDEX … ON`` for a UNIQUE: what ALTER TABLE drops, it looks for in the connection's own database."""
+        """Render ``DROP INDEX … ON`` for a UNIQUE, because ALTER TABLE looks for it only in the current database."""
         constraint = drop.element
         if not isinstance(constraint, schema.UniqueConstraint):
             return super().visit_drop_constraint(drop, **kw)
@@ -128,7 +130,7 @@ class MatrixOneTableDDLCompiler(DDLCompilerPart):
         return f"DROP INDEX {name} ON {self.preparer.format_table(constraint.table)}"
 
     def visit_create_index(self, create: ddl.CreateIndex, **kw: Any) -> str:  # type: ignore[override]
-        """An ordinary index, or a vector or full-text one by ``matrixone_using``.
+        """Render an ordinary index or, with ``matrixone_using``, a vector or full-text index.
 
         ::
 
@@ -140,14 +142,15 @@ class MatrixOneTableDDLCompiler(DDLCompilerPart):
             Index("ix_body", Article.title, Article.body, matrixone_using="fulltext",
                   matrixone_with_parser="ngram")
 
-        ``matrixone_async=True`` and ``matrixone_auto_update=True`` are words and truth values,
-        ``matrixone_include=["title"]`` a list of columns, all others numbers and texts: see ``INDEX_OPTIONS``.
+        ``matrixone_async=True`` is rendered as a keyword and ``matrixone_auto_update=True`` as a boolean value.
+        ``matrixone_include=["title"]`` is a list of columns. All other options are numbers or strings: see
+        ``INDEX_OPTIONS``.
 
-        The server wants ``SET experimental_hnsw_index = 1`` before the second on 2.2 and 4.x, and
-        ``experimental_ivf_index`` or ``experimental_fulltext_index`` before the others on 2.2.
+        The server requires ``SET experimental_hnsw_index = 1`` for ``hnsw`` on 2.2 and 4.x. On 2.2 it also requires
+        ``experimental_ivf_index`` for ``ivfflat`` and ``experimental_fulltext_index`` for ``fulltext``.
 
         :raises sqlalchemy.exc.CompileError: with ``if_not_exists``, which MatrixOne's CREATE INDEX lacks, with an
-            option that the release does not have, and before 4.1 if the index has the whole primary key in it.
+            option that the release does not have, and before 4.1 if the index contains the whole primary key.
         """
         index = create.element
         if create.if_not_exists:
@@ -176,7 +179,10 @@ class MatrixOneTableDDLCompiler(DDLCompilerPart):
         )
 
     def _index_columns(self, index: schema.Index) -> Iterator[str]:
-        """The columns or expressions, with the prefix length of each: one number, or a dictionary by name."""
+        """Yield the columns or expressions, each with its prefix length.
+
+        The length is one number for all, or a dictionary of numbers by the names of the columns.
+        """
         lengths = index_option(index, "length")
         for expression in index.expressions:
             column = self.sql_compiler.process(expression, include_table=False, literal_binds=True)  # type: ignore[arg-type]
@@ -184,7 +190,10 @@ class MatrixOneTableDDLCompiler(DDLCompilerPart):
             yield column if length is None else f"{column}({int(length)})"
 
     def get_identity_options(self, identity_options: IdentityOptions) -> str:
-        """In the only order that the server takes them in; it has no CACHE and no NO MINVALUE."""
+        """Render the options of a sequence in the only order that the server accepts.
+
+        The server has neither CACHE nor NO MINVALUE.
+        """
         words = []
         if identity_options.increment is not None:
             words.append(f"INCREMENT BY {identity_options.increment}")

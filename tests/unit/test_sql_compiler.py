@@ -200,7 +200,7 @@ class TestReturning:
 
     def test_enum_is_refused_under_a_label_too(self):
         for column in (self.TABLE.c.kind, self.TABLE.c.kind.label("k")):
-            with pytest.raises(CompileError, match="returns no ENUM or SET"):
+            with pytest.raises(CompileError, match="cannot return an ENUM or SET"):
                 sql(sa.insert(self.TABLE).values(id=1).returning(column))
 
 

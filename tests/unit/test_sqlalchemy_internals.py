@@ -272,7 +272,7 @@ def test_is_upsert_refuses_the_wrong_id_and_returning():
     upsert = mysql.insert(ARTICLES).on_duplicate_key_update(body="x")
     with pytest.raises(CompileError, match=r"LAST_INSERT_ID\(\) is wrong"):
         inserted(upsert)
-    with pytest.raises(CompileError, match="RETURNING beside ON DUPLICATE KEY UPDATE"):
+    with pytest.raises(CompileError, match="RETURNING with ON DUPLICATE KEY UPDATE"):
         inserted(upsert.returning(ARTICLES.c.size))
     assert "RETURNING" in sql(sqlalchemy.delete(Parent).returning(Parent.id))
 

@@ -359,7 +359,7 @@ def test_returning_goes_by_a_column_s_type(type_, returned):
 
 def test_returning_beside_an_upsert_is_refused():
     statement = mysql.insert(table()).values(id=1).on_duplicate_key_update(id=2).returning(sa.column("id"))
-    with pytest.raises(exc.CompileError, match="no RETURNING beside ON DUPLICATE KEY UPDATE"):
+    with pytest.raises(exc.CompileError, match="no RETURNING with ON DUPLICATE KEY UPDATE"):
         statement.compile(dialect=DIALECT)
 
 
