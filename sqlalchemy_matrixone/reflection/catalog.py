@@ -1,8 +1,7 @@
-"""The rows of the server's catalog: all tables of a database in four statements, one table by the same.
+"""Read the rows of the server's catalog: all tables of a database, or a single table, in the same four statements.
 
-``mo_catalog`` has, for each account, what information_schema shows only in part, and can be read inside a
-transaction. What the server adds for itself (index tables, partitions, the columns of a table without a primary key)
-is left out.
+``mo_catalog`` contains, for each account, more than information_schema shows, and can be read inside a transaction.
+Internal objects (index tables, partitions, the hidden columns of a table without a primary key) are left out.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ _T = TypeVar("_T")
 _OPTION_NAMES = {"included_columns": "include"}
 
 KINDS = {"r": ObjectKind.TABLE, "e": ObjectKind.TABLE, "cluster": ObjectKind.TABLE, "v": ObjectKind.VIEW}
-"""The kinds of objects that are reflected, as the catalog has them."""
+"""The kinds of objects that are reflected, by their code in the catalog."""
 
 
 class TableRow(NamedTuple):
@@ -87,7 +86,10 @@ class ForeignKeyColumnRow(NamedTuple):
 
 
 class Where(NamedTuple):
-    """What is read together: a database, or one table of it. "" stands for the connection's database, or all tables."""
+    """What is read together: a database, or one table of it.
+
+    An empty string stands for the current database, or for all tables.
+    """
 
     database: str
     table: str = ""
@@ -97,7 +99,7 @@ _Query = Callable[["Catalog", Where], _T]
 
 
 def _once(query: _Query[_T]) -> _Query[_T]:
-    """Keep what a query has read for as long as the Inspector keeps what it has read."""
+    """Cache the result of a query for as long as the Inspector keeps its own cache."""
 
     @wraps(query)
     def read(self: Catalog, where: Where) -> _T:
@@ -111,9 +113,9 @@ def _once(query: _Query[_T]) -> _Query[_T]:
 
 
 class Catalog:
-    """What has been read of the catalog on a connection.
+    """The parts of the catalog that have been read on a connection.
 
-    :param info_cache: where an Inspector keeps what it has read; None outside of an Inspector.
+    :param info_cache: the cache of an Inspector; None outside of an Inspector.
     """
 
     def __init__(self, dialect: MatrixOneServer, connection: Connection, info_cache: dict[Any, Any] | None) -> None:
@@ -126,8 +128,8 @@ class Catalog:
     def where(self, database: str, names: list[str] | None) -> Where:
         """Return what to read for these tables: one table, or the whole database.
 
-        Once all tables of a database have been read, facts of one are read together with those of all others, since
-        these will be asked for next.
+        Once all tables of a database have been listed, the facts of one table are read together with those of all the
+        others, since those will probably be requested next.
         """
         whole = Where(database)
         if names is None or len(names) != 1 or names[0] in self._read.get(("tables", whole), ()):
@@ -164,7 +166,7 @@ class Catalog:
 
     @_once
     def indexes(self, where: Where) -> dict[str, list[Index]]:
-        """The indexes and primary keys. A vector index has rows for each of its hidden tables."""
+        """Return the indexes and primary keys. A vector index has rows for each of its hidden tables."""
         rows = self._rows(
             "SELECT DISTINCT t.relname, i.name, i.type, i.algo, i.algo_params, i.comment, i.column_name, "
             "i.ordinal_position "
@@ -179,10 +181,10 @@ class Catalog:
 
     @_once
     def foreign_key_columns(self, where: Where) -> dict[str, list[ForeignKeyColumnRow]]:
-        """The columns of foreign keys.
+        """Return the columns of foreign keys.
 
-        mo_foreign_keys has their names in lower case, and mo_columns as they are; but not those of a referred table
-        that does not exist, as without foreign_key_checks.
+        mo_foreign_keys has their names in lower case. mo_columns has them as they were declared, except for those of a
+        referred table that does not exist, which is possible without foreign_key_checks.
         """
         rows = self._rows(
             "SELECT f.table_name, f.db_name, f.constraint_name, c.attname, f.refer_db_name, f.refer_table_name, "
@@ -196,7 +198,7 @@ class Catalog:
 
     @_once
     def encoded_constraints(self, where: Where) -> dict[str, str]:
-        """The constraints of each table as the server keeps them, see :mod:`..core.catalog_bytes`."""
+        """Return the constraints of each table as the server stores them, see :mod:`..core.catalog_bytes`."""
         rows = self._rows(
             "SELECT relname, HEX(`constraint`) FROM mo_catalog.mo_tables "
             "WHERE account_id = current_account_id() AND reldatabase = COALESCE(NULLIF(%s, ''), DATABASE()) "
@@ -210,12 +212,12 @@ class Catalog:
 
 
 def _name_filter(column: str, where: Where) -> str:
-    """Return a condition for one table. IN with several names loses rows of mo_tables, on every release."""
+    """Return a condition for one table. IN with several names would lose rows of mo_tables, on every release."""
     return f" AND {column} = %s" if where.table else ""
 
 
 def _column_of(alias: str, database: str, table: str, column: str) -> str:
-    """Return what joins mo_columns to a column that mo_foreign_keys names."""
+    """Return the join of mo_columns to a column that is named in mo_foreign_keys."""
     return (
         f"mo_catalog.mo_columns {alias} ON {alias}.account_id = current_account_id() "
         f"AND {alias}.att_database = f.{database} AND {alias}.att_relname = f.{table} "
@@ -238,12 +240,12 @@ def _indexes(rows: Iterable[IndexColumnRow]) -> Iterator[Index]:
     for row in rows:
         by_name[row.name, row.type].append(row)
     for (name, type_), columns in by_name.items():
-        # A full-text index need not have a name; MySQL would name it so.
+        # A full-text index may have no name. MySQL would name it after its first column.
         yield Index(name or columns[0].column, type_, [row.column for row in columns], dict(index_options(columns[0])))
 
 
 def index_options(row: IndexColumnRow) -> Iterator[tuple[str, Any]]:
-    """Yield the options that CREATE INDEX takes; the server keeps others of its own beside them."""
+    """Yield the options that CREATE INDEX accepts. The server stores internal options as well."""
     if row.algorithm:
         yield "matrixone_using", row.algorithm
     if row.comment:

@@ -36,12 +36,12 @@ _NUMBER_IN_PARENTHESES = re.compile(r"\((-?\d+(?:\.\d+)?)\)")
 
 
 class CatalogReader(TableReader):
-    """Reads facts of tables from ``mo_catalog``.
+    """Read facts about tables from ``mo_catalog``.
 
-    :param database: the database, folded as the server folds names; "" for that of the connection.
-    :param schema: the database as it was asked for.
-    :param names: the tables that are asked for, folded likewise; None for all.
-    :param shown: a reader for the foreign keys that the catalog has lost.
+    :param database: the database, folded as the server folds names; "" for the current database.
+    :param schema: the database as it was requested.
+    :param names: the requested tables, folded in the same way; None for all.
+    :param shown: a reader for the foreign keys that are missing in the catalog.
     """
 
     def __init__(
@@ -107,16 +107,16 @@ class CatalogReader(TableReader):
                 yield from self._shown.foreign_keys([table])
 
     def _is_whole(self, keys: list[ReflectedForeignKeyConstraint]) -> bool:
-        """Return whether the rows of mo_foreign_keys have all of a table's keys, with their columns in order.
+        """Return whether the rows of mo_foreign_keys contain all keys of a table, with their columns in order.
 
-        They are sorted by the columns' names once the server has written them to disk, and before 4.2
+        The server sorts these rows by the names of the columns once it has written them to disk. Before 4.2,
         ALTER TABLE loses them.
         """
         composite = any(len(key["constrained_columns"]) > 1 for key in keys)
         return not composite and self._dialect.supports(Feature.FOREIGN_KEYS_KEPT_BY_ALTER)
 
     def _complete(self, keys: list[ReflectedForeignKeyConstraint], table: str) -> bool:
-        """Put the columns of the keys in the order that the table's own entry has; return False if keys are lost."""
+        """Put the columns of the keys in the order of the table's ``constraint``; return False if keys are missing."""
         numbers = foreign_key_columns(self._catalog.encoded_constraints(self._where).get(table, ""))
         if not numbers and not keys:
             return True
@@ -150,9 +150,10 @@ class CatalogReader(TableReader):
 
 
 def reflected_column(row: ColumnRow, doubled_quotes: bool) -> ReflectedColumn:
-    """
-    :param doubled_quotes: whether the catalog has a string default as it was written; before, without the doubling
-        of its quotes.
+    """Return a column as an Inspector reports it.
+
+    :param doubled_quotes: whether the catalog has a string default as it was written. Older releases store it without
+        the doubling of its quotes.
     """
     type_ = column_type(row.name, row.type, row.encoded_type, row.values)
     column: dict[str, Any] = {
@@ -226,7 +227,7 @@ def _grouped_foreign_keys(
         yield {
             "name": name,
             "constrained_columns": [row.column for row in columns],
-            # The table's own database under the name that it was asked by, if any.
+            # The database of the table itself is reported under the name by which it was requested, if any.
             "referred_schema": schema if first.referred_database == first.database else first.referred_database,
             "referred_table": first.referred_table,
             "referred_columns": [row.referred_column for row in columns],
@@ -235,7 +236,7 @@ def _grouped_foreign_keys(
 
 
 def _actions(row: ForeignKeyColumnRow) -> Iterator[tuple[str, str]]:
-    """Yield ON DELETE and ON UPDATE, without RESTRICT, which the server reports if nothing was declared."""
+    """Yield ON DELETE and ON UPDATE, except RESTRICT, which the server also reports if nothing was declared."""
     for name, action in (("ondelete", row.on_delete), ("onupdate", row.on_update)):
         action = action.upper().replace("_", " ")
         if action not in NO_ACTIONS:

@@ -1,4 +1,4 @@
-"""The dialect's methods for an Inspector: who reads which tables."""
+"""Implement the dialect's methods for an Inspector, and choose the reader for each table."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ _KIND_OF_SEQUENCE = "S"
 
 
 class MatrixOneReflection(MatrixOneServer):
-    """The part of the dialect that an Inspector asks."""
+    """The part of the dialect that serves an Inspector."""
 
     # -- names
 
     @reflection.cache
     def get_schema_names(self, connection: Connection, **kw: Any) -> list[str]:
-        """Return the account's databases, without those of the server itself."""
+        """Return the databases of the account, without the system databases."""
         try:
             rows = connection.exec_driver_sql("SHOW DATABASES")
         except exc.DBAPIError as error:
@@ -61,9 +61,9 @@ class MatrixOneReflection(MatrixOneServer):
 
     @reflection.cache
     def has_table(self, connection: Connection, table_name: str, schema: str | None = None, **kw: Any) -> bool:
-        """Return whether a table or view exists, including temporary tables, of which DESCRIBE has no rows.
+        """Return whether a table or view exists, including temporary tables, for which DESCRIBE returns no rows.
 
-        3.0 finds a table with a SET, and fails to describe it.
+        3.0 finds a table that has a SET, but fails to describe it.
         """
         self._ensure_has_table_connection(connection)
         database = schema or self.default_schema_name
@@ -142,9 +142,9 @@ class MatrixOneReflection(MatrixOneServer):
         kind: ObjectKind = ObjectKind.ANY,
         **kw: Any,
     ) -> Iterator[tuple[TableKey, _T]]:
-        """Yield one kind of fact of each table asked for, under the name that it was asked by.
+        """Yield one kind of fact about each requested table, under the name by which it was requested.
 
-        :param read: what to ask a reader for.
+        :param read: the call that gets this kind of fact from a reader.
         """
         asked = {self._folded(name): name for name in filter_names or ()}
         for reader, tables in self._readers(connection, schema, asked, scope, kind, kw):
@@ -160,9 +160,9 @@ class MatrixOneReflection(MatrixOneServer):
         kind: ObjectKind,
         kw: dict[str, Any],
     ) -> Iterator[tuple[TableReader, list[str]]]:
-        """Yield who reads which tables.
+        """Yield the readers, each with the tables that it reads.
 
-        :param asked: the names that are asked for, by what the server makes of them; none for all tables.
+        :param asked: the requested names, by the names that the server folds them to; empty for all tables.
         """
         reader = self._reader(connection, schema, list(asked) or None, **kw)
         if not isinstance(reader, CatalogReader):
@@ -171,14 +171,14 @@ class MatrixOneReflection(MatrixOneServer):
         if ObjectScope.DEFAULT in scope:
             yield reader, reader.names(kind)
         if ObjectScope.TEMPORARY in scope and ObjectKind.TABLE in kind:
-            # The catalog does not have them, or not under their names; SHOW CREATE TABLE does.
+            # The catalog does not list them, or lists them under other names. SHOW CREATE TABLE finds them.
             missing = [name for folded, name in asked.items() if folded not in reader]
             yield ShowCreateReader(self, connection, schema, kw), missing
 
     def _reader(self, connection: Connection, schema: str | None, names: list[str] | None, **kw: Any) -> TableReader:
         """Return a reader of the catalog, or of SHOW CREATE TABLE for a user who may not read the catalog.
 
-        :param names: the tables that are asked for, as the server folds names; None for all.
+        :param names: the requested tables, as the server folds names; None for all.
         """
         shown = ShowCreateReader(self, connection, schema, kw)
         catalog = Catalog(self, connection, kw.get("info_cache"))
@@ -239,14 +239,14 @@ class MatrixOneReflection(MatrixOneServer):
         return _only(self.get_multi_table_options, connection, table_name, schema, **kw)
 
     def get_view_definition(self, connection: Connection, view_name: str, schema: str | None = None, **kw: Any) -> str:
-        """Return the whole CREATE VIEW statement, as it was written."""
+        """Return the complete CREATE VIEW statement, as it was written."""
         folded = self._folded(view_name)
         reader = self._reader(connection, schema, [folded], **kw)
         return reader.view_definition(folded if isinstance(reader, CatalogReader) else view_name)
 
 
 def _is_refused(error: exc.DBAPIError) -> bool:
-    """Return whether a statement was refused because of who sent it, and not for what it says."""
+    """Return whether a statement was refused for lack of privileges."""
     return "do not have privilege" in str(error.orig)
 
 
@@ -257,9 +257,9 @@ def _only(
     schema: str | None,
     **kw: Any,
 ) -> _T:
-    """Return what a method for many tables yields for one.
+    """Return what a method for many tables yields for a single one.
 
-    :raises sqlalchemy.exc.NoSuchTableError: if there is none.
+    :raises sqlalchemy.exc.NoSuchTableError: if the table does not exist.
     """
     for _, facts in many(connection, schema=schema, filter_names=[table_name], **kw):
         return facts

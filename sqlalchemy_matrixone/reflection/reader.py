@@ -1,4 +1,4 @@
-"""How facts of tables are read, from whatever source."""
+"""Define the common interface for reading facts about tables."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 OfTables = Iterator[tuple[str, _T]]
-"""A fact of each table, with the table's name."""
+"""A fact about each table, with the name of the table."""
 
 HIDDEN = ("__mo_", "%!%")
-"""How the names of what the server creates for itself begin: index tables, partitions."""
+"""The prefixes of the names of internal objects: index tables, partitions."""
 
 NO_ACTIONS = ("", "RESTRICT", "NO ACTION")
 """ON DELETE and ON UPDATE as the server reports them if nothing was declared."""
 
 
 class TableReader(ABC):
-    """Reads facts of tables and views. Those that do not exist are left out."""
+    """Read facts about tables and views. Those that do not exist are left out."""
 
     @abstractmethod
     def names(self, kind: ObjectKind) -> list[str]:
@@ -62,7 +62,7 @@ class TableReader(ABC):
 
     @abstractmethod
     def options(self, tables: Iterable[str]) -> OfTables[dict[str, Any]]:
-        """Yield no options: the server does not keep those of MySQL that CREATE TABLE takes."""
+        """Yield empty options: the server does not store the MySQL options that CREATE TABLE accepts."""
 
     @abstractmethod
     def view_definition(self, view: str) -> str:

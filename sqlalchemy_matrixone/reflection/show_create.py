@@ -1,4 +1,4 @@
-"""Parse SHOW CREATE TABLE."""
+"""Parse SHOW CREATE TABLE, including the lines that are specific to MatrixOne."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _OWN_INDEX = re.compile(
     r"\(`(?P<columns>.*?)`\)(?P<options>.*)"
 )
 _PARSER = re.compile(r"WITH PARSER (\w+)")
-# A word by itself, or one with a number, a text or columns.
+# A keyword by itself, or one with a number, a string or columns.
 _OPTION = re.compile(r"(\w+)(?: = (\w+)| '((?:[^']|'')*)'| \(([^)]*)\))?")
 
 
@@ -32,7 +32,7 @@ class MatrixOneTableDefinitionParser(MySQLTableDefinitionParser):
     """Extend MySQL's parser with the lines that only MatrixOne has."""
 
     def _describe_to_create(self, table_name: str, columns: Sequence[tuple[str, str, str, str, str, str]]) -> str:
-        """Describe a view with the names of types as SHOW CREATE TABLE writes them."""
+        """Describe a view with the type names in lower case, as SHOW CREATE TABLE writes them."""
         rows = [(name, type_.lower(), *rest) for name, type_, *rest in columns]
         return super()._describe_to_create(table_name, rows)  # type: ignore[arg-type]
 
@@ -46,7 +46,7 @@ class MatrixOneTableDefinitionParser(MySQLTableDefinitionParser):
 def _own_index(match: re.Match[str]) -> ReflectedIndex:
     columns = [*match["columns"].split("`,`")]
     return {
-        # A full-text index need not have a name; MySQL would name it so.
+        # A full-text index may have no name. MySQL would name it after its first column.
         "name": match["name"] or columns[0],
         "column_names": columns,
         "unique": False,

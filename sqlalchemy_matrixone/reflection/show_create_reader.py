@@ -1,4 +1,4 @@
-"""Reflection from SHOW CREATE TABLE, for users without catalog privileges and for temporary tables."""
+"""Reflect tables from SHOW CREATE TABLE, for users without catalog privileges and for temporary tables."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ _T = TypeVar("_T")
 
 
 class ShowCreateReader(TableReader):
-    """Reads facts of tables as MySQL's dialect does, one table after another.
+    """Read facts about tables as MySQL's dialect does, one table after another.
 
-    :param kw: what the Inspector passes to the dialect, its cache among it.
+    :param kw: the keywords that the Inspector passes to the dialect, including its cache.
     """
 
     def __init__(self, dialect: MySQLDialect, connection: Connection, schema: str | None, kw: dict[str, Any]) -> None:
@@ -88,7 +88,7 @@ class ShowCreateReader(TableReader):
         return str(MySQLDialect.get_view_definition(self._dialect, self._connection, view, self._schema, **self._kw))
 
     def _states(self, tables: Iterable[str]) -> OfTables[MatrixOneReflectedState]:
-        """Yield what the parser makes of each SHOW CREATE TABLE."""
+        """Yield the parsed SHOW CREATE TABLE of each table."""
         return cast("OfTables[MatrixOneReflectedState]", self._each(tables, MySQLDialect._parsed_state_or_create))
 
     def _each(self, tables: Iterable[str], read: Callable[..., _T]) -> OfTables[_T]:

@@ -1,4 +1,4 @@
-"""Column types out of the catalog's text of them."""
+"""Convert the catalog's text of a column type to a type object."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _int(parts: _TypeParts) -> types.TypeEngine[Any]:
 
 
 def _bigint(parts: _TypeParts) -> types.TypeEngine[Any]:
-    # A SET is kept as a number, with its values beside it.
+    # The catalog describes a SET as a BIGINT that has values.
     return mysql.SET(*_values(parts.values)) if parts.values else mysql.BIGINT(unsigned=parts.unsigned or None)
 
 
@@ -93,7 +93,7 @@ _TYPES: dict[str, Callable[[_TypeParts], types.TypeEngine[Any]]] = {
 
 
 def _scale(encoded_type: str) -> int:
-    """Decode the last four bytes of a type, whose lowest bit is the sign; -1 stands for no scale."""
+    """Decode the scale from the last four bytes of a type, whose lowest bit is the sign. -1 stands for no scale."""
     number = int(encoded_type[-8:], 16)
     return (number >> 1) ^ -(number & 1)
 
@@ -108,8 +108,8 @@ def column_type(name: str, text: str, encoded: str, values: str) -> types.TypeEn
     """Return the type of a column.
 
     :param name: the column's name, for a warning.
-    :param text: the type as the catalog has it as text, such as ``DECIMAL(10,2)``.
-    :param encoded: the same as the server encodes it, in hexadecimal digits.
+    :param text: the type as text, such as ``DECIMAL(10,2)``.
+    :param encoded: the same type in the server's encoding, in hexadecimal digits.
     :param values: the values of an ENUM or SET, or the kind of a geometry.
     """
     match = _TYPE.fullmatch(text)
