@@ -1,6 +1,7 @@
 """The only place that uses Alembic's private API and undocumented state.
 
-Each use is a function that names its purpose and has a test of its effect in ``tests/unit/test_alembic_internals.py``.
+Each use is a function that is named after its purpose. ``tests/unit/test_alembic_internals.py`` checks the effect of
+each of them.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ if TYPE_CHECKING:
 
 
 class ExecutingImpl(MySQLImpl):
-    """MySQL's implementation with a hook for what it executes or prints."""
+    """MySQL's implementation with a hook for the constructs that it executes or prints."""
 
     def in_own_words(self, construct: Any) -> Any:
-        """Return what is executed or printed in place of a construct."""
+        """Return the construct to execute or print in place of a construct."""
         return construct
 
     def _exec(self, construct: Any, *args: Any, **kw: Any) -> CursorResult[Any] | None:
@@ -28,13 +29,13 @@ class ExecutingImpl(MySQLImpl):
 
 
 def running_context() -> MigrationContext:
-    """Return the context of the migrations that are being run. Alembic hands none to an implementation.
+    """Return the context of the migrations that are being run, which Alembic does not pass to an implementation.
 
     :raises CommandError: if ``MigrationContext.run_migrations()`` was called outside of ``Operations.context()``.
     """
     try:
         return alembic.op.get_context()
-    except (NameError, AttributeError) as not_established:  # before the first migration, and after one
+    except (NameError, AttributeError) as not_established:  # before the first migration, and after the last one
         raise CommandError(
             "nothing was migrated: Alembic's op is not connected to a migration. Call run_migrations() of "
             "alembic.context in env.py, or that of a MigrationContext within 'with Operations.context(context):'."
@@ -42,14 +43,14 @@ def running_context() -> MigrationContext:
 
 
 class PlannedMigrations(NamedTuple):
-    """The migrations that are about to run, and the versions that they start from."""
+    """The migrations that are about to run, and the revisions that they start from."""
 
     heads: tuple[str, ...]
     steps: list[RevisionStep]
 
 
 def planned_migrations(context: MigrationContext) -> PlannedMigrations | None:
-    """Return what an upgrade or downgrade is about to run; None for any other command."""
+    """Return the migrations that an upgrade or downgrade is about to run; None for any other command."""
     if "destination_rev" not in context.opts:
         return None
     heads = context.get_current_heads()
@@ -58,5 +59,5 @@ def planned_migrations(context: MigrationContext) -> PlannedMigrations | None:
 
 
 def owns_transaction(context: MigrationContext) -> bool:
-    """Return whether Alembic has begun the transaction that is open, so that it may end it."""
+    """Return whether the open transaction was started by Alembic, so that Alembic may end it."""
     return context._transaction is not None

@@ -1,4 +1,4 @@
-"""What Alembic does otherwise on MatrixOne than on MySQL."""
+"""Implement the differences between MatrixOne and MySQL for Alembic."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ if TYPE_CHECKING:
 
 
 class MatrixOneImpl(ExecutingImpl):
-    """Alembic's MySQL, with the transactions that MatrixOne has.
+    """Alembic's implementation for MySQL, with the transactional DDL of MatrixOne.
 
-    DDL rolls back there together with the rows that it changed, so that an upgrade over any number of
-    revisions happens whole or not at all.
+    DDL is rolled back together with changes of rows, so that an upgrade over any number of revisions is applied either
+    completely or not at all.
     """
 
     __dialect__ = "matrixone"
@@ -88,12 +88,15 @@ class MatrixOneImpl(ExecutingImpl):
         return there != wanted
 
     def compare_type(self, inspector_column: Column[Any], metadata_column: Column[Any]) -> bool:
-        """Whether CREATE TABLE says the two otherwise, what the server fills in included."""
+        """Return whether the two types render differently in CREATE TABLE, including the server's defaults."""
         there, wanted = (canonical_type(self.dialect, column.type) for column in (inspector_column, metadata_column))
         return there != wanted
 
     def compare_indexes(self, metadata_index: Index, reflected_index: Index) -> ComparisonResult:
-        """As Alembic does, and by kind; by prefix lengths and options where the model states them."""
+        """Compare indexes as Alembic does, and by their kind.
+
+        Prefix lengths and options are compared if the model declares them.
+        """
         result = super().compare_indexes(metadata_index, reflected_index)
         messages = [result.message] if result.is_different else []
         messages.extend(index_differences(metadata_index, reflected_index, self._keeps_prefix_lengths))
@@ -110,7 +113,10 @@ class MatrixOneImpl(ExecutingImpl):
         metadata_unique_constraints: set[UniqueConstraint],
         metadata_indexes: set[Index],
     ) -> None:
-        """Names as declared. MySQL's indexes of foreign keys and columns by themselves MatrixOne does not make."""
+        """Give reflected objects their declared names.
+
+        Unlike MySQL, MatrixOne does not create indexes for foreign keys implicitly, so none have to be removed here.
+        """
         names.as_declared(conn_unique_constraints, conn_indexes, metadata_unique_constraints, metadata_indexes)
 
     def correct_for_autogen_foreignkeys(
@@ -120,9 +126,9 @@ class MatrixOneImpl(ExecutingImpl):
         super().correct_for_autogen_foreignkeys(conn_fks, metadata_fks)  # type: ignore[no-untyped-call]
 
     def render_type(self, type_obj: TypeEngine[Any], autogen_context: AutogenContext) -> str | Literal[False]:
-        """As Alembic renders it; a type of our own by its module, which is imported.
+        """Render a type as Alembic does, but a type of this package with its module, which is imported.
 
-        Where env.py has a ``user_module_prefix``, Alembic would put that in the module's place.
+        If env.py sets a ``user_module_prefix``, Alembic would use that instead of the module.
         """
         module = type(type_obj).__module__
         if module != matrixone_types.__name__:
@@ -133,9 +139,9 @@ class MatrixOneImpl(ExecutingImpl):
     def render_ddl_sql_expr(
         self, expr: ClauseElement, is_server_default: bool = False, is_index: bool = False, **kw: Any
     ) -> str:
-        """As Alembic renders it, less the doubling of percent signs, which is for drivers and not for migrations.
+        """Render an expression as Alembic does, but without doubled percent signs, which only the drivers need.
 
-        A colon in a server default begins no bind parameter.
+        A colon in a server default does not start a bind parameter.
         """
         if is_server_default and isinstance(expr, TextClause):
             return _BIND.sub(r"\\:", expr.text)
@@ -162,9 +168,10 @@ class MatrixOneImpl(ExecutingImpl):
         existing_server_default: Any = None,
         **kw: Any,
     ) -> None:
-        """As Alembic does, with MODIFY if the default has an ON UPDATE, which DROP DEFAULT and SET DEFAULT keep.
+        """Alter a column as Alembic does, but use MODIFY if the existing default has an ON UPDATE.
 
-        Before 4.1, rows are not found by an index after a column of the primary key was renamed: it is made again.
+        DROP DEFAULT and SET DEFAULT would keep the ON UPDATE. Before 4.1, queries do not find rows by an index after a
+        column of the primary key was renamed, so such an index is created again.
         """
         if server_default is not False and type_ is None and _has_on_update(existing_server_default):
             type_ = existing_type
@@ -187,9 +194,10 @@ class MatrixOneImpl(ExecutingImpl):
             self.create_index(index)
 
     def create_index(self, index: Index, **kw: Any) -> None:
-        """As Alembic does, unless queries would not find their rows by the index.
+        """Create an index as Alembic does, unless queries would not find rows by it.
 
-        :raises MatrixOneCompileError: before 4.1, if it has the whole primary key in it; a migration does not tell.
+        :raises MatrixOneCompileError: before 4.1, if the index contains the whole primary key. The key is read from the
+            server, because the migration does not contain it.
         """
         if len(index.columns) > 1 and self._hides_rows_by_key:
             key = self._primary_key(index.table.name, index.table.schema) if index.table is not None else []
@@ -198,7 +206,7 @@ class MatrixOneImpl(ExecutingImpl):
 
     @property
     def _hides_rows_by_key(self) -> bool:
-        """Whether the server may not find rows by an index because of the primary key, and can be asked for that."""
+        """Return whether the primary key may keep the server from finding rows by an index, and the key can be read."""
         return not self.as_sql and not cast("MatrixOneDialect", self.dialect).supports(Feature.KEY_IN_INDEX)
 
     def _primary_key(self, table_name: str, schema: str | None) -> list[str]:
@@ -206,7 +214,7 @@ class MatrixOneImpl(ExecutingImpl):
         return inspector.get_pk_constraint(table_name, schema=schema)["constrained_columns"]
 
     def _indexes_with_key(self, table_name: str, column_name: str, new_name: str, schema: str | None) -> list[Index]:
-        """Return the indexes to make again when a column is renamed, with its new name."""
+        """Return the indexes to create again when a column is renamed, with the new name of the column."""
         if not self._hides_rows_by_key or column_name not in (key := self._primary_key(table_name, schema)):
             return []
         inspector = inspect(cast("Connection", self.connection))
@@ -215,9 +223,9 @@ class MatrixOneImpl(ExecutingImpl):
         return [index for index in indexes if index_kind(index) == "btree"]
 
     def requires_recreate_in_batch(self, batch_op: BatchOperationsImpl) -> bool:
-        """Return whether ``op.batch_alter_table()`` is to create the table anew and copy its rows.
+        """Return whether ``op.batch_alter_table()`` has to create a new table and copy the rows.
 
-        It does so for changes of CHECK constraints, which ALTER TABLE cannot make.
+        That is the case for changes of CHECK constraints, which ALTER TABLE does not support.
         """
         return any(
             operation in ("add_constraint", "drop_constraint") and isinstance(arguments[0], CheckConstraint)
@@ -225,7 +233,7 @@ class MatrixOneImpl(ExecutingImpl):
         )
 
     def prep_table_for_batch(self, batch_impl: ApplyBatchImpl, table: Table) -> None:
-        """Drop the foreign keys that refer to a table before batch mode replaces it; the rename adds them again."""
+        """Drop the foreign keys that refer to a table before batch mode replaces it. The rename adds them again."""
         super().prep_table_for_batch(batch_impl, table)
         if self.connection is not None and not self.as_sql:
             self._referring_keys = list(referring_keys(self.connection, table))
@@ -252,7 +260,8 @@ class MatrixOneImpl(ExecutingImpl):
 
 @contextmanager
 def _explaining_lineage(table_name: str) -> Iterator[None]:
-    """
+    """Explain the error of an operation that copies a table with a data branch.
+
     :raises CommandError: if the server refuses to copy a table that has a branch, or is one, inside a transaction.
     """
     try:
@@ -268,15 +277,15 @@ def _explaining_lineage(table_name: str) -> Iterator[None]:
 
 
 def _has_on_update(default: Any) -> bool:
-    """Return whether a server default, as a migration states it, has an ON UPDATE."""
+    """Return whether a server default, as given in a migration, has an ON UPDATE."""
     stated = getattr(default, "arg", default)
     return bool(_ON_UPDATE.search(str(getattr(stated, "text", stated))))
 
 
 def _no_alter_check(const: CheckConstraint) -> NoReturn:
     raise CommandError(
-        f"CHECK constraint {const.name!r} was not changed: MatrixOne has them from 4.2 on, and in CREATE TABLE alone. "
-        "with op.batch_alter_table(…) creates the table anew and copies its rows."
+        f"CHECK constraint {const.name!r} was not changed: MatrixOne supports them from 4.2 on, and only in "
+        "CREATE TABLE. Use op.batch_alter_table(…), which creates a new table and copies the rows."
     )
 
 
@@ -284,7 +293,10 @@ _OTHERS: Any = DefaultImpl.get_by_dialect(mysql.dialect())
 
 
 class _CalledMySQL(MySQLImpl):
-    """Alembic knows one implementation for the dialects called mysql: MatrixOne's for ours, Alembic's for others."""
+    """Choose the implementation for a dialect named mysql: that of MatrixOne for ours, and Alembic's for any other.
+
+    Alembic has only one implementation for each name.
+    """
 
     __dialect__ = "mysql"
 
@@ -293,7 +305,10 @@ class _CalledMySQL(MySQLImpl):
 
 
 class _InOwnWords(ExecutableDDLElement):
-    """An ALTER TABLE of Alembic's, which compiles it in MySQL's words if the dialect is called mysql."""
+    """An ALTER TABLE construct of Alembic.
+
+    Alembic itself would render it in MySQL's form if the dialect is named mysql.
+    """
 
     def __init__(self, element: Any) -> None:
         self.element = element
@@ -335,19 +350,19 @@ def _column(compiler: DDLCompiler, name: Any) -> str:
 
 
 def _default(compiler: DDLCompiler, default: Any) -> str:
-    """As CREATE TABLE says it: an expression in parentheses."""
+    """Render a default as in CREATE TABLE, with an expression in parentheses."""
     said = str(format_server_default(compiler, default))
     return f"({said})" if _EXPRESSION.fullmatch(said) else said
 
 
 _ON_UPDATE = re.compile(r"\bON\s+UPDATE\b", re.I)
 _BIND = re.compile(r"(?<![:\\]):(?=\w)")
-# A call that is not the present time, which needs none.
+# A function call, except those for the current time, which need no parentheses.
 _EXPRESSION = re.compile(r"(?!now\(|current_\w+\(|localtime)\w+\(.*\)", re.I | re.S)
 
 
 def _specification(element: MySQLChangeColumn, compiler: DDLCompiler) -> str:
-    """All of the column: MODIFY and CHANGE forget what they are not told."""
+    """Render the full column specification, because MODIFY and CHANGE reset what they omit."""
     words = [compiler.dialect.type_compiler_instance.process(element.type_)]
     words.append("NULL" if element.nullable else "NOT NULL")
     if element.autoincrement:

@@ -1,6 +1,6 @@
 """``alembic.op`` with the recovery operations, for type checkers and editors.
 
-At run time ``from alembic import op`` has them as well. ::
+At run time ``from alembic import op`` provides them as well. ::
 
     from sqlalchemy_matrixone.alembic import op
 
@@ -17,14 +17,14 @@ import alembic.op as _alembic_op
 from alembic.op import *  # noqa: F403
 from alembic.operations import Operations as _Operations
 
-from . import impl as _impl  # noqa: F401  where no entry point was there to register it
+from . import impl as _impl  # noqa: F401  registers it if there is no entry point
 from . import ops as _ops
 
 _P = ParamSpec("_P")
 
 
 def _typed(operation: Callable[Concatenate[_Operations, _P], None]) -> Callable[_P, None]:
-    """Alembic's proxy of the operation, with the types that it has where it is written."""
+    """Return Alembic's proxy of an operation, with the types of its definition."""
     proxy: Any = getattr(_alembic_op, operation.__name__)
     return proxy  # type: ignore[no-any-return]
 

@@ -1,9 +1,10 @@
 """The recovery statements as operations of a migration.
 
-MatrixOne accepts none of them inside a transaction, undoes none of them at a rollback, and a migration has
-always run something before. So each **commits what stands before it**, says so in the log, runs by itself,
-and begins the transaction anew; clones and branches become a part of the new one. Put them first in a
-revision, and set ``transaction_per_migration=True`` in env.py: then what they commit is whole revisions.
+MatrixOne does not accept recovery statements inside a transaction, a rollback does not undo them, and a migration has
+always run other statements before. Each operation therefore **commits what ran before it**, reports that in the log,
+runs by itself, and starts a new transaction. Clones and branches become a part of the new transaction. Put these
+operations first in a revision, and set ``transaction_per_migration=True`` in env.py, so that they commit only complete
+revisions.
 """
 
 from __future__ import annotations
@@ -51,17 +52,17 @@ if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
 
 Database = str | Literal[True] | None
-"""A database's name, or True for the connection's own."""
+"""The name of a database, or True for the current database of the connection."""
 
 
 class RecoveryOp(MigrateOperation):
     """One recovery construct as an operation.
 
-    :param name: the name of the snapshot or PITR. None, for a PITR of a database or a table, is the name that
-        its object gives it, ``shop`` or ``shop.orders``, on the connection that the migration runs on.
-    :param arguments: the construct's keywords. ``table="orders"`` without a database, and ``database=True``,
-        are those of the connection that the migration runs on, so that one migration serves databases of
-        several names.
+    :param name: the name of the snapshot or PITR. With None, a PITR of a database or a table is named after its object,
+        ``shop`` or ``shop.orders``, on the connection that the migration runs on.
+    :param arguments: the keywords of the construct. ``table="orders"`` without a database, and ``database=True``, refer
+        to the current database of the connection that the migration runs on, so that one migration can be used for
+        databases with different names.
     """
 
     construct: ClassVar[type[MatrixOneDDL]]
@@ -72,14 +73,14 @@ class RecoveryOp(MigrateOperation):
 
     @property
     def operation(self) -> str:
-        """The name of the operation, which is that of the construct too: ``create_pitr``."""
+        """Return the name of the operation, which is also that of the construct, such as ``create_pitr``."""
         return self.construct.__visit_name__
 
     def to_diff_tuple(self) -> tuple[Any, ...]:
         return (self.operation, self.name, self.arguments)
 
     def element(self, own_database: str | None) -> MatrixOneDDL:
-        """The construct, for a connection to this database."""
+        """Return the construct for a connection to this database."""
         arguments = {key: value for key, value in self.arguments.items() if key not in _OF_RESTORES}
         name = self._implied_name(own_database) if self.name is None else self.name
         table, database = arguments.get("table"), arguments.get("database")
@@ -92,12 +93,12 @@ class RecoveryOp(MigrateOperation):
     def _construct(self, name: str | None, arguments: dict[str, Any]) -> MatrixOneDDL:
         try:
             signature(self.construct).bind(name, **arguments)
-        except TypeError as error:  # None was given for what it must have
+        except TypeError as error:  # None was passed for a required argument
             raise MatrixOneArgumentError(f"op.{self.operation}(): {error}") from error
         return self.construct(name, **arguments)  # type: ignore[call-arg]
 
     def executing(self, context: MigrationContext, operation: str) -> AbstractContextManager[None]:
-        """Where in the migration's transaction the construct runs."""
+        """Return a context that puts the construct at the right point of the migration's transaction."""
         return outside_transaction(context, operation)
 
     def execute(self, operations: Operations, element: MatrixOneDDL) -> None:
@@ -118,7 +119,7 @@ def _run(operations: Operations, op: RecoveryOp) -> None:
         raise CommandError(f"op.{op.operation}() needs a URL of {URLS}; this one is of {context.dialect.name}")
     element = op.element(context.dialect.default_schema_name)
     if isinstance(element, BranchDDL):
-        element.compile(dialect=context.dialect)  # refuses what the release has not before anything is committed
+        element.compile(dialect=context.dialect)  # fails before anything is committed if the release lacks it
     with op.executing(context, f"op.{op.operation}({element.name!r})"):
         op.execute(operations, element)
 
@@ -147,23 +148,23 @@ class CreateSnapshotOp(RecoveryOp):
         publication: str | None = None,
         if_not_exists: bool = False,
     ) -> None:
-        """Keep the present state of an object under a name, until it is dropped.
+        """Keep the current state of an object under a name, until the snapshot is dropped.
 
-        Commits what the migration has done before: the snapshot holds that too. ::
+        Commits what the migration has done before, so that the snapshot includes it. ::
 
             op.create_snapshot("before_import", table="orders")
 
-        :param name: up to 64 characters, no spaces or quotes.
+        :param name: up to 64 characters, without spaces or quotes.
         :param cluster: True for the whole cluster.
-        :param account: an account's name.
-        :param database: a database's name; True for the one that the migration runs on.
-        :param table: a table's name; without ``database=`` in the database that the migration runs on.
-            Nothing named at all means the account.
-        :param from_account: see :class:`~sqlalchemy_matrixone.CreateSnapshot`, as for ``publication``.
-        :param publication: MatrixOne 4.0 on.
-        :param if_not_exists: no error where a snapshot of that name exists, as when a migration that failed
-            after this operation is repeated.
-        :raises CommandError: where env.py holds the transaction.
+        :param account: the name of an account.
+        :param database: the name of a database; True for the one that the migration runs on.
+        :param table: the name of a table; without ``database=``, in the database that the migration runs on.
+            If no object is given, the current account is meant.
+        :param from_account: see :class:`~sqlalchemy_matrixone.CreateSnapshot`, also for ``publication``.
+        :param publication: requires MatrixOne 4.0 or later.
+        :param if_not_exists: no error if a snapshot of that name exists, for instance because a migration is repeated
+            that failed after this operation.
+        :raises CommandError: if env.py controls the transaction.
         """
         operations.invoke(
             cls(
@@ -181,8 +182,9 @@ class CreateSnapshotOp(RecoveryOp):
 
 @Operations.register_operation("drop_snapshot")
 class DropSnapshotOp(RecoveryOp):
-    """
-    :param existing: the operation that made the snapshot.
+    """Drop a snapshot.
+
+    :param existing: the operation that created the snapshot.
     """
 
     construct = DropSnapshot
@@ -194,20 +196,20 @@ class DropSnapshotOp(RecoveryOp):
     def reverse(self) -> CreateSnapshotOp:
         if self.existing is None:
             raise NotImplementedError(
-                f"drop_snapshot {self.name!r} has no reverse: what the snapshot held is gone, and a new one of that "
-                "name would hold something else"
+                f"drop_snapshot {self.name!r} has no reverse: what the snapshot kept no longer exists, and a new one "
+                "of that name would keep something else"
             )
         return self.existing
 
     @classmethod
     def drop_snapshot(cls, operations: Operations, name: str, *, if_exists: bool = False) -> None:
-        """Forget a snapshot. What it kept can no longer be restored. Commits what stands before. ::
+        """Drop a snapshot. What it kept can no longer be restored. Commits what ran before. ::
 
             op.drop_snapshot("before_import", if_exists=True)
 
-        :param name: the snapshot's name.
-        :param if_exists: no error where there is none.
-        :raises CommandError: where env.py holds the transaction.
+        :param name: the name of the snapshot.
+        :param if_exists: no error if it does not exist.
+        :raises CommandError: if env.py controls the transaction.
         """
         operations.invoke(cls(name, if_exists=if_exists))
 
@@ -225,7 +227,7 @@ class _RestoreOp(RecoveryOp):
 
     def reverse(self) -> NoReturn:
         raise NotImplementedError(
-            f"{self.operation} {self.name!r} has no reverse: what was there before the restore is not kept. Write the "
+            f"{self.operation} {self.name!r} has no reverse: the state before the restore is not kept. Write the "
             "downgrade by hand, or take a snapshot first."
         )
 
@@ -249,27 +251,28 @@ class RestoreSnapshotOp(_RestoreOp):
         lose: Collection[str] = (),
         verify: bool = False,
     ) -> None:
-        """Put an object back to the state that a snapshot kept. Commits what stands before.
+        """Restore an object to the state that a snapshot kept. Commits what ran before.
 
-        The object is replaced, after the server has waited, without end or for ``timeout``, for every open
-        transaction that has written to it. With the whole database goes ``alembic_version``: to undo a migration
-        so, call :func:`sqlalchemy_matrixone.alembic.restore_latest_snapshot` or execute RestoreSnapshot outside
+        The object is replaced. Before that, the server waits for every open transaction that has written to it, without
+        limit or for ``timeout``. A restore of the whole database includes ``alembic_version``. To undo a migration in
+        this way, call :func:`sqlalchemy_matrixone.alembic.restore_latest_snapshot` or execute RestoreSnapshot outside
         of migrations. ::
 
             op.restore_snapshot("before_import", table="orders")
 
-        :param name: the snapshot's name.
+        :param name: the name of the snapshot.
         :param cluster: True for the whole cluster.
         :param account: the account to restore, or the one that the database or table is in.
-        :param database: a database's name; True for the one that the migration runs on.
-        :param table: a table's name; without ``database=`` in the database that the migration runs on.
+        :param database: the name of a database; True for the one that the migration runs on.
+        :param table: the name of a table; without ``database=``, in the database that the migration runs on.
         :param to_account: restore a whole account other than sys into this one.
-        :param timeout: seconds, or a timedelta, after which the restore is ended and changes nothing. A script of
-            ``--sql`` has no time limit.
-        :param lose: what not to put back after the restore; see :meth:`sqlalchemy_matrixone.Recovery.restore_snapshot`.
-            A script of ``--sql`` holds the server's statement only, which puts nothing back.
-        :param verify: compare the result with what was restored.
-        :raises CommandError: where env.py holds the transaction.
+        :param timeout: seconds, or a timedelta, after which the restore is ended and changes nothing. It does not apply
+            to scripts created with ``--sql``.
+        :param lose: what not to recreate after the restore; see
+            :meth:`sqlalchemy_matrixone.Recovery.restore_snapshot`. A script created with ``--sql`` contains only the
+            server's statement, which recreates nothing.
+        :param verify: compare the result with what was to be restored.
+        :raises CommandError: if env.py controls the transaction.
         """
         operations.invoke(
             cls(
@@ -312,21 +315,21 @@ class CreatePitrOp(RecoveryOp):
         table: Any = None,
         if_not_exists: bool = False,
     ) -> None:
-        """From now on, let any moment of the last ``range`` be restorable. Commits what stands before. ::
+        """Make every point in time of the last ``range`` restorable from now on. Commits what ran before. ::
 
             op.create_pitr("orders_week", range="7d", table="orders")
             op.create_pitr(range="7d", table="orders")
 
-        :param name: no spaces or quotes. Without one, the PITR of a database or table is called as that,
+        :param name: without spaces or quotes. If it is omitted, the PITR of a database or table is named after that,
             ``shop`` or ``shop.orders``, wherever the migration runs.
-        :param range: ``"7d"``: 1 to 100 of the units h, d, mo and y.
+        :param range: such as ``"7d"``: 1 to 100 of the units h, d, mo and y.
         :param cluster: True for the whole cluster.
-        :param account: an account's name.
-        :param database: a database's name; True for the one that the migration runs on.
-        :param table: a table's name; without ``database=`` in the database that the migration runs on.
-            Nothing named at all means the account.
-        :param if_not_exists: no error where a PITR of that name exists.
-        :raises CommandError: where env.py holds the transaction.
+        :param account: the name of an account.
+        :param database: the name of a database; True for the one that the migration runs on.
+        :param table: the name of a table; without ``database=``, in the database that the migration runs on.
+            If no object is given, the current account is meant.
+        :param if_not_exists: no error if a PITR of that name exists.
+        :raises CommandError: if env.py controls the transaction.
         """
         operations.invoke(
             cls(
@@ -342,13 +345,13 @@ class CreatePitrOp(RecoveryOp):
 
 
 class _OfPitrOp(RecoveryOp):
-    """About a PITR that exists: by its name, or by its object where its name is implied."""
+    """An operation on an existing PITR, identified by its name, or by its object if its name is implied."""
 
     def __init__(self, name: str | None = None, *, database: Database = None, table: Any = None, **kw: Any) -> None:
         super().__init__(name, database=database, table=table, **kw)
         if name is not None and (database is not None or table is not None):
             raise MatrixOneArgumentError(
-                f"op.{self.operation}({name!r}) names the PITR: its database and table go without saying"
+                f"op.{self.operation}({name!r}) names the PITR: do not pass its database or table as well"
             )
 
     def element(self, own_database: str | None) -> MatrixOneDDL:
@@ -359,8 +362,9 @@ class _OfPitrOp(RecoveryOp):
 
 @Operations.register_operation("alter_pitr")
 class AlterPitrOp(_OfPitrOp):
-    """
-    :param existing_range: the range before, which :meth:`reverse` brings back.
+    """Change the range of a PITR.
+
+    :param existing_range: the previous range, which :meth:`reverse` sets again.
     """
 
     construct = AlterPitr
@@ -386,25 +390,26 @@ class AlterPitrOp(_OfPitrOp):
         table: Any = None,
         if_exists: bool = False,
     ) -> None:
-        """Change how far back a PITR reaches; a shorter range gives up what is older. Commits what stands before. ::
+        """Change how far back a PITR reaches. A shorter range discards what is older. Commits what ran before. ::
 
             op.alter_pitr("orders_week", range="3mo")
             op.alter_pitr(table="orders", range="3mo")
 
-        :param name: the PITR's name; or instead the object of one that was created without a name:
-        :param database: a database's name; True for the one that the migration runs on.
-        :param table: a table's name; without ``database=`` in the database that the migration runs on.
+        :param name: the name of the PITR. If it was created without a name, pass its object instead:
+        :param database: the name of a database; True for the one that the migration runs on.
+        :param table: the name of a table; without ``database=``, in the database that the migration runs on.
         :param range: as for :meth:`create_pitr`.
-        :param if_exists: no error where there is none.
-        :raises CommandError: where env.py holds the transaction.
+        :param if_exists: no error if it does not exist.
+        :raises CommandError: if env.py controls the transaction.
         """
         operations.invoke(cls(name, range=range, database=database, table=table, if_exists=if_exists))
 
 
 @Operations.register_operation("drop_pitr")
 class DropPitrOp(_OfPitrOp):
-    """
-    :param existing: the operation that makes the PITR, which :meth:`reverse` gives back.
+    """Drop a PITR.
+
+    :param existing: the operation that creates the PITR, which :meth:`reverse` returns.
     """
 
     construct = DropPitr
@@ -428,16 +433,16 @@ class DropPitrOp(_OfPitrOp):
         table: Any = None,
         if_exists: bool = False,
     ) -> None:
-        """Give up the moments that a PITR could restore. Commits what stands before. ::
+        """Drop a PITR. What it covered can no longer be restored. Commits what ran before. ::
 
             op.drop_pitr("orders_week")
             op.drop_pitr(table="orders")
 
-        :param name: the PITR's name; or instead the object of one that was created without a name:
-        :param database: a database's name; True for the one that the migration runs on.
-        :param table: a table's name; without ``database=`` in the database that the migration runs on.
-        :param if_exists: no error where there is none.
-        :raises CommandError: where env.py holds the transaction.
+        :param name: the name of the PITR. If it was created without a name, pass its object instead:
+        :param database: the name of a database; True for the one that the migration runs on.
+        :param table: the name of a table; without ``database=``, in the database that the migration runs on.
+        :param if_exists: no error if it does not exist.
+        :raises CommandError: if env.py controls the transaction.
         """
         operations.invoke(cls(name, database=database, table=table, if_exists=if_exists))
 
@@ -464,27 +469,28 @@ class RestorePitrOp(_RestoreOp):
         lose: Collection[str] = (),
         verify: bool = False,
     ) -> None:
-        """Put an object back to a moment that a PITR covers. Commits what stands before.
+        """Restore an object to a point in time that a PITR covers. Commits what ran before.
 
-        The object is replaced, after the server has waited, without end or for ``timeout``, for every open
-        transaction that has written to it. ::
+        The object is replaced. Before that, the server waits for every open transaction that has written to it, without
+        limit or for ``timeout``. ::
 
             op.restore_pitr("orders_week", timestamp="2026-03-01 12:00:00+00:00", table="orders")
 
-        :param name: the PITR's name.
-        :param timestamp: a str with a UTC offset, or an aware datetime. It needs a connection, not ``--sql``: only
-            the server can tell what its clock shows at that instant.
+        :param name: the name of the PITR.
+        :param timestamp: a str with a UTC offset, or an aware datetime. It requires a connection, so it cannot be used
+            with ``--sql``: only the server can convert it to the time on its own clock.
         :param mo_ts: the same in nanoseconds since 1970.
-        :param server_time: instead of these, the time on the server's clock, ``"2026-03-01 12:00:00"``, which is sent
-            unchanged. For ``--sql`` scripts.
+        :param server_time: instead of these, the time on the server's clock, such as ``"2026-03-01 12:00:00"``, which
+            is sent unchanged. Use it for ``--sql`` scripts.
         :param cluster: True for the whole cluster.
         :param account: the account to restore, or the one that the database or table is in.
-        :param database: a database's name; True for the one that the migration runs on.
-        :param table: a table's name; without ``database=`` in the database that the migration runs on.
+        :param database: the name of a database; True for the one that the migration runs on.
+        :param table: the name of a table; without ``database=``, in the database that the migration runs on.
         :param to_account: restore the account into this one.
         :param timeout: as for :meth:`restore_snapshot`.
-        :param lose: as for :meth:`restore_snapshot`, as is ``verify``.
-        :raises CommandError: where env.py holds the transaction.
+        :param lose: as for :meth:`restore_snapshot`.
+        :param verify: as for :meth:`restore_snapshot`.
+        :raises CommandError: if env.py controls the transaction.
         """
         operations.invoke(
             cls(
@@ -508,7 +514,7 @@ class RestorePitrOp(_RestoreOp):
 
 
 class _CopyOp(RecoveryOp):
-    """What the server takes into a transaction, but only before anything else is written in it."""
+    """An operation that can run inside a transaction, but only before anything else is written in it."""
 
     def __init__(self, name: str | None = None, **arguments: Any) -> None:
         for keyword, value in (("name", name), ("source", arguments.get("source"))):
@@ -528,8 +534,8 @@ class _CopyOp(RecoveryOp):
     def _refuse_to_reverse_elsewhere(self) -> None:
         if "to_account" in self.arguments:
             raise NotImplementedError(
-                f"{self.operation} {self.name!r} has no reverse: what it made is in the account "
-                f"{self.arguments['to_account']!r}, where this one drops nothing"
+                f"{self.operation} {self.name!r} has no reverse: what it created is in the account "
+                f"{self.arguments['to_account']!r}, in which the current account cannot drop anything"
             )
 
 
@@ -558,23 +564,23 @@ class CloneTableOp(_CopyOp):
         if_not_exists: bool = False,
         copy_grants: bool = False,
     ) -> None:
-        """Copy a table with its rows, which share their storage until they change. MatrixOne 3.0 on.
+        """Copy a table with its rows, which share their storage until they change. Requires MatrixOne 3.0 or later.
 
-        A part of the transaction, with what comes after it. What the migration has written before is
-        committed, unless it has written nothing. ::
+        The clone is a part of the same transaction as the operations that follow. If the migration has written
+        anything before, that is committed first. ::
 
             op.clone_table("orders_copy", "orders", snapshot="before_import")
 
         :param name: the new table.
         :param source: the table that is cloned.
-        :param snapshot: clone it as it was at this snapshot.
-        :param timestamp: as it was at this instant: a str with a UTC offset, or an aware datetime.
+        :param snapshot: clone its state at this snapshot.
+        :param timestamp: its state at this instant: a str with a UTC offset, or an aware datetime.
         :param mo_ts: the same in nanoseconds since 1970.
-        :param database: the database of both; else the one that the migration runs on.
-        :param to_account: make it in this account; from sys alone.
-        :param if_not_exists: nothing is done where a table of that name exists, so that the revision can be repeated.
+        :param database: the database of both; by default the one that the migration runs on.
+        :param to_account: create it in this account. Only the sys account may do that.
+        :param if_not_exists: do nothing if a table of that name exists, so that the revision can be repeated.
         :param copy_grants: see :class:`~sqlalchemy_matrixone.CloneTable`.
-        :raises CommandError: where something was written before and env.py holds the transaction.
+        :raises CommandError: if something was written before and env.py controls the transaction.
         """
         operations.invoke(
             cls(
@@ -613,18 +619,20 @@ class CloneDatabaseOp(_CopyOp):
         to_account: str | None = None,
         if_not_exists: bool = False,
     ) -> None:
-        """Copy a database with all its tables. MatrixOne 3.0 on. As :meth:`clone_table` otherwise. ::
+        """Copy a database with all its tables. Requires MatrixOne 3.0 or later.
+
+        Otherwise the same as :meth:`clone_table`. ::
 
             op.clone_database("shop_copy", "shop")
 
         :param name: the new database.
         :param source: the database that is cloned.
-        :param snapshot: clone it as it was at this snapshot.
-        :param timestamp: as it was at this instant: a str with a UTC offset, or an aware datetime.
+        :param snapshot: clone its state at this snapshot.
+        :param timestamp: its state at this instant: a str with a UTC offset, or an aware datetime.
         :param mo_ts: the same in nanoseconds since 1970.
-        :param to_account: make it in this account; from sys alone.
-        :param if_not_exists: nothing is done where a database of that name exists.
-        :raises CommandError: where something was written before and env.py holds the transaction.
+        :param to_account: create it in this account. Only the sys account may do that.
+        :param if_not_exists: do nothing if a database of that name exists.
+        :raises CommandError: if something was written before and env.py controls the transaction.
         """
         operations.invoke(
             cls(
@@ -662,22 +670,22 @@ class CreateBranchOp(_CopyOp):
         mo_ts: int | None = None,
         to_account: str | None = None,
     ) -> None:
-        """Copy a table or database so that it can be merged back. MatrixOne 3.0.6 on.
+        """Copy a table or database so that it can be merged back. Requires MatrixOne 3.0.6 or later.
 
-        As :meth:`clone_table` otherwise. ::
+        Otherwise the same as :meth:`clone_table`. ::
 
             op.create_branch("orders_dev", "orders")
             op.create_branch("shop_dev", database="shop")
 
-        :param name: the branch.
+        :param name: the name of the branch.
         :param source: the table that is branched.
         :param database: without a source, the database that is branched; with one, the database of both.
             True for the one that the migration runs on.
-        :param snapshot: branch it as it was at this snapshot.
-        :param timestamp: as it was at this instant: a str with a UTC offset, or an aware datetime.
+        :param snapshot: branch its state at this snapshot.
+        :param timestamp: its state at this instant: a str with a UTC offset, or an aware datetime.
         :param mo_ts: the same in nanoseconds since 1970.
-        :param to_account: make it in this account; from sys alone.
-        :raises CommandError: where something was written before and env.py holds the transaction.
+        :param to_account: create it in this account. Only the sys account may do that.
+        :raises CommandError: if something was written before and env.py controls the transaction.
         """
         operations.invoke(
             cls(
@@ -694,8 +702,9 @@ class CreateBranchOp(_CopyOp):
 
 @Operations.register_operation("drop_branch")
 class DropBranchOp(_CopyOp):
-    """
-    :param existing: the operation that makes the branch, which :meth:`reverse` gives back.
+    """Drop a branch.
+
+    :param existing: the operation that creates the branch, which :meth:`reverse` returns.
     """
 
     construct = DropBranch
@@ -711,15 +720,15 @@ class DropBranchOp(_CopyOp):
 
     @classmethod
     def drop_branch(cls, operations: Operations, name: str | None = None, *, database: Database = None) -> None:
-        """Drop a branch of a table or a database. As :meth:`clone_table` otherwise. ::
+        """Drop a branch of a table or a database. Otherwise the same as :meth:`clone_table`. ::
 
             op.drop_branch("orders_dev")
             op.drop_branch(database="shop_dev")
 
         :param name: the table.
-        :param database: without a name, the database that is dropped; with one, the database it is in. True for the
+        :param database: without a name, the database that is dropped; with one, the database of the table. True for the
             one that the migration runs on.
-        :raises CommandError: where something was written before and env.py holds the transaction.
+        :raises CommandError: if something was written before and env.py controls the transaction.
         """
         operations.invoke(cls(name, database=database))
 
@@ -727,13 +736,13 @@ class DropBranchOp(_CopyOp):
 # -- arguments
 
 
-# Those that the constructs of restores do not have.
+# The arguments of restores that are not keywords of the constructs.
 _OF_RESTORES = frozenset(("lose", "verify"))
 _FLAGS = frozenset(("cluster", "verify", "if_exists", "if_not_exists", "copy_grants"))
 
 
 def _plain(arguments: dict[str, Any]) -> dict[str, Any]:
-    """What was given, as values that can be written in a migration."""
+    """Return the given arguments as values that can be written in a migration."""
     for keyword in _FLAGS & arguments.keys():
         check_flag(keyword, arguments[keyword])
     plain = {key: value for key, value in arguments.items() if value is not None and not (key in _FLAGS and not value)}
@@ -751,7 +760,7 @@ def _plain(arguments: dict[str, Any]) -> dict[str, Any]:
         plain["timestamp"] = check_timestamp(plain["timestamp"]).isoformat(" ")
     if not isinstance(plain.get("table", ""), str):
         if "database" in plain:
-            raise MatrixOneArgumentError("a Table knows its own database: name no database= with it")
+            raise MatrixOneArgumentError("pass either a Table, which has its own schema, or database=")
         table = table_of(plain["table"])
         plain["table"] = str(table.name)
         if table.schema is not None:
@@ -761,5 +770,5 @@ def _plain(arguments: dict[str, Any]) -> dict[str, Any]:
 
 def _known(own_database: str | None) -> str:
     if own_database is None:
-        raise MatrixOneArgumentError("the connection has no database of its own: name one, or put one in the URL")
+        raise MatrixOneArgumentError("the connection has no current database: pass database=, or put one in the URL")
     return own_database

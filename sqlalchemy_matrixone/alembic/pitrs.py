@@ -1,8 +1,8 @@
-"""The PITRs that are declared, compared with those that the server has.
+"""Compare the declared PITRs with those of the server.
 
-Declared are ``Table(..., matrixone_pitr="7d")``, ``MetaData(info={"matrixone_pitr": "7d"})`` for the database
-of the tables, and ``MetaData(info={"matrixone_pitrs": [CreatePitr(...)]})`` for anything else. They are
-matched by their object, which has one PITR at most, not by name.
+PITRs are declared by ``Table(..., matrixone_pitr="7d")``, by ``MetaData(info={"matrixone_pitr": "7d"})`` for the
+database of the tables, and by ``MetaData(info={"matrixone_pitrs": [CreatePitr(...)]})`` for anything else. They are
+matched by their object, which has at most one PITR, and not by name.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ from .ops import AlterPitrOp, CreatePitrOp, DropPitrOp
 from .transaction import log, outside_transaction
 
 if TYPE_CHECKING:
-    # Half imported while Alembic loads its plugins.
+    # Only for typing: these modules are half imported while Alembic loads its plugins.
     from alembic.autogenerate.api import AutogenContext
     from alembic.runtime.migration import MigrationContext
 
 DROP_OPTION = "matrixone_drop_pitrs"
 TYPE = TABLE_OPTION
-"""What ``include_object`` and ``include_name`` are told as the type."""
+"""The type that is passed to ``include_object`` and ``include_name``."""
 
 
 @dataclass(frozen=True)
 class Policy:
-    """A PITR as declared, or as the server has it; what ``include_object`` is given.
+    """A PITR as declared or as it exists on the server. It is passed to ``include_object``.
 
-    :ivar target: the object, in lower case and with its database; without an account for one of the own.
-    :ivar range: how far back; None where it is declared that there shall be none.
-    :ivar name: the PITR's name; None where it is implied.
+    :ivar target: the object, in lower case and with its database; without an account if it is in the current account.
+    :ivar range: how far back the PITR reaches; None if it is declared that the object has no PITR.
+    :ivar name: the name of the PITR; None if it is implied.
     """
 
     target: RecoveryTarget
@@ -59,13 +59,16 @@ class Policy:
 
 @dataclass(frozen=True)
 class _CurrentNames:
-    """What the connection's own account and database are called."""
+    """The names of the current account and the current database of the connection."""
 
     account: str | None
     database: str | None
 
     def canonical(self, target: RecoveryTarget | None) -> RecoveryTarget:
-        """The object as one key: as the server folds it, with the own database, without the own account."""
+        """Return an object as a canonical key.
+
+        Its names are folded as the server folds them. The current database is named, and the current account is not.
+        """
         if target is None:
             return RecoveryTarget("account")
         account = fold(target.account)
@@ -77,7 +80,7 @@ class _CurrentNames:
         )
 
     def keywords(self, target: RecoveryTarget) -> dict[str, Any]:
-        """The object as an operation names it: the own database goes without its name."""
+        """Return an object as the keywords of an operation, which do not name the current database."""
         own = target.database == fold(self.database)
         match target.level:
             case "table":
@@ -96,13 +99,12 @@ Policies = dict[RecoveryTarget, Policy]
 def compare_pitrs(
     context: AutogenContext, upgrade_ops: UpgradeOps, schemas: Iterable[str | None]
 ) -> PriorityDispatchResult:
-    """Add to the upgrade what brings the server's PITRs to what is declared.
+    """Add the operations to the upgrade that make the PITRs of the server match the declared ones.
 
-    PITRs are dropped first and created last, so that in both directions a PITR is there only while its
-    table is.
+    PITRs are dropped first and created last, so that in both directions a PITR exists only while its table exists.
     """
     dialect = context.dialect
-    if not isinstance(dialect, MatrixOneServer):  # one of MySQL
+    if not isinstance(dialect, MatrixOneServer):  # a MySQL dialect
         return PriorityDispatchResult.CONTINUE
     _tidy_tables(upgrade_ops)
     own = _CurrentNames(dialect.default_account_name, dialect.default_schema_name)
@@ -149,7 +151,7 @@ def _database_of(metadata: MetaData, own: _CurrentNames) -> RecoveryTarget:
     database = metadata.schema or own.database
     if database is None:
         raise CommandError(
-            f"MetaData.info[{TABLE_OPTION!r}] is about a database, and neither the MetaData nor the URL names one"
+            f"MetaData.info[{TABLE_OPTION!r}] applies to a database, but neither the MetaData nor the URL names one"
         )
     return RecoveryTarget("database", database=fold(database))
 
@@ -163,7 +165,7 @@ def _range(declared: Any) -> PitrRange | None:
 
 @dataclass(frozen=True)
 class _Existing:
-    """The PITRs of the server by their object: those that protect it as it is now, and those that do not."""
+    """The PITRs of the server by their object: those that protect its current state, and those that do not."""
 
     active: Policies
     inactive: Policies
@@ -184,10 +186,10 @@ def _existing(context: AutogenContext, own: _CurrentNames) -> _Existing:
 
 
 def _replacing_inactive(wanted: Policies, existing: _Existing) -> Policies:
-    """Return the declared PITRs with those of databases in place of inactive ones.
+    """Return the declared PITRs, with PITRs of databases in place of inactive ones.
 
-    An inactive PITR stays, for what only it can restore, and keeps its name. Its object is protected by a PITR of the
-    database, as :meth:`Recovery.reactivate_pitrs` does it.
+    An inactive PITR remains under its name, because only it can restore the earlier states of its object. The object is
+    protected by a PITR of its database instead, as by :meth:`Recovery.reactivate_pitrs`.
     """
     replaced = {
         target: policy
@@ -211,7 +213,7 @@ def _read(context: MigrationContext) -> list[Pitr]:
     except RecoveryError as refused:
         if refused.reason is not Reason.ACTIVE_TRANSACTION:
             raise
-    # Accounts other than sys have SHOW PITR alone for it.
+    # Accounts other than sys can only use SHOW PITR for this.
     with outside_transaction(context, "reading the PITRs", reading=True):
         return catalog.get_pitrs(context.connection)
 
@@ -227,7 +229,7 @@ def _name_included(context: AutogenContext, own: _CurrentNames, target: Recovery
 
 
 def _undeclared(existing: Policies, databases: set[str | None]) -> Policies:
-    """Of the databases that are compared and of their tables, the PITRs, as such that shall not be."""
+    """Return the PITRs of the compared databases and of their tables, marked for removal."""
     names = {fold(database) for database in databases}
     return {target: replace(policy, range=None) for target, policy in existing.items() if target.database in names}
 
@@ -238,7 +240,7 @@ def _undeclared(existing: Policies, databases: set[str | None]) -> Policies:
 def _operations(
     context: AutogenContext, own: _CurrentNames, declared: Policies, existing: Policies
 ) -> tuple[list[MigrateOperation], list[MigrateOperation]]:
-    """Return the operations that drop PITRs, and those that create and change them."""
+    """Return the operations that drop PITRs, and those that create or change them."""
     drops: list[MigrateOperation] = []
     others: list[MigrateOperation] = []
     for target, policy in declared.items():
@@ -284,7 +286,7 @@ def _create(policy: Policy, own: _CurrentNames) -> CreatePitrOp:
 
 
 def _name_filter(policy: Policy, own: _CurrentNames) -> dict[str, Any]:
-    """An existing PITR: by its object where its name follows from that, and else by its name."""
+    """Identify an existing PITR by its object if that implies its name, and otherwise by its name."""
     name = _explicit_name(policy)
     return own.keywords(policy.target) if name is None else {"name": name}
 
@@ -296,7 +298,7 @@ def _explicit_name(policy: Policy) -> str | None:
 
 
 def _tidy_tables(upgrade_ops: UpgradeOps) -> None:
-    """The declaration belongs to the model; in ``op.create_table()`` it would do nothing."""
+    """Remove the declaration from ``op.create_table()``, in which it would have no effect: it belongs to the model."""
     for op in upgrade_ops.ops:
         if isinstance(op, CreateTableOp):
             op.kw.pop(TABLE_OPTION, None)

@@ -1,4 +1,4 @@
-"""The entry point of Alembic's plugin system. Nothing of Alembic is imported before it asks."""
+"""The entry point for Alembic's plugin system. Nothing of Alembic is imported before Alembic calls it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 def setup(plugin: Plugin) -> None:
-    """Register the implementation, the operations and their renderers; comparisons of PITRs and names as a plugin.
+    """Register the implementation, the operations and their renderers, and the comparisons of PITRs and names.
 
-    The comparisons run where env.py lists it: ``autogenerate_plugins=["alembic.autogenerate.*",
+    The comparisons run only if env.py lists this plugin: ``autogenerate_plugins=["alembic.autogenerate.*",
     "sqlalchemy_matrixone"]``.
     """
     from alembic.util import DispatchPriority
@@ -22,14 +22,14 @@ def setup(plugin: Plugin) -> None:
     from . import impl, ops, pitrs, render  # noqa: F401  they register themselves
     from .compare import names
 
-    # The dialect of mysql+matrixone:// is called mysql.
+    # The name of the dialect of mysql+matrixone:// is mysql.
     for qualifier in ("matrixone", "mysql"):
         plugin.add_autogenerate_comparator(
             pitrs.compare_pitrs,
             "schema",
             "matrixone_pitrs",
             qualifier=qualifier,
-            # After the tables, so that a PITR comes after its table.
+            # After the tables, so that a PITR is created after its table.
             priority=DispatchPriority.LAST,
         )
         plugin.add_autogenerate_comparator(
@@ -42,7 +42,10 @@ def setup(plugin: Plugin) -> None:
 
 
 class _IterableModule(ModuleType):
-    """Alembic 1.18 to 1.20.0 iterate over a plugin, and without this fail to import for everybody."""
+    """A module that can be iterated over: without that, Alembic 1.18 to 1.20.0 could not be imported at all.
+
+    They iterate over each plugin.
+    """
 
     def __iter__(self) -> Iterator[ModuleType]:
         yield self

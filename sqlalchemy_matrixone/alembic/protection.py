@@ -1,4 +1,4 @@
-"""Keep PITRs active over the migrations of their tables."""
+"""Keep PITRs active across migrations of their tables."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 def reactivate_pitrs_after_commits(connection: Connection) -> None:
-    """Have each commit on a connection followed by reactivating the PITRs of what its transaction replaced.
+    """After each commit on a connection, reactivate the PITRs of the tables that its transaction has replaced.
 
-    Only after the commit is the new table visible to others, and only outside of a transaction does the server accept
-    the statements.
+    This has to wait for the commit: the new table is visible to other connections only then, and the server accepts
+    the statements only outside of a transaction.
     """
     if not event.contains(connection, "commit", _before_commit):
         event.listen(connection, "commit", _before_commit)
@@ -33,7 +33,7 @@ def _before_commit(connection: Connection) -> None:
 
 
 def _reactivate(engine: Engine) -> None:
-    """Reactivate the PITRs of the migrated database, on a connection of its own; report what fails."""
+    """Reactivate the PITRs of the migrated database on a separate connection, and report failures."""
     database = engine.dialect.default_schema_name
     if database is None:
         return

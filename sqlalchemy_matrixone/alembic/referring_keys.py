@@ -1,4 +1,4 @@
-"""Foreign keys that refer to a table which batch mode replaces: the server refuses to drop such a table."""
+"""Find the foreign keys that refer to a table that batch mode replaces. The server refuses to drop such a table."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def referring_keys(connection: Connection, table: Table) -> Iterator[ForeignKeyConstraint]:
-    """Yield the foreign keys by which other tables of the same database refer to a table, to drop and add them."""
+    """Yield the foreign keys of other tables of the same database that refer to a table, to drop and add them."""
     metadata = MetaData()
     referred = Table(table.name, metadata, *_columns(table.columns.keys()), schema=table.schema)
     for (schema, name), keys in inspect(connection).get_multi_foreign_keys(schema=table.schema).items():

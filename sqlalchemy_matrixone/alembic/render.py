@@ -1,4 +1,4 @@
-"""The operations as the Python of a migration."""
+"""Render the operations as Python code of a migration."""
 
 from __future__ import annotations
 

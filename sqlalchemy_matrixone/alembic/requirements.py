@@ -1,4 +1,4 @@
-"""What Alembic's test suite may ask of a MatrixOne server, besides what SQLAlchemy's asks."""
+"""The features of a MatrixOne server that Alembic's test suite may use, in addition to those for SQLAlchemy's."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..requirements import _no, _yes
 
 
 class Requirements(requirements.Requirements, AlembicRequirements):
-    """Both suites' answers; SQLAlchemy's first, where both ask."""
+    """The requirements of both suites. Those of SQLAlchemy take precedence."""
 
     fk_ondelete_is_reflected = fk_onupdate_is_reflected = reflects_fk_options = _yes
     autoincrement_on_composite_pk = autocommit_isolation = _yes

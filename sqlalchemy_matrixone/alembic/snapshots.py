@@ -1,4 +1,4 @@
-"""A snapshot of the database before it is migrated, to go back to in one step."""
+"""Take a snapshot of the database before it is migrated, which can be restored in one step."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
 
 OPTION = "matrixone_keep_snapshots"
-"""The option of ``context.configure()``: how many snapshots to keep. None are taken without it."""
+"""The option of ``context.configure()`` for the number of snapshots to keep. Without it, none are taken."""
 
-# alembic_0007_shop_3f2a1b_9c8d7e: a number, the database, the revisions before and after.
+# As in alembic_0007_shop_3f2a1b_9c8d7e: a number, the database, the revisions before and after.
 _NUMBER = re.compile(r"alembic_(\d{4,})_")
 
 
 def snapshot_before_migrations(context: MigrationContext, keep: int) -> None:
-    """Take a snapshot of the migrated database, if there is anything to migrate, and drop those beyond ``keep``.
+    """Take a snapshot of the database, if there is anything to migrate, and drop the oldest ones beyond ``keep``.
 
-    :raises CommandError: where ``keep`` is no number above 0, or the connection has no database.
-    :raises SnapshotError: where the server refuses; nothing is migrated then.
+    :raises CommandError: if ``keep`` is not a positive number, or the connection has no database.
+    :raises SnapshotError: if the server refuses. In that case nothing is migrated.
     """
     if isinstance(keep, bool) or not isinstance(keep, int) or keep < 1:
-        raise CommandError(f"{OPTION}={keep!r}: say how many snapshots to keep, such as {OPTION}=3")
+        raise CommandError(f"{OPTION}={keep!r}: pass the number of snapshots to keep, such as {OPTION}=3")
     assert context.connection is not None
     dialect = matrixone_dialect(context.connection)
     database = dialect.default_schema_name
     if database is None:
-        raise CommandError(f"{OPTION} needs a URL with the database that is to be kept")
+        raise CommandError(f"{OPTION} requires a URL that names the database to keep")
     with dialect.preserving_clean_state(context.connection):
         revisions = _revisions(context)
     if revisions is None:
@@ -61,20 +61,20 @@ def snapshot_before_migrations(context: MigrationContext, keep: int) -> None:
 
 
 def restore_latest_snapshot(connection: Connection) -> Snapshot:
-    """Put the connection's database back to what it was before its last migration.
+    """Restore the current database to its state before the last migration.
 
-    For databases that are migrated with ``matrixone_keep_snapshots``. All of it goes back, the version that
-    Alembic knows and everybody's data: what was written since the snapshot is lost. The server waits,
-    without end, for open transactions that have written to the database. ::
+    This requires that the database is migrated with ``matrixone_keep_snapshots``. The whole database is restored,
+    including Alembic's version and all data: everything that was written since the snapshot is lost. The server waits,
+    without limit, for open transactions that have written to the database. ::
 
         with engine.connect() as connection:
             restore_latest_snapshot(connection)
 
     :param connection: a Connection of a matrixone engine, on which nothing has run since its last commit or
         rollback.
-    :return: the snapshot. It stays, and can be restored again.
-    :raises SnapshotError: with reason not_found, where there is none.
-    :raises RestoreError: where the server refuses.
+    :return: the snapshot. It is kept, and can be restored again.
+    :raises SnapshotError: with reason not_found, if there is no such snapshot.
+    :raises RestoreError: if the server refuses.
     """
     database = matrixone_dialect(connection).default_schema_name
     recovery = Recovery(connection)
@@ -86,7 +86,7 @@ def restore_latest_snapshot(connection: Connection) -> Snapshot:
 
 
 def _revisions(context: MigrationContext) -> tuple[str, str] | None:
-    """The versions before and after the migrations that are about to run; None where there are none."""
+    """Return the revisions before and after the migrations that are about to run; None if there are no migrations."""
     planned = planned_migrations(context)
     if planned is None or not planned.steps:
         return None
@@ -98,15 +98,15 @@ def _version(revisions: Iterable[str]) -> str:
 
 
 def _ours(recovery: Recovery, database: str) -> list[Snapshot]:
-    """The snapshots of this database that were taken here, newest first."""
+    """Return the snapshots of this database that were taken by this module, newest first."""
     ours = re.compile(rf"{_NUMBER.pattern}{_sanitize(database[:20])}_")
     snapshots = recovery.list_snapshots(level="database", database=database)
     return [snapshot for snapshot in snapshots if ours.match(snapshot.name)]
 
 
 def _name(recovery: Recovery, database: str, before: str, after: str) -> str:
-    """A name that the account does not have yet, in the 64 characters that the server keeps."""
-    # Counted over all databases: of two that begin alike the same would be left in the names.
+    """Return a name that does not exist in the account yet, within the 64 characters that the server keeps."""
+    # The number counts the snapshots of all databases, because the truncated names of two databases may be equal.
     taken = [int(match[1]) for snapshot in recovery.list_snapshots() if (match := _NUMBER.match(snapshot.name))]
     return "_".join(
         [f"alembic_{max(taken, default=0) + 1:04}", *map(_sanitize, (database[:20], before[:14], after[:14]))]
@@ -114,5 +114,5 @@ def _name(recovery: Recovery, database: str, before: str, after: str) -> str:
 
 
 def _sanitize(part: str) -> str:
-    """Without what the server refuses in a name, and in lower case, as it keeps them."""
+    """Replace characters that the server refuses in names, and fold to lower case, as the server does."""
     return re.sub(r"[^\w-]", "_", fold(part))

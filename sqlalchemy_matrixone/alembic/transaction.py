@@ -1,4 +1,4 @@
-"""Stepping out of a migration's transaction, for what MatrixOne accepts outside of transactions alone."""
+"""Leave the transaction of a migration, for statements that MatrixOne accepts only outside of transactions."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from ._internals import owns_transaction
 if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
 
-# Below Alembic's own logger, so that its usual configuration shows what is said here.
+# A child of Alembic's own logger, so that its usual configuration shows these messages.
 log = logging.getLogger("alembic.matrixone")
 
 
 @contextmanager
 def outside_transaction(context: MigrationContext, operation: str, *, reading: bool = False) -> Iterator[None]:
-    """Commit what the migrations have done so far, run the block in AUTOCOMMIT, and begin anew.
+    """Commit what the migrations have done so far, run the block in AUTOCOMMIT, and start a new transaction.
 
-    Where nothing has run on the connection since its last commit or rollback, nothing is committed.
-    Offline, ``COMMIT`` and ``BEGIN`` are printed around the block.
+    If nothing has run on the connection since its last commit or rollback, nothing is committed.
+    In offline mode, ``COMMIT`` and ``BEGIN`` are printed around the block.
 
-    :param operation: what is to be run, for the log.
-    :param reading: whether autogenerate alone has run so far, so that the commit changes nothing and is not logged.
-    :raises CommandError: where env.py has begun the transaction, which it alone may end.
+    :param operation: the operation to run, for the log.
+    :param reading: whether only autogenerate has run so far, so that the commit changes nothing and is not logged.
+    :raises CommandError: if env.py has started the transaction, which only env.py may end.
     """
     if not context.as_sql and not _state(context).has_statements:
         yield
@@ -47,17 +47,17 @@ def _check_owns_transaction(context: MigrationContext, operation: str) -> None:
     if context.connection.in_transaction() and not owns_transaction(context):
         raise CommandError(
             f"{operation} was not run: MatrixOne refuses it inside a transaction, and this one was begun outside "
-            "of Alembic, which must not commit it. In env.py, give context.configure() a connection without a "
-            "transaction (engine.connect(), not engine.begin(); commit what was run on it before), and "
+            "of Alembic, which must not commit it. In env.py, pass context.configure() a connection without a "
+            "transaction (engine.connect(), not engine.begin(); commit what was run on it before), and call "
             "run_migrations() inside of context.begin_transaction()."
         )
 
 
 @contextmanager
 def with_nothing_written(context: MigrationContext, operation: str) -> Iterator[None]:
-    """Commit what the migrations have written so far, if anything, and run the block in the transaction then begun.
+    """Commit what the migrations have written so far, if anything, and run the block in a transaction without writes.
 
-    :raises CommandError: where env.py has begun the transaction, which it alone may end.
+    :raises CommandError: if env.py has started the transaction, which only env.py may end.
     """
     dialect: Any = context.dialect
     sees_all = dialect.supports(Feature.CLONE_IN_TRANSACTION)
@@ -65,7 +65,8 @@ def with_nothing_written(context: MigrationContext, operation: str) -> Iterator[
         commits = not sees_all
     else:
         state = _state(context)
-        # After a BEGIN, which the dialect sends before the first of them, they may follow what they can see.
+        # After a BEGIN, which the dialect sends before the first clone or branch, others may follow if they can see the
+        # earlier changes.
         commits = state.has_writes and (not state.explicit_begin or (state.has_ddl and not sees_all))
     if commits:
         with outside_transaction(context, operation):

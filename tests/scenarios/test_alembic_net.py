@@ -143,7 +143,7 @@ def test_in_a_transaction_of_env_py_it_works_where_nothing_has_run(project, admi
 def test_the_option_is_a_number(project, keep):
     project.options["matrixone_keep_snapshots"] = keep
     project.revision("one", USERS)
-    with pytest.raises(CommandError, match="say how many snapshots to keep"):
+    with pytest.raises(CommandError, match="pass the number of snapshots to keep"):
         project.upgrade()
 
 

@@ -106,7 +106,7 @@ def test_a_table_is_written_as_its_names():
     assert rendered(CreatePitrOp(range="1d", table=shop)) == [
         "op.create_pitr(range='1d', table='orders', database='shop')"
     ]
-    with pytest.raises(MatrixOneArgumentError, match="knows its own database"):
+    with pytest.raises(MatrixOneArgumentError, match="pass either a Table"):
         CreatePitrOp(range="1d", table=shop, database="other")
 
 
@@ -143,15 +143,15 @@ def test_reverse():
 @pytest.mark.parametrize(
     ("op", "why"),
     [
-        (DropSnapshotOp("s"), "what the snapshot held is gone"),
+        (DropSnapshotOp("s"), "what the snapshot kept no longer exists"),
         (DropPitrOp("p"), "without the operation that created it"),
         (AlterPitrOp("p", range="7d"), "without its existing_range"),
         (CloneTableOp("orders", source="orders", database="shop", to_account="acc"), "in the account 'acc'"),
         (CloneDatabaseOp("shop", source="shop", to_account="acc"), "in the account 'acc'"),
         (CreateBranchOp("shop", database="shop", to_account="acc"), "in the account 'acc'"),
         (DropBranchOp("b"), "without the operation that created it"),
-        (RestoreSnapshotOp("s", table="t"), "what was there before the restore is not kept"),
-        (RestorePitrOp("p", timestamp=WHEN, table="t"), "what was there before the restore is not kept"),
+        (RestoreSnapshotOp("s", table="t"), "the state before the restore is not kept"),
+        (RestorePitrOp("p", timestamp=WHEN, table="t"), "the state before the restore is not kept"),
     ],
 )
 def test_what_has_no_reverse_says_why(op, why):
@@ -206,7 +206,7 @@ def test_offline_the_zone_of_the_server_is_unknown():
     ],
 )
 def test_without_a_database_in_the_url(call):
-    with pytest.raises(MatrixOneArgumentError, match="the connection has no database of its own"):
+    with pytest.raises(MatrixOneArgumentError, match="the connection has no current database"):
         offline(call, database="")
 
 
@@ -226,7 +226,7 @@ def test_a_name_is_needed_where_none_is_implied(call):
 
 
 def test_a_pitr_is_named_or_its_object():
-    with pytest.raises(MatrixOneArgumentError, match="go without saying"):
+    with pytest.raises(MatrixOneArgumentError, match="do not pass its database or table as well"):
         offline(lambda op: op.drop_pitr("p", table="t"))
 
 

@@ -1,1 +1,1 @@
-"""Comparing what is declared with what is reflected."""
+"""Compare declared objects with reflected ones."""

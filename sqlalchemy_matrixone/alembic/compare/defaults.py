@@ -1,4 +1,4 @@
-"""Server defaults in one spelling, so that what was declared compares equal to what is reflected of it."""
+"""Convert server defaults to a canonical form, so that a declared default compares equal to its reflection."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ _TRUTHS = {"true": "1", "false": "0"}
 
 
 def canonical_default(dialect: Dialect, column: Column[Any], type_: TypeEngine[Any]) -> str | None:
-    """The server default of a column, in a form that is the same for all ways to write it; None without one.
+    """Return the server default of a column in a canonical form; None if it has none.
 
-    :param type_: what the column is to hold: ``'007'`` and ``7`` are the same number, and two texts.
+    :param type_: the declared type of the column: ``'007'`` and ``7`` are the same number, but different strings.
     """
     if not isinstance(column.server_default, DefaultClause):
         return None
     compiler = dialect.ddl_compiler(dialect, None)  # type: ignore[arg-type]
     default = compiler.get_column_default_string(column)
-    # Types of MySQL's own, such as BIT and YEAR, have no affinity: their literals are compared as they stand.
+    # Types that are specific to MySQL, such as BIT and YEAR, have no affinity. Their literals are compared unchanged.
     return None if default is None else _canonical(default.strip(), issubclass(affinity_of(type_), _NUMERIC))
 
 
@@ -53,13 +53,13 @@ def _canonical(default: str, numeric: bool) -> str | None:
             return _number(value)
     if literal or _NUMBER.fullmatch(value):
         return f"'{value}'"
-    # Literals in an expression stand at every second place.
+    # In the parts of an expression, every second one is a literal.
     parts = [part if place % 2 else _words(part) for place, part in enumerate(_LITERALS.split(default))]
     return "".join(parts)
 
 
 def _words(text: str) -> str:
-    """SQL without a literal, in lower case and without white space."""
+    """Return SQL that contains no literal in lower case and without white space."""
     text = _NOW_WITH_PRECISION.sub("current_timestamp", _NOW.sub("current_timestamp", text.lower()))
     text = _TODAY.sub(r"\1", text)
     return re.sub(r"\s+", "", text)
@@ -70,7 +70,7 @@ def _number(text: str) -> str:
 
 
 def _is_in_parentheses(text: str) -> bool:
-    """Whether the first parenthesis is closed by the last."""
+    """Return whether the last parenthesis closes the first one."""
     if not (text.startswith("(") and text.endswith(")")):
         return False
     text = _LITERALS.sub(lambda literal: "'" * len(literal[0]), text)

@@ -1,4 +1,4 @@
-"""Indexes, compared by what the server keeps of them beside their columns."""
+"""Compare indexes by the options that the server stores in addition to their columns."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from sqlalchemy import Column, Index, MetaData, Table
 from ...core.names import fold
 from ...core.options import INDEX_OPTIONS, IndexOption, column_names, index_kind, index_option
 
-# Of each kind of index. Any other option the server ignores, so that its absence says nothing.
+# The options that the server stores, by the kind of index. It ignores any other option, so the absence of one means
+# nothing.
 _KEPT = {
     "fulltext": {"with_parser", "async", "comment"},
     "hnsw": {"m", "ef_construction", "ef_search", "op_type", "max_index_capacity", "async", "comment"},
@@ -32,7 +33,10 @@ _KEPT_BY_OTHERS = {"comment"}
 
 
 def index_differences(declared: Index, reflected: Index, keeps_prefix_lengths: bool) -> Iterator[str]:
-    """What the model states of an index and the server has otherwise; what it leaves open the server fills in."""
+    """Yield the differences between an index in the model and on the server.
+
+    What the model leaves open is not compared, because the server fills it in.
+    """
     kinds = index_kind(reflected), index_kind(declared)
     if kinds[0] != kinds[1]:
         yield f"{kinds[0]} to {kinds[1]}"
@@ -51,9 +55,9 @@ def index_differences(declared: Index, reflected: Index, keeps_prefix_lengths: b
 def renamed_index(
     reflected: Mapping[str, Any], table: str, schema: str | None, key: Sequence[str], names: Mapping[str, str]
 ) -> Index:
-    """Return an index, as the Inspector has it, for a table whose columns were renamed.
+    """Return a reflected index for a table whose columns were renamed.
 
-    Without the primary key if all of it is in the index: the server adds it to each by itself.
+    If the index contains the whole primary key, the key is left out: the server adds it to each index by itself.
     """
     columns = reflected["column_names"]
     if set(key) <= set(columns):
@@ -64,7 +68,7 @@ def renamed_index(
 
 
 def _comparable(name: str, value: Any) -> Any:
-    """In lower case, and with nothing for what is off: the server keeps no such option."""
+    """Return the value of an option in lower case; None for one that is off, which the server does not store."""
     if value is not None and INDEX_OPTIONS.get(name) is IndexOption.COLUMNS:
         return [fold(column) for column in column_names(value)]
     if not value:
@@ -73,7 +77,7 @@ def _comparable(name: str, value: Any) -> Any:
 
 
 def _lengths(index: Index) -> dict[str, int]:
-    """The prefix length of each column that has one."""
+    """Return the prefix length of each column that has one."""
     length = index_option(index, "length")
     if length is None:
         return {}

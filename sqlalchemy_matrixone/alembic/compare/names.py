@@ -1,4 +1,4 @@
-"""Names that the server has folded to lower case, and their declared ones."""
+"""Match names that the server has folded to lower case with the declared names."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def as_declared(
     uniques: set[UniqueConstraint],
     indexes: set[Index],
 ) -> None:
-    """Give what is reflected the name that it was declared by, where the two are one to the server.
+    """Give reflected objects their declared names, if the server treats the two names as equal.
 
-    A unique key is reflected as a constraint and as an index, of which Alembic keeps the one that was declared,
-    by its name: of one with capitals always the index.
+    A unique key is reflected both as a constraint and as an index. Alembic keeps the one that was declared, which it
+    finds by its name. If the name has capitals, it would therefore always keep the index.
     """
     declared = _by_folded_name(uniques)
     for index in list(reflected_indexes):
@@ -41,7 +41,7 @@ def foreign_keys_as_declared(reflected: set[ForeignKeyConstraint], declared: set
 
 
 def _by_folded_name(parts: Iterable[Index | Constraint]) -> dict[str, str]:
-    """The names with capitals, by what the server makes of them."""
+    """Return the names that have capitals, by the names that the server folds them to."""
     names = [part.name for part in parts if isinstance(part.name, str)]
     return {fold(name): name for name in names if name != fold(name)}
 
@@ -55,18 +55,19 @@ def _rename(parts: Iterable[Index | Constraint], names: dict[str, str]) -> None:
 def refuse_capitals(
     context: AutogenContext, upgrade_ops: UpgradeOps, schemas: Iterable[str | None]
 ) -> PriorityDispatchResult:
+    """Check that no table is declared under a name with capitals if it exists under that name in lower case.
+
+    :raises CommandError: if there is such a table. Alembic would take the two for different tables, and would drop the
+        existing one with its rows.
     """
-    :raises CommandError: where a table is declared under a name with capitals, and there under that in lower case.
-        Alembic takes the two for different tables, and would drop the one with its rows.
-    """
-    if not isinstance(context.dialect, MatrixOneServer):  # one of MySQL
+    if not isinstance(context.dialect, MatrixOneServer):  # a MySQL dialect
         return PriorityDispatchResult.CONTINUE
     for table in context.sorted_tables:
         if table.fullname != fold(table.fullname) and _is_there(context, table, schemas):
             raise CommandError(
                 f"The table {table.fullname!r} is called {fold(table.fullname)!r} on the server: MatrixOne folds the "
-                "names of databases and tables to lower case. Declare it under that name; the name of its class may "
-                "stay as it is."
+                "names of databases and tables to lower case. Declare it under that name; the name of its class does "
+                "not have to change."
             )
     return PriorityDispatchResult.CONTINUE
 

@@ -1,4 +1,4 @@
-"""Types in one spelling, so that what was declared compares equal to what is reflected of it."""
+"""Convert types to a canonical form, so that a declared type compares equal to its reflection."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 _ENUMERATED = re.compile(r"(?:ENUM|SET)\((?:'(?:[^'\\]|''|\\.)*'(?:,|(?=\))))*\)", re.S)
 _TYPE = re.compile(r"(?P<name>[A-Z][A-Z0-9_]*(?: PRECISION)?)(?: ?\((?P<size>[\d, ]+)\))?(?P<rest>.*)", re.S)
-# What the server accepts and does not keep.
+# What the server accepts, but does not store.
 _NOT_KEPT = re.compile(r" (?:CHARACTER SET \S+|COLLATE \S+|ASCII|UNICODE|BINARY|ZEROFILL)")
 
 _NAMES = {"NUMERIC": "DECIMAL", "INT": "INTEGER", "BOOLEAN": "BOOL", "DOUBLE PRECISION": "DOUBLE", "REAL": "DOUBLE"}
@@ -33,7 +33,7 @@ _BITS_OF_FLOAT = 23
 
 
 def canonical_type(dialect: Dialect, type_: TypeEngine[Any]) -> str:
-    """A type as CREATE TABLE says it, with what the server fills in, and without what it does not keep."""
+    """Return a type as in CREATE TABLE, with the server's defaults, and without what the server does not store."""
     said = dialect.type_compiler_instance.process(type_)
     if enumerated := _ENUMERATED.match(said):
         return enumerated[0]
