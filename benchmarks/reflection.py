@@ -1,12 +1,11 @@
-"""How long MetaData.reflect() and Alembic's autogenerate take, beside mysql+pymysql:// on the same tables in one run.
+"""Measure MetaData.reflect() and Alembic's autogenerate, compared with mysql+pymysql:// on the same tables in one run.
 
 ::
 
     python benchmarks/reflection.py dump:111@127.0.0.1:6001 --tables 200 1000 --delay 0 5
 
-Makes a database of its own and drops it. The delay, in milliseconds, is added to each round trip: statements, and
-the COMMIT and ROLLBACK that end transactions. Of several rounds, in which the two take turns, the fastest of each
-counts.
+Creates its own database and drops it. The delay, in milliseconds, is added to each round trip: statements, and the
+COMMIT and ROLLBACK that end transactions. The two alternate for several rounds, and the fastest round of each counts.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ class Measured(NamedTuple):
 
 
 def tables(count: int) -> MetaData:
-    """As an application has them: a key, a few columns, an index, a unique key, a foreign key in turn."""
+    """Return tables as in an application: a key, a few columns, an index, a unique key, and sometimes a foreign key."""
     metadata = MetaData()
     for number in range(count):
         table = sa.Table(
@@ -82,7 +81,7 @@ def measure(task: Callable[[Engine, MetaData], None], url: str, metadata: MetaDa
         return ended
 
     event.listen(engine, "before_cursor_execute", round_trip)
-    # The pool ends transactions too, of which no event tells.
+    # The pool also ends transactions, for which there is no event.
     dialect: Any = engine.dialect
     dialect.do_commit, dialect.do_rollback = map(with_round_trip, (dialect.do_commit, dialect.do_rollback))
     start = time.perf_counter()

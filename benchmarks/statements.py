@@ -1,11 +1,11 @@
-"""What following the transaction costs: CPU time for each statement, beside mysql+ of the same driver in one run.
+"""Measure the cost of tracking transactions: CPU time for each statement, compared with mysql+ of the same driver.
 
 ::
 
     python benchmarks/statements.py dump:111@127.0.0.1:6001 --drivers pymysql aiomysql asyncmy
 
-Makes a database of its own and drops it. Both take turns in short batches; of each the batch with the least CPU time of
-this process counts, so that the server and whatever else the machine does are left out.
+Creates its own database and drops it. The two dialects alternate in short batches in one run. The batch with the least
+CPU time of this process counts for each, which excludes the server and any other load of the machine.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def main() -> None:
     parser.add_argument("server", help="user:password@host:port")
     parser.add_argument("--drivers", nargs="+", default=["pymysql"])
     parser.add_argument("--rounds", type=int, default=150)
-    parser.add_argument("--count", type=int, default=10, help="statements of a batch")
+    parser.add_argument("--count", type=int, default=10, help="statements in a batch")
     arguments = parser.parse_args()
     gc.disable()
     with database(arguments.server):

@@ -1,10 +1,9 @@
-"""What it costs to make the SQL of a SELECT from the past, without a server.
+"""Measure the cost of rendering the SQL of a SELECT from the past, without a server.
 
-``as_of()`` goes through the statement cache: a statement of the same shape is compiled once, and its moment is a
-bound value. It is held against the other way that a
-hint can get into a statement: compile it anew each time, with its values in the text, and put the hint after the first
-FROM by a regular expression. That is what the vendor's SDK does; where it is installed (``pip install
-matrixone-python-sdk``) its own functions are measured in the same run.
+``as_of()`` uses the statement cache: a statement of the same shape is compiled once, and its point in time is a bound
+value. It is compared with the other way to put a hint into a statement: compile the statement again each time, with its
+values in the text, and insert the hint after the first FROM with a regular expression. That is what the vendor's SDK
+does. If it is installed (``pip install matrixone-python-sdk``), its own functions are measured in the same run.
 
     python benchmarks/timetravel.py
 """
@@ -44,13 +43,13 @@ FIRST_FROM = re.compile(r"\bFROM\s+(\S+)", re.I)
 
 
 def by_text() -> str:
-    """The statement is built once: what is measured is making its text, which nothing caches."""
+    """Render a statement that was built once. Only the rendering of its text, which is not cached, is measured."""
     text = str(PRESENT.compile(dialect=DIALECT, compile_kwargs={"literal_binds": True}))
     return FIRST_FROM.sub(r"FROM \1 {SNAPSHOT = 'nightly'}", text, count=1)
 
 
 def by_cache(statement, cache: LRUCache, **values) -> str:
-    """As a Connection does it: the cache key, the compiled form, the values."""
+    """Render a statement as a Connection does: the cache key, the compiled form, the values."""
     compiled, extracted, *_ = statement._compile_w_cache(DIALECT, compiled_cache=cache, column_keys=list(values))
     parameters = compiled.construct_params(values, extracted_parameters=extracted, escape_names=False)
     if compiled.literal_execute_params:
@@ -84,7 +83,7 @@ def microseconds(run) -> float:
 
 
 def by_sdk() -> Callable[[], str]:
-    """The vendor's way, as its documentation has it; ours where it is not installed."""
+    """Return the vendor's way, as in its documentation, or our own equivalent if it is not installed."""
     try:
         from matrixone.sqlalchemy_ext.snapshot import compile_select, select
     except ImportError:
@@ -101,16 +100,16 @@ def measure() -> dict[str, float]:
         "as_of(), a snapshot": microseconds(lambda: by_cache(AT_SNAPSHOT, cache)),
         "as_of(), another time in each": microseconds(lambda: by_cache(AT_ANY_TIME, cache, when=now())),
         "with the option of time_travel()": microseconds(lambda: by_cache(PRESENT.options(OPTION), cache)),
-        "as_of() of a Table, made anew for each time": microseconds(
+        "as_of() of a Table, created for each time": microseconds(
             lambda: by_cache(select_from_table(as_of(ORDERS, timestamp=now())), cache)
         ),
-        "as_of() of a class, made anew, a snapshot": microseconds(
+        "as_of() of a class, created again, a snapshot": microseconds(
             lambda: by_cache(select_from(as_of(Order, snapshot="nightly")), cache)
         ),
-        "as_of() of a class, made anew for each time": microseconds(
+        "as_of() of a class, created for each time": microseconds(
             lambda: by_cache(select_from(as_of(Order, timestamp=now())), cache)
         ),
-        "for comparison: aliased(), made anew in each": microseconds(
+        "for comparison: aliased(), created in each": microseconds(
             lambda: by_cache(select_from(aliased(Order)), cache)
         ),
     }

@@ -1,4 +1,4 @@
-"""MatrixOne for SQLAlchemy: a dialect, and the database's recovery features as SQLAlchemy constructs."""
+"""MatrixOne support for SQLAlchemy: a dialect, and the recovery features of the database as SQLAlchemy constructs."""
 
 from importlib.util import find_spec as _find_spec
 from typing import TYPE_CHECKING, Any
@@ -51,7 +51,7 @@ from .recovery.rows.values import RestoredRows, RowChange, RowsPreview
 from .recovery.session import Recovery
 from .recovery.timeline import Timeline
 from .recovery.values import Change, Coverage, NoValue, Period, Pitr, RecoveryWindow, Snapshot
-from .sql import ddl_compiler as _compiler  # noqa: F401  teaches the constructs to the mysql dialects too
+from .sql import ddl_compiler as _compiler  # noqa: F401  registers the constructs for the mysql dialects too
 from .timetravel.changes import changes_between, changes_since
 from .timetravel.session import time_travel
 from .timetravel.tables import as_of
@@ -135,7 +135,10 @@ if not TYPE_CHECKING and _find_spec("greenlet") is None:
 
 
 def __getattr__(name: str) -> Any:
-    """AsyncRecovery when it is asked for: SQLAlchemy's asyncio extension needs greenlet, which not everybody has."""
+    """Import AsyncRecovery on first access.
+
+    SQLAlchemy's asyncio extension requires greenlet, which sync-only installations may lack.
+    """
     if name != "AsyncRecovery":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from .recovery.asyncio import AsyncRecovery
@@ -143,7 +146,7 @@ def __getattr__(name: str) -> Any:
     return AsyncRecovery
 
 
-# Another distribution has entry points of the same names; who imports this package means this dialect.
+# Another distribution has entry points with the same names. Whoever imports this package means this dialect.
 for _name, _driver, _class in (
     ("matrixone", "pymysql", "MatrixOneDialect"),
     ("matrixone.pymysql", "pymysql", "MatrixOneDialect"),

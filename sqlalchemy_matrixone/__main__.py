@@ -6,7 +6,7 @@ import sys
 
 
 def main() -> None:
-    """Run the command line, which needs the extra ``cli``."""
+    """Run the command line, which requires the extra ``cli``."""
     try:
         from .cli.commands import cli
     except ModuleNotFoundError as missing:

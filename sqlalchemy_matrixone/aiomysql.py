@@ -10,9 +10,9 @@ from .base import MatrixOneDialect
 
 
 async def connect(**kw: Any) -> Any:
-    """Return a connection of aiomysql whose transaction this package can follow, for an ``async_creator`` of yours.
+    """Return an aiomysql connection whose transaction this package can track, for use in your own ``async_creator``.
 
-    Takes what ``aiomysql.connect()`` takes.
+    The arguments are those of ``aiomysql.connect()``.
     """
     from .core.aiomysql_connection import connect
 
@@ -29,7 +29,7 @@ class MatrixOneDialect_aiomysql(MatrixOneDialect, MySQLDialect_aiomysql):  # typ
 
 
 class MatrixOneMySQLDialect_aiomysql(MatrixOneDialect_aiomysql):
-    """``mysql+matrixone_aiomysql://``: for applications that look for MySQL by its name."""
+    """``mysql+matrixone_aiomysql://``, for applications that check the dialect name for MySQL."""
 
     name = "mysql"
     supports_statement_cache = True

@@ -10,9 +10,9 @@ from .base import MatrixOneDialect
 
 
 async def connect(**kw: Any) -> Any:
-    """Return a connection of asyncmy whose transaction this package can follow, for an ``async_creator`` of yours.
+    """Return an asyncmy connection whose transaction this package can track, for use in your own ``async_creator``.
 
-    Takes what ``asyncmy.connect()`` takes.
+    The arguments are those of ``asyncmy.connect()``.
     """
     from .core.asyncmy_connection import connect
 
@@ -29,7 +29,7 @@ class MatrixOneDialect_asyncmy(MatrixOneDialect, MySQLDialect_asyncmy):  # type:
 
 
 class MatrixOneMySQLDialect_asyncmy(MatrixOneDialect_asyncmy):
-    """``mysql+matrixone_asyncmy://``: for applications that look for MySQL by its name."""
+    """``mysql+matrixone_asyncmy://``, for applications that check the dialect name for MySQL."""
 
     name = "mysql"
     supports_statement_cache = True

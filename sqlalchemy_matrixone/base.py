@@ -1,4 +1,4 @@
-"""The dialect, whatever the driver."""
+"""The base of the dialects for all drivers."""
 
 from __future__ import annotations
 
@@ -45,7 +45,8 @@ _LEVEL: IsolationLevel = "READ COMMITTED"
 """The isolation level of every transaction."""
 _IGNORED_LEVELS = frozenset(("READ UNCOMMITTED", "REPEATABLE READ", "SERIALIZABLE"))
 
-# The numbers of most of the server's errors, those of lost connections among them: these are told by text.
+# Most errors of the server, including those for lost connections, have one of these numbers. Only the message
+# distinguishes them.
 _GENERIC = frozenset((1105, 20101))
 _LOST = (
     "context canceled",
@@ -61,11 +62,11 @@ _LOST = (
 
 
 class _ServerFacts(NamedTuple):
-    """What the first connection of an engine is asked for, in one statement."""
+    """Facts that are queried in one statement on the first connection of an engine."""
 
     database: str
     isolation_level: str
-    """What the server says, which is not what it does."""
+    """The level that the server reports, which is not the one that it applies."""
     sql_mode: str
     lower_case_table_names: str
     account: str
@@ -75,18 +76,18 @@ _FACTS = "SELECT DATABASE(), @@transaction_isolation, @@sql_mode, @@lower_case_t
 
 
 class MatrixOneDialect(MatrixOneReflection):
-    """What MatrixOne does otherwise than MySQL; a mixin before one of SQLAlchemy's MySQL driver dialects.
+    """Base of the MatrixOne dialects. It is combined with one of SQLAlchemy's MySQL driver dialects.
 
-    :param server_version: the release to compile for, such as ``"3.0.14"``, where it cannot be learned from
-        a connection: for offline scripts, mock engines, or behind a proxy that hides it. The URL takes it
-        too, as ``?server_version=3.0.14``.
-    :param skip_locked: ``"wait"`` lets ``with_for_update(skip_locked=True)`` wait for the locks of others, since
-        MatrixOne cannot skip them; without it, that is a ``CompileError``. The URL takes it too, as
-        ``?skip_locked=wait``.
+    :param server_version: the release to compile for, such as ``"3.0.14"``, if it cannot be read from a connection: for
+        offline scripts, mock engines, or behind a proxy that hides it. It can also be given in the URL, as
+        ``?server_version=3.0.14``.
+    :param skip_locked: with ``"wait"``, ``with_for_update(skip_locked=True)`` waits for the locks of others, since
+        MatrixOne cannot skip them. Without it, ``skip_locked=True`` raises a ``CompileError``. It can also be given in
+        the URL, as ``?skip_locked=wait``.
     :raises MatrixOneArgumentError: if one of these has another value.
 
-    :ivar server_release: the release as a tuple, ``(3, 0, 14)``. From the greeting once connected; the
-        newest known one where nothing tells.
+    :ivar server_release: the release as a tuple, such as ``(3, 0, 14)``: from the greeting once connected, and the
+        newest known release if it is unknown.
     :ivar default_account_name: the account that the engine is connected to.
     """
 
@@ -109,7 +110,7 @@ class MatrixOneDialect(MatrixOneReflection):
         (schema.Index, dict.fromkeys(("using", "length", "prefix", "with_parser", *INDEX_OPTIONS))),
     ]
 
-    _support_float_cast = True  # a property in SQLAlchemy 2.0, which goes by MySQL's version
+    _support_float_cast = True  # a property in SQLAlchemy 2.0 that depends on MySQL's version
     supports_sequences = True
     sequences_optional = True
 
@@ -130,13 +131,13 @@ class MatrixOneDialect(MatrixOneReflection):
         self._apply_release_flags()
 
     def _apply_release_flags(self) -> None:
-        """SQLAlchemy's own flags for what the release has, over those that MySQL's dialect sets for MySQL's."""
-        self._requires_alias_for_on_duplicate_key = False  # it is VALUES(column) on every release
+        """Set SQLAlchemy's feature flags for the server's release, overriding those of the MySQL dialect."""
+        self._requires_alias_for_on_duplicate_key = False  # every release uses VALUES(column)
         self._needs_correct_for_88718_96365 = False
-        # Not for UPDATE and DELETE, where it is there too: these say when the ORM is to add it, and it would where
-        # the server refuses it, to statements of several tables.
+        # UPDATE and DELETE support RETURNING too, but their flags are not set. With them, the ORM would add RETURNING
+        # by itself, also to statements of several tables, for which the server refuses it.
         self.insert_returning = self.supports(Feature.RETURNING)
-        # Worked out from the above when first asked for, which may have been before the first connection.
+        # These are computed from the flags above on first access, which may have been before the first connection.
         forget(self, "insert_executemany_returning", "insert_executemany_returning_sort_by_parameter_order")
 
     def type_descriptor(self, typeobj: TypeEngine[Any]) -> TypeEngine[Any]:
@@ -148,9 +149,9 @@ class MatrixOneDialect(MatrixOneReflection):
 
     @classmethod
     def get_dialect_cls(cls, url: URL) -> type[MatrixOneDialect]:
-        """A subclass that knows what the URL says, for those who make a dialect of a URL and never connect.
+        """Return a subclass with the settings of the URL, for code that creates a dialect from it and never connects.
 
-        Alembic's ``--sql`` and mock engines ask the URL for the class alone.
+        Alembic's ``--sql`` and mock engines only get the class from the URL.
         """
         stated = _of_query(url, "server_version")
         attributes = {
@@ -167,7 +168,7 @@ class MatrixOneDialect(MatrixOneReflection):
     # -- the first connection
 
     def on_connect(self) -> Callable[[DBAPIConnection], None]:
-        """Look at a new connection. MySQL's dialect sends a second SET NAMES here, which is left out."""
+        """Return a function that prepares a new connection, without the second SET NAMES of MySQL's dialect."""
 
         def look(connection: DBAPIConnection) -> None:
             if not state_of(connection).complete:
@@ -190,18 +191,18 @@ class MatrixOneDialect(MatrixOneReflection):
 
     def _get_server_version_info(self, connection: Connection) -> tuple[int, ...]:
         self.server_release = self._configured_release or self._ask_release(connection)
-        # The MySQL that MatrixOne says it is compatible with; MySQL's code paths go by it.
+        # The MySQL version that MatrixOne claims compatibility with. SQLAlchemy's code for MySQL depends on it.
         return self._parse_server_version("8.0.30")
 
     def _ask_release(self, connection: Connection) -> Release:
         version = str(driver_connection(connection.connection).get_server_info())
         if parse_greeting(version) is None:
-            # Asked second: on 2.2.2 it says 2.2.0.
+            # Only the second choice, because 2.2.2 reports 2.2.0 here.
             version = str(connection.exec_driver_sql("SELECT version()").scalar())
         if is_untested(version):
             log.warning(
-                "The server says that it is %r, which this package was not tested on. It is treated as MatrixOne %s; "
-                "server_version= in the URL names another release.",
+                "The server reports version %r, on which this package was not tested. It is treated as MatrixOne %s; "
+                "set server_version= in the URL for another release.",
                 version,
                 format_release(NEWEST),
             )
@@ -210,7 +211,7 @@ class MatrixOneDialect(MatrixOneReflection):
     def _get_default_schema_name(self, connection: Connection) -> str | None:  # type: ignore[override]
         if self._initializing:
             return self._facts.database or None
-        # Asked of a connection that has seen a USE, maybe.
+        # This connection may have executed a USE since.
         return cast("str | None", connection.exec_driver_sql("SELECT DATABASE()").scalar())
 
     def get_default_isolation_level(self, dbapi_conn: DBAPIConnection) -> IsolationLevel:
@@ -220,17 +221,17 @@ class MatrixOneDialect(MatrixOneReflection):
         self._sql_mode = self._facts.sql_mode
 
     def _detect_ansiquotes(self, connection: Connection) -> None:
-        """Leave quotes and escapes as they are, whatever sql_mode the server reports.
+        """Do not change quotes and escapes, whatever sql_mode the server reports.
 
-        Names are quoted with backquotes, which every release reads in every mode; before 4.2 the modes are reported and
-        ignored. For backslashes see :mod:`.core.sql_mode`.
+        Names are quoted with backquotes, which every release accepts in every mode. Before 4.2 the modes are reported,
+        but ignored. For backslashes see :mod:`.core.sql_mode`.
         """
 
     def _detect_casing(self, connection: Connection) -> int:
         self._casing = int(self._facts.lower_case_table_names or 1)
         return self._casing
 
-    # -- what runs on a connection
+    # -- executing statements
 
     def do_execute(
         self, cursor: DBAPICursor, statement: str, parameters: Any, context: ExecutionContext | None = None
@@ -251,7 +252,7 @@ class MatrixOneDialect(MatrixOneReflection):
             super().do_execute_no_params(cursor, statement, context)  # type: ignore[no-untyped-call]
 
     def _guarding(self, statement: str, context: Any) -> AbstractContextManager[None] | None:
-        """Return what goes around the sending of a statement; None, and fast, for the usual one."""
+        """Return a context for the sending of a statement; None, quickly, for an ordinary statement."""
         if context is None or (
             self._follows_all
             and not isinstance(getattr(context.compiled, "statement", None), ServerStatement)
@@ -283,23 +284,23 @@ class MatrixOneDialect(MatrixOneReflection):
         feature = Feature.TEMPORARY_TABLE_IN_TRANSACTION
         if not self.supports(feature):
             util.warn(
-                f"MatrixOne before {format_release(feature.since)} loses all that a transaction writes in which a "
-                "temporary table is made or written to, with no error at its COMMIT. Use temporary tables on a "
-                "connection in AUTOCOMMIT."
+                f"MatrixOne before {format_release(feature.since)} loses everything that is written in a transaction "
+                "in which a temporary table is created or written to, without an error at its COMMIT. Use temporary "
+                "tables on a connection in AUTOCOMMIT."
             )
 
     def do_commit(self, dbapi_connection: Any) -> None:
         state = state_of(dbapi_connection)
         after_commit, state.after_commit = state.after_commit, None
         if reason := state.must_roll_back:
-            # After a failed commit, SQLAlchemy takes the transaction for ended and sends no ROLLBACK of its own.
+            # After a failed commit, SQLAlchemy considers the transaction ended and does not send a ROLLBACK.
             self.do_rollback(dbapi_connection)
             raise MatrixOneInvalidRequestError(f"Nothing was committed, the transaction was rolled back: {reason}")
         try:
             with following(dbapi_connection, "COMMIT"):
                 super().do_commit(dbapi_connection)  # type: ignore[no-untyped-call]
         except self.loaded_dbapi.Error as error:
-            # Without it, the next transaction of this connection would be taken for the rest of this one.
+            # Without a rollback, the next transaction of this connection would be treated as the rest of this one.
             if state.must_roll_back and not self.is_disconnect(error, dbapi_connection, None):
                 self.do_rollback(dbapi_connection)
             raise
@@ -313,7 +314,7 @@ class MatrixOneDialect(MatrixOneReflection):
     # -- autocommit and isolation levels
 
     def detect_autocommit_setting(self, dbapi_conn: DBAPIConnection) -> bool:
-        """Return whether a rollback can be left out, because there is nothing that it could end."""
+        """Return whether a rollback can be omitted, because there is nothing that it could end."""
         state = state_of(dbapi_conn)
         return state.autocommit is True and state.is_clean
 
@@ -321,29 +322,33 @@ class MatrixOneDialect(MatrixOneReflection):
         return ["AUTOCOMMIT", _LEVEL]
 
     def check_isolation_level(self, level: str) -> None:
-        """
+        """Check an isolation level.
+
         :raises MatrixOneArgumentError: for the levels that the server accepts and ignores.
         """
         if level in _IGNORED_LEVELS:
             raise MatrixOneArgumentError(
                 f"isolation_level={level!r} was not set: MatrixOne works in READ COMMITTED whatever level is set, so "
-                'that a transaction sees what others commit meanwhile. Use "READ COMMITTED" or "AUTOCOMMIT", and '
+                'that a transaction sees what others commit in the meantime. Use "READ COMMITTED" or "AUTOCOMMIT", and '
                 "with_for_update() for rows that must not change."
             )
 
     def set_isolation_level(self, dbapi_connection: DBAPIConnection, level: IsolationLevel) -> None:
-        """Send the SET itself, since the driver sends none if the server's flags mislead it.
+        """Send the SET directly, because the driver does not send it if the server's flags mislead it.
 
-        A SET commits. SQLAlchemy changes the level outside of transactions alone, so what may be open
-        here are reads that went past it; they end.
+        A SET commits. SQLAlchemy changes the level only outside of transactions, so only a transaction of reads that
+        bypassed SQLAlchemy may be open here, and it is ended.
         """
         execute_below(dbapi_connection, f"SET AUTOCOMMIT = {int(level == 'AUTOCOMMIT')}")
 
     def get_isolation_level(self, dbapi_connection: DBAPIConnection) -> IsolationLevel:
-        """Return what the server does. It says what was set, or REPEATABLE READ, on the releases that were tested."""
+        """Return the level that the server applies.
+
+        On the releases that were tested, it reports the level that was set, or REPEATABLE READ.
+        """
         return _LEVEL
 
-    # -- what the server has not
+    # -- features that the server lacks
 
     def do_rollback_to_savepoint(self, connection: Connection, name: str) -> None:
         """Roll back to a savepoint, if that is possible without the server's ROLLBACK TO, which fails."""
@@ -370,10 +375,10 @@ class MatrixOneDialect(MatrixOneReflection):
         cursor: DBAPICursor | None,
     ) -> bool:
         if isinstance(e, (self.loaded_dbapi.IntegrityError, self.loaded_dbapi.DataError)):
-            return False  # its text may contain any value
+            return False  # its message may contain any value
         if super().is_disconnect(e, connection, cursor):
             return True
-        # An error of any other number may have such words out of a value.
+        # The message of an error with any other number may contain these words as part of a value.
         if not isinstance(e, self.loaded_dbapi.Error) or _GENERIC.isdisjoint(e.args[:1]):
             return False
         text = str(e).lower()
@@ -381,7 +386,7 @@ class MatrixOneDialect(MatrixOneReflection):
 
 
 def _account_of(username: str | None) -> str | None:
-    """The account in a login of ``account:user[:role]`` or ``account#user[#role]``; a bare user is one of sys."""
+    """Return the account of a login ``account:user[:role]`` or ``account#user[#role]``; a bare user belongs to sys."""
     if username is None:
         return None
     for separator in ":#":
@@ -393,7 +398,7 @@ def _account_of(username: str | None) -> str | None:
 def _of_query(url: URL, name: str) -> str | None:
     value = url.query.get(name)
     if isinstance(value, tuple):
-        raise MatrixOneArgumentError(f"{name} stands twice in the URL")
+        raise MatrixOneArgumentError(f"{name} is given twice in the URL")
     return value
 
 

@@ -1,7 +1,7 @@
-"""The errors that this package raises by itself; :class:`MatrixOneError` is the base of all of them.
+"""The exceptions that this package raises. :class:`MatrixOneError` is the base of all of them.
 
-Errors of the server in ordinary statements reach the caller as SQLAlchemy's own :class:`~sqlalchemy.exc.DBAPIError`.
-The constructs of this package, :class:`~sqlalchemy_matrixone.Recovery` and the Inspector raise a :class:`RecoveryError`
+Server errors in ordinary statements reach the caller as SQLAlchemy's own :class:`~sqlalchemy.exc.DBAPIError`. The
+constructs of this package, :class:`~sqlalchemy_matrixone.Recovery` and the Inspector raise a :class:`RecoveryError`
 instead, with that error as its cause.
 """
 
@@ -19,56 +19,56 @@ from sqlalchemy import exc
 
 
 class MatrixOneError(exc.DontWrapMixin, exc.SQLAlchemyError):
-    """Base of the errors of this package. Never wrapped in a :class:`~sqlalchemy.exc.StatementError`."""
+    """Base of the exceptions of this package. Never wrapped in a :class:`~sqlalchemy.exc.StatementError`."""
 
 
 class MatrixOneArgumentError(MatrixOneError, exc.ArgumentError):
-    """A construct or call was given something that the server would refuse, cut or misread.
+    """A construct or call was given an argument that the server would refuse, truncate or misread.
 
     Raised before anything is sent.
     """
 
 
 class MatrixOneCompileError(MatrixOneError, exc.CompileError):
-    """A statement cannot be compiled: this release of MatrixOne lacks a form, or no release can do what it says.
+    """A statement cannot be compiled: this release of MatrixOne lacks the syntax, or no release can do what it states.
 
     Raised before anything is sent.
     """
 
 
 class MatrixOneInvalidRequestError(MatrixOneError, exc.InvalidRequestError):
-    """Something was asked for in a state that does not allow it, such as writing within ``time_travel()``."""
+    """A request is not allowed in the current state, such as a write within ``time_travel()``."""
 
 
 class RestoreWarning(exc.SAWarning):
-    """A restore was carried out, and could not preserve everything: the message lists what is lost."""
+    """A restore was carried out, but could not preserve everything. The message lists what is lost."""
 
 
 class Reason(StrEnum):
-    """Why a recovery statement failed. Compares equal to its text: ``error.reason == "exists"``."""
+    """The reason why a recovery statement failed. It compares equal to its text: ``error.reason == "exists"``."""
 
     EXISTS = "exists"
-    """The name is taken, or the object has a PITR already."""
+    """The name is in use, or the object already has a PITR."""
     NOT_FOUND = "not_found"
-    """There is no such snapshot, PITR or object, or there was none at that time."""
+    """The snapshot, PITR or object does not exist, or did not exist at that time."""
     NOT_PERMITTED = "not_permitted"
     """The user or the account lacks a privilege."""
     NOT_COVERED = "not_covered"
-    """The snapshot or PITR is of another object, which does not contain this one."""
+    """The snapshot or PITR belongs to another object, which does not contain this one."""
     OUT_OF_RANGE = "out_of_range"
     """The PITR does not reach back to that time, or the time is in the future."""
     ACTIVE_TRANSACTION = "active_transaction"
     """Statements have been executed since the last commit or rollback. Nothing was sent."""
     TIMEOUT = "timeout"
-    """The time limit was reached. The statement was ended on the server and changed nothing."""
+    """The time limit was exceeded. The statement was ended on the server and changed nothing."""
     INCOMPLETE = "incomplete"
     """The statement was carried out, but its result differs from what it should be."""
     UNKNOWN = "unknown"
     """The connection was lost, and it is unknown whether the statement was carried out."""
     CONFLICT = "conflict"
-    """Rows cannot be restored beside rows that were written since. Nothing was changed."""
+    """Rows cannot be restored because they conflict with rows that were written since. Nothing was changed."""
     UNSUPPORTED = "unsupported"
-    """The release lacks the statement, or would not do what it says."""
+    """The release lacks the statement, or would not do what it specifies."""
     OTHER = "other"
     """Anything else; see the message."""
 
@@ -78,8 +78,8 @@ class RecoveryError(MatrixOneError):
 
     :ivar reason: a :class:`Reason`. If the server refused it, ``__cause__`` is SQLAlchemy's
         :class:`~sqlalchemy.exc.DBAPIError`, and its ``orig`` the driver's error.
-    :ivar done: whether the statement was carried out: False unless its connection was lost; None when it could not be
-        found out.
+    :ivar done: whether the statement was carried out. It is False unless the connection was lost, and None if it could
+        not be determined.
     """
 
     def __init__(self, message: str, reason: Reason = Reason.OTHER, *, done: bool | None = False) -> None:
@@ -95,14 +95,14 @@ class AccountError(RecoveryError):
 class CommitUncertain(MatrixOneError):
     """The connection was lost during COMMIT: the transaction may have been committed or not. Nothing was retried.
 
-    Look for what the transaction has written before you repeat it. ``__cause__`` is SQLAlchemy's error.
+    Check what the transaction has written before you repeat it. ``__cause__`` is SQLAlchemy's error.
     """
 
 
 class RecoveryWarning(UserWarning):
-    """A snapshot or PITR does not protect all that belongs to its object, or a clone or branch needs repair.
+    """A snapshot or PITR does not protect everything that belongs to its object, or a clone or branch needs repair.
 
-    The message says what is left out or wrong, and what to do.
+    The message states what is left out or wrong, and what to do.
     """
 
 
@@ -118,10 +118,10 @@ class PitrError(RecoveryError):
 class Blocker:
     """A session whose open transaction a restore waits for.
 
-    :ivar connection_id: the number that ``KILL`` takes.
-    :ivar host: the client's address and port.
-    :ivar since: when the transaction began, in UTC.
-    :ivar statement: its latest statement, for some seconds after it has ended; None afterwards.
+    :ivar connection_id: the id to pass to ``KILL``.
+    :ivar host: the address and port of the client.
+    :ivar since: the start of the transaction, in UTC.
+    :ivar statement: its latest statement while it runs and for some seconds after; None afterwards.
     """
 
     connection_id: int
@@ -133,7 +133,7 @@ class Blocker:
 
 
 class RestoreError(RecoveryError):
-    """A restore did not happen.
+    """A restore was not carried out.
 
     :ivar blockers: with reason timeout, the sessions that it waited for.
     """
@@ -152,10 +152,10 @@ class RestoreError(RecoveryError):
 
 @dataclass(frozen=True)
 class RowConflict:
-    """A row that cannot be restored beside rows that were written since.
+    """A row that cannot be restored because it conflicts with rows that were written since.
 
     :ivar key: the primary key of the row, by column.
-    :ivar reason: what stands in the way.
+    :ivar reason: the cause of the conflict.
     """
 
     table: str
@@ -167,9 +167,9 @@ class RowConflict:
 
 
 class RestoreConflict(RestoreError):
-    """Rows were not restored, because they cannot exist beside rows that were written since. Nothing was changed.
+    """Rows were not restored because they conflict with rows that were written since. Nothing was changed.
 
-    :ivar conflicts: the rows, each with its reason; the first of them if there are many.
+    :ivar conflicts: the rows, each with its reason; only the first ones if there are many.
     """
 
     def __init__(self, conflicts: Sequence[RowConflict]) -> None:
@@ -187,19 +187,20 @@ _SHOWN_CONFLICTS = 10
 
 
 def format_row(row: Mapping[str, Any]) -> str:
-    """Return the values of a row for a message: ``id=7, note='x'``."""
+    """Return the values of a row for a message, such as ``id=7, note='x'``."""
     return ", ".join(f"{name}={value!r}" for name, value in row.items())
 
 
 class BranchError(RecoveryError):
-    """A clone or a statement of data branches was not carried out."""
+    """A clone or a data branch statement was not carried out."""
 
 
 class BranchConflict(BranchError):
     """A row has changed in both of the tables that were to be merged.
 
-    :ivar key: the row's primary key, as the server writes it: ``"7"``, or ``"1,'x'"`` of two columns. None of a merge
-        if the key has several columns: the server tells only its stored bytes then. :class:`PickBranch` tells it.
+    :ivar key: the primary key of the row, as the server writes it: ``"7"``, or ``"1,'x'"`` for two columns. None for a
+        merge if the key has several columns, because the server reports only its stored bytes. :class:`PickBranch`
+        reports it.
     """
 
     def __init__(self, message: str, key: str | None) -> None:
@@ -207,13 +208,13 @@ class BranchConflict(BranchError):
         self.key = key
 
 
-# The bytes of a key of several columns, as the server quotes them. They always have control characters among them.
+# The bytes of a key of several columns, as the server quotes them. They always contain control characters.
 _STORED_KEY = re.compile(r"'.*(?:[\x00-\x1f\x7f\ufffd]|\\x[0-9a-f]{2}|\\0)", re.S)
 _CONFLICT = re.compile(r"conflict: .* on pk\((?P<key>.*)\) with different values", re.S)
 
 
 def conflict_of(error: BaseException) -> BranchConflict | None:
-    """The conflict that an error of the driver tells, if it does."""
+    """Return the conflict that an error of the driver reports; None if it reports something else."""
     text = str(error.args[-1]) if error.args else ""
     match = _CONFLICT.search(text)
     if match is None:
@@ -223,7 +224,7 @@ def conflict_of(error: BaseException) -> BranchConflict | None:
     return BranchConflict(match[0], match["key"])
 
 
-# The server tells its refusals apart by their text alone: nearly all are 20101, "internal error: …".
+# Nearly all errors of the server have number 20101, "internal error: …". Only the message distinguishes them.
 _CODES = {
     1049: Reason.NOT_FOUND,
     1062: Reason.EXISTS,
@@ -264,9 +265,9 @@ _TEXTS = (
 
 @contextmanager
 def server_errors_as(error: type[RecoveryError], operation: str, *, if_lost: Reason = Reason.OTHER) -> Iterator[None]:
-    """Raise errors of the server as ours, with the reason, and SQLAlchemy's error as the cause.
+    """Raise server errors as errors of this package, with the reason, and with SQLAlchemy's error as the cause.
 
-    :param operation: what failed, for the message.
+    :param operation: the operation that failed, for the message.
     :param if_lost: the reason if the connection was lost: ``unknown`` for a statement that changes something.
     :raises RecoveryError: of this class; or :class:`BranchConflict`.
     """
@@ -284,7 +285,7 @@ def server_errors_as(error: type[RecoveryError], operation: str, *, if_lost: Rea
 
 
 def reason_of(error: BaseException) -> Reason:
-    """The :class:`Reason` of an error of the driver, or of SQLAlchemy's wrapping of one."""
+    """Return the :class:`Reason` of an error of the driver, or of an error of SQLAlchemy that wraps one."""
     orig = error.orig if isinstance(error, exc.DBAPIError) and error.orig is not None else error
     text = str(orig).lower()
     for pattern, reason in _TEXTS:

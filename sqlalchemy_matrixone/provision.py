@@ -1,4 +1,4 @@
-"""Databases for SQLAlchemy's test suite, which loads this module by itself."""
+"""Provide databases for SQLAlchemy's test suite, which loads this module by itself."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _temp_table_keyword_args(cfg: Any, engine: Engine) -> dict[str, Any]:
 
 @delete_from_all_tables.for_db("matrixone")  # type: ignore[untyped-decorator]
 def _delete_from_all_tables(connection: Connection, cfg: Any, metadata: MetaData) -> None:
-    """References of rows to rows of their own table go first: DELETE refuses them, foreign_key_checks or not."""
+    """Clear references to rows of the same table first: DELETE refuses such rows, even without foreign_key_checks."""
     for table in metadata.tables.values():
         own = {key.parent: None for key in table.foreign_keys if key.column.table is table}
         if own:

@@ -1,4 +1,4 @@
-"""``matrixone+pymysql://``, which ``matrixone://`` means too"""
+"""``matrixone+pymysql://``, for which ``matrixone://`` is short."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 def connect(**kw: Any) -> Any:
-    """Return a connection of PyMySQL whose transaction this package can follow, for a ``creator`` of yours.
+    """Return a PyMySQL connection whose transaction this package can track, for use in your own ``creator``.
 
-    Takes what ``pymysql.connect()`` takes::
+    The arguments are those of ``pymysql.connect()``::
 
         create_engine("matrixone+pymysql://", creator=lambda: connect(host="db", user="dump", password=secret()))
     """
@@ -33,7 +33,7 @@ class MatrixOneDialect_pymysql(MatrixOneDialect, MySQLDialect_pymysql):  # type:
 
     @classmethod
     def get_async_dialect_cls(cls, url: URL) -> type[MatrixOneDialect]:
-        """``matrixone://`` names no driver: with ``create_async_engine`` it means aiomysql."""
+        """Return the async dialect of a URL; for ``matrixone://``, which names no driver, that of aiomysql."""
         if url.drivername not in ("matrixone", "mysql+matrixone"):
             return cls.get_dialect_cls(url)
         from .aiomysql import MatrixOneDialect_aiomysql, MatrixOneMySQLDialect_aiomysql
@@ -43,7 +43,7 @@ class MatrixOneDialect_pymysql(MatrixOneDialect, MySQLDialect_pymysql):  # type:
 
 
 class MatrixOneMySQLDialect_pymysql(MatrixOneDialect_pymysql):
-    """``mysql+matrixone://``: for applications that look for MySQL by its name."""
+    """``mysql+matrixone://``, for applications that check the dialect name for MySQL."""
 
     name = "mysql"
     supports_statement_cache = True

@@ -1,4 +1,4 @@
-"""MatrixOne's own column types, and how it spells and sends the standard ones."""
+"""Column types that are specific to MatrixOne, and its variants of the standard ones."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ __all__ = [
 
 
 class Vector(types.UserDefinedType[list[float]]):
-    """What the vector types have in common; use :class:`VECF32`, :class:`VECF64` or one of the narrower ones.
+    """Base of the vector types. Use :class:`VECF32`, :class:`VECF64` or one of the narrower types.
 
-    A value goes in as a list, a tuple, a NumPy array or the server's own text ``"[1, 2, 3]"``, and comes
-    back as a list of float (of int from the integer vectors)::
+    A value is given as a list, a tuple, a NumPy array or the server's own text ``"[1, 2, 3]"``. It is returned as a
+    list of float, or of int for the integer vectors::
 
         class Item(Base):
             __tablename__ = "item"
@@ -51,26 +51,27 @@ class Vector(types.UserDefinedType[list[float]]):
 
         select(Item).order_by(Item.embedding.l2_distance(query_vector)).limit(5)
 
-    NaN and infinity are refused, and in a vector of integers a fraction: the server has no such numbers.
+    NaN and infinity are rejected, and so are fractions in a vector of integers: the server does not support them.
 
-    :param dimension: the number of elements, 1 to 65535. The server refuses a value of another length;
-        65535 where none is given.
+    :param dimension: the number of elements, 1 to 65535. The server refuses a value of another length. Without it, the
+        dimension is 65535.
     """
 
     hashable = False
 
     feature: Feature | None = None
-    """What a release must have for this type; None where all of them do."""
+    """The feature that a release must have for this type; None if all releases have the type."""
 
     element: type[float] = float
-    """What a value is a list of."""
+    """The Python type of the elements of a value."""
 
     def __init__(self, dimension: int | None = None) -> None:
         self.dimension = dimension
 
     def get_col_spec(self, **kw: Any) -> str:
-        """
-        :raises MatrixOneCompileError: always; the types of columns are its subclasses.
+        """Refuse to render the base class.
+
+        :raises MatrixOneCompileError: always; only the subclasses are types of columns.
         """
         raise MatrixOneCompileError(
             "Vector is the base of the vector types and not the type of a column: use VECF32, VECF64, VECF16, "
@@ -94,7 +95,7 @@ class Vector(types.UserDefinedType[list[float]]):
     def _text(self, value: Any) -> str | None:
         if value is None or isinstance(value, str):
             return value
-        numbers = value.tolist() if hasattr(value, "tolist") else value  # NumPy's arrays, and what behaves like them
+        numbers = value.tolist() if hasattr(value, "tolist") else value  # arrays of NumPy and similar libraries
         if not isinstance(numbers, Iterable):
             raise ValueError(f"a vector is a list of numbers, not {value!r}")
         return json.dumps(list(map(self._number, numbers)), separators=(",", ":"))
@@ -111,23 +112,23 @@ class Vector(types.UserDefinedType[list[float]]):
         """The server's vector functions, as methods of a column."""
 
         def l2_distance(self, other: Any) -> ColumnElement[float]:
-            """The Euclidean distance."""
+            """Return the Euclidean distance."""
             return self._function("l2_distance", other)
 
         def cosine_distance(self, other: Any) -> ColumnElement[float]:
-            """One minus the cosine similarity."""
+            """Return one minus the cosine similarity."""
             return self._function("cosine_distance", other)
 
         def cosine_similarity(self, other: Any) -> ColumnElement[float]:
-            """The cosine of the angle between the two vectors."""
+            """Return the cosine of the angle between the two vectors."""
             return self._function("cosine_similarity", other)
 
         def inner_product(self, other: Any) -> ColumnElement[float]:
-            """The inner product, negated: MatrixOne sorts by it as by a distance."""
+            """Return the negated inner product, by which MatrixOne sorts as by a distance."""
             return self._function("inner_product", other)
 
         def _function(self, name: str, other: Any) -> ColumnElement[float]:
-            # As for an operand of an operator: a value, and a parameter without a type, is a vector too.
+            # As for the operand of an operator, a value and a parameter without a type become vectors too.
             vector: Any = coercions.expect(roles.BinaryElementRole, other, expr=self.expr, operator=operators.eq)
             call: ColumnElement[float] = getattr(func, name)(self.expr, vector, type_=types.Double())
             return call
@@ -192,8 +193,8 @@ class DATALINK(types.String):
 class GEOMETRY(types.UserDefinedType[Any]):
     """A geometry, with values as the server sends them. Needs MatrixOne 3.0.
 
-    :param kind: ``POINT``, ``LINESTRING``, …; any geometry where none is given.
-    :param srid: the spatial reference system, where the column is bound to one.
+    :param kind: ``POINT``, ``LINESTRING``, …; by default any geometry.
+    :param srid: the spatial reference system, if the column is bound to one.
     """
 
     __visit_name__ = "GEOMETRY"
@@ -205,14 +206,17 @@ class GEOMETRY(types.UserDefinedType[Any]):
 
 
 class MatrixOneBoolean(types.Boolean):
-    """BOOL, which 2.2 sends as the text ``true`` or ``false``."""
+    """BOOL, which 2.2 returns as the string ``true`` or ``false``."""
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], bool | None]:
         return _boolean
 
 
 class MatrixOneSet(mysql.SET):
-    """SET, which 3.0 sends as a number, a bit for each value, and compares with nothing else; 4.0 and 4.1 as text."""
+    """SET, which 3.0 returns as a number with a bit for each value, and compares only with numbers.
+
+    4.0 and 4.1 use text.
+    """
 
     def bind_processor(self, dialect: Dialect) -> Callable[[Any], str | int | None]:
         def bound(value: Any) -> str | int | None:
@@ -221,7 +225,7 @@ class MatrixOneSet(mysql.SET):
             names = set(filter(None, value.split(",")) if isinstance(value, str) else value)
             if names <= set(self.values) and not cast("MatrixOneServer", dialect).supports(Feature.SET_AS_TEXT):
                 return sum(1 << bit for bit, name in enumerate(self.values) if name in names)
-            # In the order declared, the only one that compares equal. What is no value the server refuses.
+            # Only values in the declared order compare equal. The server refuses undeclared values.
             return ",".join(sorted(names, key=(*self.values, *names).index))
 
         return super().bind_processor(dialect) if self.retrieve_as_bitwise else bound
@@ -240,7 +244,7 @@ class MatrixOneSet(mysql.SET):
 
 
 class MatrixOneDouble(mysql.DOUBLE):
-    """DOUBLE, also of a ``Double(53)``: MySQL's type refuses a precision without a scale."""
+    """DOUBLE, which also accepts ``Double(53)``: MySQL's type refuses a precision without a scale."""
 
     def __init__(
         self, precision: int | None = None, scale: int | None = None, asdecimal: bool = True, **kw: Any
@@ -249,19 +253,19 @@ class MatrixOneDouble(mysql.DOUBLE):
 
 
 def variant_for(type_: types.TypeEngine[Any], dialect: Dialect) -> types.TypeEngine[Any]:
-    """Return the type that is meant on MatrixOne: ``with_variant(…, "mysql")`` is meant for it as well.
+    """Return the variant of a type that applies to MatrixOne, which includes ``with_variant(…, "mysql")``.
 
-    If there is a variant for each, that for the name of the dialect counts, as SQLAlchemy has it.
+    If there is a variant for each, the one for the name of the dialect applies, as in SQLAlchemy.
     """
     variants = variants_of(type_)
     return variants.get(dialect.name) or variants.get("matrixone") or variants.get("mysql") or type_
 
 
 class MatrixOneTypeCompiler(MySQLTypeCompiler):
-    """The names that MatrixOne knows types by.
+    """Render types under the names that MatrixOne knows.
 
-    Where it has one type for several of MySQL's, all are spelled as that one, so that a table compares
-    equal to what is reflected of it.
+    If MatrixOne has one type for several types of MySQL, all of them are rendered as that one, so that a table compares
+    equal to its reflection.
     """
 
     def process(self, type_: types.TypeEngine[Any], **kw: Any) -> str:
@@ -299,7 +303,7 @@ class MatrixOneTypeCompiler(MySQLTypeCompiler):
         return type_.kind if type_.srid is None else f"{type_.kind} SRID {type_.srid}"
 
     def visit_VARCHAR(self, type_: types.VARCHAR, **kw: Any) -> str:  # type: ignore[override]
-        # Without a length it is one of 65535 characters.
+        # Without a length, it holds 65535 characters.
         return super().visit_VARCHAR(type_, **kw) if type_.length is not None else "VARCHAR"  # type: ignore[arg-type]
 
     def visit_VARBINARY(self, type_: types.VARBINARY, **kw: Any) -> str:
@@ -313,7 +317,7 @@ class MatrixOneTypeCompiler(MySQLTypeCompiler):
         return "CHAR" if type_.length is None else f"CHAR({type_.length})"
 
     def visit_TEXT(self, type_: Any, **kw: Any) -> str:
-        # TEXT(n) is a syntax error; one TEXT holds up to a gigabyte.
+        # TEXT(n) is a syntax error. TEXT holds up to one gigabyte.
         return self._extend_string(type_, {}, "TEXT")
 
     visit_TINYTEXT = visit_MEDIUMTEXT = visit_LONGTEXT = visit_TEXT

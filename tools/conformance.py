@@ -1,4 +1,4 @@
-"""Write docs/conformance.md from the suite's JUnit files.
+"""Write docs/conformance.md from the JUnit files of the test suites.
 
 ::
 
@@ -21,22 +21,22 @@ HEAD = """\
 # Conformance
 
 SQLAlchemy's own dialect suite (`sqlalchemy.testing.suite`) and Alembic's (`alembic.testing.suite`), run on servers.
-What is skipped is what the suites ask of some databases and MatrixOne, or SQLAlchemy's MySQL family, has not; the
-reasons stand below, and in `sqlalchemy_matrixone/requirements.py` and `tests/suite`. A test that several reasons close
-counts for one of them, and not always for the same.
+Tests are skipped if they require features that MatrixOne or SQLAlchemy's MySQL family lacks. The reasons are listed
+below, and in `sqlalchemy_matrixone/requirements.py` and `tests/suite`. A test that is skipped for several reasons
+counts for one of them, and not always for the same one.
 
     pytest tests/suite -n 1 --dburi matrixone+pymysql://dump:111@127.0.0.1:6001/ --junitxml=4.2.0-pymysql.xml
     python tools/conformance.py *.xml > docs/conformance.md
 """
 
-CLOSED = "closed by SQLAlchemy's suite itself, for what MySQL's family has not"
+CLOSED = "disabled by SQLAlchemy's suite itself, for features that the MySQL family lacks"
 OUTCOMES = ("passed", "failure", "error", "skipped")
 SUITES = {"test_suite": "SQLAlchemy's", "test_alembic_suite": "Alembic's"}
 
 
 @dataclass
 class Run:
-    """The outcome of one run of both suites."""
+    """The outcomes of one run of both suites."""
 
     name: str
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -54,12 +54,12 @@ class Run:
 
 
 def _suite(case: ElementTree.Element) -> str:
-    """Whose suite it is, of a class such as ``tests.suite.test_suite.CastTest``."""
+    """Return the name of the suite of a class such as ``tests.suite.test_suite.CastTest``."""
     return next(suite for module, suite in SUITES.items() if module in case.get("classname", "").split("."))
 
 
 def _reason(case: ElementTree.Element) -> str:
-    """The last part of a message such as ``'…test' : skipping: the reason``."""
+    """Return the last part of a message such as ``'…test' : skipping: the reason``."""
     skipped = case.find("skipped")
     message = skipped.get("message", "") if skipped is not None else ""
     return message.rpartition(" : ")[2].strip().replace("marked as skip", CLOSED) or CLOSED

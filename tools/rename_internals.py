@@ -1,11 +1,11 @@
-"""Show that a change of SQLAlchemy's or Alembic's private API is noticed: rename a name in a copy, and run the tests.
+"""Show that the tests notice a change of SQLAlchemy's or Alembic's private API: rename names in a copy and run them.
 
 ::
 
     python tools/rename_internals.py            all names
     python tools/rename_internals.py _entities  only these
 
-Prints the tests that fail for each name, and exits with 1 if there is none for some name.
+Prints the tests that fail for each name, and exits with 1 if no test fails for one of the names.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TESTS = ("tests/unit/test_sqlalchemy_internals.py", "tests/unit/test_alembic_internals.py")
 PACKAGES = {"sqlalchemy": Path(sqlalchemy.__file__).parent, "alembic": Path(alembic.__file__).parent}
 
-# Names, and what stands around those that mean something else elsewhere.
+# The private names, by package. An entry is a regular expression that matches a whole word.
 NAMES = {
     "sqlalchemy": [
         "_MapperEntity",
@@ -75,7 +75,10 @@ NAMES = {
 
 
 def renamed(package: str, name: str, into: Path) -> None:
-    """Copy a package and rename each word that is the name; its compiled modules, which keep the old one, stay out."""
+    """Copy a package and rename each occurrence of a name.
+
+    Compiled modules are not copied, because they would still contain the old name.
+    """
     copy = into / package
     shutil.copytree(PACKAGES[package], copy, ignore=shutil.ignore_patterns("*.so", "*.pyd", "__pycache__"))
     word = re.compile(rf"\b({name})\b")
@@ -86,7 +89,7 @@ def renamed(package: str, name: str, into: Path) -> None:
 
 
 def failures(package: str, name: str) -> list[str]:
-    """Return what fails with a renamed name: tests, or the import of the package."""
+    """Return what fails after a name was renamed: tests, or the import of the package."""
     with tempfile.TemporaryDirectory() as directory:
         renamed(package, name, Path(directory))
         environment = {**os.environ, "PYTHONPATH": f"{directory}{os.pathsep}{ROOT}", "PYTHONDONTWRITEBYTECODE": "1"}

@@ -1,9 +1,9 @@
-"""Count the scenarios by server, and write the counts into docs/support.md.
+"""Count the scenarios for each server, and write the counts to docs/support.md.
 
     pytest tests/scenarios --junitxml=replayed.xml
     python -m tools.scenario_counts replayed.xml
 
-A tape is saved when its test has passed on the live server, so there are as many tapes as passes.
+A tape is saved when its test has passed on the live server, so the number of tapes is the number of passed tests.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ HEAD = """\
 
 
 def replayed(report: Path) -> dict[str, Counter[str]]:
-    """Return how the replayed tests of each server ended."""
+    """Return the outcomes of the replayed tests for each server."""
     found: dict[str, Counter[str]] = {label: Counter() for label in ARCHIVE.labels()}
     labels = "|".join(map(re.escape, sorted(found, key=len, reverse=True)))
     of_server = re.compile(rf"\[({labels})[-\]]")
@@ -40,7 +40,7 @@ def replayed(report: Path) -> dict[str, Counter[str]]:
 
 
 def table(again: dict[str, Counter[str]]) -> str:
-    """Return the rows of the page, one for each server."""
+    """Return the table of the page, with one row for each server."""
     rows = ""
     for label, ended in again.items():
         days = ARCHIVE.days(label)

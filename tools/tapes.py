@@ -2,7 +2,7 @@
 
 ::
 
-    python -m tools.tapes unused            list what no test plays; with --delete, delete it
+    python -m tools.tapes unused            list tapes that no test plays; with --delete, delete them
     python -m tools.tapes rename test_time.py test_old_name test_new_name
 """
 
@@ -39,7 +39,7 @@ def collected() -> set[tuple[str, str]]:
 
     :raises SystemExit: if the scenarios cannot be collected.
     """
-    os.environ.pop("MATRIXONE_URLS", None)  # it would leave out the other servers
+    os.environ.pop("MATRIXONE_URLS", None)  # it would exclude the other servers
     collector, output = _Collector(), io.StringIO()
     with redirect_stdout(output):
         status = pytest.main(["--collect-only", "-q", "tests/scenarios"], plugins=[collector])
@@ -49,7 +49,7 @@ def collected() -> set[tuple[str, str]]:
 
 
 def unused(archive: Archive, played: set[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Return the tapes that no test plays, and the set-ups that no tape names, each with its server."""
+    """Return the tapes that no test plays, and the set-ups that no tape refers to, each with its server."""
     recorded = {(name, label) for name in archive.tapes() for label in archive.recorded(name)}
     needed = {setup for name, label in recorded & played for setup in archive.setups_of(name, label)}
     setups = {(name, label) for name in archive.setups() for label in archive.recorded(name)}

@@ -84,7 +84,7 @@ class IsolationLevelTest(test_dialect.IsolationLevelTest):
 
 
 class SequenceTest(test_sequence.SequenceTest):
-    OTHER_DATABASE = "nextval() finds sequences of the connection's own database alone (2.2, 3.0, 4.2)"
+    OTHER_DATABASE = "nextval() only finds sequences of the current database (2.2, 3.0, 4.2)"
 
     test_insert_roundtrip_translate = cannot(test_sequence.SequenceTest.test_insert_roundtrip_translate, OTHER_DATABASE)
     test_nextval_direct_schema_translate = cannot(
