@@ -150,5 +150,5 @@ def test_the_option_is_a_number(project, keep):
 def test_a_database_is_needed(tmp_path, server, admin):
     project = Project(tmp_path, server, server.url(), matrixone_keep_snapshots=1)
     project.revision("one", "pass")
-    with pytest.raises(CommandError, match="needs a URL with the database"):
+    with pytest.raises(CommandError, match="requires a URL that names the database"):
         project.upgrade()
