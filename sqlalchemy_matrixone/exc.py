@@ -176,7 +176,7 @@ class RestoreConflict(RestoreError):
         shown = "".join(f"\n  {conflict}" for conflict in conflicts[:_SHOWN_CONFLICTS])
         more = "\n  …" if len(conflicts) > _SHOWN_CONFLICTS else ""
         super().__init__(
-            f"nothing was changed: rows cannot be restored beside rows that were written since.{shown}{more}\n"
+            f"nothing was changed: rows to restore conflict with rows that were written since.{shown}{more}\n"
             "Change or exclude these rows (where=), or include what they need (a list of tables, new=True).",
             Reason.CONFLICT,
         )

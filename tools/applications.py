@@ -1,10 +1,10 @@
-"""Run the scripts of tools/applications, and write what they found into docs/applications.md.
+"""Run the scripts of tools/applications, and write their results to docs/applications.md.
 
     python -m tools.applications install ENVIRONMENTS                    one virtual environment for each application
     python -m tools.applications run ENVIRONMENTS HOST:PORT [NAME …]     on a live server, as the user dump
-    python -m tools.applications write                                   the page, from the results that were kept
+    python -m tools.applications write                                   the page, from the stored results
 
-The server's database ``apps_…`` of each application is dropped and created for each URL.
+The database ``apps_…`` of each application is dropped and created again for each URL.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def install(environments: Path) -> None:
 
 
 def requirements(script: Path) -> list[str]:
-    """Return what a script asks for in its last line, before that can be imported."""
+    """Return the requirements in the last line of a script, before the script can be imported."""
     call = script.read_text().rstrip().rpartition("run(")[2].rpartition(")")[0]
     texts = [text.strip().strip('"') for text in call.split(",") if "=" not in text or "<" in text]
     return texts[1:] or texts

@@ -244,7 +244,7 @@ class MatrixOneImpl(ExecutingImpl):
         super().rename_table(old_table_name, new_table_name, schema)
         keys, self._referring_keys = self._referring_keys, []
         for key in keys:
-            # Not add_constraint(): with SQLAlchemy 2.0 it leaves out a constraint that was dropped before.
+            # Not add_constraint(), which on SQLAlchemy 2.0 omits a constraint that was dropped before.
             self.execute(AddConstraint(key))
 
     def add_constraint(self, const: Any, **kw: Any) -> None:

@@ -1,1 +1,1 @@
-"""What all features stand on; it knows none of them."""
+"""The common base of all features, which does not depend on any of them."""

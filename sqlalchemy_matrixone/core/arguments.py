@@ -116,7 +116,7 @@ def check_name(kind: str, name: Any) -> str:
     checked = check_is_name(kind, name)
     if kind == "snapshot" and len(name) > SNAPSHOT_NAME_LENGTH:
         raise MatrixOneArgumentError(
-            f"snapshot name {name!r} has {len(name)} characters, of which MatrixOne would keep "
+            f"snapshot name {name!r} has {len(name)} characters, of which MatrixOne would keep only "
             f"{SNAPSHOT_NAME_LENGTH}: shorten it"
         )
     for character in _NOT_IN_NAMES:

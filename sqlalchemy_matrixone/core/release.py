@@ -37,11 +37,8 @@ class Feature(Enum):
     GEOMETRY = (3, 0, 0), "GEOMETRY"
     ENUM_COMMA = (3, 0, 0), "commas in the values of an ENUM, which split them before,"
     CLONE = (3, 0, 0), "CREATE TABLE or DATABASE … CLONE"
-    RECOVERY_WINDOWS_BY_TABLE = (
-        (3, 0, 0),
-        "SHOW RECOVERY_WINDOW FOR TABLE with all windows, wrong in a list of tables",
-    )
-    OWN_TEMPORARY_TABLES = (3, 0, 0), "tables of the server's own named __mo_tmp_…"
+    RECOVERY_WINDOWS_BY_TABLE = (3, 0, 0), "SHOW RECOVERY_WINDOW FOR TABLE with all windows, wrong in a list of tables"
+    OWN_TEMPORARY_TABLES = (3, 0, 0), "internal tables named __mo_tmp_…"
     SHOW_CREATE_OF_SET_NULL = (3, 0, 0), "SHOW CREATE TABLE of a table with ON DELETE SET NULL"
     PRESENT_WITHIN_PAST = (3, 0, 0), "reading the present in a subquery of a SELECT from the past"
     DATA_BRANCH = (3, 0, 6), "DATA BRANCH"
@@ -54,9 +51,9 @@ class Feature(Enum):
     SET_AS_TEXT = (4, 0, 0), "SET sent and compared as text, as a number before"
     TEMPORARY_TABLE_INDEX = (4, 0, 0), "CREATE INDEX on a temporary table"
     TEMPORARY_TABLE_IN_TRANSACTION = (4, 0, 0), "temporary tables in a transaction, whose writes are lost before"
-    DROP_INDEX_IF_EXISTS = (4, 0, 0), "DROP INDEX IF EXISTS, which fails before where there is none"
+    DROP_INDEX_IF_EXISTS = (4, 0, 0), "DROP INDEX IF EXISTS, which fails before if the index does not exist"
     INDEX_PREFIX_LENGTHS = (4, 0, 0), "the prefix lengths of an index, ignored before"
-    JSON_CAST_UNQUOTED = (4, 0, 0), "CAST to CHAR takes the quotes off a JSON string"
+    JSON_CAST_UNQUOTED = (4, 0, 0), "CAST to CHAR removes the quotes of a JSON string"
     INDEX_MAINTENANCE = (4, 0, 0), "ASYNC, FORCE_SYNC and AUTO_UPDATE of an index"
     INTERNAL_ROWS = (4, 0, 0), "the column kind of mo_snapshots and mo_pitr"
     GENERATED_COLUMN = (4, 0, 0), "columns GENERATED ALWAYS AS"
@@ -64,12 +61,9 @@ class Feature(Enum):
     UPDATE_JOIN_OF_ANY_TYPE = (4, 0, 0), "UPDATE … JOIN that sets a vector or a YEAR"
     DELETE_FROM_TREE_OF_SET_NULL = (4, 2, 0), "DELETE from a table that refers to itself with ON DELETE SET NULL"
     KEY_IN_INDEX = (4, 1, 0), "the whole primary key among the columns of an index, which hides rows before,"
-    UPSERT_BY_UNIQUE_KEY = (4, 1, 0), "ON DUPLICATE KEY UPDATE by a UNIQUE key beside the primary key"
+    UPSERT_BY_UNIQUE_KEY = (4, 1, 0), "ON DUPLICATE KEY UPDATE by a UNIQUE key in addition to the primary key"
     INDEX_INCLUDE = (4, 1, 0), "INCLUDE of an index"
-    PITR_RESTORE_IN_ACCOUNT = (
-        (4, 1, 0),
-        "RESTORE ACCOUNT … DATABASE … FROM PITR, refused by 4.2.0 too,",
-    )
+    PITR_RESTORE_IN_ACCOUNT = (4, 1, 0), "RESTORE ACCOUNT … DATABASE … FROM PITR, refused by 4.2.0 too,"
     ENUM_COMMA_LOST = (4, 0, 0), "commas in the values of an ENUM, which split them"
     LOGICAL_TABLE_ID = (
         (4, 1, 0),
@@ -83,7 +77,7 @@ class Feature(Enum):
     CLONE_COPY_GRANTS = (4, 1, 2), "CLONE … COPY GRANTS"
     CHECK_CONSTRAINT = (4, 2, 0), "CHECK constraints, ignored before"
     DEFAULT_IN_PARENTHESES = (4, 2, 0), "(…) around a default, which keeps ALTER TABLE from doubling quotes in it"
-    FOREIGN_KEYS_KEPT_BY_ALTER = (4, 2, 0), "rows of mo_foreign_keys that outlive ALTER TABLE"
+    FOREIGN_KEYS_KEPT_BY_ALTER = (4, 2, 0), "rows of mo_foreign_keys that are kept by ALTER TABLE"
     CLONE_IN_TRANSACTION = (4, 2, 0), "clones that report their errors and see new tables, in a transaction"
     RESTORE_OF_EXACT_TABLE = (4, 2, 0), "RESTORE of a table by its exact name, a pattern of LIKE before"
     RESTORE_OF_TREES = (4, 2, 0), "RESTORE of a database with a table that refers to itself"
@@ -94,11 +88,11 @@ class Feature(Enum):
     FOR_SHARE = (4, 2, 0), "SELECT … FOR SHARE"
     LIKE_ESCAPE = (4, 2, 0), "LIKE … ESCAPE, ignored before"
     NO_BACKSLASH_ESCAPES = (4, 2, 0), "sql_mode NO_BACKSLASH_ESCAPES, reported and ignored before"
-    UPSERT_COUNT = (4, 2, 0), "the count of ON DUPLICATE KEY UPDATE that tells an inserted row from a changed one"
+    UPSERT_COUNT = (4, 2, 0), "the count of ON DUPLICATE KEY UPDATE that distinguishes new rows from changed ones"
     NARROW_VECTORS = (4, 2, 0), "VECF16, VECBF16, VECINT8 and VECUINT8"
     RETURNING = (4, 2, 0), "RETURNING"
     JSON_NULL = (4, 2, 0), "null of JSON, NULL before"
-    SET_AS_NUMBER = (4, 2, 0), "SET as a number beside its text"
+    SET_AS_NUMBER = (4, 2, 0), "SET as a number in addition to its text"
 
     @property
     def since(self) -> Release:

@@ -198,7 +198,7 @@ class _Work:
         if state_of(connection.connection).autocommit:
             raise MatrixOneInvalidRequestError(
                 "the function was not run: on a connection in AUTOCOMMIT each statement is committed by itself, so "
-                "that nothing could be run again. Use an engine without it."
+                "that nothing could be run again. Use an engine without AUTOCOMMIT."
             )
 
     def finish(self) -> None:
@@ -265,7 +265,7 @@ def _committing() -> Iterator[None]:
         if error.connection_invalidated or _number(error) == _COMMIT_UNKNOWN:
             raise CommitUncertain(
                 "the connection was lost during COMMIT, so that the transaction may have been committed or not; it was "
-                f"not run again. Look for what it has written. {error.orig}"
+                f"not run again. Check what it has written. {error.orig}"
             ) from error
         if _is_retryable(error):
             raise _Retry(error) from error

@@ -65,6 +65,6 @@ class MatrixOneIdentifierPreparer(MySQLIdentifierPreparer):
         # A backslash belongs to the name, as on MySQL. Before 4.0, however, it escapes a backquote that follows it.
         if _HIDES_A_QUOTE.search(value):
             raise MatrixOneCompileError(
-                f"MatrixOne cannot read the name {value!r}: a backslash must not stand at its end or before a backquote"
+                f"MatrixOne cannot read the name {value!r}: a backslash must not be at its end or before a backquote"
             )
         return super()._escape_identifier(value)

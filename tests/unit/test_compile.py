@@ -234,7 +234,7 @@ def test_other_ddl_of_the_mysql_dialect_is_untouched():
 
     table = Table("a\\", MetaData(), Column("c", String(3)))
     assert "`a\\`" in str(CreateTable(table).compile(dialect=mysql.dialect()))
-    with pytest.raises(CompileError, match="backslash must not stand at its end"):
+    with pytest.raises(CompileError, match="backslash must not be at its end"):
         CreateTable(table).compile(dialect=dialect("4.2.0"))
 
 

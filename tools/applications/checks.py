@@ -1,6 +1,6 @@
-"""What the scripts of this folder share. Each uses one application as its users do, on the URL that it is given.
+"""Common functions of the scripts in this folder. Each script uses one application as its users do, on a given URL.
 
-It is imported by scripts that run in the environment of an application, so it needs nothing else.
+The scripts import this module in the environment of their application, so it uses only the standard library.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ _checks: list[Check] = []
 
 
 def check(function: Check) -> Check:
-    """Have a function run as one check; its docstring names it. A coroutine function is awaited."""
+    """Register a function as a check, which is named by its docstring. A coroutine function is awaited."""
     _checks.append(function)
     return function
 
 
 def run(package: str, *requirements: str, asynchronous: bool = False) -> None:
-    """Print what the application is, or run the checks on the URL of the command line; each line is JSON."""
+    """Print a description of the application, or run the checks on the URL of the command line; each line is JSON."""
     warnings.simplefilter("ignore")
     if sys.argv[1:] == ["--about"]:
         print(json.dumps({"package": package, "requirements": requirements or [package], "asynchronous": asynchronous}))

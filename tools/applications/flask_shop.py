@@ -43,7 +43,10 @@ def shop(url: str, *, extended: bool = False) -> tuple[Flask, SQLAlchemy]:
 
 
 def assert_complete() -> None:
-    """Its `flask db check` fails with an IndexError if there is nothing to do, on every database."""
+    """Check that nothing is left to migrate.
+
+    `flask db check` is not used, because it fails with an IndexError in that case, on every database.
+    """
     before = sorted(FOLDER.glob("versions/*.py"))
     flask_migrate.migrate()
     assert sorted(FOLDER.glob("versions/*.py")) == before, "a difference was found"
