@@ -45,6 +45,7 @@ from .execution import (
     drop_branch,
     refuse_columns,
 )
+from .sequences import CopiedSequences
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, CursorResult
@@ -147,14 +148,16 @@ class _Copy(BranchDDL):
 
     def run_on(self, connection: Connection, options: Mapping[str, Any], execute: Execute) -> CursorResult[Any]:
         database = self._copied_database()
+        sequences: list[CopiedSequences] = []
 
         def copy() -> CursorResult[Any]:
             if database is not None:
                 check_nothing_left_out(connection, self.operation.upper(), database)
+                sequences.append(CopiedSequences(connection, database, self.moment, self.name))
             return execute(self.copy_with(if_not_exists=False))
 
         is_present = database is not None and self.moment is None
-        return create_copy(
+        result = create_copy(
             Existence(connection, options),
             self._created(),
             copy,
@@ -162,6 +165,9 @@ class _Copy(BranchDDL):
             if_not_exists=self.if_not_exists,
             in_other_account=self.to_account is not None,
         )
+        for each in sequences:
+            each.put_back(connection, in_other_account=self.to_account is not None)
+        return result
 
     def _created(self) -> DatabaseObject:
         """Return what is created."""

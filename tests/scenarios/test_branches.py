@@ -102,6 +102,43 @@ def test_clones(engine: Engine) -> None:
     assert notes(engine, f"{COPY}.more") == notes(engine, "not_yet") == PRESENT
 
 
+SEQUENCE = [f"USE {SHOP}", "CREATE SEQUENCE numbers INCREMENT BY 5 START WITH 10", *["SELECT NEXTVAL('numbers')"] * 2]
+COPIES = {
+    "clone": CloneDatabase(COPY, SHOP),
+    "clone of a snapshot": CloneDatabase(COPY, SHOP, snapshot="tt_after"),
+    "branch": CreateBranch(COPY, database=SHOP),
+}
+
+
+@pytest.fixture
+def numbered(engine: Engine, admin: Admin) -> Engine:
+    """An engine on a database with a sequence that has a value."""
+    with autocommit(engine) as connection:
+        for statement in SEQUENCE:
+            connection.exec_driver_sql(statement)
+    admin(f"CREATE SNAPSHOT tt_after FOR DATABASE {SHOP}")
+    return engine
+
+
+@has_branches
+@pytest.mark.parametrize("copy", COPIES.values(), ids=COPIES)
+def test_copy_of_a_database_has_its_sequences_with_their_values(numbered: Engine, copy: Any) -> None:
+    with autocommit(numbered) as connection:
+        connection.execute(copy)
+        assert inspect(connection).get_sequence_names(schema=COPY) == ["numbers"]
+        connection.exec_driver_sql(f"USE {COPY}")
+        assert connection.exec_driver_sql("SELECT NEXTVAL('numbers')").scalar() == "20"
+
+
+@has_branches
+def test_copy_of_a_database_in_a_transaction_warns_of_its_sequences(numbered: Engine) -> None:
+    with numbered.connect() as connection:
+        with pytest.warns(RecoveryWarning, match=f"in AUTOCOMMIT: CREATE SEQUENCE IF NOT EXISTS `{COPY}`.`numbers`"):
+            connection.execute(CloneDatabase(COPY, SHOP))
+        connection.rollback()
+        assert not inspect(connection).has_table("orders", schema=COPY)
+
+
 @pytest.mark.releases(until=(3, 0))
 def test_no_clones_before_3_0(engine: Engine) -> None:
     with engine.connect() as connection:
