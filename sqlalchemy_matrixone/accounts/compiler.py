@@ -1,4 +1,4 @@
-"""SQL for the constructs of accounts."""
+"""Compile the account constructs to SQL."""
 
 from __future__ import annotations
 
@@ -37,8 +37,9 @@ class AccountDDLCompiler(DDLCompilerPart):
         return words("DROP ACCOUNT", "IF EXISTS" if drop.if_exists else "", self._name(drop.name))
 
     def _administrator(self, element: CreateAccount | AlterAccount, *, password_as: str = "'***'", **kw: Any) -> str:
-        """
-        :param password_as: what is in the place of the password.
+        """Return the clause for the administrator.
+
+        :param password_as: what to render in place of the password.
         """
         return f"ADMIN_NAME {self._text(element.admin_name or '')} IDENTIFIED BY {password_as}"
 

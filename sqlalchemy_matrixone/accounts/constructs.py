@@ -1,6 +1,6 @@
-"""Create, alter and drop accounts, with passwords that nothing shows.
+"""Create, alter and drop accounts, without showing passwords anywhere.
 
-The server carries these statements out at once, and refuses them in a transaction. Only the sys account may use them.
+The server executes these statements immediately, and refuses them in a transaction. Only the sys account may use them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Status = Literal["open", "suspend", "restricted"]
 
 
 class Secret(str):
-    """A text that logs and messages do not show, since SQLAlchemy writes the ``repr()`` of parameters there."""
+    """A string that logs and messages do not show, because SQLAlchemy writes the ``repr()`` of parameters there."""
 
     __slots__ = ()
 
@@ -66,30 +66,30 @@ class AccountDDL(MatrixOneDDL):
             raise
 
     def _raise_without_password(self, error: exc.DBAPIError, password: Secret) -> NoReturn:
-        """Raise an error whose text quotes the statement, without the text and without the error as its cause."""
+        """Raise an error that quotes the statement, but without the password and without the original as its cause."""
         message = str(error.orig).replace(str(password), "***")
         raise self.error(f"{self.operation}: {message}", reason_of(error)) from None
 
 
 class CreateAccount(AccountDDL):
-    """``CREATE ACCOUNT``: a new tenant, with an administrator of its own.
+    """``CREATE ACCOUNT``: create a tenant with its own administrator.
 
     ::
 
         connection.execute(CreateAccount("acc2", admin_name="admin", password=password, if_not_exists=True))
         connection.execute(RestoreSnapshot("nightly", account="acc1", to_account="acc2"))
 
-    Takes effect at once, and a rollback does not undo it. The password is a parameter of the statement: ``print()`` of
-    the construct, logs (``echo=True`` too) and errors show ``'***'``. So does a script that Alembic prints with
-    ``--sql``, where it must be filled in. Any release; the sys account only.
+    Takes effect immediately, and a rollback does not undo it. The password is a parameter of the statement: ``print()``
+    of the construct, logs (including ``echo=True``) and errors show ``'***'``. So does a script that Alembic prints
+    with ``--sql``, where it must be filled in. Any release; the sys account only.
 
     :param name: the account's name. The server folds it to lower case.
     :param admin_name: the name of the administrator.
     :param password: the administrator's password.
-    :param comment: a text that SHOW ACCOUNTS shows.
+    :param comment: a comment that SHOW ACCOUNTS displays.
     :param suspended: create it suspended, so that nobody can log in.
-    :param if_not_exists: no error if an account of that name exists, which is left as it is.
-    :raises MatrixOneArgumentError: if a name is none, or the password is empty.
+    :param if_not_exists: do nothing if an account of that name exists.
+    :raises MatrixOneArgumentError: if a name is invalid, or the password is empty.
     :raises AccountError: when executed, if the server refuses it; with reason active_transaction before it is sent, if
         something has run since the last commit or rollback.
     """
@@ -116,14 +116,15 @@ class CreateAccount(AccountDDL):
 
 
 class AlterAccount(AccountDDL):
-    """``ALTER ACCOUNT``: change one thing of an account: its administrator's password, its status or its comment.
+    """``ALTER ACCOUNT``: change one property of an account: its administrator's password, its status or its comment.
 
     ::
 
         connection.execute(AlterAccount("acc2", status="suspend"))
         connection.execute(AlterAccount("acc2", admin_name="admin", password=password))
 
-    Takes effect at once, and a rollback does not undo it. The password is shown nowhere, as in :class:`CreateAccount`.
+    Takes effect immediately, and a rollback does not undo it. The password is shown nowhere, as in
+    :class:`CreateAccount`.
     Any release; the sys account only.
 
     :param name: the account's name.
@@ -132,8 +133,8 @@ class AlterAccount(AccountDDL):
     :param status: ``"open"``; ``"suspend"``, so that nobody can log in; or ``"restricted"``, so that nothing can be
         written.
     :param comment: the new comment.
-    :param if_exists: no error if there is no such account.
-    :raises MatrixOneArgumentError: if not exactly one thing is to be changed.
+    :param if_exists: do nothing if there is no such account.
+    :raises MatrixOneArgumentError: if not exactly one property is to be changed.
     :raises AccountError: when executed, as for :class:`CreateAccount`.
     """
 
@@ -171,11 +172,11 @@ class DropAccount(AccountDDL):
 
         connection.execute(DropAccount("acc2", if_exists=True))
 
-    Takes effect at once, and a rollback does not undo it. Snapshots and PITRs that sys has of the account can still be
-    restored to another account. Any release; the sys account only.
+    Takes effect immediately, and a rollback does not undo it. Snapshots and PITRs that sys has of the account can still
+    be restored to another account. Any release; the sys account only.
 
     :param name: the account's name.
-    :param if_exists: no error if there is no such account.
+    :param if_exists: do nothing if there is no such account.
     :raises AccountError: when executed, as for :class:`CreateAccount`.
     """
 

@@ -1,4 +1,4 @@
-"""SQL for clones and data branches."""
+"""Compile clones and data branches to SQL."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ class BranchDDLCompiler(DDLCompilerPart):
         )
 
     def _columns(self, diff: DiffBranch) -> list[str] | None:
-        """Those that were asked for; else the Table's, so that the Result has them in its order."""
+        """Return the requested columns; else those of the Table, so that the Result has them in its order."""
         if diff.columns is None and diff.result_columns is not None:
             known = Feature.DIFF_COLUMNS.in_release(self._release_for(diff))
             return [column.name for column in diff.result_columns] if known else None
@@ -165,7 +165,7 @@ class BranchDDLCompiler(DDLCompilerPart):
 
 
 class DiffCompiler(StatementCompilerPart):
-    """Part of the statement compiler: what gives rows."""
+    """Part of the statement compiler: branch statements that return rows."""
 
     def visit_diff_branch(self, diff: DiffBranch, **kw: Any) -> str:
         columns = diff.result_columns
@@ -180,7 +180,7 @@ class DiffCompiler(StatementCompilerPart):
         return str(own.diff_branch(diff))
 
     def _type_in_diff(self, type_: TypeEngine[Any]) -> TypeEngine[Any]:
-        """The type of a column; of an ENUM, one that reads the number that the server sends for its value."""
+        """Return the type of a column; for an ENUM, one that reads the number that the server sends for its value."""
         plain = variant_for(type_, self.dialect)
         while isinstance(plain, TypeDecorator):
             plain = variant_for(plain.type_engine(self.dialect), self.dialect)
@@ -189,12 +189,12 @@ class DiffCompiler(StatementCompilerPart):
 
 
 class NumberedEnum(UserDefinedType[Any]):
-    """The type of an ENUM column in DATA BRANCH DIFF, which has the number of the value in its place."""
+    """The type of an ENUM column in DATA BRANCH DIFF, which returns the number of the value instead."""
 
     cache_ok = True
 
     def __init__(self, type_: TypeEngine[Any], values: Sequence[str]) -> None:
-        # Under the names of the arguments, by which SQLAlchemy copies a type.
+        # Stored under the names of the arguments, by which SQLAlchemy copies a type.
         self.type_ = type_
         self.values = values
 

@@ -1,8 +1,8 @@
-"""Clones and data branches: copies of tables and databases in an instant, their differences, and merging them.
+"""Clones and data branches: immediate copies of tables and databases, their differences, and merging them.
 
-Unlike the recovery statements, these go along with the transaction as far as the server lets them:
-a clone or branch that is made or dropped in a transaction is gone, or back, after its rollback. What the server
-commits by itself is refused outside of an AUTOCOMMIT connection; see :class:`TransactionScope`.
+Unlike the recovery statements, these are part of the transaction as far as the server allows it: if the transaction is
+rolled back, a clone or branch that it created no longer exists, and one that it dropped exists again. Statements that
+the server always commits are refused outside of an AUTOCOMMIT connection; see :class:`TransactionScope`.
 """
 
 from __future__ import annotations
@@ -55,12 +55,12 @@ if TYPE_CHECKING:
 OnConflict = Literal["fail", "skip", "accept"]
 
 TableArgument = type[Any] | FromClause | str
-"""A mapped class, a Table, ``as_of()`` one, or a table's name."""
+"""A mapped class, a Table, an ``as_of()`` of these, or a table's name."""
 
 
 @dataclass(frozen=True)
 class TableReference:
-    """A table that a statement names, and the moment of it that is meant."""
+    """A table in a statement, and the point in time at which it is read."""
 
     name: str
     database: str | None = None
@@ -69,8 +69,9 @@ class TableReference:
 
     @classmethod
     def of(cls, keyword: str, given: Any, database: str | None) -> TableReference:
-        """
-        :raises MatrixOneArgumentError: where it is neither a mapped class, a Table, ``as_of()`` one, nor a name.
+        """Return the reference that an argument specifies.
+
+        :raises MatrixOneArgumentError: if it is neither a mapped class, a Table, an ``as_of()`` of these, nor a name.
         """
         if database is not None:
             check_is_name("database", database)
@@ -90,13 +91,15 @@ class TableReference:
 
     @classmethod
     def present(cls, keyword: str, given: Any, database: str | None) -> TableReference:
-        """One that is written to.
+        """Return the reference to a table that is written to.
 
-        :raises MatrixOneArgumentError: also where it is one of the past.
+        :raises MatrixOneArgumentError: as for :meth:`of`, and if the table is historical.
         """
         named = cls.of(keyword, given, database)
         if named.moment is not None:
-            raise MatrixOneArgumentError(f"{keyword}= is written to, and the past cannot be: give the table itself")
+            raise MatrixOneArgumentError(
+                f"{keyword}= is written to, and historical tables are read-only: pass the table itself"
+            )
         return named
 
 
@@ -109,7 +112,7 @@ class BranchDDL(BranchStatement, MatrixOneDDL):
         return _tables_in(self)
 
     def run_on(self, connection: Connection, options: Mapping[str, Any], execute: Execute) -> CursorResult[Any]:
-        matrixone_dialect(connection)  # another one would not send the BEGIN
+        matrixone_dialect(connection)  # another dialect would not send the BEGIN
         return execute(self)
 
 
@@ -127,9 +130,7 @@ def _moment_or_none(snapshot: str | None, timestamp: Timestamp | None, mo_ts: in
 
 def _check_if_not_exists(if_not_exists: bool, to_account: str | None) -> None:
     if if_not_exists and to_account is not None:
-        raise MatrixOneArgumentError(
-            "if_not_exists=True cannot be said of another account, where one cannot look: leave it out with to_account"
-        )
+        raise MatrixOneArgumentError("if_not_exists=True cannot be checked in another account: omit it with to_account")
 
 
 def _check_account(to_account: str | None) -> str | None:
@@ -170,7 +171,7 @@ class _Copy(BranchDDL):
         return result
 
     def _created(self) -> DatabaseObject:
-        """Return what is created."""
+        """Return the object that is created."""
         raise NotImplementedError
 
     def _copied_database(self) -> str | None:
@@ -179,26 +180,27 @@ class _Copy(BranchDDL):
 
 
 class CloneTable(_Copy):
-    """``CREATE TABLE … CLONE``: a copy of a table, with its rows, that shares their storage until they change.
+    """``CREATE TABLE … CLONE``: copy a table with its rows, sharing their storage until they change.
 
-    In a transaction it is a part of it: a rollback takes the clone back. MatrixOne 3.0 on.
+    A clone is part of the transaction: a rollback undoes it. MatrixOne 3.0 on.
 
     ::
 
         session.execute(CloneTable("orders_copy", Order))
         session.execute(CloneTable("orders_then", Order, snapshot="before_import"))
 
-    :param name: the new table: a name, or a Table to say its database as well.
-    :param source: what is cloned: a mapped class, a Table or a name; or ``as_of()`` one.
+    :param name: the new table: a name, or a Table to specify its database as well.
+    :param source: the table to clone: a mapped class, a Table or a name, or an ``as_of()`` of these.
     :param snapshot: clone the table as it was at this snapshot.
-    :param timestamp: as it was at this instant: an aware datetime, or a str with a UTC offset.
+    :param timestamp: clone it as it was at this instant: an aware datetime, or a str with a UTC offset.
     :param mo_ts: the same in nanoseconds since 1970.
-    :param database: the database of those that are given as plain names; else the connection's own.
-    :param to_account: make it in this account, whose database the new table then says; from sys alone.
-    :param if_not_exists: no error, and nothing done, where a table of that name exists. When executed, this is
-        looked up first, since the server's own IF NOT EXISTS adds the rows to that table (4.2).
+    :param database: the database of tables that are given as plain names; by default the current database.
+    :param to_account: create the clone in this account, in which case the new table specifies a database there; only
+        sys may do this.
+    :param if_not_exists: do nothing if a table of that name exists. This is checked before the statement is executed,
+        because the server's own IF NOT EXISTS adds the rows to that table (4.2).
     :param copy_grants: copy the privileges that are granted on the table. MatrixOne 4.1.2 on.
-    :raises MatrixOneArgumentError: where the server would refuse what is given.
+    :raises MatrixOneArgumentError: if the server would refuse an argument.
     """
 
     __visit_name__ = "clone_table"
@@ -230,23 +232,23 @@ class CloneTable(_Copy):
 
 
 class CloneDatabase(_Copy):
-    """``CREATE DATABASE … CLONE``: a copy of a database, with all its tables. MatrixOne 3.0 on.
+    """``CREATE DATABASE … CLONE``: copy a database with all its tables. MatrixOne 3.0 on.
 
-    In a transaction it is a part of it: a rollback takes the clone back.
+    A clone is part of the transaction: a rollback undoes it.
 
     ::
 
         session.execute(CloneDatabase("shop_copy", "shop", snapshot="nightly"))
 
     :param name: the new database.
-    :param source: the database that is cloned.
+    :param source: the database to clone.
     :param snapshot: clone it as it was at this snapshot.
-    :param timestamp: as it was at this instant: an aware datetime, or a str with a UTC offset.
+    :param timestamp: clone it as it was at this instant: an aware datetime, or a str with a UTC offset.
     :param mo_ts: the same in nanoseconds since 1970.
-    :param to_account: make it in this account; from sys alone.
-    :param if_not_exists: no error, and nothing done, where a database of that name exists.
-    :raises MatrixOneArgumentError: where several moments are given, or ``if_not_exists`` with ``to_account``.
-    :raises BranchError: when executed where the transaction has written something.
+    :param to_account: create the clone in this account; only sys may do this.
+    :param if_not_exists: do nothing if a database of that name exists.
+    :raises MatrixOneArgumentError: if several points in time are given, or ``if_not_exists`` with ``to_account``.
+    :raises BranchError: when executed, if the transaction has written something.
     """
 
     __visit_name__ = "clone_database"
@@ -279,24 +281,24 @@ class CloneDatabase(_Copy):
 
 
 class CreateBranch(_Copy):
-    """``DATA BRANCH CREATE``: a copy of a table or database whose rows can be compared with it and merged back.
+    """``DATA BRANCH CREATE``: copy a table or database, so that rows can be compared with it and merged back.
 
-    In a transaction it is a part of it: a rollback takes the branch back. MatrixOne 3.0.6 on.
+    A branch is part of the transaction: a rollback undoes it. MatrixOne 3.0.6 on.
 
     ::
 
         session.execute(CreateBranch("orders_dev", Order))
         session.execute(CreateBranch("shop_dev", database="shop"))
 
-    :param name: the branch: a name, or a Table to say its database as well.
-    :param source: the table that is branched: a mapped class, a Table or a name; or ``as_of()`` one.
-    :param database: without a source, the database that is branched; with one, the database of those that
-        are given as plain names.
+    :param name: the branch: a name, or a Table to specify its database as well.
+    :param source: the table to branch: a mapped class, a Table or a name, or an ``as_of()`` of these.
+    :param database: without a source, the database to branch; with one, the database of tables that are given as plain
+        names.
     :param snapshot: branch it as it was at this snapshot.
-    :param timestamp: as it was at this instant: an aware datetime, or a str with a UTC offset.
+    :param timestamp: branch it as it was at this instant: an aware datetime, or a str with a UTC offset.
     :param mo_ts: the same in nanoseconds since 1970.
-    :param to_account: make it in this account; from sys alone.
-    :raises MatrixOneArgumentError: where neither a table nor a database is named.
+    :param to_account: create the branch in this account; only sys may do this.
+    :raises MatrixOneArgumentError: if neither a table nor a database is given.
     """
 
     __visit_name__ = "create_branch"
@@ -313,10 +315,12 @@ class CreateBranch(_Copy):
         to_account: str | None = None,
     ) -> None:
         if source is None and database is None:
-            raise MatrixOneArgumentError("say what to branch: a table, or database=…")
+            raise MatrixOneArgumentError("specify what to branch: a table, or database=…")
         self.new = TableReference.present("name", name, None if source is None else database)
         if source is None and self.new.database is not None:
-            raise MatrixOneArgumentError(f"name={name!r}: the branch of a database is one, and has a name alone")
+            raise MatrixOneArgumentError(
+                f"name={name!r}: the branch of a database is itself a database: pass a plain name"
+            )
         self.source = None if source is None else TableReference.of("source", source, database)
         self.name = self.new.name
         self.database = database
@@ -333,7 +337,7 @@ class CreateBranch(_Copy):
 class DropBranch(BranchDDL):
     """``DATA BRANCH DELETE``: drop a branch of a table or database. MatrixOne 3.0.6 on.
 
-    In a transaction it is a part of it.
+    This is part of the transaction.
 
     ::
 
@@ -341,17 +345,17 @@ class DropBranch(BranchDDL):
         session.execute(DropBranch(database="shop_dev"))
 
     :param name: the table: a name, a mapped class or a Table.
-    :param database: without a name, the database that is dropped; with one, the database it is in.
-    :raises MatrixOneArgumentError: where neither is named.
-    :raises BranchError: when executed where the transaction has written something, or inside a transaction before 4.2
-        where nothing was dropped.
+    :param database: without a name, the database to drop; with one, the database that contains the table.
+    :raises MatrixOneArgumentError: if neither is given.
+    :raises BranchError: when executed, if the transaction has written something, or inside a transaction before 4.2 if
+        nothing was dropped.
     """
 
     __visit_name__ = "drop_branch"
 
     def __init__(self, name: TableArgument | None = None, *, database: str | None = None) -> None:
         if name is None and database is None:
-            raise MatrixOneArgumentError("say which branch to drop: a table, or database=…")
+            raise MatrixOneArgumentError("specify which branch to drop: a table, or database=…")
         if database is not None:
             check_is_name("database", database)
         self.branch = None if name is None else TableReference.present("name", name, database)
@@ -369,13 +373,13 @@ _UNMERGED = {
     **dict.fromkeys(("BINARY", "VARBINARY"), "changes control characters, such as x'01' into 'x01'"),
 }
 _UNREADABLE = {
-    "BIT": "loses the value; leave it out by columns=",
-    **dict.fromkeys(("BLOB", "BINARY", "VARBINARY"), "sends the bytes as text; leave it out by columns="),
+    "BIT": "loses the value; exclude it by columns=",
+    **dict.fromkeys(("BLOB", "BINARY", "VARBINARY"), "sends the bytes as text; exclude it by columns="),
 }
 
 
 class _MergeStatement(BranchDDL):
-    """From one table into another."""
+    """Base of the constructs that change one table by rows of another."""
 
     def __init__(
         self,
@@ -399,20 +403,20 @@ class _MergeStatement(BranchDDL):
 
 
 class MergeBranch(_MergeStatement):
-    """``DATA BRANCH MERGE``: bring what has changed in a branch into another table. MatrixOne 3.0.6 on.
+    """``DATA BRANCH MERGE``: apply the changes of a branch to another table. MatrixOne 3.0.6 on.
 
-    On MatrixOne 4.2, a part of the transaction. Older ones commit it by themselves, so that it
-    needs an AUTOCOMMIT connection there::
+    On MatrixOne 4.2, this is part of the transaction. Older releases always commit it, so it requires an AUTOCOMMIT
+    connection there::
 
         connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         connection.execute(MergeBranch("orders_dev", Order, on_conflict="accept"))
 
-    :param branch: where the changes are: a mapped class, a Table or a name; or ``as_of()`` one.
-    :param into: the table that they are brought into.
-    :param on_conflict: where a row has changed in both: ``"fail"``, as without it, ``"skip"`` it and leave the one
-        of ``into``, or ``"accept"`` the one of the branch.
-    :param database: the database of those that are given as plain names; else the connection's own.
-    :raises BranchConflict: when executed, with the key of the row, where rows conflict.
+    :param branch: the table with the changes: a mapped class, a Table or a name, or an ``as_of()`` of these.
+    :param into: the table to change.
+    :param on_conflict: what to do if a row has changed in both: ``"fail"``, the default; ``"skip"`` it and keep the row
+        of ``into``; or ``"accept"`` the row of the branch.
+    :param database: the database of tables that are given as plain names; by default the current database.
+    :raises BranchConflict: when executed, with the key of the row, if rows conflict.
     """
 
     __visit_name__ = "merge_branch"
@@ -426,21 +430,21 @@ class MergeBranch(_MergeStatement):
 
 
 class PickBranch(_MergeStatement):
-    """``DATA BRANCH PICK``: bring chosen rows of a branch into another table. MatrixOne 3.0.12 on.
+    """``DATA BRANCH PICK``: apply selected rows of a branch to another table. MatrixOne 3.0.12 on.
 
-    It commits by itself, so that it needs an AUTOCOMMIT connection::
+    The server always commits it, so it requires an AUTOCOMMIT connection::
 
         connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         connection.execute(PickBranch("orders_dev", Order, keys=[1, 2]))
 
-    :param branch: where the rows are: a mapped class, a Table or a name.
-    :param into: the table that they are brought into.
-    :param keys: their primary keys: values, tuples of values where it has several columns, or a SELECT of them.
-    :param between: only what has changed between two snapshots.
+    :param branch: the table with the rows: a mapped class, a Table or a name.
+    :param into: the table to change.
+    :param keys: the primary keys of the rows: values, tuples of values for a composite key, or a SELECT of them.
+    :param between: only the changes between two snapshots.
     :param on_conflict: as for :class:`MergeBranch`.
-    :param database: the database of those that are given as plain names; else the connection's own.
-    :raises MatrixOneArgumentError: where neither keys nor snapshots are given.
-    :raises BranchConflict: when executed, with the key of the row, where rows conflict.
+    :param database: the database of tables that are given as plain names; by default the current database.
+    :raises MatrixOneArgumentError: if neither keys nor snapshots are given.
+    :raises BranchConflict: when executed, with the key of the row, if rows conflict.
     """
 
     __visit_name__ = "pick_branch"
@@ -457,7 +461,7 @@ class PickBranch(_MergeStatement):
     ) -> None:
         super().__init__(branch, into, on_conflict=on_conflict, database=database)
         if keys is None and between is None:
-            raise MatrixOneArgumentError("say what to pick: keys=…, between=(snapshot, snapshot), or both")
+            raise MatrixOneArgumentError("specify what to pick: keys=…, between=(snapshot, snapshot), or both")
         self.keys: SelectBase | ClauseElement | list[Any] | None
         self.keys = keys if keys is None or isinstance(keys, ClauseElement) else _keys(keys)
         self.between = None if between is None else _snapshots(between)
@@ -467,13 +471,13 @@ class PickBranch(_MergeStatement):
 
 
 def _keys(keys: Any) -> list[Any]:
-    """Return keys as values, or as tuples if they have several columns; rows of a Result are either."""
-    # A text or bytes would be taken for the list of its characters, a mapping for that of its keys.
+    """Return keys as values, or as tuples if they are composite; rows of a Result become either."""
+    # A str or bytes would be treated as the list of its characters, a mapping as that of its keys.
     if isinstance(keys, (str, bytes, bytearray, memoryview, Mapping)) or not isinstance(keys, Iterable):
         raise MatrixOneArgumentError(f"keys={keys!r} is not a list of keys")
     try:
         rows = [tuple(key) if isinstance(key, (Row, list)) else key for key in keys]
-    except TypeError as error:  # an array of NumPy without a dimension
+    except TypeError as error:  # a NumPy array without a dimension
         raise MatrixOneArgumentError(f"keys={keys!r} is not a list of keys: {error}") from error
     if not rows or any(key is None or (isinstance(key, tuple) and not key) for key in rows):
         raise MatrixOneArgumentError(f"keys={keys!r} is an empty list of keys, or one of them is empty")
@@ -488,10 +492,10 @@ def _snapshots(between: Any) -> tuple[str, str]:
 
 
 class DiffBranch(BranchStatement, TranslatesErrors, Executable, Generative, ClauseElement):
-    """``DATA BRANCH DIFF``: the rows in which a branch and a table differ. MatrixOne 3.0.6 on.
+    """``DATA BRANCH DIFF``: return the rows in which a branch and a table differ. MatrixOne 3.0.6 on.
 
-    The Result has a row for each change that was made on one side: ``source``, the name of the table it was
-    made in; ``flag``, INSERT, UPDATE or DELETE; and the table's columns, in the types of the Table.
+    The Result has a row for each change on one side: ``source``, the name of the changed table; ``flag``, INSERT,
+    UPDATE or DELETE; and the table's columns, in the types of the Table.
 
     ::
 
@@ -499,20 +503,21 @@ class DiffBranch(BranchStatement, TranslatesErrors, Executable, Generative, Clau
             print(row.source, row.flag, row.id, row.total)
         session.execute(DiffBranch("orders_dev", Order, output="count")).scalar()
 
-    Before 4.2 the server takes it only as the first statement of a transaction, and it is refused for a table with an
-    ENUM, and with a BIT or binary column that ``columns=`` does not leave out. Of a table that is given by its name,
-    4.2 returns the number of an ENUM's value.
+    Before 4.2 the server accepts it only as the first statement of a transaction, and it is refused for a table with an
+    ENUM, or with a BIT or binary column that ``columns=`` does not exclude. For a table that is given by its name, 4.2
+    returns the number of an ENUM's value.
 
-    :param branch: the branch: a mapped class, a Table or a name; or ``as_of(…, snapshot=…)`` one.
-    :param against: what it is compared with, likewise.
-    :param columns: names or Columns: only these. MatrixOne 3.0.10 on.
+    :param branch: the branch: a mapped class, a Table or a name, or ``as_of(…, snapshot=…)`` of these.
+    :param against: the table to compare it with, likewise.
+    :param columns: compare only these columns, given as names or Columns. MatrixOne 3.0.10 on.
     :param output: ``"summary"`` for a row for each of INSERTED, DELETED and UPDATED, with the number on either
         side (MatrixOne 3.0.9 on), or ``"count"`` for the number of changes.
-    :param limit: so many rows at most.
-    :param as_table: a new table to write the changes to, in place of a Result of them. MatrixOne 4.2 on.
-    :param file: a directory, of the server or a stage, to write them to as SQL; the Result tells the file.
-    :param database: the database of those that are given as plain names; else the connection's own.
-    :raises MatrixOneArgumentError: where more than one output is asked for.
+    :param limit: the maximum number of rows.
+    :param as_table: a new table to write the changes to, instead of returning them. MatrixOne 4.2 on.
+    :param file: a directory, of the server or a stage, to write them to as SQL; the Result contains the name of the
+        file.
+    :param database: the database of tables that are given as plain names; by default the current database.
+    :raises MatrixOneArgumentError: if more than one output is requested.
     """
 
     __visit_name__ = "diff_branch"
@@ -534,7 +539,7 @@ class DiffBranch(BranchStatement, TranslatesErrors, Executable, Generative, Clau
         database: str | None = None,
     ) -> None:
         if sum(given is not None for given in (output, limit, as_table, file)) > 1:
-            raise MatrixOneArgumentError("one of output=, limit=, as_table= and file= can be asked for")
+            raise MatrixOneArgumentError("pass only one of output=, limit=, as_table= and file=")
         if output is not None:
             check_choice("output", output, ("summary", "count"))
         if file is not None and not isinstance(file, str):
@@ -577,7 +582,7 @@ class DiffBranch(BranchStatement, TranslatesErrors, Executable, Generative, Clau
 
     @property
     def result_columns(self) -> list[Column[Any]] | None:
-        """The table's columns in the Result, where they are known."""
+        """The table's columns in the Result, if they are known."""
         known = self.against.table if self.against.table is not None else self.branch.table
         if known is None or self.output or self.as_table is not None or self.file is not None:
             return None
@@ -603,5 +608,5 @@ def _column_name(given: Any) -> str:
 def _resolve_point_in_time(moment: PointInTime | None, source: TableReference | None) -> PointInTime | None:
     past = None if source is None else source.moment
     if moment is not None and past is not None:
-        raise MatrixOneArgumentError("the source says a moment, as_of() it is: name no other one")
+        raise MatrixOneArgumentError("the source is already as_of() a point in time: do not pass another one")
     return past if moment is None else moment

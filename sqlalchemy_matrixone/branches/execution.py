@@ -29,16 +29,16 @@ if TYPE_CHECKING:
 
 
 class TransactionScope(Enum):
-    """Where the server must receive a statement to carry it out as its user would expect."""
+    """The place in a transaction in which the server must receive a statement to execute it as expected."""
 
-    IN_TRANSACTION = auto()  # after an explicit BEGIN: it is a part of the transaction; else it commits at once
+    IN_TRANSACTION = auto()  # after an explicit BEGIN: part of the transaction; otherwise it commits immediately
     FIRST_STATEMENT = auto()  # as the first statement of a transaction
     AUTOCOMMIT = auto()  # outside of transactions, where each statement is committed
     ANY = auto()
 
 
 class BranchStatement(ServerStatement):
-    """A statement that goes along with the transaction as far as the server lets it."""
+    """A statement that is part of the transaction as far as the server allows it."""
 
     __visit_name__: str
     error: ClassVar[type[BranchError]]
@@ -53,7 +53,7 @@ class BranchStatement(ServerStatement):
 def check_nothing_left_out(connection: Connection, statement: str, database: str) -> None:
     """Check that a copy of a database will have all its tables.
 
-    :raises BranchError: with reason unsupported, if the server would leave some out.
+    :raises BranchError: with reason unsupported, if the server would omit some.
     """
     if lost := find_left_out(matrixone_dialect(connection), connection, database):
         raise BranchError(refusal(statement, lost), Reason.UNSUPPORTED)
@@ -79,7 +79,7 @@ def executing(dialect: MatrixOneServer, element: BranchStatement, context: Any) 
             yield
         return
     if scope is TransactionScope.IN_TRANSACTION and state.in_transaction and not state.explicit_begin:
-        # The server commits a clone at once, except after a BEGIN. That would commit what was written before.
+        # The server commits a clone immediately, except after a BEGIN, which would commit what was written before.
         context.root_connection.exec_driver_sql("BEGIN")
     yield
 
@@ -100,8 +100,8 @@ def _check_not_streamed(element: BranchStatement, context: Any) -> None:
 class _Refusal(NamedTuple):
     """A transaction in which a statement with a scope is refused.
 
-    :ivar applies: asked with the state of the connection, and whether the server sees in such a statement what the
-        transaction has changed about tables.
+    :ivar applies: takes the state of the connection, and whether such a statement sees what the transaction has changed
+        about tables.
     """
 
     scope: TransactionScope
@@ -146,7 +146,7 @@ _REFUSALS = (
 
 
 class DatabaseObject(NamedTuple):
-    """A database, or a table in one; a table without a database is in the one that the connection uses."""
+    """A database, or a table in one; a table without a database is in the current database."""
 
     database: str | None
     table: str | None = None
@@ -157,7 +157,7 @@ class DatabaseObject(NamedTuple):
 
 
 class Existence:
-    """Looks up tables and databases within the transaction."""
+    """Look up tables and databases within the transaction."""
 
     def __init__(self, connection: Connection, options: Mapping[str, Any]) -> None:
         self._connection = connection
@@ -166,7 +166,7 @@ class Existence:
 
     @property
     def must_be_checked(self) -> bool:
-        """Whether the server reports no error of a clone or a branch here, as 3.0 does not inside a transaction."""
+        """Whether the server does not report errors of a clone or a branch here, as 3.0 inside a transaction."""
         state = state_of(self._connection.connection)
         reports_errors = self._dialect.supports(Feature.CLONE_IN_TRANSACTION)
         return state.in_transaction and self._dialect.supports(Feature.CLONE) and not reports_errors
@@ -177,7 +177,10 @@ class Existence:
         return None if found.first() is None else found
 
     def can_look_before(self, element: BranchStatement) -> bool:
-        """Whether a query before a statement, on a release that does not take all columns, leaves it possible."""
+        """Return whether a query is needed before a statement, and leaves the statement possible.
+
+        It is needed on a release that does not support all types of columns.
+        """
         if self._dialect.supports(Feature.BRANCH_OF_ANY_TYPE) or not self._dialect.supports(Feature.DATA_BRANCH):
             return False
         state = state_of(self._connection.connection)
@@ -185,14 +188,14 @@ class Existence:
         return not state.in_transaction or (state.is_clean and scope is TransactionScope.FIRST_STATEMENT)
 
     def columns(self, of: DatabaseObject) -> list[tuple[str, str]]:
-        """Return the names and types of the columns of a table, leaving the connection as clean as it is."""
+        """Return the names and types of the columns of a table, and leave the connection as clean as it was."""
         is_of_table = self._is_in(_COLUMNS.c.table_schema, _COLUMNS.c.table_name, of)
         query = select(_COLUMNS.c.column_name, _COLUMNS.c.data_type).where(is_of_table)
         with self._dialect.preserving_clean_state(self._connection):
             return [(name, type_.upper()) for name, type_ in self._connection.execute(query)]
 
     def warn_of_vector_indexes(self, copied: DatabaseObject) -> None:
-        """Warn of the vector indexes of a copy, which find wrong neighbors on 3.0, and how to rebuild them."""
+        """Warn of the vector indexes of a copy, which find wrong neighbors on 3.0, and show how to rebuild them."""
         if self._dialect.supports(Feature.VECTOR_INDEXES_KEPT_BY_RESTORE) or not self._dialect.supports(Feature.CLONE):
             return
         quote = self._dialect.identifier_preparer.quote
@@ -252,11 +255,11 @@ _COLUMNS = table(
 def refuse_columns(
     existence: Existence, element: BranchStatement, of: DatabaseObject, fault: Callable[[str, str], str | None]
 ) -> None:
-    """Refuse a statement of a table with columns that the server would hang at, lose or change, as it does before 4.2.
+    """Refuse a table with columns because of which the server hangs, or which it loses or changes, before 4.2.
 
     Nothing is looked up in a transaction in which the statement is refused anyway.
 
-    :param fault: what goes wrong, of the name and the type of a column; None if nothing does.
+    :param fault: takes the name and the type of a column, and returns what goes wrong; None if nothing does.
     :raises BranchError: with reason unsupported.
     """
     if not existence.can_look_before(element):
@@ -279,15 +282,15 @@ def create_copy(
     if_not_exists: bool,
     in_other_account: bool,
 ) -> CursorResult[Any]:
-    """Create a clone or branch, and look up what the server does not check.
+    """Create a clone or branch, and check what the server does not check.
 
-    Its own IF NOT EXISTS adds the rows to a table that exists (4.2), or fails all the same (3.0, and for a database).
-    Inside a transaction 3.0 reports no error: it creates nothing, or not what was asked for. And of a database that
-    does not exist every release creates an empty copy.
+    The server's IF NOT EXISTS adds the rows to an existing table (4.2), or fails nevertheless (3.0, and for a
+    database). Inside a transaction 3.0 reports no error: it creates nothing, or not what was requested. And every
+    release creates an empty copy of a database that does not exist.
 
     :param execute: sends the statement, without IF NOT EXISTS.
-    :param source: the database that is copied as it is now, if it is one.
-    :param in_other_account: whether the copy is created where it cannot be looked up.
+    :param source: the database, if the current state of a database is copied.
+    :param in_other_account: whether the copy is created in another account, where it cannot be looked up.
     :raises BranchError: if it exists, or was not created.
     """
     must_be_checked = not in_other_account and existence.must_be_checked
@@ -316,7 +319,7 @@ def create_copy(
 def drop_branch(
     existence: Existence, dropped: DatabaseObject, execute: Callable[[], CursorResult[Any]]
 ) -> CursorResult[Any]:
-    """Drop a branch, and look up what the server does not report.
+    """Drop a branch, and check what the server does not report.
 
     :raises BranchError: if it does not exist, or was not dropped.
     """

@@ -1,1 +1,1 @@
-"""The command line: thin commands over :class:`~sqlalchemy_matrixone.Recovery`. Needs the extra ``cli``."""
+"""The command line: thin commands over :class:`~sqlalchemy_matrixone.Recovery`. Requires the extra ``cli``."""

@@ -1,4 +1,4 @@
-"""What all commands share: the connection, how they print, ask and fail."""
+"""Common parts of all commands: the connection, output, prompts and errors."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FAILED, NOT_DONE = 1, 3
 
 
 class NotDone(click.ClickException):
-    """Nothing was done, and that is no error."""
+    """Raised if nothing was done, which is not an error."""
 
     exit_code = NOT_DONE
 
@@ -32,7 +32,7 @@ class NotDone(click.ClickException):
 
 @dataclass
 class App:
-    """What the options of all commands say."""
+    """The options that all commands share."""
 
     url: URL | None
     as_json: bool
@@ -56,7 +56,7 @@ class App:
             yield Recovery(connection)
 
     def waiting(self, what: str) -> AbstractContextManager[Any]:
-        """Show what is being done for as long as it takes, on a terminal."""
+        """Show what is being done while it lasts, on a terminal."""
         if self.as_json or not sys.stderr.isatty():
             return nullcontext()
         return output.console(stderr=True).status(what)
@@ -69,7 +69,7 @@ class App:
             show()
 
     def table(self, values: Sequence[Any], columns: Sequence[str], empty: str) -> None:
-        """Print values, of which people are shown some attributes."""
+        """Print values: as JSON, or some of their attributes as a table."""
         headings = [name.replace("_", " ") for name in columns]
         rows = ([getattr(value, name) for name in columns] for value in values)
         self.print(values, lambda: output.table(headings, rows, empty))
@@ -88,7 +88,7 @@ class App:
 
 
 def parse_url(text: str | None) -> URL | None:
-    """Return the URL of any of MatrixOne's or MySQL's drivers as one of pymysql."""
+    """Return a URL of any MatrixOne or MySQL driver as one for PyMySQL."""
     if text is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""What users write on the command line: tables, times, criteria."""
+"""Parse command-line arguments: tables, times, criteria."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ DURATION, INSTANT = Duration(), Instant()
 
 
 def instant(connection: Connection, given: dt.datetime | dt.timedelta | None) -> dt.datetime | None:
-    """Return a time; of a duration, that long ago by the server's clock."""
+    """Return a time; a duration means that long ago by the server's clock."""
     return server_now(connection) - given if isinstance(given, dt.timedelta) else given
 
 
@@ -76,7 +76,7 @@ def split_table(name: str, default: str | None) -> tuple[str, str]:
 
 
 def reflect(connection: Connection, name: str) -> Table:
-    """Return a table as it is now."""
+    """Return the current definition of a table."""
     database, table = split_table(name, connection.dialect.default_schema_name)
     try:
         return Table(table, MetaData(), schema=database, autoload_with=connection, resolve_fks=False)
@@ -85,7 +85,7 @@ def reflect(connection: Connection, name: str) -> Table:
 
 
 def check_is_kept(connection: Connection, table: Table, mo_ts: int | None) -> None:
-    """Warn if garbage collection may have removed what a table was then; the server knows whether it has a snapshot."""
+    """Warn if garbage collection may have removed the history of a table; the server itself checks for a snapshot."""
     if mo_ts is None:
         return
     readable = readable_periods(connection, [(fold(table.schema or ""), fold(table.name))])
@@ -100,7 +100,7 @@ def check_is_kept(connection: Connection, table: Table, mo_ts: int | None) -> No
 
 
 def criterion(table: Table, texts: Sequence[str]) -> ColumnElement[bool] | None:
-    """Return ``COLUMN=VALUE`` and the like as a criterion on the table; all of them must be met."""
+    """Return comparisons such as ``COLUMN=VALUE`` as a criterion on the table; all of them must be met."""
     return and_(*(_comparison(table, text) for text in texts)) if texts else None
 
 

@@ -22,7 +22,7 @@ _at = click.option(
     "--at", type=INSTANT, metavar="TIME", help='As of then: 25m for 25 minutes ago, or "2026-03-01 12:00:00+00:00".'
 )
 _snapshot = click.option("--snapshot", metavar="NAME", help="As of this snapshot.")
-_yes = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+_yes = click.option("--yes", "-y", is_flag=True, help="Do not ask for confirmation.")
 _dry_run = click.option("--dry-run", is_flag=True, help="Change nothing, and show what would be done.")
 
 
@@ -39,7 +39,7 @@ _dry_run = click.option("--dry-run", is_flag=True, help="Change nothing, and sho
 @click.version_option(package_name="sqlalchemy-matrixone")
 @click.pass_context
 def cli(ctx: click.Context, url: str | None, ask_password: bool, as_json: bool) -> None:
-    """Find out what was lost in a MatrixOne database, and bring it back.
+    """Find out what was lost in a MatrixOne database, and restore it.
 
     Exit codes: 0 done, 1 an error, 2 wrong usage, 3 nothing was done: declined, conflicting rows, or nothing found.
     """
@@ -53,7 +53,7 @@ def cli(ctx: click.Context, url: str | None, ask_password: bool, as_json: bool) 
 @_database
 @click.pass_obj
 def status(app: App, database: str | None) -> None:
-    """Show what protects each table, and which tables nothing protects."""
+    """Show what protects each table, and which tables are unprotected."""
     with app.recovery() as recovery:
         found = recovery.coverage(database=database)
     rows = [
@@ -104,7 +104,7 @@ def timeline(app: App, database: str | None, path: str | None) -> None:
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1), help="Show this many rows.")
 @click.pass_obj
 def changes(app: App, name: str, at: Any, snapshot: str | None, limit: int) -> None:
-    """Show the rows of TABLE that are new, changed or gone since then."""
+    """Show the rows of TABLE that were inserted, changed or deleted since then."""
     _check_moment(at, snapshot)
     with app.connected() as connection:
         target = reflect(connection, name)
@@ -132,10 +132,10 @@ def _row(row: Any) -> str | None:
 @cli.command("find-change")
 @click.argument("name", metavar="TABLE")
 @click.option("--value", default="COUNT(*)", show_default=True, metavar="SQL", help="An expression of one value.")
-@click.option("--where", metavar="SQL", help="Of these rows.")
+@click.option("--where", metavar="SQL", help="Only of these rows.")
 @click.option("--since", type=INSTANT, metavar="TIME", help="Begin here. Default: the earliest time that is kept.")
 @click.option("--until", type=INSTANT, metavar="TIME", help="End here. Default: now.")
-@click.option("--precision", type=DURATION, default="1s", show_default=True, help="How exactly.")
+@click.option("--precision", type=DURATION, default="1s", show_default=True, help="How precisely.")
 @click.pass_obj
 def find_change(
     app: App, name: str, value: str, where: str | None, since: Any, until: Any, precision: dt.timedelta
@@ -172,7 +172,7 @@ def find_change(
     help="Only these rows; also <> < <= > >=. Repeat it for more conditions, of one TABLE.",
 )
 @click.option("--column", "columns", multiple=True, metavar="COLUMN", help="Set back only this column. Repeatable.")
-@click.option("--missing/--no-missing", default=True, help="Insert rows that are gone.")
+@click.option("--missing/--no-missing", default=True, help="Insert rows that no longer exist.")
 @click.option("--changed/--no-changed", default=True, help="Set back rows that have changed.")
 @click.option("--new/--no-new", default=False, help="Delete rows that are new. Default: keep them.")
 @click.option("--sql", is_flag=True, help="Show the statements.")
@@ -183,9 +183,9 @@ def restore_rows(
     app: App, names: tuple[str, ...], at: Any, snapshot: str | None, where: tuple[str, ...], columns: tuple[str, ...],
     missing: bool, changed: bool, new: bool, sql: bool, dry_run: bool, yes: bool,
 ) -> None:  # fmt: skip
-    """Bring rows of TABLE back, in one transaction. Rows written since stay.
+    """Restore rows of TABLE, in one transaction. Newer rows are kept.
 
-    Shows what would be done, and asks.
+    Shows what would be done, and asks for confirmation.
     """
     _check_moment(at, snapshot)
     if len(names) > 1 and (where or columns):
@@ -240,7 +240,7 @@ def _show_preview(preview: RowsPreview, sql: bool) -> None:
 @_snapshot
 @click.option("--pitr", metavar="NAME", help="From this PITR, with --at.")
 @_at
-@click.option("--timeout", type=DURATION, help="Give up when writers hold it up for so long.")
+@click.option("--timeout", type=DURATION, help="Give up if writers block it for this long.")
 @_dry_run
 @_yes
 @click.pass_obj
@@ -248,9 +248,9 @@ def restore(
     app: App, database: str | None, name: str | None, account: str | None, snapshot: str | None, pitr: str | None,
     at: Any, timeout: dt.timedelta | None, dry_run: bool, yes: bool,
 ) -> None:  # fmt: skip
-    """Replace a table, database or account by what it was. What was written since is lost.
+    """Replace a table, database or account by its former state. What was written since is lost.
 
-    To keep that, use restore-rows.
+    To keep newer changes, use restore-rows.
     """
     if (snapshot is None) == (pitr is None) or (pitr is None) != (at is None):
         raise click.UsageError("from what? Give --snapshot NAME, or --pitr NAME with --at TIME")
@@ -316,6 +316,6 @@ def _check_moment(at: Any, snapshot: str | None) -> None:
 
 
 def _moment(connection: Any, at: Any, snapshot: str | None) -> dict[str, Any]:
-    """Return the keyword argument that says when."""
+    """Return the keyword argument for the point in time."""
     when = instant(connection, at)
     return {"snapshot": snapshot} if when is None else {"mo_ts": mo_ts_of(when)}

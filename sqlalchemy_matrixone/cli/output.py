@@ -1,4 +1,4 @@
-"""What the command line prints: tables for people, JSON for programs."""
+"""Output of the command line: tables for people, JSON for programs."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from rich.table import Table
 from rich.text import Text
 
 _WIDTH = 110
-"""Of what does not go to a terminal."""
+"""The width of output that does not go to a terminal."""
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Return a console of the present standard output or error."""
+    """Return a console for the current standard output or error."""
     stream = sys.stderr if stderr else sys.stdout
     return Console(file=stream, width=None if stream.isatty() else _WIDTH, highlight=False, markup=False)
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[Any]], empty: str) -> None:
-    """Print rows, or what to say if there are none."""
+    """Print rows, or the text ``empty`` if there are none."""
     shown = Table(*headings, box=None, pad_edge=False, header_style="bold")
     for row in rows:
         shown.add_row(*(Text(cell(value)) for value in row))
@@ -33,13 +33,13 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[Any]], empty: str) ->
 
 
 def cell(value: Any) -> str:
-    """Return a value as a cell of a table has it."""
+    """Return a value as the text of a table cell."""
     if value is None:
         return "-"
     if isinstance(value, dt.datetime) and value.tzinfo is not None:
         return f"{value.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S}"
     shown = plain_name(value) if isinstance(value, enum.Enum) else str(value)
-    # What a terminal would obey.
+    # Replace control characters, which a terminal would obey.
     return "".join(character if character.isprintable() or character == "\n" else "�" for character in shown)
 
 
@@ -52,7 +52,7 @@ def print_json(value: Any) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value in types that JSON has."""
+    """Return a value converted to types that JSON supports."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, enum.Enum):

@@ -1,5 +1,6 @@
 """Snapshots, point-in-time recovery and restore.
 
-``what`` says which object, ``period`` how far back; ``ddl`` has the constructs, ``resolve`` what they learn
-from a connection, ``catalog`` and ``values`` what is read back, ``helper`` runs it all on a Session.
+``target`` specifies the object and ``pitr_range`` how far back a PITR reaches; ``constructs`` contains the constructs,
+``resolve`` determines what they need from a connection, ``catalog`` and ``values`` read snapshots and PITRs, and
+``session`` runs all of this on a Session.
 """

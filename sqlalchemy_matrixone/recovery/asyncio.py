@@ -1,4 +1,4 @@
-"""Recovery on an AsyncSession or AsyncConnection. Needs greenlet, as SQLAlchemy's asyncio extension does."""
+"""Recovery on an AsyncSession or AsyncConnection. Requires greenlet, as SQLAlchemy's asyncio extension does."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _R = TypeVar("_R")
 def _awaited(
     method: Callable[Concatenate[Recovery, _P], _R],
 ) -> Callable[Concatenate[AsyncRecovery, _P], Coroutine[Any, Any, _R]]:
-    """A method of Recovery as one of AsyncRecovery."""
+    """Return a method of Recovery as one of AsyncRecovery."""
 
     @wraps(method)
     async def run(self: AsyncRecovery, *args: _P.args, **kw: _P.kwargs) -> _R:

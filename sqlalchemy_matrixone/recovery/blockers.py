@@ -81,7 +81,7 @@ def _lock_filter(connection: Connection, target: RecoveryTarget) -> _Lock:
 
 
 def _packed(name: str) -> str:
-    """Return a name as it stands in a key of several columns: a mark, its bytes and an escaped null, in hexadecimal."""
+    """Return a name as encoded in a composite key: a tag, its bytes and an escaped null, in hexadecimal."""
     return f"4601{name.encode().hex()}00ff"
 
 

@@ -1,4 +1,4 @@
-"""Reading snapshots, PITRs and recovery windows back from the server."""
+"""Read snapshots, PITRs and recovery windows from the server."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 @dataclass(frozen=True)
 class _Filter:
-    """Which rows a caller wants: those that agree in every part that it names."""
+    """A selection of rows: those that match every given part."""
 
     level: Level | None = None
     account: str | None = None
@@ -75,7 +75,7 @@ def _check_wanted(name: str | None) -> None:
 
 
 def get_snapshots(connection: Connection, *, name: str | None = None, **target: Any) -> list[Snapshot]:
-    """The account's snapshots, newest first. Allowed inside a transaction."""
+    """Return the account's snapshots, newest first. Allowed inside a transaction."""
     _check_wanted(name)
     wanted = _Filter.of(connection, **target)
     dialect = matrixone_dialect(connection)
@@ -94,9 +94,9 @@ def get_snapshots(connection: Connection, *, name: str | None = None, **target: 
 
 
 def get_pitrs(connection: Connection, *, name: str | None = None, **target: Any) -> list[Pitr]:
-    """The PITRs that the account has created, newest first.
+    """Return the PITRs that the account has created, newest first.
 
-    Inside a transaction from the sys account alone: the others have SHOW PITR for it, which the server
+    Inside a transaction, this works only for the sys account: for the others it uses SHOW PITR, which the server
     refuses there.
     """
     _check_wanted(name)
@@ -115,15 +115,15 @@ def get_pitrs(connection: Connection, *, name: str | None = None, **target: Any)
 
 
 def reads_pitrs_in_transaction(connection: Connection) -> bool:
-    """Whether it is one of the sys account, which alone can read the table of them."""
+    """Return whether the account is sys: only sys can read the table of PITRs."""
     return matrixone_dialect(connection).default_account_name == SYS_ACCOUNT
 
 
 def _pitrs_of_sys(connection: Connection) -> list[Pitr]:
-    """From the table that sys alone can read, and where it must leave out what other accounts created."""
+    """Return PITRs from the table that only sys can read, without those that other accounts have created."""
     dialect = matrixone_dialect(connection)
     as_epoch = dialect.supports(Feature.PITR_TIMES_AS_EPOCH)
-    # Before that the column is a TIMESTAMP into which the server's UTC went as if it were in its own zone.
+    # Older releases have a TIMESTAMP column here that holds UTC, labelled as the server's local time.
     times = [
         time if as_epoch else f"CONVERT_TZ({time}, {SESSION_ZONE}, {SERVER_ZONE})"
         for time in ("p.create_time", "p.modified_time")
@@ -144,8 +144,8 @@ def _pitrs_of_sys(connection: Connection) -> list[Pitr]:
 def _protects(level: Level, status: int, protected_id: int, database_id: int | None, table_id: int | None) -> bool:
     """Return whether a PITR protects the object that has its name now.
 
-    The server's garbage collection goes by the object's id. It does not look at the status, which 2.2 and 3.0 leave
-    as it is after some of the statements that replace a table.
+    The server's garbage collection goes by the object's id. It ignores the status, which 2.2 and 3.0 leave unchanged
+    after some of the statements that replace a table.
     """
     present = {"database": database_id, "table": table_id}.get(level, protected_id)
     return bool(status) and protected_id == present
@@ -153,7 +153,7 @@ def _protects(level: Level, status: int, protected_id: int, database_id: int | N
 
 def _pitrs_shown(connection: Connection) -> list[Pitr]:
     rows = show(connection, "SHOW PITR", PitrError)
-    # The names of the columns differ between releases, their order does not. The times are the session's, in seconds.
+    # The names of the columns differ between releases, their order does not. The times are in the session's time zone.
     times = to_utc(connection, (str(time) for row in rows for time in row[1:3]), SESSION_ZONE)
     times = {text: time + SECOND for text, time in times.items()}
     present = present_objects(
@@ -168,9 +168,9 @@ def _pitrs_shown(connection: Connection) -> list[Pitr]:
 
 @dataclass(frozen=True)
 class PresentObject:
-    """A database or table as it is now.
+    """A database or table in its current state.
 
-    :ivar created: when it was created or last altered, to the second, as the session's time zone has it.
+    :ivar created: when it was created or last altered, to the second, in the session's time zone.
     """
 
     id: int
@@ -202,8 +202,8 @@ def _protects_by_time(
 ) -> bool | None:
     """Return whether a PITR protects its object as it is now, for accounts that cannot read which id it holds.
 
-    It holds the id that the object had when the PITR was created, which is read from the past unless the object is
-    older than the PITR and unaltered since.
+    A PITR holds the id that the object had when the PITR was created. That id is read from history, unless the object
+    is older than the PITR and has not been altered since.
     """
     level, database, table = row[3], row[5], named_part(row[6])
     if level not in ("database", "table"):
@@ -212,8 +212,8 @@ def _protects_by_time(
     if found is None:
         return False
     if found.created == str(row[1])[:19]:
-        return None  # the second in which both were created does not tell which was first
-    # From 4.1 on it may hold a former id of a table that is older than the PITR too.
+        return None  # both were created in the same second, so it is unknown which was first
+    # From 4.1 on it may hold a former id, even of a table that is older than the PITR.
     holds_present_id = table is None or not matrixone_dialect(connection).supports(Feature.LOGICAL_TABLE_ID)
     if found.created < str(row[1])[:19] and holds_present_id:
         return True
@@ -222,7 +222,7 @@ def _protects_by_time(
 
 
 def held_ids(connection: Connection, pitrs: Sequence[Pitr]) -> dict[str, int | None]:
-    """Return the ids of the objects whose history PITRs keep; None if it cannot be determined."""
+    """Return the ids of the objects whose history PITRs keep; None for an id that cannot be determined."""
     if not reads_pitrs_in_transaction(connection):
         return {
             pitr.name: _id_held_since(connection, pitr.database, pitr.table, pitr.created_at)
@@ -238,10 +238,10 @@ def held_ids(connection: Connection, pitrs: Sequence[Pitr]) -> dict[str, int | N
 
 
 def _id_held_since(connection: Connection, database: str, table: str | None, created_at: dt.datetime) -> int | None:
-    """Return the id that a PITR created before that second holds of this object; None if it cannot be read."""
+    """Return the id of this object that a PITR created at that time holds; None if it cannot be read."""
     dialect = matrixone_dialect(connection)
     column = "rel_logical_id" if dialect.supports(Feature.LOGICAL_TABLE_ID) else "rel_id"
-    # A TIMESTAMP of more than an hour ago is refused, unless it is a snapshot's. MO_TS is not.
+    # The server refuses a TIMESTAMP of more than an hour ago, unless it is that of a snapshot. It accepts any MO_TS.
     moment = int((created_at - _EPOCH).total_seconds()) * 10**9
     with dialect.preserving_clean_state(connection):
         try:
@@ -289,7 +289,7 @@ def show(connection: Connection, statement: str, error: type[RecoveryError]) -> 
 
 
 def to_utc(connection: Connection, times: Iterable[str], zone: str) -> dict[str, dt.datetime]:
-    """Wall clock times of a zone of the server, each with the instant that it is. Some say that they are UTC."""
+    """Convert wall clock times of one of the server's time zones to instants. Some are marked as UTC."""
     texts = sorted(set(times))
     local = [text for text in texts if not text.endswith(_SAYS_UTC)]
     converted = convert_zone(connection, [text[:19] for text in local], zone, UTC_ZONE)
@@ -298,7 +298,7 @@ def to_utc(connection: Connection, times: Iterable[str], zone: str) -> dict[str,
 
 
 def _from_utc_text(text: Any) -> dt.datetime:
-    """A time as the server writes it, with up to nine digits of a second."""
+    """Parse a time as the server writes it, with up to nine digits of a second."""
     whole, _, fraction = str(text).partition(".")
     return dt.datetime.fromisoformat(whole).replace(
         microsecond=int(fraction[:6].ljust(6, "0")) if fraction else 0, tzinfo=dt.UTC
@@ -309,8 +309,8 @@ def _from_epoch(nanoseconds: int) -> dt.datetime:
     return _EPOCH + dt.timedelta(microseconds=int(nanoseconds) // 1000)
 
 
-# A PITR restores to times after its creation, the creation itself not included. Rounded up, the times of a PITR can
-# be restored to; as the server reports them, to the second or the nanosecond, they could not.
+# A PITR restores only to times after its creation, excluding the creation itself. The times of a PITR are rounded up,
+# so that they can be restored; as the server reports them, to the second or the nanosecond, they could not.
 SECOND = dt.timedelta(seconds=1)
 MICROSECOND = dt.timedelta(microseconds=1)
 

@@ -1,4 +1,4 @@
-"""The server's clock."""
+"""Read the server's clock."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _QUARTER = 15 * 60
 
 
 def server_now(connection: Connection) -> dt.datetime:
-    """Return the server's time to the microsecond, in UTC, leaving the connection as clean as it is.
+    """Return the server's time to the microsecond, in UTC, and leave the connection as clean as it was.
 
-    Before 4.0 UTC_TIMESTAMP() has no fraction, and UNIX_TIMESTAMP() has none on any release. So the fraction is that of
-    NOW(6), whose distance to UTC is a multiple of a quarter of an hour.
+    Before 4.0 UTC_TIMESTAMP() has no fraction, and UNIX_TIMESTAMP() has none on any release. The fraction is
+    therefore taken from NOW(6), whose offset from UTC is a multiple of a quarter of an hour.
     """
     with matrixone_dialect(connection).preserving_clean_state(connection):
         local, utc = connection.exec_driver_sql("SELECT NOW(6), UTC_TIMESTAMP()").one()

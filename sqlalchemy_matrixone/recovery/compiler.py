@@ -1,4 +1,4 @@
-"""SQL for the recovery constructs, in the grammar of the server's release."""
+"""Compile the recovery constructs to SQL, in the grammar of the server's release."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .constructs import AlterPitr, CreatePitr, CreateSnapshot, DropPitr, DropSna
 from .resolve import fraction_of_second
 from .target import RecoveryTarget
 
-# How str() shows what only a connection knows.
+# What str() shows for values that only a connection knows.
 _UNKNOWN_DATABASE = "<database>"
 
 
@@ -65,7 +65,7 @@ class RecoveryDDLCompiler(DDLCompilerPart):
         source = words("FROM PITR", self._name(restore.name), self._restored_time(restore, **kw))
         target = restore.recovery_target
         if restore.to_account is not None:
-            # The server's order is into, from.
+            # In the server's grammar, the target account precedes the source.
             return words("RESTORE ACCOUNT", self._name(restore.to_account), source, self._name(target.account))
         if target.level == "account" and self._is_own(target.account):
             return words("RESTORE", source)
@@ -75,9 +75,9 @@ class RecoveryDDLCompiler(DDLCompilerPart):
         return words("RESTORE", self._nested(target, with_account=foreign, **kw), source)
 
     def target(self, target: RecoveryTarget | None, **kw: Any) -> str:
-        """``CLUSTER``, ``ACCOUNT [a]``, ``DATABASE d`` or ``TABLE d t``, as CREATE and SHOW have it."""
+        """Return ``CLUSTER``, ``ACCOUNT [a]``, ``DATABASE d`` or ``TABLE d t``, as in CREATE and SHOW."""
         if target is None or (target.level == "account" and self._is_own(target.account)):
-            # For its own account another one than sys must not even say its name.
+            # An account other than sys must not even name itself.
             return "ACCOUNT"
         if target.level == "cluster":
             return "CLUSTER"
@@ -87,7 +87,7 @@ class RecoveryDDLCompiler(DDLCompilerPart):
         return f"DATABASE {database}" if target.level == "database" else f"TABLE {database} {self._name(target.table)}"
 
     def _dotted(self, target: RecoveryTarget, **kw: Any) -> str:
-        """``TABLE [a.]d.t``, as RESTORE of a snapshot has it from 4.0 on."""
+        """Return ``TABLE [a.]d.t``, as in RESTORE of a snapshot from 4.0 on."""
         if target.level == "cluster":
             return "CLUSTER"
         parts = [] if target.account is None else [self._name(target.account)]
@@ -98,7 +98,7 @@ class RecoveryDDLCompiler(DDLCompilerPart):
         return f"{target.level.upper()} {'.'.join(parts)}"
 
     def _nested(self, target: RecoveryTarget, *, with_account: bool, **kw: Any) -> str:
-        """``[ACCOUNT a] [DATABASE d [TABLE t]]``, as the other restores have it."""
+        """Return ``[ACCOUNT a] [DATABASE d [TABLE t]]``, as in the other restores."""
         if target.level == "cluster":
             return "CLUSTER"
         return words(

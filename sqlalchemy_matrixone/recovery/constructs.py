@@ -1,8 +1,7 @@
 """The constructs: snapshots, PITRs and restores as SQLAlchemy DDL elements.
 
-What they have in common: MatrixOne accepts each of them only where nothing has run on the connection
-since its last commit or rollback, carries it out at once, and does not undo it at a rollback. They are
-**not** part of the transaction that they are issued on.
+MatrixOne accepts each of them only if nothing has run on the connection since its last commit or rollback, executes it
+immediately, and does not undo it on a rollback. They are **not** part of the transaction on which they are executed.
 """
 
 from __future__ import annotations
@@ -48,12 +47,12 @@ if TYPE_CHECKING:
 class RecoveryDDL(MatrixOneDDL):
     """Base of the constructs: an executable DDL element about one named snapshot or PITR.
 
-    :ivar attempt: in the copy that is executed, what becomes of it.
+    :ivar attempt: in the copy that is executed, the state of its execution.
     """
 
     attempt: Attempt
     _sees_all_commits = False
-    """Whether it must see what was committed on all nodes of a cluster before it."""
+    """Whether it must see everything that was committed before it, on all nodes of a cluster."""
 
     def tables(self) -> Iterator[Table]:
         target: RecoveryTarget | None = getattr(self, "recovery_target", None)
@@ -86,26 +85,26 @@ class RecoveryDDL(MatrixOneDDL):
             raise
 
     def _execute_plainly(self, connection: Connection, execute: Execute) -> CursorResult[Any]:
-        """Execute on an engine of another dialect, which knows neither the release nor what to do for a restore."""
+        """Execute on an engine of another dialect, which knows neither the release nor the checks before a restore."""
         return execute(self.copy_with(release=greeted_release(connection)))
 
     def _attempt(self, connection: Connection, options: Mapping[str, Any]) -> Attempt:
         return Attempt(connection, self.error, self._effect(connection, options))
 
     def _effect(self, connection: Connection, options: Mapping[str, Any]) -> Effect:
-        """Return what the statement changes."""
+        """Return the change that the statement makes."""
         raise NotImplementedError
 
     def _resolved(self, connection: Connection, options: Mapping[str, Any]) -> Self:
-        """Itself with what only the connection knows.
+        """Return a copy that is completed with what only the connection knows, or the construct itself.
 
-        :raises RestoreError: where the server would restore nothing, or another moment.
+        :raises RestoreError: if the server would restore nothing, or another point in time.
         """
         return self
 
 
 class _Protect(RecoveryDDL):
-    """Base of the constructs that protect an object from now on."""
+    """Base of the constructs that start to protect an object."""
 
     recovery_target: RecoveryTarget | None
     if_not_exists: bool
@@ -130,26 +129,26 @@ class _Protect(RecoveryDDL):
 
 
 class CreateSnapshot(_Protect):
-    """``CREATE SNAPSHOT``: keep the present state of an object under a name, until it is dropped.
+    """``CREATE SNAPSHOT``: keep the current state of an object under a name, until the snapshot is dropped.
 
     ::
 
         session.execute(CreateSnapshot("before_import", database="shop"))
 
-    :param name: up to 64 characters, no spaces, quotes or backslashes; MatrixOne folds it to lower case.
-    :param cluster: True for the whole cluster. The sys account alone may.
-    :param account: an account's name; of another account only from sys.
-    :param database: a database of the own account.
-    :param table: a mapped class or Table, or a name with ``database=``. Nothing named at all means the
-        account one is connected to.
-    :param from_account: with ``publication=``, the account that published the object to the own one.
+    :param name: up to 64 characters, without spaces, quotes or backslashes; MatrixOne folds it to lower case.
+    :param cluster: True for the whole cluster. Only the sys account may do this.
+    :param account: an account's name; only sys may name another account.
+    :param database: a database of the current account.
+    :param table: a mapped class or Table, or a name with ``database=``. Without any of these, the snapshot is of the
+        current account.
+    :param from_account: with ``publication=``, the account that published the object to the current one.
         MatrixOne 4.0 on.
-    :param publication: the publication to take the object from. Such a snapshot is the publisher's: it is
-        read back and dropped there.
-    :param if_not_exists: no error where a snapshot of that name exists.
-    :raises MatrixOneArgumentError: where the server would refuse or cut what is given.
+    :param publication: the publication that contains the object. Such a snapshot belongs to the publisher: it is
+        listed and dropped there.
+    :param if_not_exists: do nothing if a snapshot of that name exists.
+    :raises MatrixOneArgumentError: if the server would refuse or truncate an argument.
     :raises SnapshotError: when executed, with reason unsupported, if the server would keep no history of the table. A
-        :class:`RecoveryWarning` names what else of a table is not protected.
+        :class:`RecoveryWarning` names parts of a table that are not protected.
     """
 
     __visit_name__ = "create_snapshot"
@@ -194,15 +193,15 @@ class CreateSnapshot(_Protect):
 
 
 class DropSnapshot(RecoveryDDL):
-    """``DROP SNAPSHOT``: forget a snapshot. What it kept can no longer be restored from it.
+    """``DROP SNAPSHOT``: drop a snapshot. What it kept can no longer be restored from it.
 
     ::
 
         session.execute(DropSnapshot("before_import", if_exists=True))
 
     :param name: the snapshot's name.
-    :param if_exists: no error where there is none.
-    :raises MatrixOneArgumentError: where the name is not one that the server keeps and finds again.
+    :param if_exists: do nothing if there is none.
+    :raises MatrixOneArgumentError: if the server would not store and find the name unchanged.
     """
 
     __visit_name__ = "drop_snapshot"
@@ -217,9 +216,9 @@ class DropSnapshot(RecoveryDDL):
 
 
 class CreatePitr(_Protect):
-    """``CREATE PITR``: from now on, any moment of the last ``range`` can be restored.
+    """``CREATE PITR``: from now on, make any point in time within the last ``range`` restorable.
 
-    An object has at most one active PITR. Moments before its creation cannot be restored.
+    An object has at most one active PITR. Points in time before its creation cannot be restored.
 
     ::
 
@@ -228,18 +227,18 @@ class CreatePitr(_Protect):
     Prefer the PITR of a database to that of a table: it protects secondary indexes and partitions too, and stays
     active when a table is altered, truncated or restored. See :attr:`Pitr.active`.
 
-    :param name: no spaces, quotes or backslashes; MatrixOne folds it to lower case.
+    :param name: without spaces, quotes or backslashes; MatrixOne folds it to lower case.
     :param range: ``"7d"``, ``(7, "d")`` or a timedelta of whole hours or days; 1 to 100 of the units
         h, d, mo and y.
-    :param cluster: True for the whole cluster. The sys account alone may.
-    :param account: an account's name; of another account only from sys.
-    :param database: a database of the own account.
-    :param table: a mapped class or Table, or a name with ``database=``. Nothing named at all means the
-        account one is connected to.
-    :param if_not_exists: no error where a PITR of that name exists.
-    :raises MatrixOneArgumentError: where the server would refuse what is given.
+    :param cluster: True for the whole cluster. Only the sys account may do this.
+    :param account: an account's name; only sys may name another account.
+    :param database: a database of the current account.
+    :param table: a mapped class or Table, or a name with ``database=``. Without any of these, the PITR is of the
+        current account.
+    :param if_not_exists: do nothing if a PITR of that name exists.
+    :raises MatrixOneArgumentError: if the server would refuse an argument.
     :raises PitrError: when executed, with reason unsupported, if the server would keep no history of the table. A
-        :class:`RecoveryWarning` names what else of a table is not protected.
+        :class:`RecoveryWarning` names parts of a table that are not protected.
     """
 
     __visit_name__ = "create_pitr"
@@ -270,7 +269,7 @@ class CreatePitr(_Protect):
 
 
 class AlterPitr(RecoveryDDL):
-    """``ALTER PITR``: change how far back a PITR reaches. A shorter range gives up what is older.
+    """``ALTER PITR``: change how far back a PITR reaches. A shorter range gives up older history.
 
     ::
 
@@ -278,8 +277,8 @@ class AlterPitr(RecoveryDDL):
 
     :param name: the PITR's name.
     :param range: as for :class:`CreatePitr`.
-    :param if_exists: no error where there is none.
-    :raises MatrixOneArgumentError: where the name or the range is not one that the server takes as it is.
+    :param if_exists: do nothing if there is none.
+    :raises MatrixOneArgumentError: if the server would not take the name or the range unchanged.
     """
 
     __visit_name__ = "alter_pitr"
@@ -295,15 +294,15 @@ class AlterPitr(RecoveryDDL):
 
 
 class DropPitr(RecoveryDDL):
-    """``DROP PITR``: give up the moments that a PITR could restore.
+    """``DROP PITR``: give up the history that a PITR could restore.
 
     ::
 
         session.execute(DropPitr("orders_week", if_exists=True))
 
     :param name: the PITR's name.
-    :param if_exists: no error where there is none.
-    :raises MatrixOneArgumentError: where the name is not one that the server keeps and finds again.
+    :param if_exists: do nothing if there is none.
+    :raises MatrixOneArgumentError: if the server would not store and find the name unchanged.
     """
 
     __visit_name__ = "drop_pitr"
@@ -325,7 +324,7 @@ class _Restore(RecoveryDDL):
     timeout: float | None
 
     snapshot: str | None = None
-    """The name of the snapshot that is restored, if it is one."""
+    """The name of the snapshot, if one is restored."""
 
     def _restore(
         self,
@@ -340,7 +339,7 @@ class _Restore(RecoveryDDL):
         target = RecoveryTarget.of(cluster=cluster, account=account, database=database, table=table)
         if target is None:
             raise MatrixOneArgumentError(
-                "a restore replaces what it restores: say what, with cluster=True, account=…, database=… or table=…"
+                "a restore replaces its object: specify it, with cluster=True, account=…, database=… or table=…"
             )
         if to_account is not None:
             check_object_name("to_account", to_account)
@@ -351,7 +350,8 @@ class _Restore(RecoveryDDL):
         self.timeout = check_timeout(timeout)
 
     def check_transaction(self, connection: Connection) -> None:
-        """
+        """Check that the restore is allowed in the current state of the transaction.
+
         :raises RestoreError: with reason active_transaction, if the server would refuse it.
         """
         self._refuse_in_transaction(matrixone_dialect(connection), connection.connection)
@@ -399,12 +399,12 @@ class _Restore(RecoveryDDL):
 
 
 class RestoreSnapshot(_Restore):
-    """``RESTORE … SNAPSHOT``: put an object back to the state that a snapshot kept.
+    """``RESTORE … SNAPSHOT``: return an object to the state that a snapshot kept.
 
-    The object is replaced. The server first waits, without end, for every open transaction that has
-    written to it, and discards what these commit: close them, or give it a ``timeout``.
+    The object is replaced. The server first waits indefinitely for every open transaction that has written to it,
+    and discards what these transactions commit: close them, or pass a ``timeout``.
 
-    This is the server's statement and no more: it also loses privileges on what it restores, sequences and
+    This executes only the server's statement, which also loses privileges on what it restores, sequences and
     publications, and leaves PITRs inactive. :meth:`Recovery.restore_snapshot` and ``op.restore_snapshot()`` put these
     back.
 
@@ -414,19 +414,19 @@ class RestoreSnapshot(_Restore):
         session.execute(RestoreSnapshot("nightly", account="acc1", to_account="acc2"))
 
     :param name: the snapshot's name.
-    :param cluster: True for the whole cluster. The sys account alone may.
-    :param account: the account to restore, or with ``database=`` or ``table=`` the one that they are in.
+    :param cluster: True for the whole cluster. Only the sys account may do this.
+    :param account: the account to restore, or with ``database=`` or ``table=`` the one that contains them.
     :param database: the database to restore.
     :param table: a mapped class or Table, or a name with ``database=``.
-    :param to_account: restore a whole account into this one, which must exist; from sys alone. For a database,
-        a table or the account sys the server would ignore it and replace the original.
+    :param to_account: restore a whole account into this one, which must exist; only sys may do this. For a database,
+        a table or the sys account the server would ignore it and replace the original.
     :param timeout: seconds, or a timedelta, after which the restore is ended on the server if it still waits or works:
-        nothing is restored then.
-    :raises MatrixOneArgumentError: where nothing is named, or what doesn't belong together.
-    :raises sqlalchemy.exc.CompileError: when compiled, where ``to_account`` would be ignored.
-    :raises RestoreError: when executed, where foreign keys would have the server leave a table as it is, or before 4.2
-        it would restore another table; with reason timeout, where it took longer than ``timeout``; where the connection
-        was lost, with ``done`` and the reason to tell what became of it.
+        in that case nothing is restored.
+    :raises MatrixOneArgumentError: if no object is given, or the arguments contradict each other.
+    :raises sqlalchemy.exc.CompileError: when compiled, if ``to_account`` would be ignored.
+    :raises RestoreError: when executed, if the server would leave a table unchanged because of foreign keys, or before
+        4.2 would restore another table; with reason timeout, if it took longer than ``timeout``; if the connection was
+        lost, with ``done`` and the reason stating the outcome.
     """
 
     __visit_name__ = "restore_snapshot"
@@ -452,12 +452,12 @@ class RestoreSnapshot(_Restore):
 
 
 class RestorePitr(_Restore):
-    """``RESTORE … FROM PITR``: put an object back to a moment that a PITR covers.
+    """``RESTORE … FROM PITR``: return an object to a point in time that a PITR covers.
 
-    The object is replaced. The server first waits, without end, for every open transaction that has
-    written to it, and discards what these commit: close them, or give it a ``timeout``.
+    The object is replaced. The server first waits indefinitely for every open transaction that has written to it,
+    and discards what these transactions commit: close them, or pass a ``timeout``.
 
-    This is the server's statement and no more: it also loses privileges on what it restores, sequences and
+    This executes only the server's statement, which also loses privileges on what it restores, sequences and
     publications, and leaves PITRs inactive. :meth:`Recovery.restore_pitr` and ``op.restore_pitr()`` put these
     back.
 
@@ -467,28 +467,28 @@ class RestorePitr(_Restore):
         ...
         session.execute(RestorePitr("orders_week", timestamp=before, table=Order))
 
-    Exactly one of ``timestamp=``, ``mo_ts=`` and ``server_time=`` is given.
+    Pass exactly one of ``timestamp=``, ``mo_ts=`` and ``server_time=``.
 
     :param name: the PITR's name.
     :param timestamp: an aware datetime, or a str with a UTC offset (``"2026-03-01 12:00:00+00:00"``): that instant,
-        whatever the time zones of server and session. The server reads the time on its own clock, so when the
-        construct is executed the server is asked for what that clock shows at that instant.
+        whatever the time zones of server and session. The server reads the time on its own clock, so the server is
+        asked what that clock shows at that instant when the construct is executed.
     :param mo_ts: the same in nanoseconds since 1970.
     :param server_time: the time on the server's clock, ``"2026-03-01 12:00:00"``, sent unchanged. The clock is the one
-        of the server's process, whatever the ``time_zone`` of the session. For scripts that are printed without a
-        connection, where nobody can ask the server; elsewhere ``timestamp=`` is safer.
-    :param cluster: True for the whole cluster. The sys account alone may.
-    :param account: the account to restore, or with ``database=`` or ``table=`` the one that they are in;
-        the latter for another account than the own is in the grammar from MatrixOne 4.1 on, and refused by
-        the server.
+        of the server's process, whatever the ``time_zone`` of the session. Use it for scripts that are printed without
+        a connection, which cannot ask the server; otherwise ``timestamp=`` is safer.
+    :param cluster: True for the whole cluster. Only the sys account may do this.
+    :param account: the account to restore, or with ``database=`` or ``table=`` the one that contains them;
+        naming an account other than the current one with these is in the grammar from MatrixOne 4.1 on, but refused
+        by the server.
     :param database: the database to restore.
     :param table: a mapped class or Table, or a name with ``database=``.
     :param to_account: restore the account into this one, from a PITR of the cluster.
     :param timeout: as for :class:`RestoreSnapshot`.
-    :raises MatrixOneArgumentError: where nothing is named, or the time is naive or is not one.
-    :raises RestoreError: when executed, where foreign keys would have the server leave a table as it is; with reason
-        timeout, where it took longer than ``timeout``; where the connection was lost, with ``done`` and the reason to
-        tell what became of it.
+    :raises MatrixOneArgumentError: if no object is given, or the time is naive or invalid.
+    :raises RestoreError: when executed, if the server would leave a table unchanged because of foreign keys; with
+        reason timeout, if it took longer than ``timeout``; if the connection was lost, with ``done`` and the reason
+        stating the outcome.
     """
 
     __visit_name__ = "restore_pitr"
@@ -517,7 +517,7 @@ class RestorePitr(_Restore):
             cluster=cluster, account=account, database=database, table=table, to_account=to_account, timeout=timeout
         )
         if to_account is not None and self.recovery_target.level != "account":
-            raise MatrixOneArgumentError("from a PITR, a whole account alone can be restored to_account")
+            raise MatrixOneArgumentError("from a PITR, only a whole account can be restored to_account")
 
     def _resolved(self, connection: Connection, options: Mapping[str, Any]) -> Self:
         element = super()._resolved(connection, options)
@@ -542,6 +542,6 @@ class RestorePitr(_Restore):
 def _no_account_of_objects(target: RecoveryTarget | None) -> None:
     if target is not None and target.account is not None and target.level != "account":
         raise MatrixOneArgumentError(
-            f"account={target.account!r}: MatrixOne creates for a {target.level} of the own account alone; "
-            f"connect to that account, or leave out the {target.level}"
+            f"account={target.account!r}: MatrixOne creates this for a {target.level} of the current account only; "
+            f"connect to that account, or omit the {target.level}"
         )

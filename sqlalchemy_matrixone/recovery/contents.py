@@ -1,4 +1,4 @@
-"""What there is in a table, a database or an account, now or in the past, to be compared."""
+"""Read the contents of a table, a database or an account, now or in the past, to compare them."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _VECTORS = ("VECF32", "VECF64")
 
 
 class Fact(NamedTuple):
-    """Something of which there is one.
+    """A thing that exists once, such as a table or a column.
 
     :ivar kind: "table", "view", "sequence", "column", "index" or "rows of table".
-    :ivar database: its database; None if that is what is compared, as for ``table``.
+    :ivar database: its database; None if a database or a table is compared. The same applies to ``table``.
     """
 
     kind: str
@@ -41,7 +41,7 @@ Contents = dict[Fact, Any]
 def read_contents(connection: Connection, scope: RestoreScope, *, past: bool, rows: bool) -> Contents:
     """Read the tables, views and sequences of a scope, with the columns and indexes of the tables.
 
-    :param past: read them at the moment of the scope, rather than now.
+    :param past: read them at the point in time of the scope, rather than now.
     :param rows: read also the number of rows of each table, and a checksum of them.
     """
     contents: Contents = {}
@@ -65,7 +65,7 @@ def read_contents(connection: Connection, scope: RestoreScope, *, past: bool, ro
 
 
 def differences(expected: Contents, found: Contents) -> Iterator[str]:
-    """Yield what differs, each in a few words."""
+    """Yield a short description of each difference."""
     for fact, value in expected.items():
         if fact not in found:
             yield f"{fact} is missing"
@@ -88,7 +88,7 @@ def _fact(scope: RestoreScope, kind: str, database: str, table: str, name: str |
 def _relations(connection: Connection, scope: RestoreScope, past: bool) -> dict[tuple[str, str], str]:
     statement = "SELECT reldatabase, relname, relkind FROM mo_catalog.mo_tables {at} WHERE "
     rows = scope.read(connection, statement + scope.criteria("reldatabase", "relname"), past=past)
-    # The server's own: tables of indexes, and partitions.
+    # Internal tables of the server: those of indexes, and partitions.
     return {(row[0], row[1]): row[2] for row in rows if not row[1].startswith("__mo_") and "%!%" not in row[1]}
 
 
@@ -131,7 +131,7 @@ def _rows(
     table: tuple[str, str],
     columns: Mapping[str, tuple[str, bool]],
 ) -> tuple[int, int | None]:
-    """Return the number of rows, and the sum of their checksums, or None if they have a type without one."""
+    """Return the number of rows and the sum of their checksums; None for the sum if a type has no checksum."""
     texts = (_as_text(scope.name(name), type_) for name, (type_, _) in columns.items())
     source = f"{scope.name(*table)} {{at}}"
     checksum = f"SELECT COUNT(*), SUM(CRC32(CONCAT_WS('|', {', '.join(texts)}))) FROM {source}"

@@ -1,4 +1,4 @@
-"""What is protected: by which PITRs and snapshots, and which instants of its past."""
+"""Determine what is protected: by which PITRs and snapshots, and at which points in time."""
 
 from __future__ import annotations
 
@@ -41,7 +41,8 @@ class Protection:
     """
 
     def __init__(self, connection: Connection) -> None:
-        """
+        """Read the PITRs and snapshots.
+
         :raises RecoveryError: if the user may not read them, or the server shows PITRs only outside of a transaction.
         """
         self._connection = connection
@@ -53,9 +54,9 @@ class Protection:
         self.now = server_now(connection)
 
     def sources(self, database: str, table: str, *, partitioned: bool = False) -> list[tuple[Pitr | Snapshot, Period]]:
-        """Return what keeps the history of a table, with the instants that it keeps.
+        """Return the PITRs and snapshots that keep the history of a table, with the instants that they keep.
 
-        :param partitioned: PITRs and snapshots of the table itself keep none of its rows from 4.1 on.
+        :param partitioned: from 4.1 on, PITRs and snapshots of such a table itself keep none of its rows.
         """
         by_table = not (partitioned and self._dialect.supports(Feature.LOGICAL_TABLE_ID))
         found: list[tuple[Pitr | Snapshot, Period]] = [
@@ -72,7 +73,7 @@ class Protection:
         return sorted(found, key=lambda source: (source[1], source[0].name))
 
     def of_database(self, database: str | None) -> list[Pitr | Snapshot]:
-        """Return all that is of a database, of tables in it, and of what contains it; without one, of the account."""
+        """Return the sources of a database, of tables in it, and of what contains it; without one, of the account."""
         wanted = fold(database)
         sources: list[Pitr | Snapshot] = [*self.pitrs, *self.snapshots]
         return [
@@ -83,7 +84,7 @@ class Protection:
 
     def period_of(self, pitr: Pitr) -> Period:
         """Return the instants that a PITR keeps of its object, if it is active."""
-        # What had been collected before the range was lengthened does not come back.
+        # History that had been collected before the range was lengthened does not come back.
         reach = dt.timedelta(hours=PitrRange(pitr.length, pitr.unit).hours)
         start = max(pitr.created_at, pitr.modified_at, self.now - reach)
         return Period(min(start, self.now), self.now)
@@ -102,7 +103,7 @@ class Protection:
         return source.account in (None, self._account)
 
     def _keeps_its_table(self, snapshot: Snapshot) -> bool:
-        """Return whether garbage collection spares what a snapshot of a table is to keep; see ``protection.py``."""
+        """Return whether garbage collection spares what a snapshot of a table should keep; see ``protection.py``."""
         if self._holders is None:
             return True
         held = self._holders.get(snapshot.name)
@@ -123,7 +124,7 @@ class Protection:
         return self._dialect.identifier_preparer.quote_identifier(name).replace("%", "%%")
 
     def _ids_in_table_snapshots(self) -> dict[str, int] | None:
-        """Return the id of the table that each snapshot of one holds; None if the release's are always right."""
+        """Return the table id that each snapshot of a table holds; None if this release's ids are always right."""
         is_needed = any(snapshot.level == "table" for snapshot in self.snapshots)
         if not is_needed or not self._dialect.supports(Feature.LOGICAL_TABLE_ID):
             return None
@@ -186,7 +187,7 @@ def _check_database_exists(connection: Connection, database: str) -> None:
 
 
 def merged(periods: Iterable[Period]) -> list[Period]:
-    """Return the same instants as periods that are in order and apart from each other."""
+    """Return the same instants as disjoint periods, in order."""
     found: list[Period] = []
     for period in sorted(periods):
         if found and period.start <= found[-1].end:
@@ -207,7 +208,7 @@ def common(one: Sequence[Period], other: Sequence[Period]) -> list[Period]:
 
 
 def gaps_between(periods: Sequence[Period], now: dt.datetime) -> Iterator[Period]:
-    """Yield what lies between periods that are in order, and between the last one and now."""
+    """Yield the gaps between ordered periods, and between the last one and now."""
     following = [*(period.start for period in periods[1:]), now]
     for period, start in zip(periods, following, strict=True) if periods else ():
         if period.end < start:
@@ -215,14 +216,14 @@ def gaps_between(periods: Sequence[Period], now: dt.datetime) -> Iterator[Period
 
 
 LAST_HOUR = dt.timedelta(hours=1)
-"""What garbage collection spares on every release unless it is configured otherwise: its ``gc-ttl``."""
+"""What garbage collection spares on every release unless configured otherwise: its ``gc-ttl``."""
 
 
 class Readable(NamedTuple):
-    """When tables can be read.
+    """The times at which tables can be read.
 
     :ivar periods: the instants, in order.
-    :ivar landmarks: when PITRs and snapshots were created, and therefore likely something existed to protect.
+    :ivar landmarks: when PITRs and snapshots were created: at that time, something to protect likely existed.
     :ivar now: the server's time.
     """
 
@@ -237,8 +238,8 @@ class Readable(NamedTuple):
 def readable_periods(connection: Connection, tables: Iterable[tuple[str, str]]) -> Readable:
     """Return the instants at which all of these tables can be read.
 
-    Those are what PITRs and snapshots keep, and the last hour. A user who may not read PITRs and snapshots has the last
-    hour.
+    Those are what PITRs and snapshots keep, and the last hour. For a user who may not read PITRs and snapshots, only
+    the last hour is returned.
     """
     try:
         protection = Protection(connection)

@@ -1,4 +1,4 @@
-"""What a recovery statement changes, by which another connection sees whether it was carried out."""
+"""Describe the effect of a recovery statement, by which another connection sees whether it was carried out."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from .target import RecoveryTarget
     from .values import Pitr, Snapshot
 
-_NOW = "SELECT UNIX_TIMESTAMP(NOW(6)), NOW(6)"  # the first is cut to seconds
+_NOW = "SELECT UNIX_TIMESTAMP(NOW(6)), NOW(6)"  # the first is truncated to seconds
 
 
 @dataclass(frozen=True)
 class Sent:
-    """When a statement was sent, by the server's clock: between two instants, in nanoseconds since 1970."""
+    """The time at which a statement was sent, by the server's clock: between two instants, in ns since 1970."""
 
     earliest: int
     latest: int
@@ -39,7 +39,7 @@ class Sent:
 
 
 class Effect(Protocol):
-    """What the statement changes."""
+    """The change that a statement makes."""
 
     def happened(self, connection: Connection, sent: Sent) -> bool | None:
         """Return whether the change is visible, or None if it cannot be determined.
@@ -50,7 +50,7 @@ class Effect(Protocol):
 
 @dataclass(frozen=True)
 class ObjectReplaced:
-    """A restored object is a new one: a table, a database, or the databases of an account have new ids.
+    """A restore creates the object again: a table, a database, or the databases of an account get new ids.
 
     :ivar database: the database's name, for a database or a table.
     :ivar account: the name of the account that is restored; None for the connection's.
@@ -94,7 +94,7 @@ class ObjectReplaced:
 
 @dataclass(frozen=True)
 class NamedCreated:
-    """A snapshot or PITR of this name was created since."""
+    """A snapshot or PITR of this name was created after the statement was sent."""
 
     find: Callable[..., list[Any]]
     name: str
@@ -107,7 +107,7 @@ class NamedCreated:
 
 @dataclass(frozen=True)
 class NamedDropped:
-    """There is no snapshot or PITR of this name."""
+    """No snapshot or PITR of this name exists."""
 
     find: Callable[..., list[Any]]
     name: str

@@ -1,8 +1,9 @@
-"""Send recovery statements, so that what the client gives up does not happen later.
+"""Send recovery statements, so that a statement that the client abandons is not carried out later.
 
-When a client goes away, the server does not notice before the statement has ended: a restore that waits for a writer
-is carried out when the writer commits, and discards what it committed. So whatever ends such a statement on the
-client's side, it is ended on the server too, from a second connection, which then looks at what has changed.
+A server does not notice that a client has disconnected before the statement has ended: a restore that waits for a
+writer is carried out when the writer commits, and discards what the writer committed. Whatever ends such a statement on
+the client's side, it is therefore ended on the server too, from a second connection, which then checks what has
+changed.
 """
 
 from __future__ import annotations
@@ -34,13 +35,13 @@ if TYPE_CHECKING:
 log = logging.getLogger("sqlalchemy_matrixone.recovery")
 
 PATIENCE = 10.0
-"""The seconds in which the server has to end a statement, and another connection to see that it did."""
+"""The seconds that the server has to end a statement, and another connection to confirm it."""
 
 _CLIENT_ERRORS = range(2000, 3000)
 
 
 class Outcome(Enum):
-    """What became of a statement, in a sentence."""
+    """The outcome of a statement, as a sentence."""
 
     NOT_DONE = "It was ended on the server and changed nothing; another connection has confirmed that."
     DONE = "It was carried out: another connection sees what it has changed."
@@ -54,10 +55,10 @@ _DONE = {Outcome.NOT_DONE: False, Outcome.DONE: True, Outcome.UNKNOWN: None}
 
 
 class Attempt:
-    """One sending of a recovery statement.
+    """One execution of a recovery statement.
 
-    :ivar outcome: the result as another connection sees it, or None if only the server's answer is known.
-    :ivar blockers: who held it up when its time was over.
+    :ivar outcome: the result as another connection sees it, or None if only the server's response is known.
+    :ivar blockers: the sessions that held it up when it timed out.
     """
 
     def __init__(
@@ -69,10 +70,11 @@ class Attempt:
         timeout: float | None = None,
         waits_for: RecoveryTarget | None = None,
     ) -> None:
-        """
+        """Prepare to send a statement on a connection.
+
         :param error: the kind of error to raise.
         :param timeout: the seconds after which to end the statement.
-        :param waits_for: the object whose writers hold it up.
+        :param waits_for: the object whose writers block the statement.
         """
         self._engine: Engine = connection.engine
         self._is_async: bool = connection.dialect.is_async
@@ -86,10 +88,10 @@ class Attempt:
 
     @contextmanager
     def sending(self, dialect: MatrixOneServer, connection: Any, statement: str) -> Iterator[None]:
-        """Surround the sending of the statement.
+        """Monitor the statement while it is being sent.
 
         :param connection: the DBAPI connection that it is sent on.
-        :raises RecoveryError: when its time is over; the connection can be used on.
+        :raises RecoveryError: if it times out; the connection can still be used.
         """
         self._statement = statement
         self._driver_connection = driver_connection(connection)
@@ -125,7 +127,7 @@ class Attempt:
     # -- the time limit
 
     def _watch(self, work: Work) -> None:
-        """End the statement when its time is over, and leave its connection alive."""
+        """End the statement when it times out, and keep its connection open."""
         assert self._timeout is not None
         if work.pause(self._timeout):
             return
@@ -136,7 +138,7 @@ class Attempt:
                 try:
                     self._kill_query(engine, work)
                 except exc.DBAPIError:
-                    engine.dispose()  # maybe another connection leads to the node that has the statement
+                    engine.dispose()  # another connection may lead to the node that runs the statement
                 if work.pause(0.5):
                     return
         abandon(self._driver_connection)
@@ -157,7 +159,7 @@ class Attempt:
             # It may still send its KILL, which must not hit another statement of this connection.
             abandon(self._driver_connection)
 
-    # -- what became of it
+    # -- its outcome
 
     def _settle(self, dialect: MatrixOneServer, error: BaseException) -> None:
         """Find out whether the statement was carried out, unless it was refused."""
@@ -192,17 +194,17 @@ class Attempt:
         start_beside(run, is_async=self._is_async).join(2 * PATIENCE)
 
     def _after_answer(self, engine: Engine, work: Work) -> Outcome:
-        """Check a statement that the server has cancelled, perhaps while it was being committed."""
+        """Determine the outcome if the server has cancelled the statement, perhaps while it was being committed."""
         return Outcome.NOT_DONE if self._happened(engine) is False else Outcome.UNKNOWN
 
     def _after_end(self, engine: Engine, work: Work) -> Outcome:
-        """End a lost connection on the server, and compare what is seen before and after."""
+        """End a lost connection on the server, and compare what is visible before and after."""
         happened_before = self._happened(engine)
         if not self._session.end(engine, work, PATIENCE):
             return Outcome.UNKNOWN
         if self._happened(engine) is False:
             return Outcome.NOT_DONE
-        # What changed only while it was being ended may be the work of a writer that it waited for.
+        # A change that appeared only while it was being ended may be that of a writer that it waited for.
         return Outcome.DONE if happened_before else Outcome.UNKNOWN
 
     def _happened(self, engine: Engine) -> bool | None:
@@ -215,7 +217,7 @@ class Attempt:
 
 @contextmanager
 def executing(dialect: MatrixOneServer, attempt: Attempt, context: Any) -> Iterator[None]:
-    """Surround the sending of a recovery statement, and leave the connection as clean as before."""
+    """Monitor a recovery statement while it is being sent, and leave the connection as clean as before."""
     connection = context.root_connection.connection
     with dialect.rolling_back_after(connection), attempt.sending(dialect, connection, context.statement):
         yield

@@ -1,4 +1,4 @@
-"""Find out when a value changed, by a binary search through the past."""
+"""Find the time at which a value changed, by a binary search through its history."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from ..core.arguments import Timestamp
 
 FindableStatement = Select[Any] | CompoundSelect[Any]
-"""A SELECT of one value."""
+"""A SELECT of a single value."""
 
 _PROBES = 16
-"""Into how many parts the time is divided to look for a change when the value is the same at both ends."""
+"""The number of parts into which the time is divided to search for a change if both ends have the same value."""
 
 
 def find_change(
@@ -49,7 +49,7 @@ def find_change(
     options = {key: value for key, value in connection.get_execution_options().items() if key != "isolation_level"}
     translate = dict(options.get("schema_translate_map") or {})
     if (default := connection.dialect.default_schema_name) is not None:
-        # Without its name, the server would not find a database that exists now and did not then, or the reverse.
+        # Without its name, the server would not find a database that exists now and did not exist then, or vice versa.
         translate.setdefault(None, default)
     options["schema_translate_map"] = translate
     with second_engine(connection.engine) as engine, autocommit_connection(engine) as beside:
@@ -86,10 +86,10 @@ def _tables(statement: Any, translate: dict[str | None, str | None]) -> Iterator
 
 @dataclass(frozen=True)
 class _Searched:
-    """The time that is searched, in microseconds since 1970.
+    """The time range that is searched, in microseconds since 1970.
 
-    :ivar periods: what of it the server keeps, in order.
-    :ivar landmarks: instants within at which something existed that was worth protecting.
+    :ivar periods: the parts of it that the server keeps, in order.
+    :ivar landmarks: instants within it at which something worth protecting existed.
     """
 
     start: int
@@ -99,7 +99,8 @@ class _Searched:
 
     @classmethod
     def of(cls, readable: Readable, since: dt.datetime | None, until: dt.datetime | None) -> _Searched:
-        """
+        """Return the range from ``since`` to ``until``, or what of it can be read.
+
         :raises MatrixOneArgumentError: if ``since`` is not before ``until``.
         """
         # A client's clock may be ahead of the server's.
@@ -131,7 +132,7 @@ class _Searched:
         return sorted({*kept, *self.landmarks[-_PROBES:]}, reverse=True)
 
     def between(self, low: int, high: int) -> int | None:
-        """Return the instant that is kept nearest to the middle of two; None if there is none between them."""
+        """Return the kept instant nearest to the middle of two; None if there is none between them."""
         middle = (low + high) // 2
         kept = [
             min(max(middle, start, low + 1), end, high - 1)
@@ -152,7 +153,8 @@ class _Search:
         self._refused = ""
 
     def find(self, precision: int) -> Change:
-        """
+        """Return the instants before and after a change that are at most ``precision`` apart, and the values there.
+
         :raises RecoveryError: if the value is the same wherever it was read.
         """
         low, high = self._time.start, self._time.end
@@ -171,7 +173,7 @@ class _Search:
         return Change(from_microseconds(low), from_microseconds(high), value_low, value_high, self._queries)
 
     def _other_value(self, low: int, high: int, value: Any) -> tuple[int, Any]:
-        """Return the latest of some instants in between that has another value."""
+        """Return the latest of some instants in between at which the value differs."""
         for instant in self._time.probes():
             if not _is_same(other := self._value_at(instant), value):
                 return instant, other

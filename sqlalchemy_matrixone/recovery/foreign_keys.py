@@ -1,4 +1,4 @@
-"""Foreign keys and names that keep MatrixOne from restoring a table."""
+"""Check for foreign keys and names that keep MatrixOne from restoring a table."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ _TABLES = (
 
 
 def check_restorable(dialect: MatrixOneServer, connection: Connection, target: RecoveryTarget, database: str) -> None:
-    """Check that the server would leave no table as it is or drop it, and report that it was restored.
+    """Check that the server would not leave a table unchanged or drop it, and still report that it was restored.
 
-    :raises RestoreError: if it takes a table of the database for one of its own; if a foreign key refers to the table,
-        even one of its own; or if one of another database, and before 4.2 a table's own, refers to a table of the
-        database.
+    :raises RestoreError: if the server takes a table of the database for one of its own; if a foreign key refers to the
+        table, even one of the table itself; or if a table of the database is referred to by one of another database,
+        or before 4.2 by itself.
     """
     with dialect.preserving_clean_state(connection):
         try:
             rows = connection.exec_driver_sql(_TABLES, (fold(database),)).all()
         except exc.DBAPIError as error:
             if reason_of(error) is Reason.NOT_PERMITTED:
-                return  # nor is the restore, likely
+                return  # the restore is probably not permitted either
             raise
     if target.level == "database" and (lost := left_out(dialect, (name for _, name, _ in rows))):
         raise RestoreError(refusal("RESTORE", (f"{database}.{name}" for name in lost)), Reason.UNSUPPORTED)
@@ -59,9 +59,9 @@ def check_restorable(dialect: MatrixOneServer, connection: Connection, target: R
 
 
 def _advice(dialect: MatrixOneServer, target: RecoveryTarget, held: list[str], database: str, *, together: bool) -> str:
-    """Return what to do instead.
+    """Return a suggestion for what to do instead.
 
-    :param together: whether a restore of the database would restore all that refers to them.
+    :param together: whether a restore of the database would restore everything that refers to them.
     """
     ways = [f"bring the rows of {', '.join(held)} back with Recovery.restore_rows(), which works with foreign keys"]
     if dialect.supports(Feature.CLONE):

@@ -1,6 +1,6 @@
-"""See on one node of a cluster what was committed on the others.
+"""Let a node of a cluster see what was committed on the others.
 
-Each node (CN) of a cluster learns of the others' commits a moment later. A snapshot that is created on one node right
+Each node (CN) of a cluster learns of the others' commits with a delay. A snapshot that is created on one node right
 after a commit on another would miss that commit, and a restore would not find the snapshot. ``synccommit`` asks all
 nodes for their last commit, and returns when all of them have seen the newest.
 """
@@ -18,14 +18,14 @@ from ..exc import Reason, RecoveryWarning, reason_of
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-# A SET, since it leaves the connection without a transaction.
+# A SET, because it does not leave a transaction open.
 SEE_ALL_COMMITS = "SET @matrixone_commits = mo_ctl('cn', 'synccommit', '')"
 
 
 def see_all_commits(connection: Connection) -> None:
-    """Have the connection's next statement see what was committed before on any node.
+    """Make everything that was committed before, on any node, visible to the connection's next statement.
 
-    Only the administrator of the account sys may ask for that; for others nothing is sent.
+    Only the administrator of the sys account may request that; for others nothing is sent.
 
     :param connection: one on which nothing has run since its last commit or rollback.
     """

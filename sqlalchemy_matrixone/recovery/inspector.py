@@ -24,8 +24,8 @@ class MatrixOneInspector(Inspector):
         inspector.has_snapshot("before_import")
 
     The keywords filter: ``level=`` ("cluster", "account", "database" or "table"), ``cluster=``, ``account=``,
-    ``database=`` and ``table=`` (a mapped class or Table, or a name with ``database=``), and ``name=``, in whatever
-    case; each leaves only rows that agree with it.
+    ``database=`` and ``table=`` (a mapped class or Table, or a name with ``database=``), and ``name=``, which is
+    case-insensitive; only rows that match all of them are returned.
     """
 
     def get_snapshots(
@@ -38,9 +38,9 @@ class MatrixOneInspector(Inspector):
         database: str | None = None,
         table: Any = None,
     ) -> list[Snapshot]:
-        """The snapshots of the account, newest first; inside a transaction too.
+        """Return the snapshots of the account, newest first. Allowed inside a transaction.
 
-        :raises SnapshotError: where the server refuses.
+        :raises SnapshotError: if the server refuses.
         """
         with self._operation_context() as connection:
             return catalog.get_snapshots(
@@ -63,9 +63,9 @@ class MatrixOneInspector(Inspector):
         database: str | None = None,
         table: Any = None,
     ) -> list[Pitr]:
-        """The PITRs of the account, newest first; inside a transaction from the sys account alone.
+        """Return the PITRs of the account, newest first. Only the sys account can do so inside a transaction.
 
-        :raises PitrError: where the server refuses, or would.
+        :raises PitrError: if the server refuses, or would refuse.
         """
         with self._operation_context() as connection:
             return catalog.get_pitrs(
@@ -79,17 +79,17 @@ class MatrixOneInspector(Inspector):
             )
 
     def has_snapshot(self, name: str) -> bool:
-        """Whether the account has a snapshot of this name, in whatever case.
+        """Return whether the account has a snapshot of this name, which is case-insensitive.
 
-        :raises SnapshotError: where the server refuses.
+        :raises SnapshotError: if the server refuses.
         """
         check_is_name("name", name)
         return bool(self.get_snapshots(name=name))
 
     def has_pitr(self, name: str) -> bool:
-        """Whether the account has a PITR of this name, in whatever case.
+        """Return whether the account has a PITR of this name, which is case-insensitive.
 
-        :raises PitrError: where the server refuses, or would, as for :meth:`get_pitrs`.
+        :raises PitrError: if the server refuses, or would refuse, as for :meth:`get_pitrs`.
         """
         check_is_name("name", name)
         return bool(self.get_pitrs(name=name))
@@ -97,9 +97,9 @@ class MatrixOneInspector(Inspector):
     def get_recovery_windows(
         self, *, account: str | None = None, database: str | None = None, table: Any = None
     ) -> list[RecoveryWindow]:
-        """The moments that the own account, or an ``account=``, ``database=`` or ``table=``, can be restored to.
+        """Return the times to which the current account, or ``account=``, ``database=`` or ``table=``, can be restored.
 
-        :raises RecoveryError: where the server refuses, or would: it does inside a transaction.
+        :raises RecoveryError: if the server refuses, or would refuse: it does so inside a transaction.
         """
         with self._operation_context() as connection:
             return windows.get_recovery_windows(connection, account=account, database=database, table=table)

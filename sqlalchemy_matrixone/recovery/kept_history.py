@@ -1,8 +1,9 @@
-"""Whether something protects the history of what is restored.
+"""Check whether a PITR keeps the history of an object that is to be restored.
 
-What the server has collected reads as an empty table, and a restore to such a moment reports success. Garbage
-collection goes by ids: of the table for the PITR of a table, of the database for that of a database. A PITR whose
-object has another id since no longer keeps the object's history, and the server restores from it all the same.
+History that the server has collected reads as an empty table, and a restore to such a point in time reports success.
+Garbage collection goes by ids: by the id of the table for the PITR of a table, of the database for that of a database.
+A PITR whose object has since got another id no longer keeps the object's history, but the server still restores from
+it.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ if TYPE_CHECKING:
 
 
 def check_protected(connection: Connection, scope: RestoreScope, name: str, what: str) -> None:
-    """Check that a PITR keeps the history of a database or table at the moment that is to be restored.
+    """Check that a PITR keeps the history of a database or table at the point in time that is to be restored.
 
-    :param name: the PITR to restore from. If it does not reach back to the moment, the server says so.
+    :param name: the PITR to restore from. If it does not reach back to that time, the server reports it.
     :param what: the statement, for messages.
     :raises RestoreError: with reason not_covered, if none does. Accounts other than sys do not see the PITRs that sys
-        has created for them, so that they get a :class:`RestoreWarning` instead.
+        has created for them, so they get a :class:`RestoreWarning` instead.
     """
     if scope.level == "account":
         return
@@ -52,9 +53,9 @@ def check_protected(connection: Connection, scope: RestoreScope, name: str, what
 
 
 def is_protected(connection: Connection, scope: RestoreScope, name: str) -> bool | None:
-    """Return whether a PITR that can be seen keeps the history at the moment of the scope; None if unknown.
+    """Return whether a visible PITR keeps the history at the point in time of the scope; None if unknown.
 
-    :param name: the PITR to restore from. If it does not reach back to the moment, True.
+    :param name: the PITR to restore from. If it does not reach back to that time, True is returned.
     """
     now = mo_ts_of(server_now(connection))
     pitrs = [pitr for pitr in covering_pitrs(connection, scope) if earliest(pitr, now) <= scope.source]
@@ -69,7 +70,7 @@ def is_protected(connection: Connection, scope: RestoreScope, name: str) -> bool
 
 
 def covering_pitrs(connection: Connection, scope: RestoreScope) -> list[Pitr]:
-    """Return the PITRs of the scope's object, and of what it is in."""
+    """Return the PITRs of the scope's object, and of the objects that contain it."""
     names: dict[str, tuple[str | None, str | None]] = {
         "cluster": (None, None),
         "account": (None, None),
@@ -86,13 +87,13 @@ def covering_pitrs(connection: Connection, scope: RestoreScope) -> list[Pitr]:
 
 
 def earliest(pitr: Pitr, now: int) -> int:
-    """Return the first moment that a PITR can restore; moments are in nanoseconds since 1970."""
+    """Return the first point in time that a PITR can restore; times are in nanoseconds since 1970."""
     length = round(PitrRange(pitr.length, pitr.unit).hours * 3600) * 10**9
     return max(mo_ts_of(pitr.created_at), now - length)
 
 
 def _id(connection: Connection, scope: RestoreScope, level: str) -> int | None:
-    """Return the id that the table or its database had at the moment of the scope."""
+    """Return the id that the table or its database had at the point in time of the scope."""
     table = level == "table"
     statement = (
         f"SELECT rel_id FROM mo_catalog.mo_tables {{at}} WHERE {scope.criteria('reldatabase', 'relname')}"

@@ -13,7 +13,7 @@ LONGEST = 100
 _HOURS = {"h": 1, "d": 24, "mo": 24 * 365.25 / 12, "y": 24 * 365.25}
 
 RangeArgument = str | tuple[int, str] | timedelta
-"""A range as a caller may write it: ``"7d"``, ``(7, "d")`` or ``timedelta(days=7)``."""
+"""A range as accepted from a caller: ``"7d"``, ``(7, "d")`` or ``timedelta(days=7)``."""
 
 
 class PitrRange(NamedTuple):
@@ -27,13 +27,14 @@ class PitrRange(NamedTuple):
 
     @property
     def hours(self) -> float:
-        """The length in hours, with months and years of average length, to compare ranges."""
+        """The length in hours, based on average months and years, to compare ranges."""
         return self.length * _HOURS[self.unit]
 
     @classmethod
     def of(cls, value: RangeArgument) -> PitrRange:
-        """
-        :raises MatrixOneArgumentError: where the server would refuse the range.
+        """Return the range that an argument specifies.
+
+        :raises MatrixOneArgumentError: if the server would refuse the range.
         """
         if isinstance(value, timedelta):
             return cls._of_timedelta(value)

@@ -1,4 +1,4 @@
-"""Put back what a restore loses besides what was written since: grants, sequences, publications and more."""
+"""Put back what a restore loses in addition to newer rows: grants, sequences, publications and more."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("sqlalchemy_matrixone.recovery")
 
 _DEFAULTS = "defaults"
-# Grants come after the sequences, on which there may be some.
+# Grants come after the sequences, because there may be grants on them.
 _READERS: dict[str, Callable[[RestoreScope, Connection], Loss]] = {
     SEQUENCES: recreate_sequences,
     "grants": grant_again,
@@ -57,9 +57,9 @@ def check_lose(lose: Any) -> frozenset[str]:
 
 @dataclass
 class Losses:
-    """What a restore of the connection's own account loses, read before it.
+    """What a restore of the current account loses, read before the restore.
 
-    :ivar statements: what puts it back, in order.
+    :ivar statements: the statements that put it back, in order.
     :ivar names: what cannot be put back, each with what to do.
     :ivar defaults: the defaults that the server may change.
     """
@@ -71,9 +71,10 @@ class Losses:
 
     @classmethod
     def read(cls, connection: Connection, scope: RestoreScope, lose: frozenset[str]) -> Losses:
-        """
+        """Read what a restore would lose.
+
         :param lose: the kinds of things to leave to the server.
-        :raises RestoreError: if something cannot be read. Nothing was sent then.
+        :raises RestoreError: if something cannot be read. Nothing was sent in that case.
         """
         losses = cls(scope)
         with matrixone_dialect(connection).preserving_clean_state(connection):
@@ -89,9 +90,9 @@ class Losses:
         return losses
 
     def put_back(self, connection: Connection) -> None:
-        """Put back what can be, and warn of the rest.
+        """Put back what can be put back, and warn of the rest.
 
-        On a second connection: some of the statements commit, others are refused inside a transaction.
+        This uses a second connection: some of the statements commit, others are refused inside a transaction.
 
         :raises RestoreError: if a statement fails.
         """
@@ -120,7 +121,7 @@ class Losses:
             warnings.warn(RestoreWarning("The restore was carried out, but lost: " + "; ".join(told)), stacklevel=5)
 
     def describe_statements(self, done: int = 0) -> str:
-        """Return a sentence with the statements that put things back, without the first that are done."""
+        """Return a sentence with the statements that put things back, except for the first ``done`` ones."""
         if not self.statements[done:]:
             return "Nothing else is to be put back."
         statements = "".join(f"\n  {_plain(statement)};" for statement in self.statements[done:])
@@ -159,5 +160,5 @@ def _reading(kind: str) -> Iterator[None]:
 
 
 def _plain(statement: str) -> str:
-    """Return a statement of the driver as a person writes it."""
+    """Return a statement without the driver's escapes."""
     return statement.replace("%%", "%")

@@ -1,4 +1,4 @@
-"""What a snapshot or PITR of a table does not protect, checked before it is created."""
+"""Check, before a snapshot or PITR of a table is created, what it would not protect."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 def check_table_is_protected(
     connection: Connection, database: str, table: str, statement: str, error: type[RecoveryError]
 ) -> None:
-    """Refuse to protect a table of which the server would keep nothing, and warn of what it would not keep.
+    """Refuse to protect a table of which the server would keep nothing, and warn of parts that it would not keep.
 
-    Garbage collection goes by the ids of tables. A table's secondary indexes and its partitions have ids of their
-    own, of which a PITR of the table holds none. From 4.1 on a snapshot or PITR of a table holds the id that the table
-    had when it was created.
+    Garbage collection goes by the ids of tables. A table's secondary indexes and its partitions have separate ids,
+    none of which a PITR of the table holds. From 4.1 on a snapshot or PITR of a table holds the id that the table
+    had when the table was created.
 
     :param statement: the statement that is about to be sent, for the messages.
     :raises RecoveryError: of the given class, with reason unsupported.

@@ -1,4 +1,4 @@
-"""Drop the older ones of snapshots that are taken regularly."""
+"""Drop the older ones of snapshots that are created regularly."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 
 def check_pruning(prefix: object, keep: object, older_than: object) -> None:
-    """
-    :raises MatrixOneArgumentError: if the arguments do not say which snapshots to drop.
+    """Check the arguments of ``Recovery.prune_snapshots()``.
+
+    :raises MatrixOneArgumentError: if the arguments do not specify which snapshots to drop.
     """
     if not isinstance(prefix, str) or not prefix.strip():
         raise MatrixOneArgumentError(f"prefix={prefix!r}: give what the names of the snapshots begin with")
@@ -45,7 +46,7 @@ def prune_snapshots(
         assert older_than is not None
         until = server_now(connection) - older_than
         old = [snapshot for snapshot in snapshots if snapshot.created_at <= until]
-    # All of them before the first one is sent: a name that cannot be sent leaves all as it is.
+    # Create all of them before the first one is sent: a name that cannot be sent leaves all snapshots unchanged.
     drops = [DropSnapshot(snapshot.name, if_exists=True) for snapshot in old]
     for drop in drops if not dry_run else ():
         connection.execute(drop)
@@ -53,7 +54,7 @@ def prune_snapshots(
 
 
 def _of_this_account(connection: Connection, prefix: str) -> list[Snapshot]:
-    """Return the snapshots with the prefix, newest first, without those that sys has taken of other accounts."""
+    """Return the snapshots with the prefix, newest first, without those that sys has created of other accounts."""
     account = fold(matrixone_dialect(connection).default_account_name)
     return [
         snapshot

@@ -1,4 +1,4 @@
-"""Protect again what a PITR no longer protects, without giving up what it can still restore."""
+"""Protect objects of inactive PITRs again, without giving up what those PITRs can still restore."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ log = logging.getLogger("sqlalchemy_matrixone.recovery")
 def reactivate_pitrs(connection: Connection, **target: Any) -> list[Pitr]:
     """Protect the objects of inactive PITRs again, each by a PITR of its database.
 
-    The inactive PITR stays, since only it can restore the moments before its object was replaced. A PITR of the
-    database protects the present, because no ALTER TABLE, TRUNCATE or restore of a table makes that one inactive.
+    The inactive PITR is kept, because only it can restore the time before its object was replaced. A PITR of the
+    database protects the object from now on, because no ALTER TABLE, TRUNCATE or restore of a table deactivates it.
 
     :param target: the keywords of :meth:`Recovery.list_pitrs`, to consider only some of the PITRs.
     :return: the PITRs that were created or altered.
@@ -50,7 +50,7 @@ def reactivate_pitrs(connection: Connection, **target: Any) -> list[Pitr]:
 
 
 def reactivate_after_restore(connection: Connection) -> None:
-    """Protect again what a restore has replaced; warn if that fails, since the restore itself is done."""
+    """Protect the objects that a restore has replaced; warn if that fails, because the restore itself is done."""
     try:
         reactivate_pitrs(connection)
     except (exc.DBAPIError, RecoveryError) as failed:
@@ -63,7 +63,7 @@ def reactivate_after_restore(connection: Connection) -> None:
 
 
 def _ranges_to_restore(connection: Connection, pitrs: Sequence[Pitr]) -> dict[str, PitrRange]:
-    """Return the databases that hold objects of inactive PITRs, each with the longest of their ranges."""
+    """Return the databases that contain objects of inactive PITRs, each with the longest of their ranges."""
     inactive = [(pitr, pitr.database) for pitr in pitrs if pitr.active is False and pitr.database is not None]
     present = catalog.present_objects(connection, [(database, pitr.table) for pitr, database in inactive])
     ranges: dict[str, PitrRange] = {}
@@ -88,7 +88,7 @@ def _protect(connection: Connection, database: str, needed: PitrRange, pitrs: Se
     try:
         connection.execute(CreatePitr(name, range=str(needed), database=database))
     except PitrError as refused:
-        # The server refuses a second active PITR of a database, and so tells that the first one is active.
+        # The server refuses a second active PITR of a database, which shows that the first one is active.
         if unsure is None or refused.reason is not Reason.EXISTS:
             raise
         return None if _reaches(unsure, needed) else _lengthen(connection, unsure, needed)
@@ -117,7 +117,7 @@ def _lengthen(connection: Connection, pitr: Pitr, needed: PitrRange) -> str:
 
 
 def free_name(database: str, taken: Collection[str]) -> str:
-    """Return a name for a PITR of a database that no PITR has: ``shop``, or else ``shop__2`` and so on."""
+    """Return an unused name for a PITR of a database: ``shop``, or else ``shop__2`` and so on."""
     name = first = re.sub(r"[^\w.-]", "_", implied_name(database))
     number = 1
     while name in taken:

@@ -1,4 +1,4 @@
-"""A copy of a database as it was, to look at before anything is restored."""
+"""Clone a database as it was, to inspect it before anything is restored."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _LONGEST_PREFIX = 32
 
 @contextmanager
 def rehearsing(connection: Connection, database: str, moment: Moment) -> Iterator[str]:
-    """Clone a database, yield the clone's name, and drop it; on connections of their own."""
+    """Clone a database, yield the clone's name, and drop it; on separate connections."""
     check_object_name("database", database)
     matrixone_dialect(connection)
     engine = connection.engine
@@ -59,7 +59,7 @@ def _clone(engine: Engine, database: str, moment: Moment) -> str:
 def _warn_if_not_kept(connection: Connection, database: str, moment: Moment) -> None:
     if (mo_ts := moment.when.get("mo_ts")) is None:
         return  # the server knows whether it has the snapshot
-    # Of no table in particular: by what the whole database is protected.
+    # No particular table: check what protects the whole database.
     readable = readable_periods(connection, [(fold(database), "")])
     if not readable.includes(from_microseconds(mo_ts // 1000)):
         warnings.warn(
@@ -71,8 +71,9 @@ def _warn_if_not_kept(connection: Connection, database: str, moment: Moment) -> 
 
 
 def _drop(engine: Engine, scratch: str) -> None:
-    """
-    :raises RecoveryError: if open transactions have written to the clone, for whose end the server would wait.
+    """Drop the clone.
+
+    :raises RecoveryError: if open transactions have written to the clone: the server would wait for them to end.
     """
     with second_engine(engine) as own, autocommit_connection(own) as connection:
         blockers = get_blockers(connection, RecoveryTarget("database", database=scratch))

@@ -1,4 +1,4 @@
-"""What a construct needs to learn from the connection that it is about to run on."""
+"""Determine what a construct needs from the connection on which it is executed."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def check_restore(
     *,
     snapshot: str | None = None,
 ) -> None:
-    """Check that the server will restore what is named, and all of it.
+    """Check that the server will restore the given object, and all of it.
 
-    Not in another account, whose catalog cannot be read.
+    Objects in another account are not checked, because its catalog cannot be read.
 
-    :param snapshot: the name of the snapshot that it is restored from.
-    :raises RestoreError: if it would leave a table as it is, or restore another one.
+    :param snapshot: the name of the snapshot that is restored.
+    :raises RestoreError: if the server would leave a table unchanged, or restore another one.
     """
     own = dialect.default_account_name
     is_foreign = target.account is not None and own is not None and fold(target.account) != fold(own)
@@ -55,11 +55,11 @@ def check_restore(
 
 
 def server_wall_clock(connection: Connection, second: dt.datetime, nanoseconds: int) -> str:
-    """Return what the clock of the server's process shows at an instant, daylight saving included.
+    """Return what the clock of the server's process shows at an instant, daylight saving time included.
 
     :param second: the whole second, in UTC.
-    :param nanoseconds: those after it.
-    :raises RestoreError: if that clock shows this time twice, at the end of daylight saving, and the server would
+    :param nanoseconds: the nanoseconds after it.
+    :raises RestoreError: if that clock shows this time twice, at the end of daylight saving time, and the server would
         take it for the other of the two instants.
     """
     utc = second.replace(tzinfo=None).isoformat(" ")
@@ -75,7 +75,7 @@ def server_wall_clock(connection: Connection, second: dt.datetime, nanoseconds: 
 
 
 def fraction_of_second(nanoseconds: int) -> str:
-    """Return ``.123456`` or ``.123456789``, or nothing for a whole second."""
+    """Return ``.123456`` or ``.123456789``, or an empty string for a whole second."""
     return f".{nanoseconds:09}".removesuffix("000") if nanoseconds else ""
 
 
@@ -84,7 +84,7 @@ def greeted_release(connection: Connection) -> Release | None:
 
 
 def snapshot_instant(connection: Connection, name: str) -> int | None:
-    """Return when a snapshot was taken, in nanoseconds since 1970; None if the account has no snapshot of this name."""
+    """Return when a snapshot was created, in nanoseconds since 1970; None if the account has no such snapshot."""
     statement = "SELECT ts FROM mo_catalog.mo_snapshots WHERE sname = %s"
     with matrixone_dialect(connection).preserving_clean_state(connection):
         found = connection.exec_driver_sql(statement, (fold(name),)).scalar()
@@ -92,7 +92,7 @@ def snapshot_instant(connection: Connection, name: str) -> int | None:
 
 
 def server_instant(connection: Connection, server_time: str) -> int:
-    """Return which instant a time on the server's clock is, in nanoseconds since 1970."""
+    """Convert a time on the server's clock to an instant in nanoseconds since 1970."""
     whole, _, fraction = server_time.partition(".")
     [utc] = convert_zone(connection, [whole], SERVER_ZONE, UTC_ZONE)
     seconds = int(dt.datetime.fromisoformat(utc).replace(tzinfo=dt.UTC).timestamp())

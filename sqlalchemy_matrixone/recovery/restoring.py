@@ -1,4 +1,4 @@
-"""Restores with what belongs to them: nothing is lost, what is replaced is protected again."""
+"""Execute restores, put back what the server loses, and protect again what they replace."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ def restore(
     """Execute a restore, put back what the server loses in it, and reactivate the PITRs of what it has replaced.
 
     :param lose: the kinds of things to leave to the server.
-    :param verify: compare the result with what was restored.
+    :param verify: compare the result with what was to be restored.
     :raises RestoreError: if the restore fails, would lose something that cannot be put back, or if putting back fails.
-        ``done`` tells whether the restore was carried out.
+        ``done`` states whether the restore was carried out.
     """
     element.check_transaction(connection)
     with server_errors_as(RestoreError, element.operation):
         source = element.source(connection)
         others = None if source is None else _OtherAccounts.of(connection, element, source)
-        if source is None or _is_refused(connection, element, source, others):  # the server tells why
+        if source is None or _is_refused(connection, element, source, others):  # the server reports the reason
             connection.execute(element)
             return
         if others is not None:
@@ -66,13 +66,13 @@ def restore(
 def _is_refused(
     connection: Connection, element: RestoreSnapshot | RestorePitr, source: int, others: _OtherAccounts | None
 ) -> bool:
-    """Return whether it is certain that the server refuses the restore, whose source may then be unreadable."""
+    """Return whether the server is certain to refuse the restore, whose source may then be unreadable."""
     if others is not None and matrixone_dialect(connection).default_account_name != SYS_ACCOUNT:
         return True
     if isinstance(element, RestoreSnapshot):
         return False
     pitrs = catalog.get_pitrs(connection, name=element.name)
-    # Times of creation are rounded up to a second.
+    # Creation times are rounded up to a second.
     is_future = source > mo_ts_of(server_now(connection))
     return is_future or all(source < mo_ts_of(pitr.created_at) - 2 * 10**9 for pitr in pitrs)
 
@@ -82,7 +82,7 @@ def _verification(
 ) -> Verification:
     if scope is None or others is not None:
         raise RestoreError(
-            "RESTORE was not sent: verify=True sees what the connection's own account has, and not other accounts",
+            "RESTORE was not sent: verify=True can only check the current account, and no other accounts",
             Reason.UNSUPPORTED,
         )
     return Verification(connection, scope, lose)
@@ -102,14 +102,14 @@ def _execute(connection: Connection, element: RestoreSnapshot | RestorePitr, los
         raise
     except Exception:
         raise
-    except BaseException as error:  # cancelled or interrupted: a note of the error tells what became of the restore
+    except BaseException as error:  # cancelled or interrupted: a note of the error states the outcome of the restore
         if losses is not None and losses.statements:
             error.add_note(f"If it was or will be carried out: {losses.describe_statements()}")
         raise
 
 
 def _own_scope(connection: Connection, element: RestoreSnapshot | RestorePitr, source: int) -> RestoreScope | None:
-    """Return what is restored of the connection's own account."""
+    """Return the scope of the restore in the current account."""
     dialect = matrixone_dialect(connection)
     target = element.recovery_target
     own = fold(dialect.default_account_name)
@@ -123,12 +123,13 @@ def _own_scope(connection: Connection, element: RestoreSnapshot | RestorePitr, s
 
 
 class _OtherAccounts:
-    """What a restore from sys replaces in other accounts, where nothing can be put back from here."""
+    """What a restore by sys replaces in other accounts, where nothing can be put back from here."""
 
     def __init__(self, whose: str, criterion: str, source: int) -> None:
-        """
+        """Store which accounts are restored.
+
         :param whose: the account, for messages.
-        :param criterion: on ``account_name``.
+        :param criterion: an SQL criterion on ``account_name``.
         """
         self._whose = whose
         self._criterion = criterion
@@ -148,7 +149,8 @@ class _OtherAccounts:
         return cls(whose, f"account_name = {quote_text(dialect, account)}", source)
 
     def check(self, connection: Connection, lose: frozenset[str]) -> None:
-        """
+        """Check that the restore loses no sequences.
+
         :raises RestoreError: if sequences would be lost.
         """
         if SEQUENCES in lose:

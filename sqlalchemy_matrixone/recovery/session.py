@@ -1,7 +1,7 @@
 """Recovery on the current Session or Connection.
 
-MatrixOne's recovery statements are **not** part of a transaction: each takes effect at once and outlives a
-rollback. The server accepts them only where nothing has run since the last commit or rollback.
+MatrixOne's recovery statements are **not** part of a transaction: each takes effect immediately and outlives a
+rollback. The server accepts them only if nothing has run since the last commit or rollback.
 """
 
 from __future__ import annotations
@@ -59,10 +59,10 @@ _R = TypeVar("_R")
 class Recovery:
     """Snapshots, PITRs and restores on the connection of a Session, or on a Connection.
 
-    **None of this is atomic with your transaction.** What a method did is there at once, for everyone, and a
-    rollback does not undo it. And the server allows it only on a connection where nothing has run since the
-    last commit or rollback, so that is where the methods run; they leave the connection as clean, so that
-    several in a row work, and ordinary work can follow::
+    **None of this is atomic with your transaction.** The effect of a method is immediate, for everyone, and a
+    rollback does not undo it. The server also allows it only on a connection where nothing has run since the
+    last commit or rollback, so the methods must be called in that state; they leave the connection just as clean, so
+    that several calls in a row work, and ordinary work can follow::
 
         with Session(engine) as session, session.begin():
             recovery = Recovery(session)
@@ -71,12 +71,12 @@ class Recovery:
             session.execute(insert(Order), rows)
 
     :param bind: a Session, scoped_session or Connection of a matrixone engine.
-    :param commit_first: where something has run already, or the Session holds changes, commit that and go
-        on. Without it, that is a :class:`RecoveryError` with reason active_transaction, and nothing is sent.
+    :param commit_first: if something has run already, or the Session holds changes, commit that and continue. Without
+        it, that raises a :class:`RecoveryError` with reason active_transaction, and nothing is sent.
 
-    Every method raises a :class:`RecoveryError`, whose ``reason`` tells why, where the server refuses; what
-    is named by ``cluster=``, ``account=``, ``database=`` and ``table=`` is described at
-    :class:`CreateSnapshot` and :class:`RestoreSnapshot`.
+    Every method raises a :class:`RecoveryError` with a ``reason`` if the server refuses. The arguments ``cluster=``,
+    ``account=``, ``database=`` and ``table=`` are described at :class:`CreateSnapshot` and
+    :class:`RestoreSnapshot`.
     """
 
     def __init__(self, bind: Bind, *, commit_first: bool = False) -> None:
@@ -100,9 +100,9 @@ class Recovery:
         table: Any = None,
         if_not_exists: bool = False,
     ) -> Snapshot:
-        """Keep the present state of an object, and say what was kept. See :class:`CreateSnapshot`.
+        """Keep the current state of an object, and return the snapshot. See :class:`CreateSnapshot`.
 
-        With ``if_not_exists=True``, the snapshot that has the name already, of whatever object it is.
+        With ``if_not_exists=True``, an existing snapshot of that name is returned, of whatever object it is.
         """
         connection = self._execute(
             CreateSnapshot(
@@ -118,11 +118,11 @@ class Recovery:
         return _created(catalog.get_snapshots(connection, name=name), SnapshotError, f"snapshot {name!r}")
 
     def drop_snapshot(self, name: str, *, if_exists: bool = False) -> None:
-        """Forget a snapshot. See :class:`DropSnapshot`."""
+        """Drop a snapshot. See :class:`DropSnapshot`."""
         self._execute(DropSnapshot(name, if_exists=if_exists))
 
     def get_snapshot(self, name: str) -> Snapshot | None:
-        """The snapshot of this name, in whatever case, or None."""
+        """Return the snapshot of this name, which is case-insensitive, or None."""
         check_is_name("name", name)
         return next(iter(catalog.get_snapshots(self._connection(), name=name)), None)
 
@@ -135,7 +135,7 @@ class Recovery:
         database: str | None = None,
         table: Any = None,
     ) -> list[Snapshot]:
-        """The account's snapshots that agree with all that is named, newest first; inside a transaction too.
+        """Return the account's snapshots that match all arguments, newest first. Allowed inside a transaction.
 
         :param level: "cluster", "account", "database" or "table".
         """
@@ -157,17 +157,17 @@ class Recovery:
             recovery.create_snapshot(f"nightly_{today:%Y%m%d}", database="shop")
             recovery.prune_snapshots("nightly_", keep=7)
 
-        Only snapshots that the account itself has created of its own objects, or of the cluster; never those that sys
-        took of another account. Any release.
+        Considers only snapshots that the current account has created of its own objects, or of the cluster; never those
+        that sys has created of another account. Works on any release.
 
-        :param prefix: what the names begin with, letter by letter: ``_`` and ``%`` mean themselves. Upper and lower
-            case are the same, as in all names of snapshots.
-        :param keep: how many of the newest stay; 0 drops all of them.
+        :param prefix: the beginning of the names, taken literally: ``_`` and ``%`` are ordinary characters. It is
+            case-insensitive, as are all names of snapshots.
+        :param keep: how many of the newest snapshots to keep; 0 drops all of them.
         :param older_than: drop those that were created at least this long ago, by the server's clock.
         :param dry_run: drop nothing, and return what would be dropped.
         :raises MatrixOneArgumentError: if not exactly one of ``keep`` and ``older_than`` is given, the prefix is empty,
             or a snapshot has a name that cannot be sent. Nothing was dropped.
-        :raises SnapshotError: if the server refuses a statement; those before it were dropped.
+        :raises SnapshotError: if the server refuses a statement; those before it have taken effect.
         """
         check_pruning(prefix, keep, older_than)
         check_flag("dry_run", dry_run)
@@ -188,26 +188,27 @@ class Recovery:
         lose: Collection[str] = (),
         verify: bool = False,
     ) -> None:
-        """Put an object back to what a snapshot kept, and expire the Session's objects.
+        """Return an object to the state that a snapshot kept, and expire the Session's objects.
 
-        Waits for open transactions that have written to it, without end or for ``timeout``. See
+        Waits for open transactions that have written to it, indefinitely or for ``timeout``. See
         :class:`RestoreSnapshot`.
 
-        The server loses more than was written since: privileges on what it restores, sequences and publications. These
-        are read before the restore and put back after it, from a second connection, and PITRs of what was replaced are
-        reactivated.
+        The server's statement loses more than newer rows: privileges on what it restores, sequences and publications.
+        These are read before the restore and put back after it, from a second connection, and PITRs of what was
+        replaced are reactivated.
 
         :param lose: what not to put back: any of "sequences", "grants", "publications", "vector_indexes" (which
             MatrixOne 3.0 leaves wrong, so that they are rebuilt), "external_tables" and "defaults" (with quotes, which
-            4.1 and 4.2 double). The last two cannot be put back: a :class:`RestoreWarning` names them. In another
-            account, which sys restores, nothing can be put back: its sequences must be named here, else the restore is
+            4.1 and 4.2 double). The last two cannot be put back: a :class:`RestoreWarning` names them. If sys restores
+            another account, nothing can be put back there: its sequences must be named here, otherwise the restore is
             refused.
-        :param verify: read what is restored, with a checksum of all rows, before the restore, and compare the result
-            with it. What others write meanwhile counts as a difference. Not for another account or the cluster.
+        :param verify: read what is to be restored, with a checksum of all rows, before the restore, and compare the
+            result with it. What others write in the meantime counts as a difference. Not available for another account
+            or the cluster.
         :raises RestoreError: if the restore was refused or changed nothing: ``done`` is False. If it was carried out
-            and something could not be put back: ``done`` is True, the reason is incomplete, and the message holds the
-            statements to execute. With ``verify=True``, reason incomplete too if the result differs, with the
-            differences.
+            and something could not be put back: ``done`` is True, the reason is incomplete, and the message contains
+            the statements to execute. With ``verify=True``, also with reason incomplete if the result differs; the
+            message lists the differences.
         """
         self._restore(
             RestoreSnapshot(
@@ -237,9 +238,9 @@ class Recovery:
         table: Any = None,
         if_not_exists: bool = False,
     ) -> Pitr:
-        """Let every moment from now on be restorable for ``range``. See :class:`CreatePitr`.
+        """Make every point in time from now on restorable for ``range``. See :class:`CreatePitr`.
 
-        With ``if_not_exists=True``, the PITR that has the name already, of whatever object and range it is.
+        With ``if_not_exists=True``, an existing PITR of that name is returned, of whatever object and range it is.
         """
         connection = self._execute(
             CreatePitr(
@@ -270,13 +271,15 @@ class Recovery:
         """Protect the objects of inactive PITRs again, and return the PITRs that were created or altered for it.
 
         ALTER TABLE that copies the table, TRUNCATE, DELETE without WHERE and restores replace an object, and its PITR
-        protects only what was there before. That PITR is kept, since only it can restore those moments; for the
-        present a PITR of the database is created, or lengthened, which stays active when tables are replaced. ::
+        then protects only the former object. That PITR is kept, because only it can restore that object; from now on
+        a PITR of the database, which is created or lengthened, protects it, and stays active when tables are replaced.
+
+        ::
 
             for pitr in Recovery(session).reactivate_pitrs(database="shop"):
                 print(pitr.name, pitr.range)
 
-        The restores of this class and migrations do this by themselves. The keywords choose among the PITRs, as in
+        The restores of this class and migrations do this by themselves. The keywords select PITRs, as in
         :meth:`list_pitrs`; without any, all inactive PITRs are considered.
 
         :raises PitrError: if the server refuses a statement.
@@ -292,11 +295,11 @@ class Recovery:
         return _created(catalog.get_pitrs(connection, name=name), PitrError, f"PITR {name!r}")
 
     def drop_pitr(self, name: str, *, if_exists: bool = False) -> None:
-        """Give up the moments that a PITR could restore. See :class:`DropPitr`."""
+        """Give up the history that a PITR could restore. See :class:`DropPitr`."""
         self._execute(DropPitr(name, if_exists=if_exists))
 
     def get_pitr(self, name: str) -> Pitr | None:
-        """The PITR of this name, in whatever case, or None."""
+        """Return the PITR of this name, which is case-insensitive, or None."""
         check_is_name("name", name)
         return next(iter(catalog.get_pitrs(self._connection_for_pitrs(), name=name)), None)
 
@@ -309,10 +312,10 @@ class Recovery:
         database: str | None = None,
         table: Any = None,
     ) -> list[Pitr]:
-        """The PITRs that the account created and that agree with all that is named, newest first.
+        """Return the PITRs that the account has created and that match all arguments, newest first.
 
-        Inside a transaction from the sys account alone: for others the server refuses it there, as it does the
-        statements.
+        Inside a transaction, only the sys account can do this: for others the server refuses it there, like the
+        recovery statements.
 
         :param level: "cluster", "account", "database" or "table".
         """
@@ -335,16 +338,16 @@ class Recovery:
         lose: Collection[str] = (),
         verify: bool = False,
     ) -> None:
-        """Put an object back to a moment that a PITR covers, and expire the Session's objects.
+        """Return an object to a point in time that a PITR covers, and expire the Session's objects.
 
-        Waits for open transactions that have written to it: without end, or for ``timeout``. See :class:`RestorePitr`.
+        Waits for open transactions that have written to it, indefinitely or for ``timeout``. See :class:`RestorePitr`.
 
-        What the server loses besides is put back as by :meth:`restore_snapshot`.
+        What the server loses in addition is put back as by :meth:`restore_snapshot`.
 
         :param lose: as for :meth:`restore_snapshot`.
         :param verify: as for :meth:`restore_snapshot`.
         :raises RestoreError: as :meth:`restore_snapshot`; and with reason not_covered, before anything is sent, if no
-            PITR keeps the history of that moment: the server would restore an empty table.
+            PITR keeps the history at that point in time: the server would restore an empty table.
         """
         self._restore(
             RestorePitr(
@@ -365,30 +368,30 @@ class Recovery:
         )
 
     def undrop(self, *, table: Any = None, database: str | None = None, as_name: str | None = None) -> dt.datetime:
-        """Bring back a dropped table or database, as it was at the last moment at which it existed.
+        """Restore a dropped table or database, as it was at the last point in time at which it existed.
 
         ::
 
             Recovery(session).undrop(table="orders", database="shop")
             Recovery(session).undrop(table=Order, as_name="orders_before")
 
-        The moment is searched, to the microsecond, in the history that PITRs and snapshots of the account hold of the
-        object; if it was dropped several times, usually the last time is found. The object comes back by a clone, on
-        MatrixOne 2.2 by a restore, with its indexes and foreign keys, sequences and privileges, and PITRs that it had
-        are reactivated. A :class:`RestoreWarning` names what did not come back. As for a restore, none of this is part
+        That time is searched, to the microsecond, in the history that PITRs and snapshots of the account keep of the
+        object; if it was dropped several times, usually the last time is found. The object is restored by a clone, on
+        MatrixOne 2.2 by a restore, with its indexes and foreign keys, sequences and privileges, and its PITRs are
+        reactivated. A :class:`RestoreWarning` names what was not restored. As for a restore, none of this is part
         of the transaction.
 
         :param table: a mapped class or Table, or a name with ``database=``.
-        :param database: without a table, the database to bring back.
-        :param as_name: bring it back under this name, in the same database if it is a table, beside an object that may
-            have its own name. Privileges do not come with it. MatrixOne 3.0 on.
-        :return: the moment, in UTC.
-        :raises RestoreError: with reason exists, if there is an object of that name; not_found, if the history that is
-            kept has none; not_covered, if no PITR or snapshot keeps its history.
+        :param database: without a table, the database to restore.
+        :param as_name: restore it under this name, for a table in the same database, beside an object that may have
+            its former name. Privileges are not restored with it. MatrixOne 3.0 on.
+        :return: the point in time, in UTC.
+        :raises RestoreError: with reason exists, if there is an object of that name; not_found, if the kept history
+            does not contain it; not_covered, if no PITR or snapshot keeps its history.
         """
         target = RecoveryTarget.of(database=database, table=table)
         if target is None:
-            raise MatrixOneArgumentError("say what to bring back, with database=… or table=…")
+            raise MatrixOneArgumentError("specify what to restore, with database=… or table=…")
         if as_name is not None:
             check_object_name("as_name", as_name)
         self._make_clean(RestoreError, table)
@@ -404,21 +407,21 @@ class Recovery:
     def recovery_windows(
         self, *, account: str | None = None, database: str | None = None, table: Any = None
     ) -> list[RecoveryWindow]:
-        """Return the moments that the own account, or what is named, can be restored to, table by table.
+        """Return the times to which the current account, or the given object, can be restored, table by table.
 
         ::
 
             for window in recovery.recovery_windows(table=Order):
                 print(window.source, window.source_name, window.start, window.end)
 
-        Of a database or an account, the windows of the tables that exist now. From 3.0 on each table is asked for by
-        itself, because the server's list of several tables is wrong. Before 3.0, what a ``table=`` or ``database=``
-        shares with its account or database is listed only for these.
+        For a database or an account, these are the windows of the tables that exist now. From 3.0 on each table is
+        queried separately, because the server's list for several tables is wrong. Before 3.0, windows that a table or
+        database shares with its database or account are listed only for the latter.
 
-        The window of a PITR begins when its range was last changed, though moments before may be complete. It ends now,
-        also for a table that was dropped since.
+        The window of a PITR begins when its range was last changed, though earlier points in time may be complete. It
+        ends now, even for a table that has been dropped.
 
-        :raises RecoveryError: if the server refuses, or what it sends cannot be read; from 3.0 on also if another
+        :raises RecoveryError: if the server refuses, or its response cannot be read; from 3.0 on also if another
             account has several tables.
         """
         self._make_clean(RecoveryError, table)
@@ -429,17 +432,17 @@ class Recovery:
     ) -> list[Blocker]:
         """Return the sessions whose open transactions a restore of the object would wait for, the oldest first.
 
-        Inside a transaction too. ::
+        Allowed inside a transaction. ::
 
             for blocker in recovery.blockers(table=Order):
                 print(blocker.connection_id, blocker.user, blocker.host, blocker.since)
 
-        With nothing named, those of all sessions of the account.
+        Without arguments, those of all sessions of the account are returned.
         """
         target = RecoveryTarget.of(cluster=cluster, account=account, database=database, table=table)
         return get_blockers(self._connection(table), target or RecoveryTarget("account"))
 
-    # -- looking into the past
+    # -- reading history
 
     def find_change(
         self,
@@ -449,7 +452,7 @@ class Recovery:
         until: Timestamp | None = None,
         precision: dt.timedelta = dt.timedelta(seconds=1),
     ) -> Change:
-        """Find out when a value changed, by a binary search through the past.
+        """Find the time at which a value changed, by a binary search through its history.
 
         ::
 
@@ -457,34 +460,34 @@ class Recovery:
             print(change.value_before, change.value_after)
             recovery.restore_rows(Order, timestamp=change.before)
 
-        The statement is executed some twenty times, on a connection of its own, so that the transaction is neither seen
-        nor affected. It finds a point at which the value became what it is at ``until``. **If that happened several
+        The statement is executed about twenty times, on a separate connection, so that the transaction is neither seen
+        nor affected. It finds a time at which the value became what it is at ``until``. **If that happened several
         times, this is one of them**: choose a statement whose value changed once, such as the price of one row, or a
-        count of the rows that are wrong. If the value is the same at both ends, instants in between are tried.
+        count of the wrong rows. If the value is the same at both ends, instants in between are tried.
 
-        That a table, database or column does not exist counts as a value, so that the time of a DROP TABLE is found
-        too; so does that there is no row. See :class:`NoValue`.
+        A table, database or column that does not exist counts as a value, so that the time of a DROP TABLE is found
+        too; so does a missing row. See :class:`NoValue`.
 
-        :param statement: a ``select()`` of one value: one column, and one row or none. Not text(), whose tables are
+        :param statement: a ``select()`` of one value: one column, and at most one row. Not text(), whose tables are
             unknown.
         :param since: where to begin, an aware datetime or a str with a UTC offset. Default: the earliest instant that
             PITRs and snapshots keep of all tables in the statement, or an hour ago if there is none.
         :param until: where to end. Default: now.
-        :param precision: how far apart the instants before and after the change may be, from a microsecond on. If the
+        :param precision: how far apart the instants before and after the change may be, at least a microsecond. If the
             server keeps nothing in between, such as between two snapshots, they are further apart.
         :return: the instants before and after the change, and the values there.
         :raises RecoveryError: with reason not_found, if no other value was found.
         :raises MatrixOneArgumentError: if the statement returns several values, or the arguments contradict each other.
 
-        A :class:`RecoveryWarning` says that nothing protects the tables at ``since`` or ``until``: what garbage
-        collection has removed reads as an empty table. Any release.
+        A :class:`RecoveryWarning` is emitted if nothing protects the tables at ``since`` or ``until``: history that
+        garbage collection has removed reads as an empty table. Works on any release.
         """
         table = next(iter(tables_of(statement)), None) if isinstance(statement, ClauseElement) else None
         connection = self._connection(table if isinstance(table, Table) else None)
         return find_change(connection, statement, since=since, until=until, precision=precision)
 
     def coverage(self, *, database: str | None = None) -> list[Coverage]:
-        """Return, for each table, by what it is protected and back to when.
+        """Return, for each table, what protects it and since when.
 
         ::
 
@@ -492,7 +495,7 @@ class Recovery:
                 if not table.is_protected:
                     print(table.table, "has no protection")
 
-        PITRs count that are active: whose object is still the one that they were created for. Snapshots and PITRs of
+        Only active PITRs count: those whose object is still the one for which they were created. Snapshots and PITRs of
         a table of which the server keeps nothing do not count: from 4.1 on, those of a partitioned table, and those
         created after ALTER TABLE or TRUNCATE had given the table another id.
 
@@ -513,9 +516,9 @@ class Recovery:
             print(recovery.timeline(database="shop"))
             Path("shop.svg").write_text(recovery.timeline(database="shop").svg())
 
-        A notebook shows it as a picture. Any release.
+        A notebook displays it as a picture. Works on any release.
 
-        :param database: a database, with the tables in it and what contains it; None for the whole account.
+        :param database: a database, with its tables and what contains it; None for the whole account.
         :raises RecoveryError: with reason not_permitted if the user may not read snapshots and PITRs. Accounts other
             than sys can read PITRs only outside of a transaction.
         """
@@ -538,19 +541,19 @@ class Recovery:
             with recovery.rehearsal(database="shop", timestamp=before) as scratch:
                 session.scalar(text(f"SELECT COUNT(*) FROM {scratch}.orders"))
 
-        The clone shares its storage with the original until rows change, so that it costs next to nothing. It is made
-        and dropped on connections of their own: nothing that the transaction has not committed is seen in it.
+        The clone shares its storage with the original until rows change, so it costs almost nothing. It is created
+        and dropped on separate connections: nothing that the transaction has not committed is visible in it.
         MatrixOne 3.0 on.
 
         :param database: the database to clone.
         :param snapshot: the name of a snapshot that contains the database.
         :param timestamp: an instant: an aware datetime, or a str with a UTC offset.
         :param mo_ts: the same in nanoseconds since 1970.
-        :return: a context manager of the scratch database's name. For AsyncRecovery an asynchronous one.
+        :return: a context manager that yields the scratch database's name. For AsyncRecovery an asynchronous one.
         :raises MatrixOneCompileError: before 3.0, which cannot clone.
         :raises BranchError: if the server cannot clone the database.
         :raises RecoveryError: at the end, with reason active_transaction, if an open transaction has written to the
-            scratch database, which then stays. Commit or roll back within the block.
+            scratch database, which is then kept. Commit or roll back within the block.
         """
         moment = Moment.of(snapshot=snapshot, timestamp=timestamp, mo_ts=mo_ts)
         return rehearsing(self._connection(), database, moment)
@@ -570,39 +573,39 @@ class Recovery:
         changed: bool = True,
         new: bool = False,
     ) -> RestoredRows:
-        """Bring rows back from a table's past, **inside the transaction**: ordinary INSERT, UPDATE and DELETE.
+        """Restore rows from a table's history **inside the transaction**, by ordinary INSERT, UPDATE and DELETE.
 
-        Unlike a RESTORE it locks rows only, is committed or rolled back together with the rest of the transaction,
+        Unlike a RESTORE it locks only rows, is committed or rolled back together with the rest of the transaction,
         keeps newer rows and columns, and works with foreign keys::
 
             with Session(engine) as session, session.begin():
                 done = Recovery(session).restore_rows(Order, timestamp=before, where=Order.customer_id == 7)
                 print(done.inserted, done.updated, done.deleted)
 
-        Rows are the same if their primary keys are. Several tables may be given in any order: rows that others refer to
-        are inserted first and deleted last. Conflicts with rows that were written since, such as a unique value that
-        another row has now, are found before anything is changed. Of a table with up to 5,000 rows to restore the
-        result is compared with the past at the end.
+        Rows are identified by their primary keys. Several tables may be given in any order: rows that others refer to
+        are inserted first and deleted last. Conflicts with newer rows, such as a unique value that another row now has,
+        are detected before anything is changed. For a table with up to 5,000 rows to restore, the result is compared
+        with the history at the end.
 
-        The Session is flushed before and its objects are expired after it. No events of the ORM occur for these rows,
-        and no relationship cascades: name all tables whose rows belong together, association tables too.
+        The Session is flushed before and its objects are expired after it. No ORM events occur for these rows, and no
+        relationship cascades: pass all tables whose rows belong together, including association tables.
 
         :param target: a mapped class or Table with a primary key, or a list of them. A class that shares its rows with
-            others, by joined or single-table inheritance, is refused: name the Tables.
+            others, by joined or single-table inheritance, is refused: pass the Tables.
         :param snapshot: the name of a snapshot that contains the tables.
         :param timestamp: an instant: an aware datetime, or a str with a UTC offset.
         :param mo_ts: the same in nanoseconds since 1970.
         :param where: only rows whose old or current version meets this criterion; with several tables, a dict of
-            criteria by table. It may contain subqueries of other tables, which read the present.
-        :param columns: set back only these columns of changed rows, and leave newer values of others alone. Names or
+            criteria by table. It may contain subqueries of other tables, which read current rows.
+        :param columns: set back only these columns of changed rows, and keep newer values of the others. Names or
             attributes of one table; attributes of several.
         :param missing: insert the rows that no longer exist, with their keys.
         :param changed: set back the rows that have changed.
         :param new: delete the rows that did not exist then.
         :return: how many rows were inserted, updated and deleted, and the columns that were skipped: those that exist
             on one side only, and those that the server computes.
-        :raises RestoreConflict: if rows cannot exist beside rows that were written since. Nothing was changed.
-        :raises RestoreError: if the server does not have the history, or a statement fails; the message says whether
+        :raises RestoreConflict: if rows conflict with newer rows. Nothing was changed.
+        :raises RestoreError: if the server does not have the history, or a statement fails; the message states whether
             something was changed.
         :raises MatrixOneArgumentError: if the arguments contradict each other or the tables.
         """
@@ -633,7 +636,7 @@ class Recovery:
                 print(row.change, row.key, row.old, row.current)
             print(*preview.statements, sep=";\\n")
 
-        :param sample: how many rows of each table to read, once of missing and changed ones and once of new ones.
+        :param sample: how many missing and changed rows, and how many new rows, to read from each table.
 
         The other parameters, and the errors, are those of :meth:`restore_rows`; conflicts are listed instead.
         """
@@ -706,9 +709,9 @@ class Recovery:
         return connection
 
     def _make_clean(self, error: type[RecoveryError], table: Any) -> None:
-        """With ``commit_first``, commit what is open; without, refuse changes that are not flushed.
+        """Commit what is open with ``commit_first``; otherwise refuse changes that are not flushed.
 
-        That something has run is refused when the statement is executed, by the construct itself.
+        If something has run, the construct itself raises when the statement is executed.
         """
         has_unflushed = not isinstance(self._bind, Connection) and has_changes(self._bind)
         if self._commit_first:
@@ -740,13 +743,13 @@ class Recovery:
         return state_of(self._connection(table).connection).has_statements
 
     def _connection_for_pitrs(self, table: Any = None) -> Connection:
-        """For other accounts than sys, one on which the server shows PITRs."""
+        """Return a connection on which the server shows PITRs, also for accounts other than sys."""
         if self._commit_first and not catalog.reads_pitrs_in_transaction(self._connection(table)):
             self._make_clean(PitrError, table)
         return self._connection(table)
 
     def _connection(self, table: Any = None) -> Connection:
-        """The Session's connection; by the table, where the Session has several engines."""
+        """Return the Session's connection; if the Session has several engines, that of the table."""
         if isinstance(self._bind, Connection):
             connection = self._bind
         elif self._bind.bind is None and table is not None and not isinstance(table, str):
@@ -763,5 +766,5 @@ def _mapped(table: Any) -> Any:
 
 def _created(found: list[_R], error: type[RecoveryError], target: str) -> _R:
     if not found:
-        raise error(f"{target} was made, but somebody has dropped it since", Reason.NOT_FOUND)
+        raise error(f"{target} was created, but no longer exists", Reason.NOT_FOUND)
     return found[0]

@@ -1,4 +1,4 @@
-"""Tables that MatrixOne before 4.2 would restore instead of the one that is named."""
+"""Check for tables that MatrixOne before 4.2 would restore instead of the given one."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _MATCHES = (
 def check_only_match(
     dialect: MatrixOneServer, connection: Connection, snapshot: str, database: str, table: str
 ) -> None:
-    """Check that a table is the only one in a snapshot that its name matches as a pattern of LIKE.
+    """Check that the name of a table, as a pattern of LIKE, matches no other table in a snapshot.
 
-    Before 4.2 that is how the server looks for it: ``user_roles`` finds ``user-roles`` as well.
+    Before 4.2 the server searches for it in this way: ``user_roles`` matches ``user-roles`` as well.
 
     :raises RestoreError: if the server would restore another table, or none.
     """
@@ -35,7 +35,7 @@ def check_only_match(
     matches = _matches(dialect, connection, snapshot, database, table)
     others = sorted(matches - {fold(table)})
     if not others:
-        return  # itself, or none: then the server says so
+        return  # only itself, or none: in that case the server reports it
     needed = format_release(Feature.RESTORE_OF_EXACT_TABLE.since)
     sentence = f"RESTORE was not sent: before {needed} MatrixOne takes the name of a table for a pattern of LIKE"
     if fold(table) not in matches:
@@ -62,4 +62,4 @@ def _matches(
         except exc.DBAPIError as error:
             if error.connection_invalidated:
                 raise
-            return frozenset()  # no such snapshot, or no right to it: the restore is refused as well
+            return frozenset()  # no such snapshot, or no privilege for it: the restore is refused as well

@@ -1,4 +1,4 @@
-"""What a recovery statement is about: the cluster, an account, a database or a table."""
+"""The object of a recovery statement: the cluster, an account, a database or a table."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ LEVELS: tuple[Level, ...] = ("cluster", "account", "database", "table")
 
 
 def implied_name(database: str, table: str | None = None) -> str:
-    """Return the name of a PITR that nobody named: its object's, ``shop`` or ``shop.orders``."""
+    """Return the implicit name of a PITR, which is that of its object: ``shop`` or ``shop.orders``."""
     return database if table is None else f"{database}.{table}"
 
 
 @dataclass(frozen=True)
 class RecoveryTarget:
-    """An object at one of the four levels, as the caller named it.
+    """An object at one of the four levels, as the caller specified it.
 
-    ``database`` of a table may be None: the connection's own, known when the statement is compiled.
+    ``database`` of a table may be None: the current database, which is known when the statement is compiled.
 
-    :ivar named: the Table that the caller gave, rather than a name.
+    :ivar named: the Table, if the caller passed one rather than a name.
     """
 
     level: Level
@@ -39,9 +39,9 @@ class RecoveryTarget:
     def of(
         cls, *, cluster: bool = False, account: str | None = None, database: str | None = None, table: Any = None
     ) -> RecoveryTarget | None:
-        """The object that the four keywords of the vocabulary name, or None where they name nothing.
+        """Return the object that the four keywords specify, or None if they specify nothing.
 
-        :raises MatrixOneArgumentError: where they don't belong together.
+        :raises MatrixOneArgumentError: if they contradict each other.
         """
         for keyword, name in (("account", account), ("database", database)):
             if name is not None:
@@ -64,9 +64,7 @@ class RecoveryTarget:
         if isinstance(table, str):
             check_object_name("table", table)
             if database is None:
-                raise MatrixOneArgumentError(
-                    f"table={table!r} is a name alone: say which database it is in, database=…, or give the Table"
-                )
+                raise MatrixOneArgumentError(f"table={table!r} is only a name: pass database=… as well, or the Table")
             return cls("table", account, database, str(table))
         named = table_of(table)
         check_object_name("table", named.name)
@@ -79,7 +77,7 @@ class RecoveryTarget:
         return cls("table", account, named.schema, named.name, named)
 
     def in_database(self, default: str | None, translate: Mapping[str | None, str | None] | None) -> str | None:
-        """The name of the database, with the connection's own for a Table that names none."""
+        """Return the name of the database; for a Table without a schema, that of the current database."""
         if self.named is None:
             return self.database
         schema = (translate or {}).get(self.database, self.database)

@@ -1,4 +1,4 @@
-"""A picture of what can be restored: PITRs, snapshots and now on one time axis."""
+"""Show what can be restored: PITRs, snapshots and now on one time axis."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _STEPS += [dt.timedelta(days=days) for days in (1, 2, 7, 14, 30, 90, 180, 365, 7
 _DAY = dt.timedelta(days=1)
 _SHORTEST = dt.timedelta(seconds=10)
 
-# Of the text, in characters.
+# Sizes of the text, in characters.
 _TEXT_NAME, _TEXT_AXIS, _TEXT_TICKS = 28, 72, 5
-# Of the picture, in pixels.
+# Sizes of the picture, in pixels.
 _NAME, _AXIS, _ROW, _MARGIN, _LETTERS = 230, 600, 22, 14, 32
 
 
@@ -36,9 +36,9 @@ _NAME, _AXIS, _ROW, _MARGIN, _LETTERS = 230, 600, 22, 14, 32
 class TimelineEntry:
     """A PITR or a snapshot on the time axis.
 
-    :ivar kind: ``"pitr"``, ``"snapshot"``, or ``"inactive"`` for a PITR that does not protect its object any more, or
-        of which that is unknown.
-    :ivar object: what it is of: ``cluster``, ``account``, or the name of a database or table.
+    :ivar kind: ``"pitr"``, ``"snapshot"``, or ``"inactive"`` for a PITR that no longer protects its object, or for
+        which this is unknown.
+    :ivar object: its object: ``cluster``, ``account``, or the name of a database or table.
     """
 
     name: str
@@ -68,12 +68,12 @@ class Timeline:
 
     @property
     def start(self) -> dt.datetime:
-        """Where the axis begins: at the earliest instant that is kept."""
+        """The beginning of the axis: the earliest instant that is kept."""
         earliest = min((entry.period.start for entry in self.entries), default=self.now)
         return min(earliest, self.now - _SHORTEST)
 
     def _position(self, instant: dt.datetime) -> float:
-        """Return where an instant is between the ends of the axis, from 0 to 1."""
+        """Return the position of an instant on the axis, from 0 to 1."""
         return min(1.0, max(0.0, (instant - self.start) / (self.now - self.start)))
 
     def _ticks(self, most: int) -> Iterator[tuple[dt.datetime, str]]:
@@ -122,7 +122,7 @@ class Timeline:
         return self.svg()
 
     def svg(self) -> str:
-        """Return the picture as SVG, in the text colour of the page that it is put in."""
+        """Return the picture as SVG, in the text color of the page that contains it."""
         height = 2 * _ROW + _MARGIN + _ROW * max(1, len(self.entries))
         width = _NAME + _AXIS + 2 * _MARGIN
         parts = [

@@ -1,4 +1,4 @@
-"""Bring back a dropped table or database, as it was at the last moment at which it existed."""
+"""Restore a dropped table or database, as it was at the last point in time at which it existed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _MICROSECOND = 10**3
 
 @dataclass(frozen=True)
 class _Found:
-    """The last moment at which the object existed, and what keeps its history.
+    """The last point in time at which the object existed, and what keeps its history.
 
     :ivar moment: in nanoseconds since 1970.
     """
@@ -45,10 +45,10 @@ class _Found:
 
 
 def undrop(connection: Connection, database: str, table: str | None, as_name: str | None) -> dt.datetime:
-    """Bring back a dropped object, and return the moment that it was restored to.
+    """Restore a dropped object, and return the point in time to which it was restored.
 
-    :param as_name: the name to give it; else its own.
-    :raises RestoreError: if it exists, or if nothing is found that can be brought back.
+    :param as_name: the name to give it; by default its former name.
+    :raises RestoreError: if the object exists, or if nothing is found that can be restored.
     """
     dialect = matrixone_dialect(connection)
     dialect.refuse_in_transaction(connection.connection, RestoreError, "UNDROP")
@@ -81,7 +81,7 @@ def _renamed(dropped: RestoreScope, as_name: str | None) -> RestoreScope:
 
 
 def _find(connection: Connection, dropped: RestoreScope, what: str) -> _Found:
-    """Find the last moment at which the object existed, among those that PITRs and snapshots keep.
+    """Find the last point in time at which the object existed, among those that PITRs and snapshots keep.
 
     :raises RestoreError: if there is none.
     """
@@ -107,10 +107,10 @@ def _find(connection: Connection, dropped: RestoreScope, what: str) -> _Found:
 
 
 def _last_moment(existed: Callable[[int], bool], first: int, now: int) -> int | None:
-    """Return the last moment, to the microsecond, at which it existed; None if that is before the first one.
+    """Return the last time, to the microsecond, at which it existed; None if that is before the first one.
 
     Goes back in steps that double, so that of several lifetimes it finds the last one, unless that was short and is
-    long past. Then a binary search finds its end.
+    long past. A binary search then finds its end.
     """
     later, step = now, _SECOND
     while not existed(sooner := max(first, later - step)):
@@ -127,7 +127,7 @@ def _last_moment(existed: Callable[[int], bool], first: int, now: int) -> int | 
 
 
 def _object_id(connection: Connection, scope: RestoreScope, moment: int | None = None) -> int | None:
-    """Return the id of the table or database, which changes when it is dropped and created; None if there is none."""
+    """Return the id of the table or database, which changes if it is created again; None if it does not exist."""
     if scope.level == "database":
         statement = f"SELECT dat_id FROM mo_catalog.mo_database {{at}} WHERE {scope.criteria('datname')}"
     else:
@@ -153,13 +153,13 @@ def _contains(snapshot: Snapshot, scope: RestoreScope) -> bool:
 
 
 def _exactly(connection: Connection, snapshot: Snapshot) -> int:
-    """Return the moment of a snapshot to the nanosecond."""
+    """Return the time of a snapshot to the nanosecond."""
     moment = RestoreSnapshot(snapshot.name, cluster=True).source(connection)
     assert moment is not None
     return moment
 
 
-# -- bringing it back
+# -- restoring it
 
 
 def _bring_back(connection: Connection, dropped: RestoreScope, renamed: RestoreScope, found: _Found, what: str) -> None:
@@ -171,7 +171,7 @@ def _bring_back(connection: Connection, dropped: RestoreScope, renamed: RestoreS
     with dropped.dialect.preserving_clean_state(connection):
         losses = _losses(connection, dropped, renamed)
     with dropped.dialect.preserving_clean_state(connection):
-        # Without a BEGIN, the server commits a clone at once.
+        # Without a BEGIN, the server commits a clone immediately.
         connection.exec_driver_sql(
             f"CREATE {dropped.level.upper()} {renamed.quoted} CLONE {dropped.quoted} {dropped.past}"
         )
@@ -194,7 +194,7 @@ def _restore(connection: Connection, dropped: RestoreScope, found: _Found) -> No
 
 
 def _losses(connection: Connection, dropped: RestoreScope, renamed: RestoreScope) -> Losses:
-    """Return what a clone does not bring back."""
+    """Return what a clone does not restore."""
     if renamed.quoted == dropped.quoted:
         return Losses.read(connection, dropped, frozenset())
     losses = Losses(dropped)

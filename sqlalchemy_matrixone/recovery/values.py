@@ -1,4 +1,4 @@
-"""What the server says of its snapshots and PITRs, the same on every release."""
+"""Values for the server's snapshots and PITRs, the same on every release."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .target import Level
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A snapshot. A level that has no account, database or table has None for it; times are aware, in UTC."""
+    """A snapshot. Parts that do not apply to its level are None; times are aware, in UTC."""
 
     name: str
     level: Level
@@ -25,10 +25,10 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Pitr:
-    """A point-in-time recovery policy: ``length`` ``unit``\\ s back, but not before ``created_at``.
+    """A point-in-time recovery policy: it reaches ``length`` ``unit``\\ s back, but not before ``created_at``.
 
     :ivar created_at: the earliest time that can be restored. The server restores only to times after the creation, so
-        this is the microsecond after it. Accounts that see only its second get the end of that second: all except
+        this is the microsecond after it. Accounts that see only the second get the end of that second: all except
         sys, and before MatrixOne 3.0 also sys.
     :ivar modified_at: when the range was last changed, rounded up likewise.
     """
@@ -46,13 +46,13 @@ class Pitr:
 
     @property
     def range(self) -> str:
-        """The range as one writes it: ``"7d"``."""
+        """The range in its written form: ``"7d"``."""
         return str(PitrRange(self.length, self.unit))
 
 
 @dataclass(frozen=True, slots=True)
 class RecoveryWindow:
-    """Moments that an object can be restored to: all from ``start`` to ``end``, of a snapshot one alone."""
+    """Times to which an object can be restored: all from ``start`` to ``end``, which are equal for a snapshot."""
 
     level: Level
     account: str | None
@@ -73,13 +73,13 @@ class Period(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """What protects a table, and what of its past.
+    """What protects a table, and which of its history.
 
     :ivar sources: the PITRs and snapshots that keep the table's history, those that reach back furthest first. Empty
-        if the table has no protection.
-    :ivar earliest: the earliest instant to which the table can be restored; None without protection.
-    :ivar gaps: the periods between ``earliest`` and now in which no instant is kept. After the last snapshot of a table
-        without PITR there is one until now.
+        if the table is unprotected.
+    :ivar earliest: the earliest instant to which the table can be restored; None if it is unprotected.
+    :ivar gaps: the periods between ``earliest`` and now in which no instant is kept. For a table without a PITR, there
+        is one from the last snapshot until now.
     """
 
     database: str
@@ -90,12 +90,12 @@ class Coverage:
 
     @property
     def is_protected(self) -> bool:
-        """Whether there is any instant that the table can be restored to."""
+        """Whether the table can be restored to any instant."""
         return bool(self.sources)
 
 
 class NoValue(Enum):
-    """What a statement returns in the past instead of a value."""
+    """The result of a historical statement that has no value."""
 
     NO_ROW = "no row"
     DOES_NOT_EXIST = "does not exist"
@@ -112,11 +112,11 @@ class Change:
     """A point in time at which a value changed.
 
     :ivar before: the latest known instant with another value than ``value_after``, in UTC: a time to restore from.
-    :ivar after: the earliest known instant with the new value. Apart from ``before`` by the precision that was asked
-        for, or by more if the server keeps nothing in between.
-    :ivar value_before: the value at ``before``. None is SQL's NULL; a :class:`NoValue` says that there was no row, or
+    :ivar after: the earliest known instant with the new value. It is apart from ``before`` by the requested precision,
+        or by more if the server keeps nothing in between.
+    :ivar value_before: the value at ``before``. None is SQL's NULL; a :class:`NoValue` means that there was no row, or
         that the table, database or column did not exist.
-    :ivar value_after: the value at ``after``, and at the end of the time that was searched.
+    :ivar value_after: the value at ``after``, and at the end of the searched time.
     :ivar queries: how many times the statement was executed.
     """
 

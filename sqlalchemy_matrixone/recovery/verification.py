@@ -1,4 +1,4 @@
-"""Compare the result of a restore with what it has restored."""
+"""Compare the result of a restore with what was to be restored."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ _SHOWN = 20
 
 
 class Verification:
-    """The comparison of what a scope contains after a restore with what it contained at the restored moment.
+    """The comparison of a scope's contents after a restore with its contents at the restored point in time.
 
-    The past is read before the restore.
+    The historical contents are read before the restore.
     """
 
     def __init__(self, connection: Connection, scope: RestoreScope, lose: frozenset[str]) -> None:
-        """
+        """Read the contents to restore.
+
         :param lose: the kinds of things that may be missing.
         """
         self._scope = scope
@@ -32,7 +33,8 @@ class Verification:
             self._expected = self._kept(read_contents(connection, scope, past=True, rows=True))
 
     def compare(self, connection: Connection) -> None:
-        """
+        """Compare the current contents with those that were to be restored.
+
         :raises RestoreError: with reason incomplete, if something differs.
         """
         with matrixone_dialect(connection).preserving_clean_state(connection):
@@ -51,5 +53,5 @@ class Verification:
         return {fact: value for fact, value in contents.items() if not self._may_be_missing(fact)}
 
     def _may_be_missing(self, fact: Fact) -> bool:
-        # A RestoreWarning tells of external tables.
+        # A RestoreWarning reports external tables.
         return fact.kind == "external table" or (fact.kind == "sequence" and "sequences" in self._lose)

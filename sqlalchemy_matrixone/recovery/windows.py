@@ -1,7 +1,8 @@
-"""Recovery windows: the moments that tables can be restored to.
+"""Read recovery windows: the times to which tables can be restored.
 
-From 3.0 on, the server writes the windows of several tables into one buffer: the text of each row but the last is
-overwritten by later ones, and may even be whole, and another table's. So each table is asked for by itself.
+From 3.0 on, the server writes the windows of several tables into one buffer: later rows overwrite the text of all rows
+but the last, which may even remain well-formed and be that of another table. Each table is therefore queried
+separately.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class _Row(NamedTuple):
 
 
 def get_recovery_windows(connection: Connection, **target: Any) -> list[RecoveryWindow]:
-    """The moments that a table, database or account can be restored to. Refused inside a transaction."""
+    """Return the times to which a table, database or account can be restored. Refused inside a transaction."""
     named = RecoveryTarget.of(**target)
     if named is not None and named.level == "cluster":
         raise MatrixOneArgumentError("MatrixOne shows the recovery windows of an account, a database or a table")
@@ -70,9 +71,9 @@ def _show_windows(connection: Connection, target: RecoveryTarget | None) -> list
 
 
 def _of_each_table(connection: Connection, target: RecoveryTarget | None, rows: list[_Row]) -> list[_Row]:
-    """Return the right rows of the present tables among those of a database or account.
+    """Return the correct rows of the existing tables among those of a database or account.
 
-    :raises RecoveryError: for several tables of another account, where each cannot be asked for.
+    :raises RecoveryError: for several tables of another account, where each cannot be queried separately.
     """
     dialect = matrixone_dialect(connection)
     own = dialect.default_account_name
@@ -106,7 +107,7 @@ def _of_table(connection: Connection, row: _Row) -> list[_Row]:
 
 
 def _parse(row: _Row) -> list[dict[str, str]]:
-    """Read the list of windows: JSON-like text, in quotes and brackets that differ between releases.
+    """Parse the list of windows: JSON-like text, in quotes and brackets that differ between releases.
 
     :raises RecoveryError: if not all of it can be read.
     """
@@ -122,7 +123,7 @@ def _parse(row: _Row) -> list[dict[str, str]]:
 
 
 def _ends(window: dict[str, str]) -> tuple[str, str]:
-    """Return the first and the last moment of a window, as the server writes them; of a snapshot there is one only."""
+    """Return the first and the last time of a window, as the server writes them; for a snapshot they are the same."""
     if "timestamp" in window:
         return window["timestamp"], window["timestamp"]
     return window["start_time"], window["end_time"]

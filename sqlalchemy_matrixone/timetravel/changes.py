@@ -1,4 +1,4 @@
-"""What has changed in a table: since a snapshot or a time, or between two of these."""
+"""Find the changes of a table since a snapshot or a time, or between two of these."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def changes_since(
     mo_ts: int | BindParameter[Any] | None = None,
     columns: ColumnsArgument | None = None,
 ) -> CompoundSelect[Any]:
-    """Return a query of the rows of a table that are new, changed or gone since a snapshot or a time.
+    """Return a query of the rows of a table that were inserted, changed or deleted since a snapshot or a time.
 
     ::
 
@@ -59,20 +59,20 @@ def changes_since(
             print(row.change, row.old_id, row.old_total, row.new_id, row.new_total)
 
     Each row has ``change``, which is ``new``, ``changed`` or ``gone``, and every column twice, as ``old_…`` and
-    ``new_…``: None if there is no such row. Rows are the same if their primary keys are. It can be made a
+    ``new_…``: None if there is no such row. Rows are identified by their primary keys. The query can be made a
     ``subquery()`` and filtered.
 
-    If the table did not have some of the columns then, those that both have are compared, and a
-    :class:`RecoveryWarning` names the others. A ``subquery()`` needs ``columns=`` for that.
+    If the table did not have some of the columns then, those that exist at both times are compared, and a
+    :class:`RecoveryWarning` names the others. A ``subquery()`` requires ``columns=`` for that.
 
-    :param target: a mapped class or a Table, with a primary key. Columns of types that the server cannot compare
-        make it fail.
+    :param target: a mapped class or a Table, with a primary key. The query fails for columns of types that the server
+        cannot compare.
     :param snapshot: as for :func:`as_of`.
     :param timestamp: as for :func:`as_of`.
     :param mo_ts: as for :func:`as_of`.
     :param columns: compare only these columns beside the primary key: names or attributes.
-    :raises MatrixOneArgumentError: if the table has no primary key or no such column, or the moment is not one, or a
-        class shares its rows with others: give its Table, with the columns and rows that it has.
+    :raises MatrixOneArgumentError: if the table has no primary key or no such column, or the point in time is invalid,
+        or a class shares its rows with others: pass its Table instead, for the columns and rows of that Table.
     """
     table = _whole_table(target)
     when = {"snapshot": snapshot, "timestamp": timestamp, "mo_ts": mo_ts}
@@ -86,16 +86,16 @@ def changes_between(
     *,
     columns: ColumnsArgument | None = None,
 ) -> ChangesBetween:
-    """Return a statement that reads which rows of a table are new, changed or gone between two moments.
+    """Return a statement that reads the rows of a table that were inserted, changed or deleted between two times.
 
     ::
 
         for row in session.execute(changes_between(Order, "before_import", "after_import")):
             print(row.change, row.old_total, row.new_total)
 
-    The rows are those of :func:`changes_since`. The server can read only one moment in a statement, so each is read by
-    itself, and the rows are compared here: the table at both moments must fit into memory. It is no query that could
-    be a ``subquery()``. For two snapshots of large tables there is :class:`DiffBranch`, which the server compares.
+    The rows are those of :func:`changes_since`. The server can read only one point in time in a statement, so each is
+    read separately, and the rows are compared in this process: the table at both times must fit into memory. It cannot
+    be a ``subquery()``. For two snapshots of large tables, use :class:`DiffBranch`, which compares them on the server.
 
     :param target: a mapped class or a Table, with a primary key.
     :param before: the name of a snapshot, an aware datetime, or a str with a UTC offset.
@@ -109,7 +109,7 @@ def changes_between(
 
 @dataclass(frozen=True)
 class _Comparison:
-    """What is compared: the columns of a table, at a moment and now."""
+    """A comparison of the columns of a table, at a point in time and now."""
 
     table: Table
     columns: tuple[Column[Any], ...]
@@ -145,7 +145,7 @@ class _Comparison:
         return query
 
     def narrowed(self, execute: Execute) -> Self | None:
-        """Return the comparison of the columns that both sides have; None if that is all of them, or not the key."""
+        """Return the comparison of the columns on both sides; None if these are all of them, or lack the key."""
         there = _names(execute, self.past) & _names(execute, self.table)
         columns = tuple(column for column in self.columns if fold(column.name) in there)
         if len(columns) == len(self.columns) or not set(self.table.primary_key) <= set(columns):
@@ -206,7 +206,7 @@ class ChangesBetween(ConnectionAware, Executable):
         return [execute(self._select(past, columns)).all() for past in self._moments]
 
     def _in_both(self, execute: Execute) -> tuple[Column[Any], ...]:
-        """Return the columns that the table had at both moments; none if it lacked the key, or had all."""
+        """Return the columns that the table had at both times; none if it lacked the key, or had all of them."""
         before, after = (_names(execute, past) for past in self._moments)
         columns = tuple(column for column in self._columns if fold(column.name) in before & after)
         if len(columns) == len(self._columns) or not set(self._table.primary_key) <= set(columns):
@@ -218,7 +218,7 @@ class ChangesBetween(ConnectionAware, Executable):
 def _compared(before: Sequence[Any], after: Sequence[Any], keys: list[int]) -> Iterator[tuple[Any, ...]]:
     """Yield the changes, with the columns of both rows.
 
-    :param keys: the places of the primary key's columns.
+    :param keys: the positions of the primary key's columns.
     """
     nothing = (None,) * len(next(chain(before, after), ()))
     old_rows = {tuple(row[key] for key in keys): tuple(row) for row in before}
@@ -243,8 +243,8 @@ def _names(execute: Execute, table: FromClause) -> set[str]:
 def _warn_of_skipped(table: Table, columns: Iterable[Column[Any]]) -> None:
     names = ", ".join(sorted(column.name for column in columns))
     warnings.warn(
-        f"the changes of {table.name} are those of the columns that it has at both moments: not of {names}. Name the "
-        "columns with columns= to have no warning",
+        f"the changes of {table.name} are compared only in the columns that it has at both times, without {names}. "
+        "Pass columns= to avoid this warning",
         RecoveryWarning,
         stacklevel=2,
     )
@@ -253,7 +253,7 @@ def _warn_of_skipped(table: Table, columns: Iterable[Column[Any]]) -> None:
 def _chosen(table: Table, columns: ColumnsArgument | None) -> tuple[Column[Any], ...]:
     """Return the columns to compare, and the primary key."""
     if not table.primary_key:
-        raise MatrixOneArgumentError(f"{table.name!r} has no primary key, by which old and new rows could be told")
+        raise MatrixOneArgumentError(f"{table.name!r} has no primary key, by which old and new rows could be matched")
     if columns is None:
         return tuple(table.columns)
     chosen = {_column(table, column) for column in list_of_columns(columns)}
@@ -268,7 +268,7 @@ def _column(table: Table, given: Any) -> Column[Any]:
     elif isinstance(expression, ColumnElement):
         column = table.corresponding_column(cast(Any, expression))
     if not isinstance(column, Column):
-        raise MatrixOneArgumentError(f"columns=: {given!r} is no column of {table.name!r}")
+        raise MatrixOneArgumentError(f"columns=: {given!r} is not a column of {table.name!r}")
     return column
 
 
@@ -279,7 +279,7 @@ def _moment(keyword: str, given: Any) -> dict[str, Any]:
 
 
 def _whole_table(target: Any) -> Table:
-    """Return the Table of a class that is all of it and no more."""
+    """Return the Table of a class, if the class consists of exactly that Table."""
     mapper = inspect_entity(target)
     if isinstance(mapper, Mapper) and mapper.inherits is not None:
         raise MatrixOneArgumentError(

@@ -1,4 +1,4 @@
-"""SQL for tables of the past: the hint between a table and its alias."""
+"""Compile historical tables: the hint between a table and its alias."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ SEVERAL_POINTS_IN_TIME = (
 class AsOfCompiler(StatementCompilerPart):
     """Part of the statement compiler: ``orders {SNAPSHOT = `s`} AS o``.
 
-    :ivar points_in_time: when the statement reads tables of the past. They have to be one and the same, which is known
-        only when it is executed, with its values.
+    :ivar points_in_time: the points in time at which the statement reads historical tables. They have to be the same,
+        which is known only when the statement is executed, with its values.
     """
 
     def __init__(self, *args: Any, **kw: Any) -> None:
@@ -71,7 +71,7 @@ class AsOfCompiler(StatementCompilerPart):
         return self._render_as_of(table, moment, **kw)
 
     def _point_in_time_for(self, table: TableClause, enclosing_alias: Any) -> PointInTime | None:
-        """Return when a table is read: as its alias says, else as the whole statement does; None for the present."""
+        """Return the point in time of a table: that of its alias, else of the whole statement, else None."""
         if isinstance(enclosing_alias, AsOfTable) and enclosing_alias.element is table:
             return enclosing_alias.moment
         return self._point_in_time_of_all
@@ -87,10 +87,10 @@ class AsOfCompiler(StatementCompilerPart):
         ambiguous_table_name_map: Any = None,
         **kw: Any,
     ) -> str:
-        """Return a table's name and its moment.
+        """Return a table's name and its AS OF clause.
 
-        Anything else that SQLAlchemy appends to the name, an alias that tells it from a namesake or a hint, must come
-        after the moment.
+        Anything else that SQLAlchemy appends to the name, such as a disambiguating alias or a hint, must follow that
+        clause.
         """
         name = super().visit_table(table, enclosing_alias=enclosing_alias, iscrud=iscrud, **kw)  # type: ignore[no-untyped-call]
         values = {flag: kw.get(flag, False) for flag in ("literal_binds", "render_postcompile")}
@@ -108,7 +108,7 @@ class AsOfCompiler(StatementCompilerPart):
         self.points_in_time.append(moment)
 
     def _refuse_present_within_past(self, table: TableClause) -> None:
-        """Before 3.0 the server reads such a table in the past too, and says nothing."""
+        """Refuse a current table within a historical query: before 3.0 the server silently reads old rows of it."""
         feature = Feature.PRESENT_WITHIN_PAST
         if self._supports(feature):
             return
@@ -138,14 +138,14 @@ class AsOfCompiler(StatementCompilerPart):
 
     @memoized_property
     def _point_in_time_of_all(self) -> PointInTime | None:
-        """When the whole statement reads tables, except those with an ``as_of()`` of their own."""
+        """The point in time of the whole statement, except for tables with their own ``as_of()``."""
         options = reversed(options_of(self.statement))
         return next((option.moment for option in options if isinstance(option, AsOfOption)), None)
 
 
 def _refuse_writing(statement: dml.Insert | dml.Update | dml.Delete) -> None:
     if isinstance(statement.table, AsOfTable):
-        raise MatrixOneCompileError(f"the past cannot be written to: give {statement.table.element.name!r} itself")
+        raise MatrixOneCompileError(f"historical tables are read-only: pass {statement.table.element.name!r} itself")
 
 
 def check_bound_points_in_time(context: Any) -> None:

@@ -1,8 +1,8 @@
-"""Load mapped objects of the past apart from those of the present.
+"""Load historical objects separately from current ones.
 
-A Session has one object for each identity. An object of the past has the identity of the present one, so it must
-not go through the Session's identity map: it would be the present object, or stand in for it. And what is loaded
-into it must be of the past as well.
+A Session has one object for each identity. A historical object has the same identity as the current one, so it must
+not go through the Session's identity map: it would be the current object, or replace it. Everything that is loaded into
+it must be historical as well.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ _EAGER = _BY_A_SELECT_OF_ITS_OWN | {"joined"}
 
 
 def load_past_detached(compiled: CompiledSelect) -> None:
-    """Have the objects that a SELECT loads from the past loaded detached, and refuse what would mix them.
+    """Load historical objects detached, and refuse what would mix them with current ones.
 
-    :raises sqlalchemy.exc.CompileError: if the present would be loaded into the past, or the past into it.
+    :raises sqlalchemy.exc.CompileError: if current rows would be loaded into historical objects, or vice versa.
     """
     if isinstance(compiled.statement, Select):
         _check_joins(compiled.statement)
@@ -67,7 +67,7 @@ def _check_polymorphic_load(mapper: Any) -> None:
 
 
 def _check_column_properties(columns: LoadedColumns) -> None:
-    """Refuse a ``column_property()`` that reads the present into an object of the past."""
+    """Refuse a ``column_property()`` that reads current rows into a historical object."""
     if not any(map(_is_past, columns.path)):
         return
     for expression in columns.expressions:
@@ -81,7 +81,7 @@ def _check_reads_no_present(selectables: Iterable[Any]) -> None:
 
 
 def _check_eager_join(join: FromClause) -> None:
-    """Refuse a joined eager load of present rows into objects of the past."""
+    """Refuse a joined eager load of current rows into historical objects."""
     if _reads_past(_first_joined(join)):
         _check_reads_no_present([join])
 
@@ -95,7 +95,7 @@ def _check_from_statement(statement: Any) -> None:
 
 
 def _check_joins(statement: Select[Any]) -> None:
-    """Refuse a join by a relationship of the past that has an association table."""
+    """Refuse a join by a relationship of a historical entity that has an association table."""
     for parts in joins_of(statement):
         for part in parts:
             relationship = getattr(part, "property", None)
@@ -104,7 +104,7 @@ def _check_joins(statement: Select[Any]) -> None:
 
 
 def _check_no_association(relationship: RelationshipProperty[Any]) -> None:
-    """Refuse an association table: it has no place for a moment."""
+    """Refuse an association table, for which no point in time can be given."""
     if relationship.secondary is not None:
         raise MatrixOneCompileError(
             f"{relationship} goes by a table between, {relationship.secondary!s}, which would be read in the present: "
@@ -116,7 +116,7 @@ def _check_no_association(relationship: RelationshipProperty[Any]) -> None:
 
 
 class _EagerLoad(NamedTuple):
-    """A relationship that a loader option loads at once."""
+    """A relationship that a loader option loads eagerly."""
 
     parent: Any
     relationship: RelationshipProperty[Any]
@@ -150,19 +150,19 @@ def _check_loader_option(option: LoaderOption) -> None:
 
 
 def _check_is_fixed(load: _EagerLoad) -> None:
-    """Refuse a moment that is a bind parameter for a SELECT that is sent without the parameters of the first."""
+    """Refuse a bind parameter as point in time of a second SELECT, which is sent without the first one's parameters."""
     if load.strategy in _BY_A_SELECT_OF_ITS_OWN and any(map(_has_parameter, visitors.iterate(load.target.selectable))):
         raise MatrixOneCompileError(
-            f"{load.relationship} is loaded by a SELECT of its own, which a bindparam() does not reach: "
-            "give as_of() the time itself, or use joinedload()"
+            f"{load.relationship} is loaded by a separate SELECT, which a bindparam() does not reach: "
+            "pass the time itself to as_of(), or use joinedload()"
         )
 
 
-# -- what reads when
+# -- points in time of selectables
 
 
 def _is_past(part: Any) -> bool:
-    """Return whether a part of a path is an entity of the past."""
+    """Return whether a part of a path is a historical entity."""
     return isinstance(part, AliasedInsp) and _reads_past(part.selectable)
 
 
@@ -171,14 +171,14 @@ def _has_parameter(element: Any) -> bool:
 
 
 def _first_joined(element: Any) -> Any:
-    """Return what stands first in a join of joins."""
+    """Return the first element of a join of joins."""
     while isinstance(element, (Join, FromGrouping)):
         element = element.left if isinstance(element, Join) else element.element
     return element
 
 
 def _reads_present(element: Any) -> bool:
-    """Return whether a table that is selected from is read without a moment."""
+    """Return whether a selected table is read without a point in time."""
     match element:
         case AsOfTable():
             return False
@@ -194,6 +194,6 @@ def _reads_present(element: Any) -> bool:
 
 
 def _reads_past(selectable: Any) -> bool:
-    """Return whether a column of a selectable is one of a table of the past. One that it only filters by is not."""
+    """Return whether a selectable returns columns of a historical table, rather than only filtering by them."""
     sources = (source for column in selectable.c for source in column.proxy_set)
     return any(isinstance(getattr(source, "table", None), AsOfTable) for source in sources)

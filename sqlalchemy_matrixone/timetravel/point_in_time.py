@@ -1,4 +1,4 @@
-"""A point in time: a snapshot, a timestamp, or the server's own clock."""
+"""A point in time: a snapshot, a timestamp, or nanoseconds on the server's own clock."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from ..core.sqlalchemy_internals import CachedStatementOption, PassedToLoaders, 
 from ..exc import MatrixOneArgumentError
 
 TimestampOrBind = Timestamp | BindParameter[Any]
-"""An aware datetime, a text with a UTC offset, or a bind parameter of either."""
+"""An aware datetime, a str with a UTC offset, or a bind parameter of either."""
 
 
 class UtcMoment(PassedToLoaders, TypeDecorator[dt.datetime]):
-    """An instant as the server reads it in a time-travel hint: in UTC, whatever its zone or the session's."""
+    """An instant as the server reads it in a time-travel hint: in UTC, whatever the time zone of server or session."""
 
     impl = String
     cache_ok = True
@@ -68,7 +68,8 @@ class PointInTime(ClauseElement):
     stringify_dialect = "matrixone+pymysql"
 
     def __init__(self, kind: str, value: Any) -> None:
-        """
+        """Create the clause.
+
         :param value: a checked value, or a bind parameter of one.
         """
         self.kind = kind
@@ -82,11 +83,12 @@ class PointInTime(ClauseElement):
         timestamp: TimestampOrBind | None,
         mo_ts: int | BindParameter[Any] | None,
     ) -> PointInTime:
-        """
-        :raises MatrixOneArgumentError: if not exactly one of them is given, or it is not one.
+        """Return the point in time that the arguments specify.
+
+        :raises MatrixOneArgumentError: if not exactly one of them is given, or it is invalid.
         """
         if sum(given is not None for given in (snapshot, timestamp, mo_ts)) != 1:
-            raise MatrixOneArgumentError("say when with one of snapshot=…, timestamp=… and mo_ts=…")
+            raise MatrixOneArgumentError("pass one of snapshot=…, timestamp=… and mo_ts=…")
         if snapshot is not None:
             return cls("SNAPSHOT", check_name("snapshot", snapshot))
         if timestamp is not None:
@@ -125,7 +127,7 @@ def _text(time: dt.datetime) -> str:
 
 @in_cache_key("moment")
 class AsOfOption(CachedStatementOption):
-    """Option of a whole statement: every table in it that says no moment of its own is read at this one."""
+    """Option of a whole statement: every table in it without its own point in time is read at this one."""
 
     def __init__(self, moment: PointInTime) -> None:
         self.moment = moment

@@ -1,4 +1,4 @@
-"""A Session that reads the past for a while."""
+"""Let a Session read historical rows within a block."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def time_travel(
     timestamp: Timestamp | None = None,
     mo_ts: int | None = None,
 ) -> Iterator[_S]:
-    """Within the block, everything that this Session selects is read as it was at a snapshot or a time.
+    """Read everything that this Session selects within the block as it was at a snapshot or a time.
 
     ::
 
@@ -55,25 +55,24 @@ def time_travel(
     by :func:`as_of`, is read at that one. Blocks can be nested; the inner one counts. With an AsyncSession, too, it is
     a plain ``with``.
 
-    Objects of the past belong to the Session only within the block. The present ones are set aside meanwhile: they
-    are detached, so that nothing is loaded into them from the past, and ``get()`` returns the old object even if the
-    Session had the present one. At the end of the block the old ones are detached, and the present ones belong to it
-    again;
-    ``session.merge(old)`` then brings an old state back. Nothing can be written in the block: a flush, a ``commit()``
-    and every statement other than a SELECT raise :class:`~sqlalchemy.exc.InvalidRequestError`. What does not go
-    through the Session is not covered: its ``connection()``, and a text() within a SELECT.
+    Historical objects belong to the Session only within the block. In the meantime the current ones are set aside: they
+    are detached, so that no historical rows are loaded into them, and ``get()`` returns the old object even if the
+    Session had the current one. At the end of the block the old ones are detached, and the current ones belong to it
+    again; ``session.merge(old)`` then restores an old state. Nothing can be written in the block: a flush, a
+    ``commit()`` and every statement other than a SELECT raise :class:`~sqlalchemy.exc.InvalidRequestError`. Anything
+    that bypasses the Session is not covered: its ``connection()``, and a text() within a SELECT.
 
     :param session: a Session, scoped_session, AsyncSession or async_scoped_session, on a matrixone engine. It
-        must hold no changes that are not flushed. What it has written in its transaction is not seen in the
-        past, nor undone.
+        must hold no changes that are not flushed. What it has written in its transaction is not visible within
+        the block, nor undone.
     :param snapshot: as for :func:`as_of`.
     :param timestamp: as for :func:`as_of`, but no bind parameter.
     :param mo_ts: as for :func:`as_of`, but no bind parameter.
-    :raises MatrixOneArgumentError: if not exactly one of the three is given, or it is no point in time, or naive.
+    :raises MatrixOneArgumentError: if not exactly one of the three is given, or it is invalid or naive.
     :raises sqlalchemy.exc.InvalidRequestError: if the Session holds changes.
     """
     if isinstance(timestamp, BindParameter) or isinstance(mo_ts, BindParameter):
-        raise MatrixOneArgumentError("time_travel() goes to a moment, not to a bind parameter")
+        raise MatrixOneArgumentError("time_travel() takes a point in time, not a bind parameter")
     moment = PointInTime.of(snapshot=snapshot, timestamp=timestamp, mo_ts=mo_ts)
     option = AsOfOption(moment)
     travel = _TimeTravel.of(_sync_session(session))
@@ -85,8 +84,9 @@ def time_travel(
 
 
 def refuse_time_travel(session: Session | scoped_session[Any]) -> None:
-    """
-    :raises MatrixOneInvalidRequestError: within a block of ``time_travel()``, in which nothing is written.
+    """Refuse to write within a block of ``time_travel()``.
+
+    :raises MatrixOneInvalidRequestError: within such a block.
     """
     if _CURRENT in session.info:
         raise MatrixOneInvalidRequestError("within time_travel() nothing is written: leave the block first")
@@ -108,10 +108,10 @@ def _is_text(statement: Any) -> bool:
 class _Block(NamedTuple):
     """One block of ``time_travel()``.
 
-    :ivar option: what its statements are executed with; each block has one of its own.
-    :ivar past: the identity map of what the block loads.
-    :ivar aside: the identity map that the Session had before, and the objects in it: they are held, since what is done
-        to a detached object within the block would be lost with it.
+    :ivar option: the option of its statements; each block has a separate one.
+    :ivar past: the identity map of the objects that the block loads.
+    :ivar aside: the identity map that the Session had before, and the objects in it: they are referenced, because
+        otherwise changes to a detached object within the block would be lost with it.
     """
 
     option: AsOfOption
@@ -122,8 +122,8 @@ class _Block(NamedTuple):
 class _TimeTravel:
     """The ``time_travel()`` blocks of one Session, and the listeners that serve them.
 
-    :ivar _blocks: the blocks that the Session is in, the innermost last. There are none while it rolls back.
-    :ivar _interrupted: the options of the blocks that a rollback has left, to be entered again after it.
+    :ivar _blocks: the open blocks of the Session, the innermost last. There are none while it rolls back.
+    :ivar _interrupted: the options of the blocks that a rollback has left, which are entered again after it.
     """
 
     def __init__(self, session: Session) -> None:
@@ -142,14 +142,14 @@ class _TimeTravel:
 
     @classmethod
     def of(cls, session: Session) -> _TimeTravel:
-        """Return the one that the Session has, or a new one.
+        """Return that of the Session, or a new one.
 
         :raises sqlalchemy.exc.InvalidRequestError: if the Session holds changes.
         """
         if has_changes(session):
             raise MatrixOneInvalidRequestError(
-                "time_travel() was not begun: the Session holds changes that are not flushed, and nothing can be "
-                "written in the past. Call flush() or rollback() first."
+                "time_travel() cannot start: the Session holds changes that are not flushed, and nothing can be "
+                "written within the block. Call flush() or rollback() first."
             )
         travel: _TimeTravel = session.info.get(_CURRENT) or cls(session)
         return travel
@@ -159,23 +159,23 @@ class _TimeTravel:
         if len(self._blocks) == 1:
             self._session.info[_CURRENT] = self
             for name, listener in self._listeners.items():
-                # First of all, so that no other listener answers with present rows.
+                # Insert it first, so that no other listener returns current rows.
                 event.listen(self._session, name, listener, insert=True)
 
     def end(self, option: AsOfOption) -> None:
-        """End the block with this option, which need not be the innermost: those of generators end in any order."""
+        """End the block with this option, which need not be the innermost: blocks in generators end in any order."""
         if len(self._blocks) + len(self._interrupted) == 1:
             del self._session.info[_CURRENT]
             for name, listener in self._listeners.items():
                 event.remove(self._session, name, listener)
         if option in self._interrupted:
-            # A rollback has left the block, and failed before it could enter it again.
+            # A rollback left the block, and failed before entering it again.
             self._interrupted.remove(option)
             return
         ended = next(block for block in self._blocks if block.option is option)
         index = self._blocks.index(ended)
         if index + 1 < len(self._blocks):
-            # The inner one goes on, and returns to where this one would.
+            # The inner one continues, and returns to where this one would.
             self._blocks[index : index + 2] = [self._blocks[index + 1]._replace(aside=ended.aside)]
         else:
             self._leave()
@@ -191,7 +191,7 @@ class _TimeTravel:
         self._blocks.append(_Block(option, past, (present, objects)))
 
     def _leave(self) -> None:
-        """Leave the innermost block: detach what it has loaded, and bring back what it has set aside."""
+        """Leave the innermost block: detach what it has loaded, and restore what it has set aside."""
         block = self._blocks.pop()
         present, objects = block.aside
         loaded = self._session.identity_map
@@ -202,25 +202,25 @@ class _TimeTravel:
         attach(present, self._session)
         for state, obj in objects:
             if obj is not None and state.modified:
-                # While it was detached, so that the Session does not hold it yet.
+                # It was modified while detached, so the Session does not know it as dirty yet.
                 flag_dirty(obj)
         if loaded is not block.past:
-            # Within the block the Session was closed, which had to mean the present objects as well.
+            # The Session was closed within the block, which has to apply to the current objects as well.
             self._session.expunge_all()
 
     def _go_to_present(self, session: Session) -> None:
-        """Leave all blocks: a rollback is about to expire the present objects, and must find them in their place."""
+        """Leave all blocks: a rollback is about to expire the current objects, which must be in the identity map."""
         self._interrupted = [block.option for block in self._blocks]
         while self._blocks:
             self._leave()
 
     def _go_to_past(self, session: Session, transaction: Any) -> None:
-        """Enter them again."""
+        """Enter the interrupted blocks again."""
         for option in self._interrupted:
             self._enter(option)
         self._interrupted = []
 
-    # -- what the Session does
+    # -- event listeners of the Session
 
     def _read_past(self, state: ORMExecuteState) -> None:
         if not state.is_select or _is_text(state.statement):
@@ -236,7 +236,7 @@ class _TimeTravel:
         if not self._blocks:
             raise MatrixOneInvalidRequestError("nothing can be read in the middle of a rollback within time_travel()")
         state.statement = state.statement.options(self._blocks[-1].option)
-        # The objects of a result are made when it is fetched from, which may be after the block.
+        # The objects of a result are created when rows are fetched, which may be after the block.
         state.update_execution_options(prebuffer_rows=True)
 
     def _refuse_stored(self, session: Session, instance: object) -> None:

@@ -1,6 +1,6 @@
-"""Reading tables as they were: at a snapshot, or at a moment in time.
+"""Read tables as they were at a snapshot or at a point in time.
 
-:func:`as_of` says it of one table of a statement, :func:`time_travel` of everything that a Session reads.
+:func:`as_of` applies to one table of a statement, :func:`time_travel` to everything that a Session reads.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _T = TypeVar("_T")
 
 @in_cache_key("moment", extends=Alias)
 class AsOfTable(Alias):
-    """An alias of a table, which reads it as it was at a moment. Made by :func:`as_of`.
+    """An alias of a table that reads it as it was at a point in time. Created by :func:`as_of`.
 
-    As an Alias, so that SQLAlchemy does not put another table in its place where it adapts an expression.
+    It is an Alias, so that SQLAlchemy does not replace it by another table when it adapts an expression.
     """
 
     __visit_name__ = "past_table"
@@ -94,7 +94,7 @@ def as_of(
     mo_ts: int | BindParameter[Any] | None = None,
     name: str | None = None,
 ) -> Any:
-    """A table or mapped class as it was at a snapshot or a time, to select from or join like any alias.
+    """Return a table or mapped class as it was at a snapshot or a time, to select from or join like any alias.
 
     ::
 
@@ -105,24 +105,23 @@ def as_of(
         yesterday = as_of(Order, timestamp=datetime.now(timezone.utc) - timedelta(days=1))
         select(Order.id, yesterday.total, Order.total).join(yesterday, yesterday.id == Order.id)
 
-    Objects that are loaded from the past belong to no Session: they are detached, so that they never mix with
-    the present ones and nothing that is done to them is flushed. What is loaded along with them by a
-    loader option must say its moment as well, ``selectinload(old.items.of_type(as_of(Item, …)))``: where the past
-    and the present would be loaded into each other, compiling raises :class:`~sqlalchemy.exc.CompileError`.
-    :func:`time_travel` reads whole graphs of objects.
+    Historical objects belong to no Session: they are detached, so that they never mix with the current ones and changes
+    to them are not flushed. Related objects that a loader option loads with them must specify a point in time as well,
+    ``selectinload(old.items.of_type(as_of(Item, …)))``: if historical and current rows would be loaded into each other,
+    compiling raises :class:`~sqlalchemy.exc.CompileError`. :func:`time_travel` reads whole graphs of objects.
 
     :param target: a mapped class or an alias of one, a Table, an alias of one, or a join of these.
-    :param snapshot: the name of a snapshot that holds the table. Upper and lower case are the same.
+    :param snapshot: the name of a snapshot that contains the table, which is case-insensitive.
     :param timestamp: an aware datetime, or a str with a UTC offset (``"2026-03-01 12:00:00+00:00"``): that instant,
         whatever the time zones of server and session; or a ``bindparam()`` that takes either when the statement is
-        executed. There is no ``server_time=`` as :class:`RestorePitr` has it: the server reads this time in UTC, so a
-        time on its clock has no meaning here. The server answers for as long as it keeps the history: while a
-        snapshot or PITR holds it, and otherwise for a short time, until its garbage collection.
+        executed. There is no ``server_time=`` as for :class:`RestorePitr`: the server reads this time in UTC, so a
+        time on its clock has no meaning here. The time can be read for as long as the server keeps the history: while
+        a snapshot or PITR holds it, and otherwise for a short time, until its garbage collection.
     :param mo_ts: the same as nanoseconds since 1970, or a ``bindparam()``.
     :param name: a name for the alias.
     :return: an aliased class for a mapped class, an alias for a table.
-    :raises MatrixOneArgumentError: where the moment is not one, or naive, or the target is no table. That a
-        snapshot does not exist or a table was not there then is the server's to say.
+    :raises MatrixOneArgumentError: if the point in time is invalid or naive, or the target is not a table. A snapshot
+        or table that did not exist then is reported by the server.
     :raises MatrixOneArgumentError: when compiled or executed, if the statement reads several points in time: the server
         would silently read all AS OF tables at one of them.
     """
@@ -157,12 +156,12 @@ def _past(selectable: FromClause, moment: PointInTime, name: str | None) -> From
     if isinstance(selectable, TableClause):
         return AsOfTable.of(selectable, moment, name)
     raise MatrixOneArgumentError(
-        f"as_of() reads tables in the past, not a {type(selectable).__name__}: make this one of as_of() tables"
+        f"as_of() takes tables, not a {type(selectable).__name__}: build this from as_of() tables"
     )
 
 
 def _past_join(join: Join, moment: PointInTime) -> Join:
-    """The join of both sides' past, as of a mapped class that inherits from another's table."""
+    """Return the join of both historical sides, for a mapped class that inherits from another's table."""
     left, right = _past(join.left, moment, None), _past(join.right, moment, None)
     past = dict(zip(_leaves(join), [*_leaves(left), *_leaves(right)], strict=True))
 
@@ -175,7 +174,7 @@ def _past_join(join: Join, moment: PointInTime) -> Join:
 
 
 def _leaves(selectable: Any) -> list[FromClause]:
-    """What a join joins, from left to right."""
+    """Return the elements of a join, from left to right."""
     if isinstance(selectable, FromGrouping):
         return _leaves(selectable.element)
     if isinstance(selectable, Join):

@@ -271,7 +271,7 @@ def test_nothing_is_written_in_the_past(session: Session) -> None:
 
 def test_not_with_changes(session: Session) -> None:
     session.get(Order, 1).note = "changed"
-    with pytest.raises(InvalidRequestError, match="not begun"), time_travel(session, snapshot=SNAPSHOT):
+    with pytest.raises(InvalidRequestError, match="cannot start"), time_travel(session, snapshot=SNAPSHOT):
         pass
     session.flush()
     with time_travel(session, snapshot=SNAPSHOT):

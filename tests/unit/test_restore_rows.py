@@ -188,7 +188,7 @@ WRONG_ARGUMENTS = [
     (lambda: rows_targets(Manager, None, None), "Manager shares its rows with Employee"),
     (lambda: rows_targets(Dog, None, None), "Dog shares its rows with Animal"),
     (lambda: rows_targets(Employee, None, None), "have a part in the tables of Manager"),
-    (lambda: rows_targets([Order, Customer], Order.id == 1, None), "say which of them"),
+    (lambda: rows_targets([Order, Customer], Order.id == 1, None), "specify to which of them"),
     (lambda: rows_targets(Order, {Customer: Customer.id == 1}, None), "which is not restored"),
     (lambda: rows_targets(Order, Customer.id == 1, None), "reads customers as well"),
     (lambda: rows_targets(Order, "id = 1", None), "not a criterion"),

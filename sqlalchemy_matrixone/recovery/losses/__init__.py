@@ -1,1 +1,1 @@
-"""What the server loses in a restore besides what was written since, and the statements that put it back."""
+"""What the server loses in a restore in addition to newer rows, and the statements that put it back."""

@@ -1,4 +1,4 @@
-"""Privileges on restored objects: the server grants them on an object's id, and a restored object has another one."""
+"""Privileges on restored objects: the server grants them on an object's id, which a restore changes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _GRANTS = (
 
 
 class _Object(NamedTuple):
-    """A database, or a table or view of one."""
+    """A database, or a table or view in a database."""
 
     database: str
     table: str | None = None
@@ -40,7 +40,7 @@ class _Grant(NamedTuple):
 
 def grant_again(scope: RestoreScope, connection: Connection) -> Loss:
     """Read the GRANT statements for the restored objects."""
-    # A restore of the account also restores the rows, with the ids that they had.
+    # A restore of the account also restores the rows of this table, with the former ids.
     rows = scope.read(connection, _GRANTS, past=scope.level == "account")
     grants = [_Grant._make((*row[:4], row[4] in (1, "true"))) for row in rows]
     objects = _objects(scope, connection) if grants else {}
@@ -59,10 +59,10 @@ def grant_again(scope: RestoreScope, connection: Connection) -> Loss:
 
 
 def _objects(scope: RestoreScope, connection: Connection) -> dict[int, _Object]:
-    """Return the objects, by id, whose grants the restored objects are to have.
+    """Return the objects, by id, whose grants the restored objects should have.
 
-    Grants outlive their object. So there are those of the object that is restored, as far as they were not revoked
-    since, and those of the object that it replaces.
+    Grants outlive their object. They are therefore those of the object that is restored, unless revoked since, and
+    those of the object that it replaces.
     """
     source = _ids(scope, connection, past=True)
     if scope.level == "account":

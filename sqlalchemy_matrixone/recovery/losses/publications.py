@@ -1,4 +1,4 @@
-"""Publications of what is restored: the server drops them with the former object, or takes its tables off them."""
+"""Publications of restored objects: the server drops them with the former object, or removes its tables from them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _is_affected(scope: RestoreScope, publication: Mapping[str, Any]) -> bool:
 
 
 def _alter(scope: RestoreScope, publication: Mapping[str, Any]) -> str:
-    """Return what gives a publication its tables again: it has lost one."""
+    """Return the statement that gives a publication its tables again, after it has lost one."""
     return f"ALTER PUBLICATION {scope.name(publication['publication'])} {_tables(scope, publication)}"
 
 

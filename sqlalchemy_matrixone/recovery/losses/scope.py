@@ -1,4 +1,4 @@
-"""What a restore replaces, as criteria on tables of the catalog."""
+"""The scope of a restore, as criteria on catalog tables."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SYSTEM_DATABASES = ("mo_catalog", "information_schema", "mysql", "system", "sys
 class Loss:
     """What a restore loses of one kind.
 
-    :ivar statements: what puts it back, in order.
+    :ivar statements: the statements that put it back, in order.
     :ivar names: what cannot be put back, each with what to do.
     """
 
@@ -31,10 +31,10 @@ class Loss:
 
 @dataclass(frozen=True)
 class RestoreScope:
-    """The restore of an object of the connection's account.
+    """The restore of an object of the current account.
 
     :ivar level: "account", "database" or "table".
-    :ivar database: the name of the database that is restored, or that the restored table is in.
+    :ivar database: the name of the database that is restored, or that contains the restored table.
     :ivar source: the point in time that is restored, in nanoseconds since 1970.
     """
 
@@ -66,7 +66,7 @@ class RestoreScope:
         return list(connection.exec_driver_sql(statement.replace("{at}", self.past if past else "")).all())
 
     def criteria(self, database: str, table: str | None = None) -> str:
-        """Return the criteria by which the rows of a catalog table belong to what is restored.
+        """Return the criteria that select the restored objects' rows in a catalog table.
 
         :param database: the column with the database's name.
         :param table: the column with the table's name.

@@ -1,4 +1,4 @@
-"""What a restore does to tables themselves."""
+"""Effects of a restore on the tables themselves."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Column = tuple[str, str, str]
 
 
 def name_external_tables(scope: RestoreScope, connection: Connection) -> Loss:
-    """Read the names of the external tables, which the server leaves out; it does not show where their files are."""
+    """Read the names of the external tables, which the server omits; it does not show where their files are."""
     statement = "SELECT reldatabase, relname FROM mo_catalog.mo_tables {at} WHERE relkind = 'e' AND "
     rows = scope.read(connection, statement + scope.criteria("reldatabase", "relname"), past=True)
     return Loss(names=[f"external table {scope.name(*row)}: CREATE EXTERNAL TABLE it again" for row in rows])

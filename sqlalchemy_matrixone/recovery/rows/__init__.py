@@ -1,1 +1,1 @@
-"""Rows brought back from a table's past, inside the transaction."""
+"""Restore rows from a table's history, inside the transaction."""

@@ -1,4 +1,4 @@
-"""Find the rows of a table that are missing, changed or new since a point in the past."""
+"""Find the rows of a table that are missing, changed or new since an earlier point in time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sqlalchemy.sql import Select
 
 KEY_LIMIT = 5000
-"""Up to so many rows of a table are handled by their keys, more of them without, so that the memory stays flat."""
+"""Up to this number of rows of a table are handled by their keys, more of them without, to limit the use of memory."""
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,9 @@ class TableChanges:
     """What has changed in a table.
 
     :ivar differing: the columns that differ in some changed row.
-    :ivar keys: the keys of the missing and changed rows; None if there are too many, or these cannot be sent back.
-    :ivar missing_keys: those of them that are missing.
-    :ivar new_keys: the same of the new rows.
+    :ivar keys: the keys of the missing and changed rows; None if there are too many, or they cannot be sent back.
+    :ivar missing_keys: the keys of the missing rows among them.
+    :ivar new_keys: the keys of the new rows, likewise.
     """
 
     pair: TablePair
@@ -59,7 +59,7 @@ def find_changes(connection: Connection, pair: TablePair, kinds: RowKinds) -> Ta
 
 
 def find_again(connection: Connection, before: TableChanges) -> TableChanges:
-    """Look again at the rows that were found before, as far as their keys are known."""
+    """Check the rows that were found before again, as far as their keys are known."""
     found: dict[str, Any] = {}
     if before.keys:
         found |= _find_old(connection, before.pair, before.kinds, before.keys)
@@ -69,7 +69,7 @@ def find_again(connection: Connection, before: TableChanges) -> TableChanges:
 
 
 def old_rows(pair: TablePair, kinds: RowKinds) -> ColumnElement[bool]:
-    """The missing and changed rows, of a join from the past to the present."""
+    """Return a condition for the missing and changed rows, in a join from old to current rows."""
     conditions = []
     if kinds.missing:
         conditions.append(pair.missing())
@@ -136,6 +136,6 @@ def _find_new(connection: Connection, pair: TablePair, keys: Sequence[Key] | Non
 def _read_few(
     connection: Connection, statement: Select[Any], source: Any, where: Sequence[ColumnElement[bool]]
 ) -> Sequence[Any] | None:
-    """Return the rows, or None if they are too many."""
+    """Return the rows, or None if there are too many."""
     rows = connection.execute(statement.select_from(source).where(*where).limit(KEY_LIMIT + 1)).all()
     return None if len(rows) > KEY_LIMIT else rows

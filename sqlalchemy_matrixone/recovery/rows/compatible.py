@@ -1,4 +1,4 @@
-"""Check that a table and its past can be told apart row by row, and that old values fit into it."""
+"""Check that old and current rows of a table can be matched, and that old values fit into it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .definition import ColumnDefinition
 from .pair import TablePair
 from .target import RowKinds
 
-# Each type takes the values of those before it.
+# Each type can hold the values of those before it.
 _WIDER = (
     ("tinyint", "smallint", "mediumint", "int", "bigint"),
     ("tinyint unsigned", "smallint unsigned", "mediumint unsigned", "int unsigned", "bigint unsigned"),
@@ -24,9 +24,10 @@ _SIZED = re.compile(r"(?P<name>\w+)\((?P<sizes>[\d,]+)\)")
 
 
 def check_definitions(dialect: MatrixOneServer, pair: TablePair, kinds: RowKinds) -> None:
-    """
+    """Check that the rows of a table can be restored.
+
     :raises MatrixOneArgumentError: if the criterion or the columns do not exist on both sides.
-    :raises RestoreError: if rows cannot be matched, or old values would become others without an error.
+    :raises RestoreError: if rows cannot be matched, or old values would be changed without an error.
     """
     _check_keys(pair)
     _check_names(pair)
@@ -77,11 +78,11 @@ def _check_names(pair: TablePair) -> None:
 
 
 def _fits(old: ColumnDefinition, now: ColumnDefinition) -> bool:
-    """Whether a column takes all old values as they are, or raises an error."""
+    """Return whether a column takes all old values unchanged, or else raises an error."""
     if old.type == now.type:
         return True
     if {old.base_type, now.base_type} <= {"enum", "set"} and old.base_type == now.base_type:
-        return True  # converted by their texts, an unknown one with an error
+        return True  # values are converted by their text; an unknown one raises an error
     old_name, old_sizes = _name_and_sizes(old.type)
     now_name, now_sizes = _name_and_sizes(now.type)
     if old_name != now_name:

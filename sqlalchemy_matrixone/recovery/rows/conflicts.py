@@ -1,4 +1,4 @@
-"""Find rows that cannot be restored beside rows that were written since, before anything is changed."""
+"""Find rows that conflict with newer ones, before anything is changed."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from ...core.server import MatrixOneServer
 
 LIMIT = 20
-"""So many conflicts of each kind are named."""
+"""The maximum number of conflicts of each kind to report."""
 
 
 @dataclass
 class ConflictSearch:
-    """A look at everything that could keep rows from being restored.
+    """A search for everything that could keep rows from being restored.
 
     :ivar deletes_last: whether new rows can only be deleted after other rows have been set back.
     :ivar postponed: for each table, the columns that can only be set back after rows have been inserted: those of
@@ -47,7 +47,8 @@ class ConflictSearch:
     _incoming: dict[str, list[IncomingKey]] = field(default_factory=dict)
 
     def find(self) -> list[RowConflict]:
-        """
+        """Return all conflicts.
+
         :raises RestoreError: if rows cannot be inserted or deleted whatever they contain.
         """
         parts = [self.changes[pair.name] for pair in self.order.tables]
@@ -64,7 +65,7 @@ class ConflictSearch:
     # -- values
 
     def _missing_values(self, part: TableChanges) -> Iterator[RowConflict]:
-        """Rows whose values the present table does not take."""
+        """Yield rows whose values the current table does not accept."""
         pair, columns = part.pair, part.pair.now.columns
         if part.missing:
             self._check_insertable(pair)
@@ -91,7 +92,7 @@ class ConflictSearch:
                 )
 
     def _taken_values(self, part: TableChanges) -> Iterator[RowConflict]:
-        """Rows with the value of a unique key that another row has now."""
+        """Yield rows with a value of a unique key that another row has now."""
         for key in part.pair.now.unique_keys:
             if set(key.columns) <= set(part.pair.restorable) and self._coming_condition(part, key.columns) is not None:
                 yield from self._taken_by_others(part, key)
@@ -126,7 +127,7 @@ class ConflictSearch:
             yield RowConflict(pair.name, _key(pair, row), f"{values} is now that of the row {other}")
 
     def _is_released(self, part: TableChanges, holder: TablePair, key: UniqueKey) -> list[ColumnElement[bool]]:
-        """When a row that has the value now will not have it any more."""
+        """Return the conditions under which a row that has the value now will no longer have it."""
         released = []
         columns = [
             name for name in key.columns if name in part.differing and name not in self.postponed[part.pair.name]
@@ -138,7 +139,7 @@ class ConflictSearch:
         return released
 
     def _not_unique(self, part: TableChanges, key: UniqueKey) -> Iterator[RowConflict]:
-        """Rows that had the same value then, of a key that did not exist."""
+        """Yield rows that had the same value of a key that did not exist then."""
         columns = [part.pair.old.c[name] for name in key.columns]
         statement = (
             select(*columns)
@@ -162,7 +163,7 @@ class ConflictSearch:
     # -- foreign keys
 
     def _missing_parents(self, part: TableChanges) -> Iterator[RowConflict]:
-        """Rows that refer to a row that does not exist any more, and is not restored."""
+        """Yield rows that refer to a row that no longer exists and is not restored."""
         for key in part.pair.now.foreign_keys:
             if set(key.columns) <= set(part.pair.restorable) and self._coming_condition(part, key.columns) is not None:
                 yield from self._without_parent(part, key)
@@ -203,7 +204,7 @@ class ConflictSearch:
             )
 
     def _still_referenced(self, part: TableChanges) -> Iterator[RowConflict]:
-        """New rows to which rows refer that stay."""
+        """Yield new rows to which remaining rows refer."""
         keys = self._keys_to(part.pair)
         if keys is None:
             raise RestoreError(
@@ -216,8 +217,9 @@ class ConflictSearch:
             yield from self._referenced_by(part, incoming)
 
     def check_lockable(self, part: TableChanges) -> None:
-        """
-        :raises RestoreError: if rows that others write meanwhile could be deleted together with new rows.
+        """Check that the new rows can be locked before they are deleted.
+
+        :raises RestoreError: if rows that others write in the meantime could be deleted together with new rows.
         """
         if not part.new or part.new_keys is not None or self.dialect.supports(Feature.LOCK_OF_JOIN):
             return
@@ -253,7 +255,7 @@ class ConflictSearch:
             self.deletes_last = True
 
     def _moves(self, child: TablePair, other: TablePair, key: ForeignKey) -> list[ColumnElement[bool]]:
-        """When a row will refer to another row once it is set back."""
+        """Return the condition under which a row will refer to another row once it is set back."""
         columns = [name for name in key.columns if name in self.changes[child.name].differing]
         return [and_(other.old.c[other.key[0]].is_not(None), other.changed(columns))] if columns else []
 
@@ -274,7 +276,7 @@ class ConflictSearch:
             )
 
     def _held_values(self, part: TableChanges) -> Iterator[RowConflict]:
-        """Rows to whose present value others refer, so that it cannot be set back."""
+        """Yield rows whose current value cannot be set back, because other rows refer to it."""
         pair = part.pair
         if not set().union(*pair.unique_groups).intersection(part.differing):
             return
@@ -306,7 +308,7 @@ class ConflictSearch:
         return [] if coming is None else self._old_rows(part, [coming, condition])
 
     def _coming_condition(self, part: TableChanges, columns: Sequence[str]) -> Any:
-        """The rows that will get values of these columns out of the past; None if there are none."""
+        """Return a condition for rows that will get old values of these columns; None if there are none."""
         conditions = [part.pair.missing()] if part.missing else []
         if changed := [name for name in columns if name in part.differing]:
             conditions.append(part.pair.changed(changed))
@@ -331,7 +333,7 @@ class ConflictSearch:
 
 
 def freed_columns(pair: TablePair, key: UniqueKey) -> list[str]:
-    """Return columns of a unique key that can be NULL, so that a row gives up its value before it is deleted."""
+    """Return columns of a unique key that can be NULL, so that a row can give up its value before it is deleted."""
     return [name for name in key.columns if pair.now.columns[name].nullable and name not in pair.key]
 
 
@@ -350,5 +352,5 @@ def _key(pair: TablePair, row: Sequence[Any]) -> dict[str, Any]:
 
 
 def _unique_columns(pair: TablePair) -> set[tuple[str, ...]]:
-    """The columns of the keys that were unique then."""
+    """Return the columns of the keys that were unique then."""
     return {pair.then.primary_key, *(key.columns for key in pair.then.unique_keys)}

@@ -1,10 +1,10 @@
-"""Read the definition of a table, now or at a point in the past, out of SHOW CREATE TABLE.
+"""Read the definition of a table, now or at an earlier point in time, from SHOW CREATE TABLE.
 
 SHOW CREATE TABLE takes a point in time on every release, and works inside a transaction. Names of columns and keys are
-folded to lower case here, since the server prints some of them so and others as they were written.
+folded to lower case here, because the server prints some of them in lower case and others as they were written.
 
-MatrixOne 2.2 cannot print a table whose foreign key has ON DELETE SET NULL. Of such a table the Inspector reads the
-definition, and a past one is only known if the table has kept its number since.
+MatrixOne 2.2 cannot print a table whose foreign key has ON DELETE SET NULL. The Inspector reads the definition of such
+a table, and a historical one is known only if the table has kept its id since.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 class ColumnDefinition:
     """A column.
 
-    :ivar type: in lower case, such as ``decimal(10,2)``.
-    :ivar on_update: whether an UPDATE that does not set it changes it.
+    :ivar type: its type in lower case, such as ``decimal(10,2)``.
+    :ivar on_update: whether an UPDATE changes it even without setting it.
     """
 
     name: str
@@ -57,7 +57,7 @@ class ColumnDefinition:
 class UniqueKey:
     """A UNIQUE key. Two rows are distinct if one of its columns is NULL.
 
-    :ivar lengths: for each column, how many characters of it count; None for all of them.
+    :ivar lengths: for each column, how many of its characters are significant; None for all of them.
     """
 
     name: str
@@ -69,7 +69,7 @@ class UniqueKey:
 class ForeignKey:
     """A foreign key of a table.
 
-    :ivar schema: the database of the table that it refers to; None if both are in the same one.
+    :ivar schema: the database of the referred table; None if both tables are in the same one.
     """
 
     name: str
@@ -88,7 +88,7 @@ class ForeignKey:
 
 @dataclass(frozen=True)
 class TableDefinition:
-    """What SHOW CREATE TABLE prints of a table."""
+    """The definition of a table, as SHOW CREATE TABLE prints it."""
 
     columns: Mapping[str, ColumnDefinition]
     primary_key: tuple[str, ...]
@@ -101,7 +101,7 @@ class TableDefinition:
     ) -> TableDefinition | None:
         """Return the definition; None if the name is that of a view.
 
-        :raises sqlalchemy.exc.DBAPIError: if there is no such table, or was none then.
+        :raises sqlalchemy.exc.DBAPIError: if there is no such table, or was none at that time.
         """
         dialect = matrixone_dialect(connection)
         hint = "" if when is None else f" {when.compile(dialect=dialect, compile_kwargs={'literal_binds': True})}"
@@ -118,7 +118,7 @@ class TableDefinition:
 
     @classmethod
     def reflect(cls, connection: Connection, table: TableClause) -> TableDefinition:
-        """Return the present definition, as the Inspector reads it."""
+        """Return the current definition, as the Inspector reads it."""
         inspector, names = inspect(connection), (table.name, table.schema)
         columns = inspector.get_columns(*names)
         keys = inspector.get_unique_constraints(*names)
@@ -182,7 +182,7 @@ def _columns(text: str) -> Iterator[tuple[str, ColumnDefinition]]:
 
 
 def _number(connection: Connection, table: TableClause, hint: str) -> int | None:
-    """Return the number that the server gave a table; a change of its columns gives it another one."""
+    """Return the id of a table, which a change of its columns replaces."""
     database = table.schema or matrixone_dialect(connection).default_schema_name or ""
     return connection.exec_driver_sql(
         f"SELECT rel_id FROM mo_catalog.mo_tables{hint} "

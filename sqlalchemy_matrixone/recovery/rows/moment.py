@@ -1,4 +1,4 @@
-"""The point in time that rows are restored from."""
+"""The point in time from which rows are restored."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _NANOSECONDS = 1_000_000_000
 class Moment:
     """A snapshot, or an instant.
 
-    :ivar when: the keyword argument of ``as_of()``. An instant is one in nanoseconds, which the server reads whatever
+    :ivar when: the keyword argument of ``as_of()``. An instant is given in nanoseconds, which the server reads whatever
         its age.
-    :ivar checked: the same in the form that the server checks: it refuses an instant of which it may not have the
-        whole history.
+    :ivar checked: the same in the form that the server checks: it refuses an instant whose history it may not have
+        completely.
     """
 
     text: str
@@ -38,8 +38,9 @@ class Moment:
 
     @classmethod
     def of(cls, *, snapshot: Any, timestamp: Any, mo_ts: Any) -> Moment:
-        """
-        :raises MatrixOneArgumentError: if not exactly one is given, or it is none.
+        """Return the point in time that the arguments specify.
+
+        :raises MatrixOneArgumentError: if not exactly one is given, or it is invalid.
         """
         if isinstance(timestamp, BindParameter) or isinstance(mo_ts, BindParameter):
             raise MatrixOneArgumentError("rows are restored from a point in time, not from a bind parameter")
@@ -53,7 +54,7 @@ class Moment:
         return cls(f"{text} UTC", {"mo_ts": mo_ts}, literal_column(f"{{TIMESTAMP = '{text}'}}"))
 
     def definition(self, connection: Connection, table: TableClause) -> TableDefinition | None:
-        """Return the definition of a table at the moment.
+        """Return the definition of a table at this point in time.
 
         :raises RestoreError: if the table did not exist then, or the server does not have the history.
         """

@@ -1,4 +1,4 @@
-"""The order in which tables are written: those that are referred to before those that refer to them."""
+"""Order tables for writing: referred tables before those that refer to them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Reference(NamedTuple):
 
 @dataclass(frozen=True)
 class WriteOrder:
-    """The tables, each after those that it refers to.
+    """The tables, each after those to which it refers.
 
     :ivar unlinked: the foreign keys of circles, which are written as NULL first, and set afterwards.
     """
@@ -37,7 +37,8 @@ class WriteOrder:
 
     @classmethod
     def of(cls, pairs: Sequence[TablePair], default: str | None) -> WriteOrder:
-        """
+        """Sort the tables.
+
         :param default: the default database of the connection.
         :raises RestoreError: if tables refer to each other by keys that cannot be NULL.
         """
@@ -60,7 +61,7 @@ class WriteOrder:
         return [edge for edge in self.references if edge.child.name == edge.parent.name == pair.name]
 
     def unlinked_columns(self, pair: TablePair) -> tuple[str, ...]:
-        """The columns of a table that are NULL until all rows have been inserted."""
+        """Return the columns of a table that are NULL until all rows have been inserted."""
         return tuple(
             {name: None for edge in self.unlinked if edge.child.name == pair.name for name in edge.key.columns}
         )
@@ -72,7 +73,7 @@ def table_name(pair: TablePair, default: str | None) -> TableName:
 
 
 def referred_name(pair: TablePair, key: ForeignKey, default: str | None) -> TableName:
-    """The table that a foreign key of another one refers to."""
+    """Return the name of the table to which a foreign key of another one refers."""
     return (key.schema or table_name(pair, default)[0], key.table)
 
 
@@ -91,7 +92,7 @@ def _edge_to_unlink(circle: Sequence[TablePair], edges: Sequence[Reference]) -> 
     within = {pair.name for pair in circle}
     for edge in edges:
         inside = edge.child.name in within and edge.parent.name in within
-        # One of its columns suffices, but a column of the primary key is never NULL.
+        # A single column would suffice, but a column of the primary key is never NULL.
         if inside and all(edge.child.now.columns[name].nullable for name in edge.key.columns):
             return edge
     raise RestoreError(

@@ -1,4 +1,4 @@
-"""A table beside its own past: the conditions that tell which rows are missing, changed or new."""
+"""A table paired with its history: conditions for rows that are missing, changed or new."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ Key = tuple[Any, ...]
 """The values of a primary key."""
 
 _ALIAS_LENGTH = 40
-# Types of keys that are the same when they are sent back to the server.
+# Types of keys whose values are unchanged when they are sent back to the server.
 _EXACT_TYPES = frozenset(("tinyint", "smallint", "mediumint", "int", "bigint", "char", "varchar"))
-# Types whose values the server cannot compare on every release, with one that it compares them as.
+# Types whose values the server cannot compare on every release, with the type to cast them to.
 _COMPARED_AS: dict[str, TypeEngine[Any]] = {
     "year": CHAR(),
     "geometry": CHAR(),
@@ -33,14 +33,14 @@ _COMPARED_AS: dict[str, TypeEngine[Any]] = {
 
 @dataclass(frozen=True)
 class TablePair:
-    """A table, and the same table in the past.
+    """A table, and the same table at an earlier point in time.
 
-    :ivar now: the definition of the table.
-    :ivar then: its definition in the past.
-    :ivar current: the table, in SQL.
-    :ivar old: the table in the past, in SQL.
+    :ivar now: the current definition of the table.
+    :ivar then: its definition at that time.
+    :ivar current: the current table, in SQL.
+    :ivar old: the historical table, in SQL.
     :ivar when: the point in time, as keyword arguments of ``as_of()``.
-    :ivar by_key: whether statements are narrowed to keys, by :meth:`within`.
+    :ivar by_key: whether statements are restricted to keys, by :meth:`within`.
     """
 
     target: RowsTarget
@@ -99,7 +99,7 @@ class TablePair:
 
     @property
     def unique_groups(self) -> list[set[str]]:
-        """The columns of unique keys; those of keys that share a column together."""
+        """The columns of unique keys, grouped: keys that share a column are in one group."""
         groups: list[set[str]] = []
         for key in self.now.unique_keys:
             joined = [group for group in groups if not group.isdisjoint(key.columns)]
@@ -111,7 +111,7 @@ class TablePair:
         return all(self.now.columns[name].base_type in _EXACT_TYPES for name in self.key)
 
     def other(self, role: str) -> TablePair:
-        """Return the same pair under other names, to be joined to this one."""
+        """Return the same pair under other names, to join it with this one."""
         name = self.target.table.name
         current: Any = self.current.alias(_alias(name, role))
         old = as_of(self.current, **self.when, name=_alias(name, f"{role}_old"))
@@ -123,19 +123,19 @@ class TablePair:
         return and_(*(self.old.c[name] == self.current.c[name] for name in self.key))
 
     def missing(self) -> ColumnElement[bool]:
-        """A row of the past that no longer exists, of an outer join from the past to the present."""
+        """Match an old row that no longer exists, in an outer join from old to current rows."""
         return and_(self.current.c[self.key[0]].is_(None), *self.criterion(self.old))
 
     def changed(self, columns: Iterable[str]) -> ColumnElement[bool]:
-        """A row that differs in one of the columns, of an outer join from the past to the present."""
+        """Match a row that differs in one of the columns, in an outer join from old to current rows."""
         return and_(self.current.c[self.key[0]].is_not(None), self.differs_in(columns))
 
     def differs_in(self, columns: Iterable[str]) -> ColumnElement[bool]:
-        """A row that differs in one of the columns, of an inner join."""
+        """Match a row that differs in one of the columns, in an inner join."""
         return and_(or_(false(), *map(self.differs, columns)), *self.either_matches())
 
     def new(self) -> ColumnElement[bool]:
-        """A row that did not exist then, of an outer join from the present to the past."""
+        """Match a row that did not exist then, in an outer join from current to old rows."""
         return and_(self.old.c[self.key[0]].is_(None), *self.criterion(self.current))
 
     def either_matches(self) -> list[ColumnElement[bool]]:
@@ -143,10 +143,10 @@ class TablePair:
         return [or_(*conditions)] if conditions else []
 
     def criterion(self, side: FromClause) -> list[ColumnElement[bool]]:
-        """What the caller wants to restore.
+        """Return the caller's criterion on one side, as a list of conditions.
 
-        MatrixOne 3.0 and 4.2 find no row, or too many, if a BIGINT is compared with ``=`` or ``<>`` beside IN. So it
-        is hidden in a CASE where there is an IN of ours.
+        MatrixOne 3.0 and 4.2 find no row, or too many, if a BIGINT is compared with ``=`` or ``<>`` in addition to IN.
+        The criterion is therefore hidden in a CASE if :meth:`within` adds an IN.
         """
         conditions = self.target.where(side)
         return [is_true(conditions)] if conditions and self.by_key else conditions
@@ -154,7 +154,7 @@ class TablePair:
     def differs(self, name: str) -> ColumnElement[bool]:
         """Compare a column of both sides; NULL is a value like any other.
 
-        Not by ``<=>``, which 2.2 does not have. The result may be NULL instead of false.
+        This does not use ``<=>``, which 2.2 lacks. The result may be NULL instead of false.
         """
         old, current = (self._comparable(side.c[name], name) for side in (self.old, self.current))
         if not (self.now.columns[name].nullable or self.then.columns[name].nullable):
@@ -170,10 +170,10 @@ class TablePair:
         return value if type_ is None else cast(value, type_)
 
     def within(self, side: FromClause, keys: Sequence[Key] | None) -> list[ColumnElement[bool]]:
-        """Narrow a side to some keys, and perhaps, if the key has several columns, a few others.
+        """Restrict a side to some keys, and possibly a few others if the key has several columns.
 
-        Each column by itself: 2.2 cannot compare tuples. It only makes the statement faster: whatever else the
-        condition lets through must meet the other conditions of the statement as well.
+        Each column is compared separately, because 2.2 cannot compare tuples. This only makes the statement faster: any
+        other rows that the condition admits must meet the remaining conditions of the statement as well.
         """
         if keys is None:
             return []
@@ -182,20 +182,20 @@ class TablePair:
     # -- joins
 
     def from_past(self, keys: Sequence[Key] | None = None) -> Join:
-        """All rows of the past, with the current ones where they exist."""
+        """Join all old rows with the current ones, if these exist."""
         return self.old.outerjoin(self.current, and_(self.same_row(), *self.within(self.current, keys)))
 
     def from_present(self, keys: Sequence[Key] | None = None) -> Join:
-        """All current rows, with those of the past where they existed."""
+        """Join all current rows with the old ones, if these existed."""
         return self.current.outerjoin(self.old, and_(self.same_row(), *self.within(self.old, keys)))
 
     def of_both(self) -> Join:
-        """The rows that exist on both sides, to be updated."""
+        """Join the rows that exist on both sides, to update them."""
         return self.current.join(self.old, self.same_row())
 
 
 def is_true(conditions: Sequence[ColumnElement[bool]]) -> ColumnElement[bool]:
-    """Whether one of the conditions is true; false if it is NULL, so that it can be negated."""
+    """Return whether one of the conditions is true: false instead of NULL, so that it can be negated."""
     return case((or_(*conditions), 1), else_=0) == 1 if conditions else false()
 
 

@@ -25,7 +25,7 @@ class IncomingKey:
     """A foreign key that refers to a table.
 
     :ivar child: the table that has the key, in SQL.
-    :ivar pair: the same if its rows are restored as well.
+    :ivar pair: the pair of that table, if its rows are restored as well.
     """
 
     child: TableClause
@@ -60,7 +60,7 @@ def _referring_names(connection: Connection, parent: TablePair, default: str | N
         if number == SELF:
             yield (database, name)
             continue
-        # One after the other: IN loses rows of mo_tables.
+        # One by one, because IN loses rows of mo_tables.
         yield from map(
             tuple,
             connection.exec_driver_sql(

@@ -28,7 +28,7 @@ from .values import Change, RestoredRows, RowChange, RowsPreview
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-# No release sets a column of these types to a value of another table: "ambiguous column reference".
+# No release can set a column of these types to a value from another table: "ambiguous column reference".
 _SET_BY_VALUE = frozenset(("enum", "set"))
 _SET_BY_VALUE_BEFORE_4 = frozenset(("year", "vecf32", "vecf64"))
 
@@ -36,8 +36,7 @@ _SET_BY_VALUE_BEFORE_4 = frozenset(("year", "vecf32", "vecf64"))
 def restore_rows(
     connection: Connection, targets: Sequence[RowsTarget], kinds: RowKinds, moment: Moment
 ) -> RestoredRows:
-    """
-    Restore the rows, and count them.
+    """Restore the rows, and count them.
 
     :raises RestoreError: if they were not restored; the message says whether anything was changed.
     """
@@ -80,7 +79,7 @@ def preview_rows(
 
 @dataclass
 class RowsPlan:
-    """What has to be done, and what stands in the way."""
+    """The steps to execute, and the conflicts that prevent them."""
 
     connection: Connection
     dialect: MatrixOneServer
@@ -94,7 +93,8 @@ class RowsPlan:
     def make(
         cls, connection: Connection, targets: Sequence[RowsTarget], kinds: RowKinds, moment: Moment, *, lock: bool
     ) -> RowsPlan:
-        """
+        """Find the rows to restore, and their conflicts.
+
         :param lock: keep others from writing to the rows until the end of the transaction.
         """
         dialect = matrixone_dialect(connection)
@@ -115,8 +115,9 @@ class RowsPlan:
         return plan
 
     def _check_writable(self, part: TableChanges) -> None:
-        """
-        :raises RestoreError: if no order of statements would do it.
+        """Check that the rows of a table can be written.
+
+        :raises RestoreError: if no order of statements would achieve it.
         """
         pair, unlinked = part.pair, self.order.unlinked_columns(part.pair)
         linked_by_update = self.kinds.changed and set(unlinked) <= set(pair.scope)
@@ -136,11 +137,12 @@ class RowsPlan:
                 Reason.UNSUPPORTED,
             )
 
-    # -- what is done
+    # -- execution
 
     def execute(self) -> None:
-        """
-        :raises RestoreError: if a statement fails, or has not done what it should.
+        """Execute the steps, and check the result.
+
+        :raises RestoreError: if a statement fails, or did not have the expected effect.
         """
         done = 0
         try:
@@ -168,12 +170,12 @@ class RowsPlan:
             )
 
     def steps(self, *, preview: bool = False) -> Iterator[UpdateBase]:
-        """Yield the statements, each to be executed before the next is asked for.
+        """Yield the statements, each to be executed before the next one is requested.
 
-        Values of unique keys become free by deleting and updating, so this comes before inserting; rows that are
-        referred to are inserted first, and deleted last.
+        Deleting and updating frees values of unique keys, so this precedes inserting; rows to which others refer
+        are inserted first, and deleted last.
 
-        :param preview: yield them for all rows, without listing keys, and do not expect that they are executed.
+        :param preview: yield them for all rows, without listing keys, and do not assume that they are executed.
         """
         parts = [self.changes[pair.name] for pair in self.order.tables]
         if preview:
@@ -202,7 +204,7 @@ class RowsPlan:
     def _deletes(self, parts: Sequence[TableChanges]) -> Iterator[UpdateBase]:
         deleted = [part for part in reversed(parts) if part.new]
         for part in deleted:
-            # A statement that deletes a row together with another one that refers to it is refused.
+            # The server refuses to delete a row in the same statement as another one that refers to it.
             referring = [name for edge in self.order.self_references(part.pair) for name in edge.key.columns]
             columns = dict.fromkeys((*self.order.unlinked_columns(part.pair), *referring))
             nullable = [name for name in columns if part.pair.now.columns[name].nullable]
@@ -259,7 +261,7 @@ class RowsPlan:
             yield statements.set_back(pair, postponed, part.keys)
 
     def texts(self) -> Iterator[str]:
-        """Yield the statements as text, with their values in it."""
+        """Yield the statements as text that includes their values."""
         for statement in self.steps(preview=True):
             compiled = statement.compile(dialect=self.dialect, compile_kwargs={"literal_binds": True})
             yield str(compiled).replace("%%", "%")
@@ -292,7 +294,7 @@ def _explain(target: RowsTarget, error: exc.DBAPIError) -> str:
 
 
 def _locked(connection: Connection, part: TableChanges) -> TableChanges:
-    """Lock the rows, so that what is found then stays true."""
+    """Lock the rows, so that what is found afterwards remains true."""
     pair = part.pair
     changed = set(part.keys or ()) - set(part.missing_keys or ())
     for statement in statements.lock(pair, sorted({*changed, *(part.new_keys or ())})):

@@ -1,7 +1,7 @@
-"""The statements that restore rows: ordinary DML that reads the table's past.
+"""Build the statements that restore rows: ordinary DML that reads the table's history.
 
-MatrixOne does what these forms say on 2.2, 3.0, 4.1 and 4.2. Others, that look the same, it does not: NOT EXISTS is
-refused or reads the present, and ``DELETE t FROM t JOIN (SELECT …)`` deletes every row on 2.2 and 3.0.
+MatrixOne executes these forms correctly on 2.2, 3.0, 4.1 and 4.2, but not others that seem equivalent: NOT EXISTS is
+refused or reads current rows, and ``DELETE t FROM t JOIN (SELECT …)`` deletes every row on 2.2 and 3.0.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
 BATCH = 5000
-"""Keys of one column, or rows, in one statement."""
+"""The maximum number of single-column keys, or rows, in one statement."""
 
 _ALTERNATIVES = 200
-"""Keys of several columns in one statement."""
+"""The maximum number of composite keys in one statement."""
 
 
 def insert_missing(pair: TablePair, keys: Sequence[Key] | None, as_null: Sequence[str] = ()) -> UpdateBase:
@@ -50,10 +50,10 @@ def set_back(pair: TablePair, columns: Sequence[str], keys: Sequence[Key] | None
 
 
 def set_back_unique(pair: TablePair, columns: Sequence[str], keys: Sequence[Key] | None) -> Iterator[UpdateBase]:
-    """Update the columns of unique keys, by statements of their own.
+    """Update the columns of unique keys, by separate statements.
 
-    MatrixOne reports duplicates that would not be any if one statement makes some of the values NULL and moves others
-    between rows (4.2), or leaves others as they are (2.2, 3.0).
+    MatrixOne reports duplicates that do not exist if one statement sets some of the values to NULL and moves others
+    between rows (4.2), or leaves others unchanged (2.2, 3.0).
     """
     becomes_null = [pair.old.c[name].is_(None) for name in columns if pair.then.columns[name].nullable]
     if becomes_null:
@@ -88,7 +88,7 @@ def delete_new(pair: TablePair, keys: Sequence[Key] | None) -> Iterator[UpdateBa
 
 
 def lock(pair: TablePair, keys: Sequence[Key]) -> Iterator[Select[Any]]:
-    """Lock the rows that exist among these keys."""
+    """Lock the existing rows with these keys."""
     for condition in _exactly(pair, keys):
         yield select(literal(1)).select_from(pair.current).where(condition).with_for_update()
 
@@ -123,7 +123,7 @@ def set_values(pair: TablePair, columns: Sequence[str], rows: Sequence[tuple[Any
 
 
 def _exactly(pair: TablePair, keys: Sequence[Key]) -> Iterator[ColumnElement[bool]]:
-    """Conditions that are met by these keys and no others. Not by comparing tuples, which 2.2 cannot."""
+    """Yield conditions that only these keys meet, without comparing tuples, which 2.2 cannot do."""
     if len(pair.key) == 1:
         for few in _chunks(keys, BATCH):
             yield pair.current.c[pair.key[0]].in_([value for (value,) in few])

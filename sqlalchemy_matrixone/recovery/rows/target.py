@@ -1,4 +1,4 @@
-"""What the arguments of a restore of rows mean: tables, criteria, columns and kinds of change."""
+"""Interpret the arguments of a restore of rows: tables, criteria, columns and kinds of change."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CriterionArgument = ColumnElement[bool] | Mapping[Any, ColumnElement[bool]] | No
 """A criterion, or criteria by mapped class or Table."""
 
 ColumnsArgument = Iterable[Any] | str | None
-"""Attributes or Columns, or the names of some of one table."""
+"""Attributes or Columns, or the names of columns of a single table."""
 
 
 @dataclass(frozen=True)
@@ -66,14 +66,14 @@ class RowsTarget:
         def replaced(element: Any, **_: Any) -> Any:
             if _is_column_of(element, self.table):
                 return source.c[fold(element.name)]
-            # A subquery that names the table to correlate() with.
+            # In a subquery: the table to correlate() with.
             return source if _is_table(element, self.table) else None
 
         return [visitors.replacement_traverse(self.criterion, {}, replaced)]
 
     @property
     def criterion_columns(self) -> set[str]:
-        """The columns of the table that the criterion is about, in lower case."""
+        """The columns of the table in the criterion, in lower case."""
         if self.criterion is None:
             return set()
         elements: Iterable[Any] = visitors.iterate(self.criterion)
@@ -87,10 +87,9 @@ class RowsTarget:
 
 
 def rows_targets(target: Any, where: Any, columns: Any) -> list[RowsTarget]:
-    """
-    Return the tables that the arguments name.
+    """Return the tables that the arguments specify.
 
-    :raises MatrixOneArgumentError: if one of them cannot be restored by its rows, or the criteria or columns do not
+    :raises MatrixOneArgumentError: if the rows of one of them cannot be restored, or the criteria or columns do not
         belong to them.
     """
     given = list(target) if isinstance(target, (list, tuple, set, frozenset)) else [target]
@@ -112,7 +111,7 @@ def _table(target: Any) -> Table:
 
 
 def _check_inheritance(mapper: Mapper[Any]) -> None:
-    """Refuse a class that has a part of its rows elsewhere, or not all rows of its table."""
+    """Refuse a class that has parts of its rows elsewhere, or not all rows of its table."""
     name = mapper.class_.__name__
     if mapper.inherits is not None and not mapper.concrete:
         raise MatrixOneArgumentError(
@@ -143,8 +142,8 @@ def _criteria(where: Any, tables: Sequence[Table]) -> dict[str, ColumnElement[bo
         criteria = {tables[0].fullname: where}
     else:
         raise MatrixOneArgumentError(
-            "with several tables, say which of them a criterion is for: where={Order: …, Item: …}; a table without one "
-            "is restored whole"
+            "with several tables, specify to which of them a criterion applies: where={Order: …, Item: …}; a table "
+            "without one is restored whole"
         )
     by_name = {table.fullname: table for table in tables}
     for name in criteria:

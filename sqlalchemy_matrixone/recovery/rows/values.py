@@ -1,4 +1,4 @@
-"""What a restore of rows did, would do, or could not do."""
+"""Values for the result of a restore of rows, its preview and its conflicts."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _C = TypeVar("_C", bound="_Counts")
 
 @dataclass(frozen=True)
 class _Counts:
-    """How many rows of each kind.
+    """The number of rows of each kind.
 
     :ivar inserted: rows that were missing.
     :ivar updated: rows that had changed.
     :ivar deleted: rows that were new.
-    :ivar skipped_columns: columns that were left alone, as ``table.column``: those that exist on one side only, and
+    :ivar skipped_columns: columns that were not changed, as ``table.column``: those that exist on one side only, and
         those that the server computes.
     """
 
@@ -38,7 +38,7 @@ class _Counts:
 
 @dataclass(frozen=True)
 class RestoredRows(_Counts):
-    """What :meth:`Recovery.restore_rows` did.
+    """The result of :meth:`Recovery.restore_rows`.
 
     :ivar by_table: the same for each table, by its name.
     """
@@ -53,7 +53,7 @@ class RestoredRows(_Counts):
 
 @dataclass(frozen=True)
 class RowChange:
-    """A row that :meth:`Recovery.restore_rows` would bring back, set back or delete.
+    """A row that :meth:`Recovery.restore_rows` would insert, set back or delete.
 
     :ivar old: its columns as they were then; None if the row did not exist.
     :ivar current: its columns now; None if the row does not exist.
@@ -75,12 +75,12 @@ class RowChange:
 
 @dataclass(frozen=True)
 class RowsPreview(_Counts):
-    """What :meth:`Recovery.restore_rows` would do.
+    """The expected result of :meth:`Recovery.restore_rows`.
 
     :ivar rows: some of the rows, the old version beside the current one.
-    :ivar conflicts: why ``restore_rows()`` would refuse; empty if it would not.
-    :ivar statements: the SQL that would run, in this order. If only a few rows are concerned, ``restore_rows()``
-        narrows each statement to their keys, which makes it faster and changes nothing else.
+    :ivar conflicts: the conflicts because of which ``restore_rows()`` would refuse; empty if there are none.
+    :ivar statements: the SQL that would run, in this order. If only a few rows are affected, ``restore_rows()``
+        restricts each statement to their keys, which makes it faster and has no other effect.
     :ivar by_table: the same for each table, by its name.
     """
 
