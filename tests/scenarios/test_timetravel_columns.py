@@ -66,7 +66,7 @@ def connection(server: Server, noon: dt.datetime) -> Iterator[Connection]:
 
 def test_changes_since_a_moment_before_a_column_was_added(connection: Connection, noon: dt.datetime) -> None:
     for when in ({"snapshot": BEFORE}, {"timestamp": noon}):
-        with pytest.warns(RecoveryWarning, match="not of added"):
+        with pytest.warns(RecoveryWarning, match="without added"):
             result = connection.execute(changes_since(Note, **when).order_by("new_id"))
         assert list(result.keys()) == ["change", "old_id", "old_note", "new_id", "new_note"]
         assert {tuple(row) for row in result} == SINCE
@@ -92,7 +92,7 @@ def test_missing_column_of_a_subquery_is_an_error(connection: Connection) -> Non
 
 def test_changes_between_two_moments(connection: Connection, noon: dt.datetime) -> None:
     for before in (BEFORE, noon, noon.isoformat(" ")):
-        with pytest.warns(RecoveryWarning, match="not of added"):
+        with pytest.warns(RecoveryWarning, match="without added"):
             result = connection.execute(changes_between(Note, before, AFTER))
         assert {tuple(row) for row in result} == SINCE
     assert {row.change for row in connection.execute(changes_between(notes, BEFORE, AFTER, columns=["note"]))} == {
