@@ -12,7 +12,7 @@ def main() -> None:
     except ModuleNotFoundError as missing:
         if missing.name not in ("click", "rich"):
             raise
-        sys.exit(f"the command line needs {missing.name}: pip install 'sqlalchemy-matrixone[cli]'")
+        sys.exit(f"the command line needs {missing.name}: install the package with its extra cli, pip install '.[cli]'")
     cli(prog_name="matrixone-recovery")
 
 

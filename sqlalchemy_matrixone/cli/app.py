@@ -98,6 +98,9 @@ def parse_url(text: str | None) -> URL | None:
         raise click.UsageError(
             "the URL cannot be read: write matrixone+pymysql://USER:PASSWORD@HOST:6001/DATABASE"
         ) from None
+    if "@" in (url.host or ""):
+        # A message of the driver would contain the rest of the password as part of the host.
+        raise click.UsageError("the URL cannot be read: write a @ in the user or password as %40")
     if url.get_backend_name() not in ("matrixone", "mysql"):
         raise click.UsageError(f"the URL is not one of MatrixOne, but of {url.get_backend_name()}")
     return url.set(drivername="matrixone+pymysql")

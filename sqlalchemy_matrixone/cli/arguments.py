@@ -21,13 +21,13 @@ from ..recovery.coverage import readable_periods
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-_AGO = re.compile(r"(?P<number>\d+(?:\.\d+)?) ?(?P<unit>s|m|h|d)")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_AGO = re.compile(r"(?P<number>\d+(?:\.\d+)?) ?(?P<unit>ms|s|m|h|d)")
+_UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _CRITERION = re.compile(r"\s*(?P<column>.+?)\s*(?P<operator><=|>=|<>|!=|=|<|>)\s*(?P<value>.*)", re.S)
 
 
 class Duration(click.ParamType):  # type: ignore[type-arg]  # not generic in older releases
-    """``90s``, ``25m``, ``2h`` or ``7d``."""
+    """``100ms``, ``90s``, ``25m``, ``2h`` or ``7d``."""
 
     name = "duration"
 
@@ -36,7 +36,7 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # not generic in old
             return value
         match = _AGO.fullmatch(str(value).strip())
         if match is None:
-            self.fail(f"{value!r} is no duration: write 90s, 25m, 2h or 7d", param, ctx)
+            self.fail(f"{value!r} is no duration: write 100ms, 90s, 25m, 2h or 7d", param, ctx)
         return dt.timedelta(**{_UNITS[match["unit"]]: float(match["number"])})
 
 

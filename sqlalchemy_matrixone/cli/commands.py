@@ -135,7 +135,7 @@ def _row(row: Any) -> str | None:
 @click.option("--where", metavar="SQL", help="Only of these rows.")
 @click.option("--since", type=INSTANT, metavar="TIME", help="Begin here. Default: the earliest time that is kept.")
 @click.option("--until", type=INSTANT, metavar="TIME", help="End here. Default: now.")
-@click.option("--precision", type=DURATION, default="1s", show_default=True, help="How precisely.")
+@click.option("--precision", type=DURATION, default="1ms", show_default=True, help="How precisely.")
 @click.pass_obj
 def find_change(
     app: App, name: str, value: str, where: str | None, since: Any, until: Any, precision: dt.timedelta

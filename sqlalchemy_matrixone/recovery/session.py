@@ -257,6 +257,13 @@ class Recovery:
         pitr = _created(catalog.get_pitrs(connection, name=name), PitrError, f"PITR {name!r}")
         if pitr.active is False and if_not_exists:
             reactivate_pitrs(connection, name=name)
+        elif pitr.active is False:
+            raise PitrError(
+                f"PITR {name!r} was created, but does not protect what it was created for: MatrixOne found an object "
+                "of that name in another account. Drop it, and protect the whole account, create_pitr(name, range=…), "
+                "or the tables.",
+                Reason.UNSUPPORTED,
+            )
         return pitr
 
     def reactivate_pitrs(

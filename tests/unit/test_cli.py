@@ -82,7 +82,9 @@ def test_url_is_needed_and_read_from_the_environment():
     assert "s3cret" not in result.output
 
 
-@pytest.mark.parametrize("url", ["s3cret", "postgresql://u:s3cret@h/d", "matrixone+pymysql://u:s3cret@h:x/d"])
+@pytest.mark.parametrize(
+    "url", ["s3cret", "postgresql://u:s3cret@h/d", "matrixone+pymysql://u:s3cret@h:x/d", "matrixone://u:a@s3cret@h/d"]
+)
 def test_url_that_cannot_be_used_is_refused_without_its_password(url: str):
     result = run("--url", url, "status")
     assert result.exit_code == 2
@@ -102,7 +104,13 @@ def test_password_is_asked_for_and_not_shown():
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("25m", {"minutes": 25}), ("1.5h", {"hours": 1.5}), ("7d", {"days": 7}), ("90 s", {"seconds": 90})],
+    [
+        ("25m", {"minutes": 25}),
+        ("1.5h", {"hours": 1.5}),
+        ("7d", {"days": 7}),
+        ("90 s", {"seconds": 90}),
+        ("5ms", {"milliseconds": 5}),
+    ],
 )
 def test_durations(text: str, expected: dict[str, float]):
     assert DURATION.convert(text, None, None) == dt.timedelta(**expected)
