@@ -8,8 +8,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
+from sqlalchemy import exc
 from sqlalchemy.engine import Engine
 from sqlalchemy.util import await_only, greenlet_spawn
+
+from .server import matrixone_dialect
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -93,5 +96,11 @@ def second_engine(engine: Engine) -> Iterator[Engine]:
 @contextmanager
 def autocommit_connection(engine: Engine) -> Iterator[Connection]:
     """Connect in AUTOCOMMIT, so that each query sees the present; KILL is refused inside a transaction."""
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+    with engine.connect() as connection:
+        try:
+            connection.execution_options(isolation_level="AUTOCOMMIT")
+        except matrixone_dialect(connection).loaded_dbapi.Error as error:
+            # SQLAlchemy lets this error of the driver through as it is.
+            connection.invalidate(error)
+            raise exc.OperationalError("SET AUTOCOMMIT = 1", None, error) from error
         yield connection

@@ -137,8 +137,9 @@ class Attempt:
             while time.monotonic() < until:
                 try:
                     self._kill_query(engine, work)
-                except exc.DBAPIError:
-                    engine.dispose()  # another connection may lead to the node that runs the statement
+                except Exception:  # whatever fails here, the caller must not wait without end
+                    log.info("%s: could not be ended yet", self._statement, exc_info=True)
+                    engine.dispose()  # maybe another connection leads to the node that has the statement
                 if work.pause(0.5):
                     return
         abandon(self._driver_connection)

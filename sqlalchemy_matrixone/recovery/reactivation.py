@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import re
 import warnings
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import exc
 
+from ..core.beside import autocommit_connection, second_engine
 from ..core.names import fold
 from ..core.server import matrixone_dialect
 from ..exc import PitrError, Reason, RecoveryError, RecoveryWarning
@@ -18,7 +20,7 @@ from .pitr_range import PitrRange
 from .target import implied_name
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from sqlalchemy.engine import Connection
 
@@ -51,14 +53,26 @@ def reactivate_pitrs(connection: Connection, **target: Any) -> list[Pitr]:
 
 def reactivate_after_restore(connection: Connection) -> None:
     """Protect the objects that a restore has replaced; warn if that fails, because the restore itself is done."""
-    try:
+    with _warning():
         reactivate_pitrs(connection)
+
+
+def reactivate_beside(connection: Connection) -> None:
+    """Do what :func:`reactivate_after_restore` does, on another connection."""
+    with _warning(), second_engine(connection.engine) as engine, autocommit_connection(engine) as second:
+        reactivate_pitrs(second)
+
+
+@contextmanager
+def _warning() -> Iterator[None]:
+    try:
+        yield
     except (exc.DBAPIError, RecoveryError) as failed:
         warnings.warn(
             f"the restore succeeded, but PITRs of what it replaced could not be made active again: {failed}. "
             "Call Recovery.reactivate_pitrs().",
             RecoveryWarning,
-            stacklevel=4,
+            stacklevel=6,
         )
 
 

@@ -15,7 +15,7 @@ from .constructs import RestorePitr, RestoreSnapshot
 from .kept_history import check_protected
 from .losses.scope import RestoreScope
 from .preservation import KINDS, Losses
-from .reactivation import reactivate_after_restore
+from .reactivation import reactivate_after_restore, reactivate_beside
 from .verification import Verification
 
 if TYPE_CHECKING:
@@ -89,16 +89,14 @@ def _verification(
 
 
 def _execute(connection: Connection, element: RestoreSnapshot | RestorePitr, losses: Losses | None) -> None:
-    """Execute the restore; if its connection is lost after it was carried out, put back what it has lost."""
+    """Execute the restore; if its connection is lost after it was carried out, complete it on another one."""
     try:
         connection.execute(element)
     except RestoreError as error:
-        if losses is None or error.done is False:
-            raise
-        if error.done is None:
+        if error.done:
+            _complete_beside(connection, element, losses)
+        elif error.done is None and losses is not None:
             error.add_note(f"If it was or will be carried out: {losses.describe_statements()}")
-        else:
-            losses.put_back(connection)
         raise
     except Exception:
         raise
@@ -106,6 +104,16 @@ def _execute(connection: Connection, element: RestoreSnapshot | RestorePitr, los
         if losses is not None and losses.statements:
             error.add_note(f"If it was or will be carried out: {losses.describe_statements()}")
         raise
+
+
+def _complete_beside(connection: Connection, element: RestoreSnapshot | RestorePitr, losses: Losses | None) -> None:
+    """Put back what a restore has lost and reactivate PITRs, after the restore's own connection was lost."""
+    try:
+        if losses is not None:
+            losses.put_back(connection)
+    finally:
+        if element.to_account is None:
+            reactivate_beside(connection)
 
 
 def _own_scope(connection: Connection, element: RestoreSnapshot | RestorePitr, source: int) -> RestoreScope | None:

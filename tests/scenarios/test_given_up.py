@@ -180,6 +180,25 @@ async def test_lost_connection_of_a_restore_tells_what_became_of_it(
             assert len(admin(f"SELECT * FROM {shop}.orders")) == (2 if done else 3)
 
 
+def test_restore_that_lost_its_connection_when_it_was_done_reactivates_the_pitr(
+    server: Server, admin: Admin, shop: str
+) -> None:
+    with relayed(server.host, server.port, "RESTORE", "after") as port:
+        server.port = port
+        with server.engine().connect() as connection:
+            recovery = Recovery(connection)
+            recovery.create_pitr("sc_given_up", range="2d", database=shop)
+            with pytest.raises(RestoreError) as lost:
+                recovery.restore_snapshot("sc_given_up", database=shop)
+            assert lost.value.done is True
+            connection.rollback()
+            pitrs = recovery.list_pitrs(database=shop)
+            assert [pitr.range for pitr in pitrs if pitr.active is not False] == ["2d"]
+            connection.rollback()
+            for pitr in pitrs:
+                recovery.drop_pitr(pitr.name)
+
+
 STATEMENTS = [
     (CreateSnapshot("sc_given_up_2", database=SHOP), SnapshotError),
     (DropSnapshot("sc_given_up"), SnapshotError),

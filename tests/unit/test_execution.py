@@ -8,19 +8,24 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine
+from pymysql.err import OperationalError
+from sqlalchemy import create_engine, exc
 from sqlalchemy.pool import StaticPool
 
-from sqlalchemy_matrixone import MatrixOneArgumentError, RestorePitr, RestoreSnapshot
-from sqlalchemy_matrixone.core.beside import second_engine, start_beside
+from sqlalchemy_matrixone import MatrixOneArgumentError, RestoreError, RestorePitr, RestoreSnapshot
+from sqlalchemy_matrixone.core.beside import autocommit_connection, second_engine, start_beside
 from sqlalchemy_matrixone.core.server_session import ServerSession, SessionState
 from sqlalchemy_matrixone.exc import Blocker
+from sqlalchemy_matrixone.recovery import execution
 from sqlalchemy_matrixone.recovery.blockers import _instant, _packed, describe_blockers
 from sqlalchemy_matrixone.recovery.effects import ObjectReplaced, Sent
 from sqlalchemy_matrixone.recovery.target import RecoveryTarget
+from tests.scenarios.tape import Exchange
+from tests.unit.fake_server import connected_by_dialect, ok, playing, row
 
 STATEMENT = "RESTORE TABLE `shop`.`100%%` {SNAPSHOT = `s`}"
 NOW = dt.datetime(2026, 3, 1, 12)
+FACTS = "QUERY SELECT DATABASE(), @@transaction_isolation, @@sql_mode, @@lower_case_table_names, current_account_name()"
 
 
 class Answers:
@@ -110,6 +115,33 @@ def test_second_engine_of_a_static_pool_has_a_connection_of_its_own() -> None:
         assert second.dialect is engine.dialect
         with engine.connect() as first, second.connect() as other:
             assert first.connection.driver_connection is not other.connection.driver_connection
+
+
+def test_autocommit_connection_that_is_lost_at_once_raises_an_error_of_sqlalchemy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def lose(*_: Any) -> None:
+        raise OperationalError(2013, "Lost connection to MySQL server during query")
+
+    facts = Exchange(FACTS, row("", "READ-COMMITTED", "", "1", "sys"))
+    with playing(*connected_by_dialect(facts, Exchange("QUERY ROLLBACK", ok()))) as player:
+        engine = create_engine(f"matrixone+pymysql://dump:111@127.0.0.1:{player.port}?charset=utf8mb4")
+        monkeypatch.setattr(engine.dialect, "set_isolation_level", lose)
+        with pytest.raises(exc.OperationalError, match="Lost connection"), autocommit_connection(engine):
+            pass
+        assert engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+
+
+def test_watch_survives_any_error_and_gives_the_connection_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(execution, "PATIENCE", 0.01)
+    abandoned: list[Any] = []
+    monkeypatch.setattr(execution, "abandon", abandoned.append)
+    connection: Any = SimpleNamespace(engine=create_engine("sqlite://"), dialect=SimpleNamespace(is_async=False))
+    attempt = execution.Attempt(connection, RestoreError, SimpleNamespace(), timeout=0)
+    attempt._statement, attempt._driver_connection = STATEMENT, "lost"
+    monkeypatch.setattr(attempt, "_kill_query", lambda *_: 1 / 0)
+    start_beside(attempt._watch, is_async=False).join(10)
+    assert abandoned == ["lost"]
 
 
 def test_work_in_a_thread_pauses_until_it_is_stopped() -> None:
