@@ -31,7 +31,7 @@ import traceback
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -108,6 +108,11 @@ class Report:
         with self._lock:
             self.violations.append(message)
         print(f"{time.strftime('%X')} VIOLATION {message}", flush=True)
+
+    @staticmethod
+    def note(message: str) -> None:
+        """Print what is worth a look, but no violation."""
+        print(f"{time.strftime('%X')} {message}", flush=True)
 
     def table(self) -> str:
         """Return the counts as a Markdown table."""
@@ -513,6 +518,7 @@ class Migrator(Worker):
                     op.drop_column("items", dropped)
                 if fail:
                     raise GivenUp
+            self._reactivate(connection)
         self.columns = self.columns - {dropped} if dropped else self.columns | {f"c{number}"}
         self.ids.add(number)
         self.report.count("migrations committed")
@@ -529,11 +535,15 @@ class Migrator(Worker):
             connection.execute(text(f"ALTER TABLE items ADD COLUMN c{number} INT"))
             connection.execute(insert(items).values(id=number))
             connection.commit()
-            changed = Recovery(connection).reactivate_pitrs(database=MIGRATED)
+            self._reactivate(connection)
         self.columns.add(f"c{number}")
         self.ids.add(number)
         self.report.count("migrations by hand")
-        self.report.count("PITRs reactivated by hand", len(changed))
+
+    def _reactivate(self, connection: Connection) -> None:
+        """Protect the database again; only Alembic's commands do that by themselves."""
+        changed = Recovery(connection).reactivate_pitrs(database=MIGRATED)
+        self.report.count("PITRs reactivated by Recovery.reactivate_pitrs()", len(changed))
 
     def _repair(self) -> None:
         """Accept a lost migration as it is, and protect the database again."""
@@ -679,6 +689,7 @@ class Restorer(Worker):
             done = error.done
         except exc.DBAPIError as error:
             self.report.count(f"restores failed: {type(error).__name__} of the driver")
+            self.report.note(f"{self.name}: an error that is no RecoveryError:\n{traceback.format_exc()}")
             done = None
         return done
 
@@ -688,20 +699,27 @@ class Restorer(Worker):
         except exc.DBAPIError:
             self.report.count("restores without a connection")
             return False
-        with connection:
+        try:
             Recovery(connection).restore_snapshot(snapshot, **target, timeout=timeout)
+        finally:
+            with suppress(exc.DBAPIError):  # the relay may cut its ROLLBACK
+                connection.close()
         return True
 
     async def _cancelled(self, snapshot: str, target: dict[str, Any], seconds: float) -> bool | None:
         url = self.soak.relay.url.set(drivername="matrixone+aiomysql", database=self.database)
         engine = create_async_engine(url)
+        connection = engine.connect()
         try:
-            async with engine.connect() as connection, asyncio.timeout(seconds):
+            async with asyncio.timeout(seconds):
+                await connection.start()
                 await AsyncRecovery(connection).restore_snapshot(snapshot, **target, timeout=60)
             return True
         except TimeoutError as error:
             return self._told(error.__cause__)
         finally:
+            with suppress(exc.SQLAlchemyError):  # the relay may cut its ROLLBACK, or it never connected
+                await connection.close()
             check_pool(self.report, f"{self.name} (asyncio)", engine.sync_engine)
             await engine.dispose()
 
