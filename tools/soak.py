@@ -56,7 +56,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.engine import make_url
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import QueuePool
 
 from sqlalchemy_matrixone import CommitUncertain, Recovery, RecoveryError, run_transaction
@@ -712,7 +712,8 @@ class Restorer(Worker):
         connection = engine.connect()
         try:
             async with asyncio.timeout(seconds):
-                await connection.start()
+                if not await self._started(connection):
+                    return False
                 await AsyncRecovery(connection).restore_snapshot(snapshot, **target, timeout=60)
             return True
         except TimeoutError as error:
@@ -722,6 +723,14 @@ class Restorer(Worker):
                 await connection.close()
             check_pool(self.report, f"{self.name} (asyncio)", engine.sync_engine)
             await engine.dispose()
+
+    async def _started(self, connection: AsyncConnection) -> bool:
+        try:
+            await connection.start()
+        except exc.DBAPIError:
+            self.report.count("restores without a connection")
+            return False
+        return True
 
     def _told(self, error: BaseException | None) -> bool | None:
         """Return whether a cancelled restore was carried out, according to its note."""
