@@ -277,11 +277,11 @@ def server_errors_as(error: type[RecoveryError], operation: str, *, if_lost: Rea
         if (conflict := conflict_of(refused.orig or refused)) is not None:
             raise conflict from refused
         text = refused.orig.args[-1] if refused.orig is not None and refused.orig.args else refused
-        if refused.connection_invalidated and if_lost is Reason.UNKNOWN:
+        is_unknown = refused.connection_invalidated and if_lost is Reason.UNKNOWN
+        if is_unknown:
             text = f"the connection was lost, and it is unknown whether this was carried out: {text}"
-        raise error(
-            f"{operation}: {text}", if_lost if refused.connection_invalidated else reason_of(refused)
-        ) from refused
+        reason = if_lost if refused.connection_invalidated else reason_of(refused)
+        raise error(f"{operation}: {text}", reason, done=None if is_unknown else False) from refused
 
 
 def reason_of(error: BaseException) -> Reason:

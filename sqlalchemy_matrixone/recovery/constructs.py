@@ -27,7 +27,7 @@ from ..core.arguments import (
 from ..core.names import fold
 from ..core.server import MatrixOneServer, matrixone_dialect
 from ..core.statement import MatrixOneDDL
-from ..exc import MatrixOneArgumentError, PitrError, RestoreError, SnapshotError
+from ..exc import MatrixOneArgumentError, PitrError, RestoreError, SnapshotError, server_errors_as
 from . import catalog
 from .effects import Effect, NamedCreated, NamedDropped, ObjectReplaced, PitrAltered
 from .execution import Attempt, executing
@@ -76,7 +76,8 @@ class RecoveryDDL(MatrixOneDDL):
         element = self._resolved(connection, options).copy_with(attempt=attempt)
         if self._sees_all_commits:
             self._refuse_in_transaction(matrixone_dialect(connection), connection.connection)
-            see_all_commits(connection)
+            with server_errors_as(self.error, f"{self.operation} was not sent"):
+                see_all_commits(connection)
         try:
             return execute(element)
         except exc.DBAPIError as error:

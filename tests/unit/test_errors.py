@@ -7,6 +7,7 @@ from pymysql.err import DataError, OperationalError, ProgrammingError
 from sqlalchemy import exc
 
 from sqlalchemy_matrixone import (
+    BranchError,
     MatrixOneArgumentError,
     MatrixOneCompileError,
     MatrixOneError,
@@ -21,7 +22,7 @@ from sqlalchemy_matrixone import (
 from sqlalchemy_matrixone.aiomysql import MatrixOneDialect_aiomysql
 from sqlalchemy_matrixone.asyncmy import MatrixOneDialect_asyncmy
 from sqlalchemy_matrixone.core.errors import RaisingViolations, class_of_violation
-from sqlalchemy_matrixone.exc import reason_of
+from sqlalchemy_matrixone.exc import reason_of, server_errors_as
 from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
 
 ANSWERS = [
@@ -213,3 +214,13 @@ def test_a_value_that_names_a_lost_connection_is_no_disconnect():
     with pytest.raises(DataError) as raised, RaisingViolations(dialect.dbapi, "INSERT"):
         raise OperationalError(20101, text)
     assert not dialect.is_disconnect(raised.value, None, None)
+
+
+@pytest.mark.parametrize(("if_lost", "done"), [(Reason.UNKNOWN, None), (Reason.OTHER, False)])
+def test_lost_connection_of_a_statement_that_changes_something_leaves_done_unknown(
+    if_lost: Reason, done: bool | None
+) -> None:
+    lost = exc.OperationalError("DATA BRANCH", None, Exception(2013, "Lost connection"), connection_invalidated=True)
+    with pytest.raises(BranchError) as raised, server_errors_as(BranchError, "create branch 'b'", if_lost=if_lost):
+        raise lost
+    assert (raised.value.reason, raised.value.done) == (if_lost, done)

@@ -12,8 +12,9 @@ import pymysql
 import pytest
 from sqlalchemy import create_engine, event, exc
 
-from sqlalchemy_matrixone import CreatePitr, CreateSnapshot, RecoveryError, RecoveryWarning, RestoreSnapshot
+from sqlalchemy_matrixone import CreatePitr, CreateSnapshot, Reason, RecoveryError, RecoveryWarning, RestoreSnapshot
 from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
+from sqlalchemy_matrixone.recovery import constructs
 from sqlalchemy_matrixone.recovery.freshness import SEE_ALL_COMMITS, see_all_commits
 from tests.scenarios.tape import Exchange
 from tests.unit.fake_server import connected_by_dialect, ok, playing, row
@@ -76,3 +77,17 @@ def test_missing_privilege_is_left_to_the_statement_that_follows():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         see_all_commits(refusing(20101, "internal error: do not have privilege to execute the statement"))
+
+
+def test_connection_lost_before_the_statement_is_reported_as_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lose(connection: Any) -> None:
+        raise exc.OperationalError("SET", None, Exception(2013, "Lost connection"), connection_invalidated=True)
+
+    monkeypatch.setattr(constructs, "see_all_commits", lose)
+    facts = Exchange(FACTS, row("", "READ-COMMITTED", "", "1", "sys"))
+    with playing(*connected_by_dialect(facts, Exchange("QUERY ROLLBACK", ok()))) as player:
+        engine = create_engine(f"matrixone+pymysql://dump:111@127.0.0.1:{player.port}?charset=utf8mb4")
+        with engine.connect() as connection, pytest.raises(RecoveryError, match="was not sent") as lost:
+            connection.execute(CreateSnapshot("s", database="shop"))
+        engine.dispose()
+    assert (lost.value.reason, lost.value.done) == (Reason.OTHER, False)
