@@ -30,9 +30,11 @@ from ..core.arguments import (
     check_timestamp,
     table_of,
 )
+from ..core.names import fold
 from ..core.server import URLS, MatrixOneServer
 from ..core.statement import MatrixOneDDL
-from ..exc import MatrixOneArgumentError
+from ..exc import MatrixOneArgumentError, PitrError, Reason
+from ..recovery import catalog
 from ..recovery.constructs import (
     AlterPitr,
     CreatePitr,
@@ -46,7 +48,7 @@ from ..recovery.pitr_range import PitrRange, RangeArgument
 from ..recovery.preservation import check_lose
 from ..recovery.restoring import restore
 from ..recovery.target import implied_name
-from .transaction import outside_transaction, with_nothing_written
+from .transaction import log, outside_transaction, with_nothing_written
 
 if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
@@ -121,7 +123,30 @@ def _run(operations: Operations, op: RecoveryOp) -> None:
     if isinstance(element, BranchDDL):
         element.compile(dialect=context.dialect)  # fails before anything is committed if the release lacks it
     with op.executing(context, f"op.{op.operation}({element.name!r})"):
-        op.execute(operations, element)
+        try:
+            op.execute(operations, element)
+        except PitrError as error:
+            if error.reason is not Reason.EXISTS or not _is_in_place(operations, element):
+                raise
+            log.info("PITR %s was created already, to protect what the migration has replaced", element.name)
+
+
+def _is_in_place(operations: Operations, element: MatrixOneDDL) -> bool:
+    """Return whether an active PITR of the name protects the object for the range that an operation asks for.
+
+    The commit before the operation may have created it, if it reactivated the PITRs of what the migration has replaced.
+    """
+    if not isinstance(element, CreatePitr):
+        return False
+    connection, target = operations.get_bind(), element.recovery_target
+    assert target is not None
+    database = target.database or (connection.dialect.default_schema_name if target.level == "table" else None)
+    return any(
+        pitr.active is not False
+        and pitr.range == str(element.range)
+        and (pitr.level, pitr.database, pitr.table) == (target.level, fold(database), fold(target.table))
+        for pitr in catalog.get_pitrs(connection, name=element.name)
+    )
 
 
 # -- snapshots

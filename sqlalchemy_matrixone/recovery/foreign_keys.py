@@ -49,7 +49,7 @@ def check_restorable(dialect: MatrixOneServer, connection: Connection, target: R
     referring = {name: set(referring_tables(constraints or "")) for _, name, constraints in rows}
     held = sorted(name for name, tables in referring.items() if not tables <= restored)
     if held:
-        together = inside.issuperset(*(referring[name] for name in held))
+        together = inside.issuperset(set().union(*(referring[name] for name in held)))
         advice = _advice(dialect, target, held, database, together=together)
         raise RestoreError(
             f"RESTORE was not sent: foreign keys refer to {', '.join(held)} of {database!r}. MatrixOne would leave "

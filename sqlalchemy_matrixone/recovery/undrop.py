@@ -178,7 +178,8 @@ def _bring_back(connection: Connection, dropped: RestoreScope, renamed: RestoreS
     try:
         losses.put_back(connection)
         if renamed.quoted != dropped.quoted:
-            rebuilt = rebuild_vector_indexes(replace(renamed, source=mo_ts_of(server_now(connection))), connection)
+            with dropped.dialect.preserving_clean_state(connection):
+                rebuilt = rebuild_vector_indexes(replace(renamed, source=mo_ts_of(server_now(connection))), connection)
             execute_beside(connection, rebuilt.statements)
     finally:
         reactivate_after_restore(connection)

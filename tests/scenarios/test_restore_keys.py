@@ -82,6 +82,15 @@ def test_a_database_that_another_refers_to(recovery: Recovery, admin: Admin) -> 
     recovery.drop_snapshot("sc_snap")
 
 
+def test_a_database_of_which_others_refer_to_two_tables(recovery: Recovery, admin: Admin) -> None:
+    admin(REFER)
+    admin(f"CREATE TABLE {OTHER}.parts (id INT PRIMARY KEY, i INT, FOREIGN KEY (i) REFERENCES {SHOP}.items (id))")
+    recovery.create_snapshot("sc_snap", database=SHOP)
+    with pytest.raises(RestoreError, match="foreign keys refer to items, orders"):
+        recovery.restore_snapshot("sc_snap", database=SHOP)
+    recovery.drop_snapshot("sc_snap")
+
+
 def test_a_table_that_refers_to_itself(recovery: Recovery, admin: Admin, server: Server) -> None:
     admin(TREE)
     admin(f"INSERT INTO {SHOP}.tree VALUES (1, NULL)")
