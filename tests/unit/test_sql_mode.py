@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import example, given
+import sqlalchemy
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from sqlalchemy import String, bindparam, column, func, literal, select
 
@@ -119,6 +120,7 @@ def read_back(text: str) -> str:
     return re.sub(r"\\(.)", r"\1", match[1].replace("''", "'"), flags=re.S)
 
 
+SQLALCHEMY = tuple(map(int, re.findall(r"\d+", sqlalchemy.__version__)[:3]))
 awkward = st.text("'\"\\%:;` \n\0-#/*ab漢😀\x1a", max_size=30)
 
 
@@ -127,6 +129,8 @@ awkward = st.text("'\"\\%:;` \n\0-#/*ab漢😀\x1a", max_size=30)
 @example("%s %(x)s :name %%")
 @example("\\")
 def test_literal_is_read_back_as_its_value(value: str) -> None:
+    # SQLAlchemy before 2.0.55 takes it for a parameter of its own.
+    assume("%(" not in value or SQLALCHEMY >= (2, 0, 55))
     statement = select(literal(value, String(), literal_execute=False))
     rendered = str(statement.compile(dialect=DIALECT, compile_kwargs={"literal_binds": True})) % ()
     assert read_back(rendered.removeprefix("SELECT ").removesuffix(" AS anon_1")) == value
