@@ -1,7 +1,7 @@
 """Access the drivers' connections beyond the DBAPI.
 
-Only this module and the connection classes of :mod:`.pymysql_connection`, :mod:`.aiomysql_connection` and
-:mod:`.asyncmy_connection` use the private API of the drivers.
+Only this module and the connection classes of :mod:`.pymysql_connection`, :mod:`.async_connection`,
+:mod:`.aiomysql_connection` and :mod:`.asyncmy_connection` use the private API of the drivers.
 """
 
 from __future__ import annotations

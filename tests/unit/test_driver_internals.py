@@ -80,7 +80,9 @@ def test_abandon_closes_an_asynchronous_connection(driver):
 )
 def test_methods_that_follow_a_transaction_are_those_of_the_driver(driver, followed):
     """A method that the driver has renamed would follow nothing; see scenarios/test_transaction_state.py."""
-    ours = {name for name, value in vars(followed).items() if callable(value) and not name.startswith("__")}
+    classes = [each for each in followed.__mro__ if each.__module__.startswith("sqlalchemy_matrixone.")]
+    members = {name: value for each in classes for name, value in vars(each).items()}
+    ours = {name for name, value in members.items() if callable(value) and not name.startswith("__")}
     assert {"_execute_command", "_read_query_result", "_read_ok_packet", "get_autocommit"} <= ours
     assert ours <= set(dir(driver.Connection))
 
