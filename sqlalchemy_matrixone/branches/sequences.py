@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import exc
 
-from ..core.beside import autocommit_connection, second_engine
+from ..core.beside import execute_beside
 from ..core.connection import state_of
-from ..core.names import fold, quote_text
+from ..core.names import fold, quote_text, readable
 from ..core.sequences import read_sequences
 from ..core.server import matrixone_dialect
 from ..exc import RecoveryWarning
@@ -53,15 +53,13 @@ class CopiedSequences:
         if self._statements is None or in_other_account or state.in_transaction or not state.autocommit:
             self._warn()
             return
-        with second_engine(connection.engine) as engine, autocommit_connection(engine) as second:
-            for statement in self._statements:
-                second.exec_driver_sql(statement)
+        execute_beside(connection, self._statements)
 
     def _warn(self) -> None:
         if self._statements is None:
             how = "The sequences of its source could not be read."
         else:
-            how = "Execute in AUTOCOMMIT: " + "; ".join(self._statements).replace("%%", "%")
+            how = "Execute in AUTOCOMMIT: " + readable("; ".join(self._statements))
         warnings.warn(
             f"The sequences of a database are not copied to {self._copy!r}, "
             f"and an INSERT that uses one fails there. {how}",

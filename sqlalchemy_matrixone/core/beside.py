@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
@@ -104,3 +104,12 @@ def autocommit_connection(engine: Engine) -> Iterator[Connection]:
             connection.invalidate(error)
             raise exc.OperationalError("SET AUTOCOMMIT = 1", None, error) from error
         yield connection
+
+
+def execute_beside(connection: Connection, statements: Sequence[str]) -> None:
+    """Execute statements on a second connection, in AUTOCOMMIT."""
+    if not statements:
+        return
+    with second_engine(connection.engine) as engine, autocommit_connection(engine) as second:
+        for statement in statements:
+            second.exec_driver_sql(statement)

@@ -35,6 +35,11 @@ def quote_name(dialect: Dialect, *parts: str) -> str:
     return ".".join(dialect.identifier_preparer.quote_identifier(part) for part in parts)
 
 
+def readable(statement: str) -> str:
+    """Return a statement that was written for the driver as a person reads it: no % is doubled."""
+    return statement.replace("%%", "%")
+
+
 def quote_text(dialect: Dialect, text: str) -> str:
     """Return a string as a literal, for a statement passed to the driver: each % is doubled."""
     render: Any = types.String().dialect_impl(dialect).literal_processor(dialect)

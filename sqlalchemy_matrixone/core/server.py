@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 SYS_ACCOUNT = "sys"
 
+SYSTEM_DATABASES = ("mo_catalog", "information_schema", "mysql", "system", "system_metrics", "mo_task", "mo_debug")
+"""The databases of the server itself."""
+
 URLS = "matrixone+pymysql://, matrixone+aiomysql://, matrixone+asyncmy:// or mysql+matrixone://"
 """The URLs, for error messages."""
 

@@ -11,6 +11,7 @@ from sqlalchemy import exc
 
 from .beside import autocommit_connection
 from .connection import driver_connection
+from .names import readable
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
@@ -108,8 +109,7 @@ class ServerSession:
 
 
 def _words(statement: str) -> str:
-    # A % is doubled in a statement for the driver's paramstyle.
-    return " ".join(statement.replace("%%", "%").split())
+    return " ".join(readable(statement).split())
 
 
 def _time(text: str) -> dt.datetime:

@@ -22,6 +22,7 @@ from ..core.server import (
     matrixone_dialect,
 )
 from ..exc import PitrError, RecoveryError, SnapshotError, server_errors_as
+from .clock import MICROSECOND, from_microseconds, mo_ts_of
 from .target import LEVELS, Level, RecoveryTarget
 from .values import Pitr, Snapshot
 
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
 # Rows that the server keeps for itself.
 _RESERVED_PITR = "sys_mo_catalog_pitr"
 _RESERVED_PREFIXES = ("__mo_branch_", "ccpr_")
-
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 @dataclass(frozen=True)
@@ -242,7 +241,7 @@ def _id_held_since(connection: Connection, database: str, table: str | None, cre
     dialect = matrixone_dialect(connection)
     column = "rel_logical_id" if dialect.supports(Feature.LOGICAL_TABLE_ID) else "rel_id"
     # The server refuses a TIMESTAMP of more than an hour ago, unless it is that of a snapshot. It accepts any MO_TS.
-    moment = int((created_at - _EPOCH).total_seconds()) * 10**9
+    moment = mo_ts_of(created_at.replace(microsecond=0))
     with dialect.preserving_clean_state(connection):
         try:
             if table is None:
@@ -306,13 +305,12 @@ def _from_utc_text(text: Any) -> dt.datetime:
 
 
 def _from_epoch(nanoseconds: int) -> dt.datetime:
-    return _EPOCH + dt.timedelta(microseconds=int(nanoseconds) // 1000)
+    return from_microseconds(int(nanoseconds) // 1000)
 
 
 # A PITR restores only to times after its creation, excluding the creation itself. The times of a PITR are rounded up,
 # so that they can be restored; as the server reports them, to the second or the nanosecond, they could not.
 SECOND = dt.timedelta(seconds=1)
-MICROSECOND = dt.timedelta(microseconds=1)
 
 
 def _after_epoch(nanoseconds: int) -> dt.datetime:

@@ -11,7 +11,7 @@ from sqlalchemy import exc
 
 from ..core.names import fold
 from ..core.release import Feature
-from ..core.server import matrixone_dialect
+from ..core.server import SYSTEM_DATABASES, matrixone_dialect
 from ..exc import Reason, RecoveryError, server_errors_as
 from . import catalog
 from .clock import server_now
@@ -20,11 +20,6 @@ from .values import Coverage, Period, Pitr, Snapshot
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
-
-SYSTEM_DATABASES = (
-    "information_schema", "mo_catalog", "mo_debug", "mo_task", "mysql", "system", "system_metrics",
-)  # fmt: skip
-"""Databases of the server itself, whose tables :func:`get_coverage` leaves out."""
 
 
 @dataclass(frozen=True)
@@ -159,7 +154,7 @@ def _tables(connection: Connection, database: str | None) -> Iterator[_Table]:
     dialect = matrixone_dialect(connection)
     partitioned = "partitioned" if dialect.supports(Feature.LOGICAL_TABLE_ID) else "0"
     if database is None:
-        names: tuple[str, ...] = SYSTEM_DATABASES
+        names = tuple(sorted(SYSTEM_DATABASES))
         which = f"NOT IN ({', '.join(['%s'] * len(names))})"
     else:
         names, which = (fold(database),), "= %s"

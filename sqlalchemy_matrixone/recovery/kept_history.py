@@ -9,6 +9,7 @@ it.
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..core.names import fold
@@ -64,7 +65,9 @@ def is_protected(connection: Connection, scope: RestoreScope, name: str) -> bool
     if any(pitr.level in ("cluster", "account") for pitr in pitrs):
         return True
     held = catalog.held_ids(connection, pitrs)
-    present = {"database": _id(connection, scope, "database"), "table": _id(connection, scope, "table")}
+    present = {"database": object_id(connection, replace(scope, level="database"), past=True)}
+    if scope.level == "table":
+        present["table"] = object_id(connection, scope, past=True)
     answers = {None if held[pitr.name] is None else held[pitr.name] == present[pitr.level] for pitr in pitrs}
     return True if True in answers else None if None in answers else False
 
@@ -92,16 +95,16 @@ def earliest(pitr: Pitr, now: int) -> int:
     return max(mo_ts_of(pitr.created_at), now - length)
 
 
-def _id(connection: Connection, scope: RestoreScope, level: str) -> int | None:
-    """Return the id that the table or its database had at the point in time of the scope."""
-    table = level == "table"
-    statement = (
-        f"SELECT rel_id FROM mo_catalog.mo_tables {{at}} WHERE {scope.criteria('reldatabase', 'relname')}"
-        if table
-        else f"SELECT dat_id FROM mo_catalog.mo_database {{at}} WHERE {scope.criteria('datname')}"
-    )
-    if table and scope.level != "table":
-        return None
+def object_id(connection: Connection, scope: RestoreScope, *, past: bool, column: str = "rel_id") -> int | None:
+    """Return the id of the scope's table or database; None if it does not exist.
+
+    :param past: read it at the point in time of the scope, rather than now.
+    :param column: the column that identifies a table.
+    """
+    if scope.level == "database":
+        statement = f"SELECT dat_id FROM mo_catalog.mo_database {{at}} WHERE {scope.criteria('datname')}"
+    else:
+        statement = f"SELECT {column} FROM mo_catalog.mo_tables {{at}} WHERE {scope.criteria('reldatabase', 'relname')}"
     with scope.dialect.preserving_clean_state(connection):
-        rows = scope.read(connection, statement, past=True)
-    return int(rows[0][0]) if len(rows) == 1 else None
+        rows = scope.read(connection, statement, past=past)
+    return int(rows[0][0]) if rows else None

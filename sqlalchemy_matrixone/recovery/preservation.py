@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import exc
 
 from ..core.beside import autocommit_connection, second_engine
+from ..core.names import readable
 from ..core.sequences import SEQUENCES
 from ..core.server import matrixone_dialect
 from ..exc import MatrixOneArgumentError, Reason, RestoreError, RestoreWarning, reason_of
@@ -104,7 +105,7 @@ class Losses:
                 changed = self._changed_defaults(second)
                 for statement in self.statements:
                     second.exec_driver_sql(statement)
-                    log.info("put back after the restore: %s", _plain(statement))
+                    log.info("put back after the restore: %s", readable(statement))
                     done += 1
         except exc.DBAPIError as error:
             raise RestoreError(
@@ -117,14 +118,14 @@ class Losses:
             error.add_note(f"The restore was carried out. {self.describe_statements(done)}")
             raise
         if self.names or changed:
-            told = [_plain(text) for text in (*self.names, *changed)]
+            told = [readable(text) for text in (*self.names, *changed)]
             warnings.warn(RestoreWarning("The restore was carried out, but lost: " + "; ".join(told)), stacklevel=5)
 
     def describe_statements(self, done: int = 0) -> str:
         """Return a sentence with the statements that put things back, except for the first ``done`` ones."""
         if not self.statements[done:]:
             return "Nothing else is to be put back."
-        statements = "".join(f"\n  {_plain(statement)};" for statement in self.statements[done:])
+        statements = "".join(f"\n  {readable(statement)};" for statement in self.statements[done:])
         return f"Not put back; execute this in AUTOCOMMIT:{statements}"
 
     def _changed_defaults(self, connection: Connection) -> list[str]:
@@ -132,15 +133,6 @@ class Losses:
             return []
         after = quoted_defaults(self.scope, connection, past=False)
         return describe_changed_defaults(self.scope, self.defaults, after)
-
-
-def execute_beside(connection: Connection, statements: Sequence[str]) -> None:
-    """Execute statements on a second connection, in AUTOCOMMIT."""
-    if not statements:
-        return
-    with second_engine(connection.engine) as engine, autocommit_connection(engine) as second:
-        for statement in statements:
-            second.exec_driver_sql(statement)
 
 
 @contextmanager
@@ -157,8 +149,3 @@ def _reading(kind: str) -> Iterator[None]:
             f"putting them back, pass lose=({kind!r},).",
             reason,
         ) from error
-
-
-def _plain(statement: str) -> str:
-    """Return a statement without the driver's escapes."""
-    return statement.replace("%%", "%")

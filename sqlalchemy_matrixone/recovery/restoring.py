@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING
 
-from ..core.names import fold, quote_name, quote_text
+from ..core.names import fold, quote_name, quote_text, readable
 from ..core.sequences import SEQUENCES
 from ..core.server import SYS_ACCOUNT, matrixone_dialect
 from ..exc import Reason, RestoreError, RestoreWarning, server_errors_as
@@ -171,7 +171,7 @@ class _OtherAccounts:
                 f"(SELECT account_id FROM mo_catalog.mo_account WHERE {self._criterion})"
             ).all()
         if rows:
-            names = ", ".join(quote_name(dialect, *row).replace("%%", "%") for row in rows)
+            names = ", ".join(readable(quote_name(dialect, *row)) for row in rows)
             raise RestoreError(
                 f"RESTORE was not sent: it would lose the sequences {names} of {self._whose}, which only an "
                 f"administrator of that account can create again. Restore it as its administrator, or pass "

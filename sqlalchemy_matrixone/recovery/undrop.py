@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from ..core.beside import execute_beside
 from ..core.names import fold
 from ..core.release import Feature
 from ..core.sequences import read_sequences
@@ -16,10 +17,10 @@ from . import catalog
 from .clock import from_microseconds, mo_ts_of, server_now
 from .constructs import RestorePitr, RestoreSnapshot
 from .contents import Contents, differences, read_contents
-from .kept_history import check_protected, covering_pitrs, earliest
+from .kept_history import check_protected, covering_pitrs, earliest, object_id
 from .losses.scope import RestoreScope
 from .losses.tables import rebuild_vector_indexes
-from .preservation import Losses, execute_beside
+from .preservation import Losses
 from .reactivation import reactivate_after_restore
 from .restoring import restore
 from .values import Pitr, Snapshot
@@ -127,16 +128,10 @@ def _last_moment(existed: Callable[[int], bool], first: int, now: int) -> int | 
 
 
 def _object_id(connection: Connection, scope: RestoreScope, moment: int | None = None) -> int | None:
-    """Return the id of the table or database, which changes if it is created again; None if it does not exist."""
-    if scope.level == "database":
-        statement = f"SELECT dat_id FROM mo_catalog.mo_database {{at}} WHERE {scope.criteria('datname')}"
-    else:
-        number = "rel_logical_id" if scope.supports(Feature.LOGICAL_TABLE_ID) else "rel_id"
-        statement = f"SELECT {number} FROM mo_catalog.mo_tables {{at}} WHERE {scope.criteria('reldatabase', 'relname')}"
+    """Return the id of the table or database, which changes when it is dropped and created; None if there is none."""
     at = scope if moment is None else replace(scope, source=moment)
-    with scope.dialect.preserving_clean_state(connection):
-        rows = at.read(connection, statement, past=moment is not None)
-    return int(rows[0][0]) if rows else None
+    column = "rel_logical_id" if scope.supports(Feature.LOGICAL_TABLE_ID) else "rel_id"
+    return object_id(connection, at, past=moment is not None, column=column)
 
 
 def _contains(snapshot: Snapshot, scope: RestoreScope) -> bool:

@@ -17,7 +17,8 @@ from ..core.names import fold
 from ..core.release import Feature
 from ..core.server import SERVER_ZONE, matrixone_dialect
 from ..exc import MatrixOneArgumentError, Reason, RecoveryError, RecoveryWarning, server_errors_as
-from .catalog import MICROSECOND, SECOND, named_part, show, to_utc
+from .catalog import SECOND, named_part, show, to_utc
+from .clock import MICROSECOND
 from .target import RecoveryTarget
 from .values import RecoveryWindow
 

@@ -10,7 +10,7 @@ from sqlalchemy.engine import reflection
 from sqlalchemy.engine.reflection import ObjectKind, ObjectScope
 
 from ..core.names import fold
-from ..core.server import MatrixOneServer
+from ..core.server import SYSTEM_DATABASES, MatrixOneServer
 from .catalog import Catalog
 from .catalog_reader import CatalogReader
 from .reader import OfTables, TableReader, no_such_table
@@ -33,10 +33,6 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 _Facts = Iterator[tuple["TableKey", _T]]
-
-SYSTEM_DATABASES = frozenset(
-    ("information_schema", "mo_catalog", "mo_debug", "mo_task", "mysql", "system", "system_metrics")
-)
 
 _NO_DATABASE, _NO_TABLE, _NOT_SUPPORTED = 1049, 1146, 20105
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ...core.names import fold, quote_name, quote_text
+from ...core.server import SYSTEM_DATABASES
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
     from ...core.release import Feature
     from ...core.server import MatrixOneServer
     from ..target import Level
-
-_SYSTEM_DATABASES = ("mo_catalog", "information_schema", "mysql", "system", "system_metrics", "mo_task", "mo_debug")
 
 
 @dataclass
@@ -78,7 +77,7 @@ class RestoreScope:
 
     def in_databases(self, column: str) -> str:
         if self.level == "account":
-            return f"{column} NOT IN ({', '.join(map(self.text, _SYSTEM_DATABASES))})"
+            return f"{column} NOT IN ({', '.join(map(self.text, SYSTEM_DATABASES))})"
         return f"{column} = {self.text(fold(self.database) or '')}"
 
     def supports(self, feature: Feature) -> bool:

@@ -12,13 +12,13 @@ from sqlalchemy import BindParameter, exc, literal_column
 from ...core.arguments import check_timestamp
 from ...exc import MatrixOneArgumentError, Reason, RestoreError, reason_of
 from ...timetravel.point_in_time import PointInTime
+from ..clock import EPOCH, mo_ts_of
 from .definition import TableDefinition
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
     from sqlalchemy.sql import ClauseElement, TableClause
 
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _NANOSECONDS = 1_000_000_000
 
 
@@ -48,9 +48,9 @@ class Moment:
         if snapshot is not None:
             return cls(f"snapshot {snapshot!r}", {"snapshot": snapshot}, point)
         if timestamp is not None:
-            mo_ts = (check_timestamp(timestamp) - _EPOCH) // dt.timedelta(microseconds=1) * 1000
+            mo_ts = mo_ts_of(check_timestamp(timestamp))
         seconds, rest = divmod(mo_ts, _NANOSECONDS)
-        text = f"{_EPOCH + dt.timedelta(seconds=seconds):%Y-%m-%d %H:%M:%S}.{rest:09}"
+        text = f"{EPOCH + dt.timedelta(seconds=seconds):%Y-%m-%d %H:%M:%S}.{rest:09}"
         return cls(f"{text} UTC", {"mo_ts": mo_ts}, literal_column(f"{{TIMESTAMP = '{text}'}}"))
 
     def definition(self, connection: Connection, table: TableClause) -> TableDefinition | None:

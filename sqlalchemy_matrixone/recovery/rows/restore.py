@@ -10,6 +10,7 @@ from sqlalchemy import exc, func, select, table
 from sqlalchemy.sql.dml import UpdateBase
 
 from ...core.connection import state_of
+from ...core.names import readable
 from ...core.release import Feature, format_release
 from ...core.server import MatrixOneServer, matrixone_dialect
 from ...exc import Reason, RestoreConflict, RestoreError, RowConflict, format_row, reason_of
@@ -264,7 +265,7 @@ class RowsPlan:
         """Yield the statements as text that includes their values."""
         for statement in self.steps(preview=True):
             compiled = statement.compile(dialect=self.dialect, compile_kwargs={"literal_binds": True})
-            yield str(compiled).replace("%%", "%")
+            yield readable(str(compiled))
 
 
 def _pair(connection: Connection, target: RowsTarget, moment: Moment) -> TablePair:
