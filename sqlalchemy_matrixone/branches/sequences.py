@@ -53,13 +53,16 @@ class CopiedSequences:
         if self._statements is None or in_other_account or state.in_transaction or not state.autocommit:
             self._warn()
             return
-        execute_beside(connection, self._statements)
+        try:
+            execute_beside(connection, self._statements)
+        except exc.DBAPIError as error:  # the copy itself was created
+            self._warn(f"They could not be created: {error.orig}. ")
 
-    def _warn(self) -> None:
+    def _warn(self, reason: str = "") -> None:
         if self._statements is None:
             how = "The sequences of its source could not be read."
         else:
-            how = "Execute in AUTOCOMMIT: " + readable("; ".join(self._statements))
+            how = f"{reason}Execute in AUTOCOMMIT: {readable('; '.join(self._statements))}"
         warnings.warn(
             f"The sequences of a database are not copied to {self._copy!r}, "
             f"and an INSERT that uses one fails there. {how}",

@@ -41,9 +41,6 @@ class SnapshotName(PassedToLoaders, TypeDecorator[str]):
     impl = String
     cache_ok = True
 
-    def process_literal_param(self, value: Any, dialect: Dialect) -> str:
-        return str(value)
-
     def literal_processor(self, dialect: Dialect) -> Callable[[Any], str]:
         return dialect.identifier_preparer.quote_identifier
 

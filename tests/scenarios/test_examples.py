@@ -12,7 +12,7 @@ from .client import clean_up, drop_databases, make_databases
 from .server import Admin, Server
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ["README.md", "docs/connecting.md", "docs/recovery.md", "docs/rows.md"]
+PAGES = ["README.md", "docs/install.md", "docs/connecting.md", "docs/recovery.md", "docs/rows.md"]
 PRINTED_URL = re.compile(r"matrixone\+(\w+)://dump:111@127\.0\.0\.1:6001")
 
 ROWS_BEFORE = "Ada 12.00, Ada 34.00, Charles 56.00"
