@@ -1,4 +1,4 @@
-"""``matrixone+aiomysql://``"""
+"""Connect with aiomysql: ``matrixone+aiomysql://``."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ async def connect(**kw: Any) -> Any:
 
 
 class MatrixOneDialect_aiomysql(MatrixOneDialect, MySQLDialect_aiomysql):  # type: ignore[misc]
+    """The dialect of ``matrixone+aiomysql://``, for ``create_async_engine()``."""
+
     driver = "aiomysql"
     supports_statement_cache = True
 

@@ -1,4 +1,4 @@
-"""``matrixone+asyncmy://``"""
+"""Connect with asyncmy: ``matrixone+asyncmy://``."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ async def connect(**kw: Any) -> Any:
 
 
 class MatrixOneDialect_asyncmy(MatrixOneDialect, MySQLDialect_asyncmy):  # type: ignore[misc]
+    """The dialect of ``matrixone+asyncmy://``, for ``create_async_engine()``."""
+
     driver = "asyncmy"
     supports_statement_cache = True
 

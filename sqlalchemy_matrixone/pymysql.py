@@ -1,4 +1,4 @@
-"""``matrixone+pymysql://``, for which ``matrixone://`` is short."""
+"""Connect with PyMySQL: ``matrixone+pymysql://``, or ``matrixone://`` for short."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ def connect(**kw: Any) -> Any:
 
 
 class MatrixOneDialect_pymysql(MatrixOneDialect, MySQLDialect_pymysql):  # type: ignore[misc]
+    """The dialect of ``matrixone://`` and ``matrixone+pymysql://``."""
+
     driver = "pymysql"
     supports_statement_cache = True
 

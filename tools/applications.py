@@ -42,14 +42,17 @@ FAMILIES = (
 
 
 def scripts() -> list[Path]:
+    """Return the scripts of the applications."""
     return sorted(path for path in SCRIPTS.glob("*.py") if path.name != "checks.py")
 
 
 def python_of(environments: Path, script: Path) -> Path:
+    """Return the interpreter of a script's environment."""
     return environments / script.stem / "bin/python"
 
 
 def install(environments: Path) -> None:
+    """Create an environment with the application for each script."""
     for script in scripts():
         venv.create(environments / script.stem, with_pip=True)
         command = [python_of(environments, script), "-m", "pip", "install", "-q", *requirements(script)]
@@ -64,6 +67,7 @@ def requirements(script: Path) -> list[str]:
 
 
 def run(environments: Path, server: str, names: list[str]) -> None:
+    """Run the scripts on a server, and store the results."""
     results: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     for script in scripts():
         python = python_of(environments, script)
@@ -104,6 +108,7 @@ def _new_database(server: str, database: str) -> str:
 
 
 def write() -> None:
+    """Write the results into the page."""
     results = json.loads(RESULTS.read_text())
     notes = json.loads(NOTES.read_text())
     before, _, rest = PAGE.read_text().partition(PLACE[0])
@@ -112,6 +117,7 @@ def write() -> None:
 
 
 def table(results: dict[str, Any], notes: dict[str, Any]) -> str:
+    """Return the table of all applications."""
     families = " | ".join(f"`{family.synchronous}`" for family in FAMILIES)
     lines = [f"| application | {families} | URL to take |", "|---|--:|--:|--:|---|"]
     for name, found in _by_package(results):
@@ -134,6 +140,7 @@ def _quoted(error: str) -> str:
 
 
 def details(results: dict[str, Any], notes: dict[str, Any]) -> str:
+    """Return a section for each application."""
     parts = []
     for name, found in _by_package(results):
         first = next(iter(found["urls"].values()))
@@ -150,6 +157,7 @@ def details(results: dict[str, Any], notes: dict[str, Any]) -> str:
 
 
 def main() -> None:
+    """Run the subcommand that the command line names."""
     match sys.argv[1:]:
         case ["install", environments]:
             install(Path(environments).absolute())

@@ -44,6 +44,7 @@ class Run:
 
     @classmethod
     def read(cls, path: Path) -> Run:
+        """Read the JUnit report of a run."""
         run = cls(path.stem)
         for case in ElementTree.parse(path).iter("testcase"):
             outcome = next((name for name in ("error", "failure", "skipped") if case.find(name) is not None), "passed")
@@ -66,11 +67,13 @@ def _reason(case: ElementTree.Element) -> str:
 
 
 def table(rows: list[list[object]]) -> str:
+    """Return rows as a Markdown table; the first is its head."""
     head, *body = [f"| {' | '.join(str(cell).replace('|', '/') for cell in row)} |" for row in rows]
     return "\n".join([head, "|" + " --- |" * len(rows[0]), *body])
 
 
 def report(runs: list[Run]) -> str:
+    """Return the page."""
     counts = [["server, driver", "suite", "passed", "failed", "errors", "skipped"]]
     counts += [
         [run.name, suite, *(run.outcomes[suite, outcome] for outcome in OUTCOMES)]

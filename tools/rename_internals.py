@@ -105,6 +105,7 @@ def failures(package: str, name: str) -> list[str]:
 
 
 def main(wanted: list[str]) -> int:
+    """Rename each name in turn, run the tests, and report those that no test notices."""
     unnoticed = 0
     for package, names in NAMES.items():
         for name in names:

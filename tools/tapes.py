@@ -57,6 +57,7 @@ def unused(archive: Archive, played: set[tuple[str, str]]) -> list[tuple[str, st
 
 
 def main() -> None:
+    """Run the subcommand that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     listing = commands.add_parser("unused")

@@ -54,6 +54,7 @@ class AccountDDL(MatrixOneDDL):
     password: Secret | None = None
 
     def run_on(self, connection: Connection, options: Mapping[str, Any], execute: Execute) -> CursorResult[Any]:
+        """Execute the statement with the password as a bound parameter, so that it is not part of the SQL."""
         compiled = self.compile(dialect=matrixone_dialect(connection), compile_kwargs={"password_as": "%s"})
         parameters = () if self.password is None else (self.password,)
         try:

@@ -64,6 +64,7 @@ class MatrixOneImpl(ExecutingImpl):
     _referring_keys: Sequence[ForeignKeyConstraint] = ()
 
     def in_own_words(self, construct: Any) -> Any:
+        """Return the construct, wrapped if MatrixOne spells it otherwise than MySQL."""
         return _InOwnWords(construct) if type(construct) in _SPELLINGS else construct
 
     def start_migrations(self) -> None:

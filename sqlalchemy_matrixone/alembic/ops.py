@@ -154,6 +154,8 @@ def _is_in_place(operations: Operations, element: MatrixOneDDL) -> bool:
 
 @Operations.register_operation("create_snapshot")
 class CreateSnapshotOp(RecoveryOp):
+    """``op.create_snapshot()``."""
+
     construct = CreateSnapshot
 
     def reverse(self) -> DropSnapshotOp:
@@ -228,7 +230,9 @@ class DropSnapshotOp(RecoveryOp):
 
     @classmethod
     def drop_snapshot(cls, operations: Operations, name: str, *, if_exists: bool = False) -> None:
-        """Drop a snapshot. What it kept can no longer be restored. Commits what ran before. ::
+        """Drop a snapshot. What it kept can no longer be restored. Commits what ran before.
+
+        ::
 
             op.drop_snapshot("before_import", if_exists=True)
 
@@ -259,6 +263,8 @@ class _RestoreOp(RecoveryOp):
 
 @Operations.register_operation("restore_snapshot")
 class RestoreSnapshotOp(_RestoreOp):
+    """``op.restore_snapshot()``. It cannot be reversed."""
+
     construct = RestoreSnapshot
 
     @classmethod
@@ -319,6 +325,8 @@ class RestoreSnapshotOp(_RestoreOp):
 
 @Operations.register_operation("create_pitr")
 class CreatePitrOp(RecoveryOp):
+    """``op.create_pitr()``, also as autogenerate renders it."""
+
     construct = CreatePitr
 
     def reverse(self) -> DropPitrOp:
@@ -340,7 +348,9 @@ class CreatePitrOp(RecoveryOp):
         table: Any = None,
         if_not_exists: bool = False,
     ) -> None:
-        """Make every point in time of the last ``range`` restorable from now on. Commits what ran before. ::
+        """Make every point in time of the last ``range`` restorable from now on. Commits what ran before.
+
+        ::
 
             op.create_pitr("orders_week", range="7d", table="orders")
             op.create_pitr(range="7d", table="orders")
@@ -415,7 +425,9 @@ class AlterPitrOp(_OfPitrOp):
         table: Any = None,
         if_exists: bool = False,
     ) -> None:
-        """Change how far back a PITR reaches. A shorter range discards what is older. Commits what ran before. ::
+        """Change how far back a PITR reaches. A shorter range discards what is older. Commits what ran before.
+
+        ::
 
             op.alter_pitr("orders_week", range="3mo")
             op.alter_pitr(table="orders", range="3mo")
@@ -458,7 +470,9 @@ class DropPitrOp(_OfPitrOp):
         table: Any = None,
         if_exists: bool = False,
     ) -> None:
-        """Drop a PITR. What it covered can no longer be restored. Commits what ran before. ::
+        """Drop a PITR. What it covered can no longer be restored. Commits what ran before.
+
+        ::
 
             op.drop_pitr("orders_week")
             op.drop_pitr(table="orders")
@@ -474,6 +488,8 @@ class DropPitrOp(_OfPitrOp):
 
 @Operations.register_operation("restore_pitr")
 class RestorePitrOp(_RestoreOp):
+    """``op.restore_pitr()``. It cannot be reversed."""
+
     construct = RestorePitr
 
     @classmethod
@@ -566,6 +582,8 @@ class _CopyOp(RecoveryOp):
 
 @Operations.register_operation("clone_table")
 class CloneTableOp(_CopyOp):
+    """``op.clone_table()``. Its reverse drops the clone."""
+
     construct = CloneTable
 
     def reverse(self) -> DropTableOp:
@@ -624,6 +642,8 @@ class CloneTableOp(_CopyOp):
 
 @Operations.register_operation("clone_database")
 class CloneDatabaseOp(_CopyOp):
+    """``op.clone_database()``. Its reverse drops the clone."""
+
     construct = CloneDatabase
 
     def reverse(self) -> ExecuteSQLOp:
@@ -646,7 +666,9 @@ class CloneDatabaseOp(_CopyOp):
     ) -> None:
         """Copy a database with all its tables. Requires MatrixOne 3.0 or later.
 
-        Otherwise the same as :meth:`clone_table`. ::
+        Otherwise the same as :meth:`clone_table`.
+
+        ::
 
             op.clone_database("shop_copy", "shop")
 
@@ -674,6 +696,8 @@ class CloneDatabaseOp(_CopyOp):
 
 @Operations.register_operation("create_branch")
 class CreateBranchOp(_CopyOp):
+    """``op.create_branch()``. Its reverse drops the branch."""
+
     construct = CreateBranch
 
     def reverse(self) -> DropBranchOp:
@@ -697,7 +721,9 @@ class CreateBranchOp(_CopyOp):
     ) -> None:
         """Copy a table or database so that it can be merged back. Requires MatrixOne 3.0.6 or later.
 
-        Otherwise the same as :meth:`clone_table`. ::
+        Otherwise the same as :meth:`clone_table`.
+
+        ::
 
             op.create_branch("orders_dev", "orders")
             op.create_branch("shop_dev", database="shop")
@@ -745,7 +771,9 @@ class DropBranchOp(_CopyOp):
 
     @classmethod
     def drop_branch(cls, operations: Operations, name: str | None = None, *, database: Database = None) -> None:
-        """Drop a branch of a table or a database. Otherwise the same as :meth:`clone_table`. ::
+        """Drop a branch of a table or a database. Otherwise the same as :meth:`clone_table`.
+
+        ::
 
             op.drop_branch("orders_dev")
             op.drop_branch(database="shop_dev")

@@ -54,6 +54,7 @@ class Policy:
 
     @property
     def full_name(self) -> str:
+        """Return the name of the PITR, implied or declared."""
         return self.name or implied_name(self.target.database or "", self.target.table)
 
 

@@ -87,6 +87,7 @@ class TableReference:
         return cls(named.name, named.schema, moment, named if isinstance(named, Table) else None)
 
     def as_object(self) -> DatabaseObject:
+        """Return the table as an object whose existence can be looked up."""
         return DatabaseObject(self.database, self.name)
 
     @classmethod
@@ -109,9 +110,11 @@ class BranchDDL(BranchStatement, MatrixOneDDL):
     error = BranchError
 
     def tables(self) -> Iterator[Table]:
+        """Yield the Tables among the arguments, by which a Session with several engines chooses the engine."""
         return _tables_in(self)
 
     def run_on(self, connection: Connection, options: Mapping[str, Any], execute: Execute) -> CursorResult[Any]:
+        """Execute the statement; see :meth:`execute_on`. Refuse other dialects than MatrixOne's."""
         matrixone_dialect(connection)  # another dialect would not send the BEGIN
         return execute(self)
 
@@ -363,6 +366,7 @@ class DropBranch(BranchDDL):
         self.name = (database or "") if self.branch is None else self.branch.name
 
     def run_on(self, connection: Connection, options: Mapping[str, Any], execute: Execute) -> CursorResult[Any]:
+        """Execute the statement. With ``if_exists``, do nothing if the branch does not exist."""
         dropped = DatabaseObject(self.database) if self.branch is None else self.branch.as_object()
         return drop_branch(Existence(connection, options), dropped, lambda: execute(self))
 
@@ -422,6 +426,7 @@ class MergeBranch(_MergeStatement):
     __visit_name__ = "merge_branch"
 
     def transaction_scope(self, release: Release) -> TransactionScope:
+        """Return the scope: in a transaction from the release on that supports it, and AUTOCOMMIT before."""
         return (
             TransactionScope.IN_TRANSACTION
             if Feature.MERGE_IN_TRANSACTION.in_release(release)
@@ -467,6 +472,7 @@ class PickBranch(_MergeStatement):
         self.between = None if between is None else _snapshots(between)
 
     def transaction_scope(self, release: Release) -> TransactionScope:
+        """Return AUTOCOMMIT: no release executes PICK as part of a transaction."""
         return TransactionScope.AUTOCOMMIT
 
 
@@ -558,6 +564,7 @@ class DiffBranch(BranchStatement, TranslatesErrors, Executable, Generative, Clau
         return _tables_in(self)
 
     def run_on(self, connection: Connection, options: Mapping[str, Any], execute: Execute) -> CursorResult[Any]:
+        """Execute the statement, unless the server would hang at the table's columns or lose their values."""
         if isinstance(connection.dialect, MatrixOneServer):
             refuse_columns(Existence(connection, options), self, self.against.as_object(), self._fault)
         return execute(self)
@@ -572,10 +579,12 @@ class DiffBranch(BranchStatement, TranslatesErrors, Executable, Generative, Clau
 
     @contextmanager
     def sending(self, dialect: MatrixOneServer, context: Any) -> Iterator[None]:
+        """Return a context for the time of sending, in which the driver reads all text as UTF-8."""
         with super().sending(dialect, context), reading_text(driver_connection(context.root_connection.connection)):
             yield
 
     def transaction_scope(self, release: Release) -> TransactionScope:
+        """Return the scope: on its own where DIFF breaks a transaction, in the transaction if it creates a table."""
         if not Feature.DIFF_IN_TRANSACTION.in_release(release):
             return TransactionScope.FIRST_STATEMENT
         return TransactionScope.ANY if self.as_table is None else TransactionScope.IN_TRANSACTION

@@ -44,9 +44,11 @@ class BranchStatement(ServerStatement):
     error: ClassVar[type[BranchError]]
 
     def transaction_scope(self, release: Release) -> TransactionScope:
+        """Return where in a transaction the server must receive the statement."""
         return TransactionScope.IN_TRANSACTION
 
     def sending(self, dialect: MatrixOneServer, context: Any) -> AbstractContextManager[None]:
+        """Return a context in which the statement is sent in the transaction scope that it needs."""
         return executing(dialect, self, context)
 
 
@@ -153,6 +155,7 @@ class DatabaseObject(NamedTuple):
 
     @property
     def name(self) -> str:
+        """Return the name of the table, or of the database if it is one."""
         return self.table or self.database or ""
 
 

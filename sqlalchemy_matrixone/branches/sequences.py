@@ -24,7 +24,8 @@ class CopiedSequences:
     """The sequences of a database, read before it is copied."""
 
     def __init__(self, connection: Connection, database: str, moment: PointInTime | None, copy: str) -> None:
-        """
+        """Read the sequences of a database.
+
         :param moment: the point in time at which the database is copied; None for the present.
         :param copy: the name of the new database.
         """

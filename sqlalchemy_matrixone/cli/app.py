@@ -52,6 +52,7 @@ class App:
 
     @contextmanager
     def recovery(self) -> Iterator[Recovery]:
+        """Connect, and return a Recovery on the connection for the time of the context."""
         with self.connected() as connection:
             yield Recovery(connection)
 

@@ -44,10 +44,12 @@ def cell(value: Any) -> str:
 
 
 def plain_name(value: enum.Enum) -> str:
+    """Return the value of an enum member as text."""
     return str(value.value)
 
 
 def print_json(value: Any) -> None:
+    """Print a value as indented JSON."""
     print(json.dumps(_plain(value), ensure_ascii=False, indent=2))
 
 

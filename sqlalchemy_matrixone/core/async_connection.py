@@ -30,6 +30,7 @@ class AsyncTracking(_Driver):  # type: ignore[misc]
         return self.transaction_state.autocommit
 
     async def set_charset(self, charset: str) -> None:
+        """Set the character set as the driver does, and record that the statement succeeded."""
         await super().set_charset(charset)
         self.transaction_state.succeeded()
 

@@ -96,13 +96,16 @@ class Feature(Enum):
 
     @property
     def since(self) -> Release:
+        """Return the first release that has the feature."""
         return self.value[0]
 
     @property
     def sql(self) -> str:
+        """Return the SQL of the feature, as error messages show it."""
         return self.value[1]
 
     def in_release(self, release: Release) -> bool:
+        """Return whether a release has the feature."""
         return release >= self.since
 
     def require(self, release: Release, subject: str | None = None) -> None:
@@ -119,6 +122,7 @@ class Feature(Enum):
 
 
 def format_release(release: Release) -> str:
+    """Return a release as text, such as ``4.2.0``."""
     return ".".join(map(str, release))
 
 

@@ -44,6 +44,7 @@ class MatrixOneServer(IsolationLevelHook):
     skip_locked: Literal["wait"] | None = None
 
     def supports(self, feature: Feature) -> bool:
+        """Return whether the server's release has a feature."""
         return feature.in_release(self.server_release)
 
     def refuse_in_transaction(

@@ -29,6 +29,8 @@ _CLOCK_SKEW = dt.timedelta(seconds=1)
 
 
 class SessionState(Enum):
+    """What a session does with the statement that it was sent."""
+
     GONE = auto()
     RUNNING = auto()  # the statement runs or has just ended: the server shows both alike for some seconds
     ELSEWHERE = auto()  # another statement or none: ours has ended, or the server has yet to read it

@@ -34,6 +34,8 @@ _HIDDEN = re.compile(rb"\bset\b[^;]*\bsql_mode\b", re.I)
 
 
 class Refusal(Enum):
+    """The reason for which a statement that sets sql_mode is refused."""
+
     NAMED = auto()  # the statement sets the mode
     HIDDEN = auto()  # sql_mode is set among other statements, or in a comment that is executed
     UNKNOWN = auto()  # sql_mode is set to a value that the statement does not show, and the statement cannot be changed

@@ -344,6 +344,7 @@ class CompiledSelect:
 
     @property
     def loader_options(self) -> list[LoaderOption]:
+        """Return the loader options that the statement has for relationships and columns."""
         return [
             LoaderOption(option.strategy[0], option.path.path)
             for option in self._state.attributes.values()

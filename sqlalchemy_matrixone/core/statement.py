@@ -36,6 +36,7 @@ class TranslatesErrors(ConnectionAware):
     error: ClassVar[type[RecoveryError]]
 
     def execute_on(self, connection: Connection, options: Mapping[str, Any], execute: Execute) -> CursorResult[Any]:
+        """Execute the construct, and raise errors of the server as the construct's class of errors."""
         with server_errors_as(self.error, self.operation, if_lost=Reason.UNKNOWN):
             return self.run_on(connection, options, execute)
 

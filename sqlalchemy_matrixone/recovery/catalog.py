@@ -281,6 +281,7 @@ _SAYS_UTC = " +0000 UTC"
 
 
 def show(connection: Connection, statement: str, error: type[RecoveryError]) -> list[Any]:
+    """Return the rows of a SHOW statement, which the server refuses in some transactions."""
     result = connection.exec_driver_sql(
         statement, execution_options={OUTSIDE_TRANSACTION: error, "stream_results": False}
     )
@@ -322,4 +323,5 @@ def _after_second(text: Any) -> dt.datetime:
 
 
 def named_part(text: str | None) -> str | None:
+    """Return a part of an object's name, or None if the server shows that it has none."""
     return None if text in (None, "", "*") else text

@@ -33,6 +33,7 @@ def microseconds(instant: dt.datetime) -> int:
 
 
 def from_microseconds(number: int) -> dt.datetime:
+    """Return the UTC time of a number of microseconds since 1970."""
     return EPOCH + number * MICROSECOND
 
 

@@ -55,11 +55,13 @@ class RecoveryDDL(MatrixOneDDL):
     """Whether it must see everything that was committed before it, on all nodes of a cluster."""
 
     def tables(self) -> Iterator[Table]:
+        """Yield the Table that the statement is about, by which a Session with several engines chooses the engine."""
         target: RecoveryTarget | None = getattr(self, "recovery_target", None)
         if target is not None and target.named is not None:
             yield target.named
 
     def sending(self, dialect: MatrixOneServer, context: Any) -> AbstractContextManager[None]:
+        """Return a context for the time of sending, which ends the statement on the server if the client gives up."""
         connection = context.root_connection.connection
         self._refuse_in_transaction(dialect, connection)
         return executing(dialect, self.attempt, context)
@@ -70,6 +72,7 @@ class RecoveryDDL(MatrixOneDDL):
         dialect.refuse_in_transaction(connection, self.error, operation.upper().replace("_", " "), hint)
 
     def run_on(self, connection: Connection, options: Mapping[str, Any], execute: Execute) -> CursorResult[Any]:
+        """Check what the server does not, and execute the statement."""
         if not isinstance(connection.dialect, MatrixOneServer):
             return self._execute_plainly(connection, execute)
         attempt = self._attempt(connection, options)
@@ -449,6 +452,7 @@ class RestoreSnapshot(_Restore):
         )
 
     def source(self, connection: Connection) -> int | None:
+        """Return when the snapshot was created, in nanoseconds since 1970; None if it does not exist."""
         return snapshot_instant(connection, self.name)
 
 
@@ -527,6 +531,7 @@ class RestorePitr(_Restore):
         return element.copy_with(server_time=server_wall_clock(connection, *self.instant()))
 
     def source(self, connection: Connection) -> int | None:
+        """Return the point in time, in nanoseconds since 1970."""
         if self.server_time is not None:
             return server_instant(connection, self.server_time)
         second, nanoseconds = self.instant()

@@ -227,6 +227,7 @@ class Readable(NamedTuple):
     now: dt.datetime
 
     def includes(self, instant: dt.datetime) -> bool:
+        """Return whether all tables can be read at an instant."""
         return any(start <= instant <= end for start, end in self.periods)
 
 

@@ -61,6 +61,7 @@ class ObjectReplaced:
     account: str | None
 
     def happened(self, connection: Connection, sent: Sent) -> bool | None:
+        """Compare the object's ids with those before and after the statement was sent; see :class:`Effect`."""
         now = self._ids(connection)
         if now == self._ids(connection, sent.earliest):
             return False
@@ -100,6 +101,7 @@ class NamedCreated:
     name: str
 
     def happened(self, connection: Connection, sent: Sent) -> bool | None:
+        """Look for a creation time after the statement was sent; see :class:`Effect`."""
         found: list[Snapshot | Pitr] = self.find(connection, name=self.name)
         # A PITR's times are rounded up, for some accounts to the second.
         return any(each.created_at.timestamp() > sent.earliest // 10**9 for each in found)
@@ -113,6 +115,7 @@ class NamedDropped:
     name: str
 
     def happened(self, connection: Connection, sent: Sent) -> bool | None:
+        """Look the name up; see :class:`Effect`."""
         return not self.find(connection, name=self.name)
 
 
@@ -124,4 +127,5 @@ class PitrAltered:
     range: PitrRange
 
     def happened(self, connection: Connection, sent: Sent) -> bool | None:
+        """Compare the current range; see :class:`Effect`."""
         return any(pitr.range == str(self.range) for pitr in catalog.get_pitrs(connection, name=self.name))

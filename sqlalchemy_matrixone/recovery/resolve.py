@@ -80,6 +80,7 @@ def fraction_of_second(nanoseconds: int) -> str:
 
 
 def greeted_release(connection: Connection) -> Release | None:
+    """Return the release in the server's greeting, or None if it has none."""
     return parse_greeting(server_greeting(connection))
 
 

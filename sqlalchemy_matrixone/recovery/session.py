@@ -634,14 +634,14 @@ class Recovery:
         new: bool = False,
         sample: int = 20,
     ) -> RowsPreview:
-        """Return what :meth:`restore_rows` would do, without changing anything: counts, rows, conflicts and SQL.
+        r"""Return what :meth:`restore_rows` would do, without changing anything: counts, rows, conflicts and SQL.
 
         ::
 
             preview = Recovery(session).preview_rows(Order, timestamp=before)
             for row in preview.rows:
                 print(row.change, row.key, row.old, row.current)
-            print(*preview.statements, sep=";\\n")
+            print(*preview.statements, sep=";\n")
 
         :param sample: how many missing and changed rows, and how many new rows, to read from each table.
 

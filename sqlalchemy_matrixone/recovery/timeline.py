@@ -48,6 +48,7 @@ class TimelineEntry:
 
     @property
     def title(self) -> str:
+        """Return the description that the SVG shows as a tooltip."""
         times = " to ".join(dict.fromkeys(f"{time:%Y-%m-%d %H:%M:%S}" for time in self.period))
         return f"{_MARKS[self.kind][0]} {self.name} of {self.object}: {times} UTC"
 

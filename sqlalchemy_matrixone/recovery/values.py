@@ -25,7 +25,7 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Pitr:
-    """A point-in-time recovery policy: it reaches ``length`` ``unit``\\ s back, but not before ``created_at``.
+    """A point-in-time recovery policy: it reaches back ``range``, such as ``7d``, but not before ``created_at``.
 
     :ivar created_at: the earliest time that can be restored. The server restores only to times after the creation, so
         this is the microsecond after it. Accounts that see only the second get the end of that second: all except

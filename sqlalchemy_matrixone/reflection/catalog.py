@@ -32,6 +32,8 @@ KINDS = {"r": ObjectKind.TABLE, "e": ObjectKind.TABLE, "cluster": ObjectKind.TAB
 
 
 class TableRow(NamedTuple):
+    """A row of mo_catalog.mo_tables."""
+
     name: str
     kind: str
     comment: str
@@ -40,6 +42,8 @@ class TableRow(NamedTuple):
 
 
 class ColumnRow(NamedTuple):
+    """A row of mo_catalog.mo_columns."""
+
     table: str
     name: str
     type: str
@@ -55,6 +59,8 @@ class ColumnRow(NamedTuple):
 
 
 class IndexColumnRow(NamedTuple):
+    """A row of mo_catalog.mo_indexes: one column of an index."""
+
     table: str
     name: str
     type: str
@@ -74,6 +80,8 @@ class Index(NamedTuple):
 
 
 class ForeignKeyColumnRow(NamedTuple):
+    """A row of mo_catalog.mo_foreign_keys: one column of a foreign key."""
+
     table: str
     database: str
     constraint: str
@@ -138,6 +146,7 @@ class Catalog:
 
     @_once
     def tables(self, where: Where) -> dict[str, TableRow]:
+        """Return the tables and views by name."""
         extra = "HEX(extra_info)" if self._dialect.supports(Feature.CHECK_CONSTRAINT) else "NULL"
         kinds = ", ".join(f"'{kind}'" for kind in KINDS)
         rows = self._rows(
@@ -150,6 +159,7 @@ class Catalog:
 
     @_once
     def columns(self, where: Where) -> dict[str, list[ColumnRow]]:
+        """Return the columns of each table, in order."""
         generated = "NULL, NULL"
         if self._dialect.supports(Feature.GENERATED_COLUMN):
             generated = "mo_show_visible_bin(attr_generated, 5), mo_show_visible_bin(attr_generated, 6)"

@@ -40,25 +40,32 @@ class TableReader(ABC):
         """Return the names of the tables, views or both."""
 
     @abstractmethod
-    def columns(self, tables: Iterable[str]) -> OfTables[list[ReflectedColumn]]: ...
+    def columns(self, tables: Iterable[str]) -> OfTables[list[ReflectedColumn]]:
+        """Yield the columns of each table."""
 
     @abstractmethod
-    def pk_constraints(self, tables: Iterable[str]) -> OfTables[ReflectedPrimaryKeyConstraint]: ...
+    def pk_constraints(self, tables: Iterable[str]) -> OfTables[ReflectedPrimaryKeyConstraint]:
+        """Yield the primary key of each table."""
 
     @abstractmethod
-    def indexes(self, tables: Iterable[str]) -> OfTables[list[ReflectedIndex]]: ...
+    def indexes(self, tables: Iterable[str]) -> OfTables[list[ReflectedIndex]]:
+        """Yield the indexes of each table."""
 
     @abstractmethod
-    def unique_constraints(self, tables: Iterable[str]) -> OfTables[list[ReflectedUniqueConstraint]]: ...
+    def unique_constraints(self, tables: Iterable[str]) -> OfTables[list[ReflectedUniqueConstraint]]:
+        """Yield the UNIQUE constraints of each table."""
 
     @abstractmethod
-    def foreign_keys(self, tables: Iterable[str]) -> OfTables[list[ReflectedForeignKeyConstraint]]: ...
+    def foreign_keys(self, tables: Iterable[str]) -> OfTables[list[ReflectedForeignKeyConstraint]]:
+        """Yield the foreign keys of each table."""
 
     @abstractmethod
-    def check_constraints(self, tables: Iterable[str]) -> OfTables[list[ReflectedCheckConstraint]]: ...
+    def check_constraints(self, tables: Iterable[str]) -> OfTables[list[ReflectedCheckConstraint]]:
+        """Yield the CHECK constraints of each table."""
 
     @abstractmethod
-    def comments(self, tables: Iterable[str]) -> OfTables[ReflectedTableComment]: ...
+    def comments(self, tables: Iterable[str]) -> OfTables[ReflectedTableComment]:
+        """Yield the comment of each table."""
 
     @abstractmethod
     def options(self, tables: Iterable[str]) -> OfTables[dict[str, Any]]:
@@ -73,4 +80,5 @@ class TableReader(ABC):
 
 
 def no_such_table(schema: str | None, name: str) -> exc.NoSuchTableError:
+    """Return the error for a table that does not exist."""
     return exc.NoSuchTableError(f"{schema}.{name}" if schema else name)

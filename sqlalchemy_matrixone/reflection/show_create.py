@@ -25,6 +25,8 @@ _OPTION = re.compile(r"(\w+)(?: = (\w+)| '((?:[^']|'')*)'| \(([^)]*)\))?")
 
 
 class MatrixOneReflectedState(ReflectedState):
+    """What is parsed from a SHOW CREATE TABLE text, with the indexes that MySQL lacks."""
+
     own_indexes: list[ReflectedIndex]
 
 

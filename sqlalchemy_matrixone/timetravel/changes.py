@@ -186,6 +186,7 @@ class ChangesBetween(ConnectionAware, Executable):
         return ";\n".join(str(self._select(past, self._columns)) for past in self._moments)
 
     def execute_on(self, connection: Connection, options: Mapping[str, Any], execute: Execute) -> CursorResult[Any]:
+        """Execute the comparison, with the columns that the table has at both moments if they differ."""
         columns = self._columns
         try:
             sides = self._read(execute, columns)

@@ -138,7 +138,7 @@ class AsOfCompiler(StatementCompilerPart):
 
     @memoized_property
     def _point_in_time_of_all(self) -> PointInTime | None:
-        """The point in time of the whole statement, except for tables with their own ``as_of()``."""
+        """Return the point in time of the whole statement; tables with their own ``as_of()`` have another."""
         options = reversed(options_of(self.statement))
         return next((option.moment for option in options if isinstance(option, AsOfOption)), None)
 

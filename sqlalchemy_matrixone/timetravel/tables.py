@@ -37,6 +37,10 @@ class AsOfTable(Alias):
 
     @classmethod
     def of(cls, table: TableClause, moment: PointInTime, name: str | None) -> AsOfTable:
+        """Return a table as of a point in time.
+
+        :param name: the name of the alias; None for an anonymous one.
+        """
         past = new_alias(cls, table, name)
         past.moment = moment
         return past

@@ -37,6 +37,7 @@ def as_declared(
 
 
 def foreign_keys_as_declared(reflected: set[ForeignKeyConstraint], declared: set[ForeignKeyConstraint]) -> None:
+    """Give reflected foreign keys the capitals of the declared ones, since the server folds names to lower case."""
     _rename(reflected, _by_folded_name(declared))
 
 

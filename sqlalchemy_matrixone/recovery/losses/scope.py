@@ -76,15 +76,19 @@ class RestoreScope:
         return " AND ".join(criteria)
 
     def in_databases(self, column: str) -> str:
+        """Return a condition on a column of database names: those that the restore replaces."""
         if self.level == "account":
             return f"{column} NOT IN ({', '.join(map(self.text, SYSTEM_DATABASES))})"
         return f"{column} = {self.text(fold(self.database) or '')}"
 
     def supports(self, feature: Feature) -> bool:
+        """Return whether the server's release has a feature."""
         return self.dialect.supports(feature)
 
     def text(self, value: str) -> str:
+        """Return a value as a literal."""
         return quote_text(self.dialect, value)
 
     def name(self, *parts: str) -> str:
+        """Return a name, or several as a qualified one, quoted."""
         return quote_name(self.dialect, *parts)

@@ -41,9 +41,11 @@ class TableChanges:
 
     @property
     def found(self) -> bool:
+        """Return whether there is anything to restore."""
         return bool(self.missing or self.changed or self.new)
 
     def without_keys(self) -> Self:
+        """Return a copy whose statements find the rows by comparison instead of by their keys."""
         return replace(self, pair=replace(self.pair, by_key=False), keys=None, missing_keys=None, new_keys=None)
 
 

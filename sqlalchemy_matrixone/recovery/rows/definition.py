@@ -131,6 +131,7 @@ class TableDefinition:
 
     @classmethod
     def parse(cls, text: str) -> TableDefinition | None:
+        """Parse a SHOW CREATE TABLE text; return None if it is not that of a table."""
         if not re.match(r"CREATE\s+(?:\w+\s+)*TABLE\b", text, re.I):
             return None
         keys = list(map(_unique_key, _UNIQUE.finditer(text)))

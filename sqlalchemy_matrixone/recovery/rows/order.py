@@ -58,6 +58,7 @@ class WriteOrder:
                 unlinked.append(_edge_to_unlink(error.args[1], edges))
 
     def self_references(self, pair: TablePair) -> list[Reference]:
+        """Return the foreign keys of a table that refer to the table itself."""
         return [edge for edge in self.references if edge.child.name == edge.parent.name == pair.name]
 
     def unlinked_columns(self, pair: TablePair) -> tuple[str, ...]:
@@ -68,6 +69,7 @@ class WriteOrder:
 
 
 def table_name(pair: TablePair, default: str | None) -> TableName:
+    """Return the database and the name of a table, folded as the server folds them."""
     database = pair.current.schema or default
     return (fold(database or None), fold(pair.current.name))
 

@@ -60,16 +60,19 @@ class TablePair:
         then: TableDefinition,
         when: Mapping[str, Any],
     ) -> TablePair:
+        """Return the pair of a table and its past."""
         names = dict.fromkeys((*now.columns, *then.columns))
         current = table(target.table.name, *map(column, names), schema=database)
         return cls(target, now, then, current, as_of(current, **when, name=_alias(target.table.name, "old")), when)
 
     @property
     def name(self) -> str:
+        """Return the name of the table, with its database if that was given."""
         return self.target.name
 
     @property
     def key(self) -> tuple[str, ...]:
+        """Return the columns of the current primary key."""
         return self.now.primary_key
 
     @property
@@ -81,6 +84,7 @@ class TablePair:
 
     @property
     def skipped(self) -> tuple[str, ...]:
+        """Return the columns that only one side has or that are generated, which are not restored."""
         both = (self.now.columns, self.then.columns)
         restorable = set(self.restorable)
         columns = {name: side[name].name for side in both for name in side if name not in restorable}
@@ -108,6 +112,7 @@ class TablePair:
 
     @property
     def has_exact_key(self) -> bool:
+        """Return whether the key's values compare exactly, so that rows can be found by them."""
         return all(self.now.columns[name].base_type in _EXACT_TYPES for name in self.key)
 
     def other(self, role: str) -> TablePair:
@@ -120,6 +125,7 @@ class TablePair:
     # -- conditions
 
     def same_row(self) -> ColumnElement[bool]:
+        """Return the condition that an old and a current row have the same key."""
         return and_(*(self.old.c[name] == self.current.c[name] for name in self.key))
 
     def missing(self) -> ColumnElement[bool]:
@@ -139,6 +145,7 @@ class TablePair:
         return and_(self.old.c[self.key[0]].is_(None), *self.criterion(self.current))
 
     def either_matches(self) -> list[ColumnElement[bool]]:
+        """Return the condition that the old or the current row matches the criterion, as a list."""
         conditions = [*self.criterion(self.old), *self.criterion(self.current)]
         return [or_(*conditions)] if conditions else []
 

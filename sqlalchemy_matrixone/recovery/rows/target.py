@@ -56,6 +56,7 @@ class RowsTarget:
 
     @property
     def name(self) -> str:
+        """Return the name of the table, with its database if that was given."""
         return self.table.fullname
 
     def where(self, source: FromClause) -> list[ColumnElement[bool]]:
@@ -81,6 +82,7 @@ class RowsTarget:
 
     @property
     def has_subquery(self) -> bool:
+        """Return whether the criterion contains a subquery."""
         return self.criterion is not None and any(
             isinstance(element, SelectBase) for element in visitors.iterate(self.criterion)
         )
