@@ -3,7 +3,8 @@
 ::
 
     python -m tools.tapes unused            list tapes that no test plays; with --delete, delete them
-    python -m tools.tapes rename test_time.py test_old_name test_new_name
+    python -m tools.tapes rename test_time.py::test_old_name test_time.py::TestClass::test_new_name
+    python -m tools.tapes rename --from names.txt       the same for each line "old new" of a file
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from __future__ import annotations
 import argparse
 import io
 import os
+from collections.abc import Sequence
 from contextlib import redirect_stdout
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -56,6 +59,15 @@ def unused(archive: Archive, played: set[tuple[str, str]]) -> list[tuple[str, st
     return sorted((recorded - played) | (setups - needed))
 
 
+def renames(words: Sequence[str]) -> dict[str, str]:
+    """Return the new names by the old ones, as the archive has them, from node ids that follow each other.
+
+    :raises ValueError: if an old name has no new one.
+    """
+    names = [tape_name(word, "") for word in words]
+    return dict(zip(names[::2], names[1::2], strict=True))
+
+
 def main() -> None:
     """Run the subcommand that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -63,11 +75,12 @@ def main() -> None:
     listing = commands.add_parser("unused")
     listing.add_argument("--delete", action="store_true")
     renaming = commands.add_parser("rename")
-    for argument in ("module", "old", "new"):
-        renaming.add_argument(argument)
+    renaming.add_argument("names", nargs="*", help="old and new node id")
+    renaming.add_argument("--from", dest="file", type=Path)
     given = parser.parse_args()
     if given.command == "rename":
-        for name in ARCHIVE.rename(given.module.removesuffix(".py"), given.old, given.new):
+        words = given.file.read_text().split() if given.file else given.names
+        for name in ARCHIVE.rename(renames(words)):
             print(name)
         return
     for name, label in unused(ARCHIVE, collected()):

@@ -20,7 +20,7 @@ import os
 import re
 import time
 import zlib
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
@@ -236,14 +236,22 @@ class Archive:
         """Return the day of each test's last recording on a server."""
         return list(self._read(f"servers/{label}")["recorded"].values())
 
-    def rename(self, module: str, old: str, new: str) -> list[str]:
-        """Rename the tapes of a test, with all of its parameters, and return their new names."""
-        names = {}
-        for name in self.tapes():
-            test = name.removeprefix(f"{module}/")
-            if test != name and (test == old or test.startswith(f"{old}-")):
-                names[name] = f"{module}/{new}{test.removeprefix(old)}"
-                self._path(name).rename(self._path(names[name]))
+    def rename(self, renames: Mapping[str, str]) -> list[str]:
+        """Rename the tapes of tests, with all of their parameters, and return the new names.
+
+        :param renames: the new names of tests by the old ones, each as ``<module>/<test>``, or
+            ``<module>/<class>-<test>``.
+        :raises FileExistsError: if another test's tape has a new name already; nothing is renamed then.
+        """
+        names = {name: new for name in self.tapes() if (new := _renamed(name, renames))}
+        for new in names.values():
+            if self._path(new).exists() and new not in names:
+                raise FileExistsError(new)
+        contents = {new: self._path(name).read_bytes() for name, new in names.items()}
+        for name in names:
+            self._path(name).unlink()
+        for new, content in contents.items():
+            self._path(new).write_bytes(content)
         for label in self.labels():
             server = self._read(f"servers/{label}")
             recorded = {names.get(name, name): day for name, day in server["recorded"].items()}
@@ -293,6 +301,12 @@ class Archive:
 def _is_greeted(exchange: Exchange) -> bool:
     """Return whether the server's usual greeting is the answer, which only its manifest holds."""
     return exchange.send == CONNECT and not exchange.answer and not exchange.closed
+
+
+def _renamed(name: str, renames: Mapping[str, str]) -> str | None:
+    """Return the new name of a tape whose test has one: all of it, or all before its parameters."""
+    ends = [match.start() for match in re.finditer("-", name)] + [len(name)]
+    return next((renames[name[:end]] + name[end:] for end in reversed(ends) if name[:end] in renames), None)
 
 
 def _setup_file(name: str) -> str:

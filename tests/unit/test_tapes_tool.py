@@ -10,7 +10,7 @@ import pytest
 
 from tests.scenarios.archive import Archive
 from tests.scenarios.tape import SETUP, Exchange
-from tools.tapes import unused
+from tools.tapes import renames, unused
 
 ROOT = Path(__file__).parents[2]
 ONE, OTHER, LONGER = "test_mini/test_it-hello", "test_mini/test_other", "test_mini/test_it_again"
@@ -38,12 +38,26 @@ def test_tapes_and_setups_that_nothing_plays_are_unused(archive: Archive) -> Non
     assert archive.tapes() == [ONE, LONGER]
 
 
-def test_a_renamed_test_keeps_its_tapes(archive: Archive) -> None:
-    before = archive.load(ONE, "4.2.0")
-    assert archive.rename("test_mini", "test_it", "test_that") == ["test_mini/test_that-hello"]
-    assert archive.tapes() == [LONGER, OTHER, "test_mini/test_that-hello"]
-    assert archive.load("test_mini/test_that-hello", "4.2.0") == before
-    assert archive.load(ONE, "4.2.0") is None
+def test_renamed_tests_keep_their_tapes(archive: Archive) -> None:
+    before = archive.load(ONE, "4.2.0"), archive.load(OTHER, "4.2.0")
+    names = [
+        "test_mini.py::test_it",
+        "test_mini.py::TestMini::test_that",
+        "test_mini.py::test_other",
+        "test_mini.py::test_it",
+    ]
+    new = ["test_mini/TestMini-test_that-hello", "test_mini/test_it"]
+    assert archive.rename(renames(names)) == new
+    assert archive.tapes() == sorted([*new, LONGER])
+    assert (archive.load(new[0], "4.2.0"), archive.load(new[1], "4.2.0")) == before
+    assert archive.load(OTHER, "4.2.0") is None
+
+
+def test_renaming_a_test_to_an_existing_name_changes_nothing(archive: Archive) -> None:
+    before = archive.tapes()
+    with pytest.raises(FileExistsError, match="test_other"):
+        archive.rename({"test_mini/test_it_again": "test_mini/test_other", "test_mini/test_it": "test_mini/test_that"})
+    assert archive.tapes() == before
 
 
 def test_no_tape_of_this_repository_is_unused() -> None:
