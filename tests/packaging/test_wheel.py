@@ -37,7 +37,7 @@ def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return interpreter
 
 
-def test_the_wheel_holds_the_package_alone(wheel: Path):
+def test_wheel_contains_only_the_package(wheel: Path):
     names = zipfile.ZipFile(wheel).namelist()
     tops = {name.split("/")[0] for name in names}
     assert len(tops) == 2
@@ -46,7 +46,7 @@ def test_the_wheel_holds_the_package_alone(wheel: Path):
     assert "sqlalchemy_matrixone/alembic/plugin.py" in names
 
 
-def test_entry_points_lead_to_the_dialects(python: Path, tmp_path: Path):
+def test_wheel_entry_points_load_the_dialects(python: Path, tmp_path: Path):
     code = """
 from importlib.metadata import entry_points
 found = {point.name for point in entry_points(group="sqlalchemy.dialects") if point.dist.name == "sqlalchemy-matrixone"}
@@ -61,14 +61,14 @@ assert sqlalchemy.create_engine("mysql+matrixone://dump@localhost").dialect.name
     run(python, "-W", "error", "-c", code, cwd=tmp_path)
 
 
-def test_the_main_job_runs_from_the_wheel(python: Path, tmp_path: Path):
+def test_quickstart_runs_from_the_wheel(python: Path, tmp_path: Path):
     """It connects to the recorded server through the installed package and the real driver."""
     printed = run(python, "-W", "error::DeprecationWarning", ROOT / "docs/examples/quickstart.py", cwd=tmp_path)
     assert "recorded answers of 8.0.30-MatrixOne-v4.2.0" in printed
     assert "Dropped the snapshot, the PITR and the database" in printed
 
 
-def test_a_consumer_type_checks_strictly(python: Path, wheel: Path, tmp_path: Path):
+def test_consumer_of_the_wheel_type_checks_strictly(python: Path, wheel: Path, tmp_path: Path):
     run(python, "-m", "pip", "install", "-q", f"{wheel}[aiomysql]", cwd=tmp_path)
     consumer = tmp_path / "consumer.py"
     consumer.write_text((ROOT / "tests/packaging/consumer.py").read_text())

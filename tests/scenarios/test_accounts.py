@@ -21,7 +21,7 @@ def log_in(server: Server, password: str) -> None:
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
-async def test_account_by_each_driver(server: Server, admin: Admin, driver: str):
+async def test_account_is_created_altered_and_dropped_by_each_driver(server: Server, admin: Admin, driver: str):
     admin.unrecorded(f"DROP ACCOUNT IF EXISTS `{ACCOUNT}`")
     async with Client.connected(server, driver) as client:
         await client.execute(CreateAccount(ACCOUNT, admin_name="admin", password=PASSWORD, comment="it's 100%"))

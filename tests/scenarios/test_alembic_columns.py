@@ -18,7 +18,7 @@ from .server import Admin
 NOW = "CURRENT_TIMESTAMP"
 
 
-def test_removing_on_update_converges(project: Project, admin: Admin) -> None:
+def test_autogenerate_removes_on_update_once(project: Project, admin: Admin) -> None:
     admin(
         f"CREATE TABLE {DATABASE}.orders (id INT PRIMARY KEY, first TIMESTAMP NULL DEFAULT {NOW} ON UPDATE {NOW}, "
         f"second DATETIME NOT NULL DEFAULT {NOW} ON UPDATE {NOW})"
@@ -35,7 +35,7 @@ def test_removing_on_update_converges(project: Project, admin: Admin) -> None:
     project.check()
 
 
-def test_renaming_the_key_keeps_the_rows_of_its_indexes(project: Project, admin: Admin) -> None:
+def test_renaming_a_primary_key_column_keeps_the_rows_of_its_indexes(project: Project, admin: Admin) -> None:
     admin(
         f"CREATE TABLE {DATABASE}.orders "
         "(id INT PRIMARY KEY, tenant VARCHAR(5), n INT, KEY k (tenant), UNIQUE KEY u (n))"
@@ -52,7 +52,7 @@ def test_renaming_the_key_keeps_the_rows_of_its_indexes(project: Project, admin:
 
 
 @pytest.mark.releases(until=(4, 1))
-def test_creating_an_index_that_would_hide_rows_is_refused(project: Project, admin: Admin) -> None:
+def test_index_migration_that_would_hide_rows_is_refused(project: Project, admin: Admin) -> None:
     admin(f"CREATE TABLE {DATABASE}.orders (id INT PRIMARY KEY, tenant VARCHAR(5))")
     project.revision("one", 'op.create_index("k", "orders", ["tenant", "id"])')
     with pytest.raises(CompileError, match=r"Index\('k', 'tenant'\)"):
@@ -68,7 +68,7 @@ def test_creating_an_index_that_would_hide_rows_is_refused(project: Project, adm
         'op.alter_column("orders", "n", type_=sa.BigInteger, existing_type=sa.Integer)',
     ],
 )
-def test_changing_a_table_with_a_branch_says_how(project: Project, admin: Admin, operation: str) -> None:
+def test_alter_of_a_table_with_a_branch_error_says_how(project: Project, admin: Admin, operation: str) -> None:
     admin(f"CREATE TABLE {DATABASE}.orders (id INT PRIMARY KEY, n INT)")
     admin(f"DATA BRANCH CREATE TABLE {DATABASE}.orders_dev FROM {DATABASE}.orders")
     project.revision("one", operation)

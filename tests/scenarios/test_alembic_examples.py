@@ -26,7 +26,7 @@ def alembic(server, database, monkeypatch):
 
 
 @pytest.mark.parametrize("driver", ["pymysql", "aiomysql"])
-def test_up_and_down(alembic, server, admin, driver):
+def test_example_project_upgrades_and_downgrades(alembic, server, admin, driver):
     config = alembic(driver)
     command.upgrade(config, "0002")
     admin(f"INSERT INTO {DATABASE}.orders VALUES (1, 1, '2026-03-01 12:00:00', 12.34)")
@@ -52,7 +52,7 @@ def test_up_and_down(alembic, server, admin, driver):
     assert pitrs(admin) == {}
 
 
-def test_go_back(alembic, admin, server):
+def test_example_go_back_restores_the_safety_snapshot(alembic, admin, server):
     config = alembic()
     command.upgrade(config, "0002")
     command.upgrade(config, "0004")

@@ -39,7 +39,7 @@ def three_revisions(project):
     )
 
 
-def test_an_upgrade_that_fails_leaves_no_trace(project, admin):
+def test_failed_upgrade_is_rolled_back(project, admin):
     three_revisions(project)
 
     with pytest.raises(DBAPIError, match=r"Duplicate entry|duplicate"):
@@ -48,7 +48,7 @@ def test_an_upgrade_that_fails_leaves_no_trace(project, admin):
     assert tables(admin) == []
 
 
-def test_a_transaction_for_each_migration_leaves_the_revisions_before(project, admin):
+def test_transaction_per_migration_keeps_earlier_revisions(project, admin):
     project.options["transaction_per_migration"] = True
     three_revisions(project)
 
@@ -61,7 +61,7 @@ def test_a_transaction_for_each_migration_leaves_the_revisions_before(project, a
     assert admin(f"SELECT name FROM {DATABASE}.names ORDER BY id") == [("ANN",), ("BOB",)]
 
 
-def test_a_downgrade_that_fails_leaves_everything(project, admin):
+def test_failed_downgrade_is_rolled_back(project, admin):
     project.revision("one", 'op.create_table("users", sa.Column("id", sa.Integer))', 'op.drop_table("no_such_table")')
     project.revision("two", 'op.create_table("orders", sa.Column("id", sa.Integer))', 'op.drop_table("orders")')
     project.upgrade()
@@ -73,7 +73,7 @@ def test_a_downgrade_that_fails_leaves_everything(project, admin):
     assert tables(admin) == ["alembic_version", "orders", "users"]
 
 
-def test_what_alembic_has_for_mysql(project, admin):
+def test_alembic_operations_of_mysql_work(project, admin):
     project.revision(
         "one",
         """
@@ -148,7 +148,7 @@ def test_what_alembic_has_for_mysql(project, admin):
     "change",
     ['op.create_check_constraint("ck", "users", "id > 0")', 'op.drop_constraint("ck", "users", type_="check")'],
 )
-def test_check_constraints_are_for_create_table(project, admin, change):
+def test_check_constraint_change_of_an_existing_table_is_refused(project, admin, change):
     project.revision("one", f'op.create_table("users", sa.Column("id", sa.Integer))\n{change}')
 
     with pytest.raises(CommandError, match="CHECK constraint 'ck' was not changed"):
@@ -157,7 +157,7 @@ def test_check_constraints_are_for_create_table(project, admin, change):
     assert tables(admin) == []
 
 
-def test_defaults_outlive_alters(project, admin, server):
+def test_alter_column_keeps_server_default(project, admin, server):
     """From 4.0 on each ALTER that copies the table doubles the quotes of a default, unless it is written otherwise."""
     project.revision(
         "defaults",
@@ -180,7 +180,7 @@ def test_defaults_outlive_alters(project, admin, server):
     assert admin(f"SELECT note, said FROM {DATABASE}.d") == [("it's", "that's")]
 
 
-def test_an_expression_as_a_new_default(project, admin):
+def test_alter_column_sets_an_expression_as_server_default(project, admin):
     """In parentheses, as the server wants it; on 2.2, 4.0 and 4.1 with its texts in hexadecimal."""
     project.revision(
         "defaults",
@@ -195,7 +195,7 @@ def test_an_expression_as_a_new_default(project, admin):
     assert admin(f"SELECT note FROM {DATABASE}.d") == [("ab",)]
 
 
-def test_a_unique_key_of_another_database_is_dropped(project, admin):
+def test_drop_constraint_of_a_unique_key_in_another_database(project, admin):
     """ALTER TABLE … DROP INDEX looks for the index's own table in the connection's database."""
     make_databases(admin, "mig_other")
     project.revision(
@@ -243,7 +243,7 @@ def with_a_check(project):
     )
 
 
-def test_batch_mode_changes_a_check_of_a_table_that_keys_refer_to(project, admin):
+def test_batch_mode_changes_a_check_of_a_referenced_table(project, admin):
     with_a_check(project)
 
     project.upgrade()
@@ -272,7 +272,7 @@ def test_batch_mode_is_rolled_back_with_the_upgrade(project, admin):
     assert tables(admin) == []
 
 
-def test_alter_of_a_check_points_to_batch_mode(project):
+def test_alter_of_a_check_constraint_error_suggests_batch_mode(project):
     project.revision("one", "op.create_table('users', sa.Column('id', sa.Integer, primary_key=True))")
     project.revision("two", "op.create_check_constraint('ck', 'users', 'id > 0')")
 

@@ -28,7 +28,7 @@ def restore(project):
         return restore_latest_snapshot(connection)
 
 
-def test_a_failed_migration_with_committed_changes_is_undone_by_one_restore(project, admin, caplog):
+def test_safety_snapshot_restores_a_failed_migration_with_committed_changes(project, admin, caplog):
     project.options["matrixone_keep_snapshots"] = 3
     project.revision("one", USERS + 'op.bulk_insert(users, [{"id": 1}, {"id": 2}])')
     project.upgrade()
@@ -55,7 +55,7 @@ def test_a_failed_migration_with_committed_changes_is_undone_by_one_restore(proj
     assert versions(admin) == ["one"]
 
 
-def test_the_last_n_are_kept_and_others_are_left_alone(project, admin):
+def test_safety_snapshots_keep_the_newest_and_spare_other_snapshots(project, admin):
     for name, last in (("one", None), ("two", "one"), ("three", "two")):
         assert project.last == last
         project.revision(
@@ -78,7 +78,7 @@ def test_the_last_n_are_kept_and_others_are_left_alone(project, admin):
     assert snapshots(admin) == [*mine, "alembic_0003_al_shop_three_one", "alembic_0004_al_shop_three_base"]
 
 
-def test_none_is_taken_where_nothing_is_migrated(project, admin):
+def test_safety_snapshot_is_not_taken_if_nothing_is_migrated(project, admin):
     project.revision("one", USERS)
     project.upgrade()
     assert snapshots(admin) == []
@@ -95,7 +95,7 @@ def test_none_is_taken_where_nothing_is_migrated(project, admin):
     assert caught.value.reason == "not_found"
 
 
-def test_an_upgrade_stays_atomic_under_the_net(project, admin):
+def test_safety_snapshot_leaves_the_upgrade_atomic(project, admin):
     project.options["matrixone_keep_snapshots"] = 1
     project.revision("one", USERS)
     project.revision("two", 'op.drop_table("no_such_table")')
@@ -107,7 +107,7 @@ def test_an_upgrade_stays_atomic_under_the_net(project, admin):
     assert snapshots(admin) == ["alembic_0001_al_shop_base_two"]
 
 
-def test_names_that_are_long_or_odd_are_cut(project, admin):
+def test_safety_snapshot_name_is_shortened_and_sanitized(project, admin):
     project.options["matrixone_keep_snapshots"] = 1
     project.revision("2026_01_create_the_table", USERS)
     project.upgrade()
@@ -126,7 +126,7 @@ OUTER_TRANSACTION = """
 """
 
 
-def test_in_a_transaction_of_env_py_it_works_where_nothing_has_run(project, admin):
+def test_safety_snapshot_in_a_transaction_of_env_py_needs_no_prior_statement(project, admin):
     project.options["matrixone_keep_snapshots"] = 1
     project.revision("one", USERS)
     project.env(OUTER_TRANSACTION.format(before="connection.exec_driver_sql('SELECT 1')"))
@@ -140,14 +140,14 @@ def test_in_a_transaction_of_env_py_it_works_where_nothing_has_run(project, admi
 
 
 @pytest.mark.parametrize("keep", [True, "3", -1])
-def test_the_option_is_a_number(project, keep):
+def test_keep_snapshots_option_that_is_no_number_is_refused(project, keep):
     project.options["matrixone_keep_snapshots"] = keep
     project.revision("one", USERS)
     with pytest.raises(CommandError, match="pass the number of snapshots to keep"):
         project.upgrade()
 
 
-def test_a_database_is_needed(tmp_path, server, admin):
+def test_safety_snapshot_without_a_database_is_refused(tmp_path, server, admin):
     project = Project(tmp_path, server, server.url(), matrixone_keep_snapshots=1)
     project.revision("one", "pass")
     with pytest.raises(CommandError, match="requires a URL that names the database"):

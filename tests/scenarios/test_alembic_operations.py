@@ -30,7 +30,7 @@ def rows(admin, table="orders"):
     return [row[0] for row in admin(f"SELECT id FROM {DATABASE}.{table} ORDER BY id")]
 
 
-def test_a_pitr_through_its_life(project, admin):
+def test_pitr_operations_create_alter_and_drop(project, admin):
     project.revision("one", ORDERS + '\nop.create_pitr(range="7d", table="orders")', 'op.drop_pitr(table="orders")')
     project.revision("two", 'op.alter_pitr(table="orders", range="3mo")', 'op.alter_pitr(table="orders", range="7d")')
     project.revision("three", 'op.create_pitr("al_whole", range="2h", database=True)', 'op.drop_pitr("al_whole")')
@@ -50,7 +50,7 @@ def test_a_pitr_through_its_life(project, admin):
     assert versions(admin) == []
 
 
-def test_what_stands_before_an_operation_is_committed_and_the_log_says_so(project, admin, caplog):
+def test_recovery_operation_commits_earlier_statements_and_logs_it(project, admin, caplog):
     project.revision(
         "one",
         ORDERS
@@ -73,7 +73,7 @@ def test_what_stands_before_an_operation_is_committed_and_the_log_says_so(projec
     assert "op.create_snapshot('al_before'): committed what ran before it" in caplog.text
 
 
-def test_a_snapshot_and_a_restore_of_a_table(project, admin):
+def test_snapshot_operations_create_restore_and_drop(project, admin):
     project.revision("one", ORDERS + '\nop.bulk_insert(orders, [{"id": 1}])')
     project.revision("two", 'op.create_snapshot("al_before", table="orders", if_not_exists=True)')
     project.revision("three", 'op.execute("UPDATE orders SET id = id + 100")')
@@ -88,7 +88,7 @@ def test_a_snapshot_and_a_restore_of_a_table(project, admin):
     assert versions(admin) == ["four"]
 
 
-def test_a_restore_from_a_pitr(project, server, admin):
+def test_restore_pitr_operation_restores_a_table(project, server, admin):
     project.revision(
         "one", ORDERS + '\nop.bulk_insert(orders, [{"id": 1}])\nop.create_pitr(range="1h", table="orders")'
     )
@@ -104,7 +104,7 @@ def test_a_restore_from_a_pitr(project, server, admin):
     assert rows(admin) == [1]
 
 
-def test_a_bare_construct_in_a_migration_is_told_the_operation(project, admin):
+def test_bare_construct_in_a_migration_error_names_the_operation(project, admin):
     project.revision(
         "one",
         """
@@ -140,7 +140,7 @@ NO_TRANSACTION = """
 
 
 @pytest.mark.parametrize("env", [OUTER_TRANSACTION, NO_TRANSACTION], ids=["outer", "none"])
-def test_a_transaction_that_alembic_does_not_own_is_not_committed(project, admin, env):
+def test_recovery_operation_does_not_commit_a_foreign_transaction(project, admin, env):
     project.env(env)
     project.revision("one", ORDERS + '\nop.create_pitr(range="7d", table="orders")')
 
@@ -151,7 +151,7 @@ def test_a_transaction_that_alembic_does_not_own_is_not_committed(project, admin
     assert pitrs(admin) == {}
 
 
-def test_on_an_autocommit_engine_nothing_needs_to_be_committed(tmp_path, server, database, admin, caplog):
+def test_recovery_operation_on_an_autocommit_engine_commits_nothing(tmp_path, server, database, admin, caplog):
     project = Project(tmp_path, server, server.url(database=database))
     project.engine = project.engine.execution_options(isolation_level="AUTOCOMMIT")
     project.revision("one", ORDERS + '\nop.create_pitr(range="7d", table="orders")')
@@ -186,7 +186,7 @@ ASYNC = """
 
 
 @pytest.mark.parametrize("driver", ["aiomysql", "asyncmy"])
-def test_with_an_async_engine(project, server, admin, driver):
+def test_recovery_operations_run_on_an_async_engine(project, server, admin, driver):
     project.env(ASYNC)
     project.revision("one", ORDERS + '\nop.create_pitr(range="7d", table="orders")', 'op.drop_pitr(table="orders")')
     project.revision("two", 'op.alter_pitr(table="orders", range="3mo")')
@@ -200,7 +200,7 @@ def test_with_an_async_engine(project, server, admin, driver):
     assert pitrs(admin) == {}
 
 
-def test_what_sql_mode_prints_is_what_the_server_takes(tmp_path, server, database, admin):
+def test_offline_sql_of_recovery_operations_runs_on_the_server(tmp_path, server, database, admin):
     release = ".".join(map(str, server.release))
     project = Project(tmp_path, server, server.url(database=database, server_version=release))
     project.revision(
@@ -236,7 +236,7 @@ op.alter_pitr("al_100%", range=(3, "mo"))
     assert snapshots(admin) == []
 
 
-def test_as_another_account(tmp_path, server, admin):
+def test_recovery_operations_run_as_another_account(tmp_path, server, admin):
     make_account(admin, "al_acc")
     try:
         url = server.url(user="al_acc:admin", password="111")
@@ -258,7 +258,7 @@ def test_as_another_account(tmp_path, server, admin):
         drop_accounts(admin, "al_acc")
 
 
-def test_the_same_migrations_on_two_databases_side_by_side(tmp_path, server, admin):
+def test_pitr_operations_on_two_databases_do_not_collide(tmp_path, server, admin):
     first, second = make_database(admin, "al_east"), make_database(admin, "al_west")
     for name in (next(first), next(second)):
         project = Project(tmp_path / name, server, server.url(database=name))
@@ -291,7 +291,7 @@ def cloning(project, admin):
 
 
 @pytest.mark.releases(since=(3, 0, 6))
-def test_clones_and_branches(cloning, admin):
+def test_clone_and_branch_operations_run_in_a_migration(cloning, admin):
     cloning.revision("three", CLONES)
 
     cloning.upgrade()
@@ -303,7 +303,7 @@ def test_clones_and_branches(cloning, admin):
 
 @pytest.mark.releases(since=(3, 0, 6))
 @pytest.mark.parametrize("separately", [False, True])
-def test_clones_are_a_part_of_the_transaction_after_what_is_written(cloning, admin, caplog, separately):
+def test_clone_operation_after_a_write_is_part_of_the_transaction(cloning, admin, caplog, separately):
     cloning.options["transaction_per_migration"] = separately
     cloning.upgrade("one")
     cloning.revision("three", CLONES + 'op.drop_table("no_such_table")')
@@ -318,7 +318,7 @@ def test_clones_are_a_part_of_the_transaction_after_what_is_written(cloning, adm
 
 
 @pytest.mark.releases(since=(3, 0, 6))
-def test_a_clone_has_what_the_migrations_before_have_made(cloning, admin):
+def test_clone_operation_sees_earlier_migrations(cloning, admin):
     """3.0 would clone in the transaction what was there before it, and tell no error where that is nothing."""
     cloning.revision("three", 'op.clone_table("first", "orders")')
     cloning.revision(
@@ -331,7 +331,7 @@ def test_a_clone_has_what_the_migrations_before_have_made(cloning, admin):
 
 
 @pytest.mark.releases(until=(3, 0))
-def test_what_the_release_lacks_is_named(cloning, admin):
+def test_clone_operation_before_3_0_names_the_needed_release(cloning, admin):
     cloning.revision("three", 'op.clone_table("orders_copy", "orders")')
 
     with pytest.raises(CompileError, match=r"needs MatrixOne 3\.0\.0 or later; this is 2\.2\.2"):
@@ -339,7 +339,7 @@ def test_what_the_release_lacks_is_named(cloning, admin):
 
 
 @pytest.mark.releases(since=(3, 0, 6))
-def test_what_sql_mode_prints_of_clones(cloning, admin, database):
+def test_offline_sql_of_clone_operations_runs_on_the_server(cloning, admin, database):
     cloning.revision("three", CLONES)
     cloning.upgrade("two")
     release = ".".join(map(str, cloning.server.release))

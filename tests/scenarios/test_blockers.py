@@ -67,7 +67,7 @@ async def test_open_transaction_that_a_restore_would_wait_for_is_a_blocker(
         assert await client.blockers(database=SHOP) == []
 
 
-async def test_reader_is_no_blocker(server: Server, writer: pymysql.Connection[Any]) -> None:
+async def test_open_transaction_that_only_reads_is_no_blocker(server: Server, writer: pymysql.Connection[Any]) -> None:
     with writer.cursor() as cursor:
         cursor.execute(f"SELECT * FROM {SHOP}.orders")
     async with Client.connected(server, "pymysql") as client:

@@ -85,7 +85,7 @@ PAST = {1: "old 1", 2: "old 2"}
 
 
 @has_branches
-def test_clones(engine: Engine) -> None:
+def test_clone_of_present_and_past_tables_and_databases(engine: Engine) -> None:
     with engine.begin() as connection:
         # 4.2 clones no database in which the transaction has made a table.
         connection.execute(CloneDatabase(COPY, SHOP, snapshot=SNAPSHOT))
@@ -122,7 +122,7 @@ def numbered(engine: Engine, admin: Admin) -> Engine:
 
 @has_branches
 @pytest.mark.parametrize("copy", COPIES.values(), ids=COPIES)
-def test_copy_of_a_database_has_its_sequences_with_their_values(numbered: Engine, copy: Any) -> None:
+def test_copied_database_has_its_sequences_with_their_values(numbered: Engine, copy: Any) -> None:
     with autocommit(numbered) as connection:
         connection.execute(copy)
         assert inspect(connection).get_sequence_names(schema=COPY) == ["numbers"]
@@ -131,7 +131,7 @@ def test_copy_of_a_database_has_its_sequences_with_their_values(numbered: Engine
 
 
 @has_branches
-def test_copy_of_a_database_in_a_transaction_warns_of_its_sequences(numbered: Engine) -> None:
+def test_copied_database_in_a_transaction_warns_of_its_sequences(numbered: Engine) -> None:
     with numbered.connect() as connection:
         with pytest.warns(RecoveryWarning, match=f"in AUTOCOMMIT: CREATE SEQUENCE IF NOT EXISTS `{COPY}`.`numbers`"):
             connection.execute(CloneDatabase(COPY, SHOP))
@@ -140,7 +140,7 @@ def test_copy_of_a_database_in_a_transaction_warns_of_its_sequences(numbered: En
 
 
 @pytest.mark.releases(until=(3, 0))
-def test_no_clones_before_3_0(engine: Engine) -> None:
+def test_clone_before_3_0_names_the_needed_release(engine: Engine) -> None:
     with engine.connect() as connection:
         for construct in (CloneTable("c", Order), CreateBranch("b", Order), DiffBranch("b", Order)):
             with pytest.raises(CompileError, match=r"needs MatrixOne 3\.0"):
@@ -164,7 +164,7 @@ def made(engine: Engine) -> bool:
 
 @has_branches
 @pytest.mark.parametrize("construct", MAKE.values(), ids=MAKE)
-def test_a_rollback_takes_it_back(engine: Engine, construct) -> None:
+def test_copy_is_undone_by_a_rollback(engine: Engine, construct) -> None:
     with Session(engine) as session:
         session.execute(construct)
         session.rollback()
@@ -187,7 +187,7 @@ def test_a_rollback_takes_it_back(engine: Engine, construct) -> None:
 @pytest.mark.parametrize(
     "construct", [MAKE["clone"], MAKE["branch"], DropBranch("orders")], ids=["clone", "branch", "drop"]
 )
-def test_after_a_write_it_is_refused(engine: Engine, construct) -> None:
+def test_copy_after_a_write_is_refused(engine: Engine, construct) -> None:
     with Session(engine) as session:
         session.add(Order(id=9, note="nine"))
         session.flush()
@@ -200,7 +200,7 @@ def test_after_a_write_it_is_refused(engine: Engine, construct) -> None:
 
 
 @has_branches
-def test_a_lock_counts_as_a_write(engine: Engine) -> None:
+def test_clone_after_a_row_lock_is_refused(engine: Engine) -> None:
     with engine.connect() as connection:
         connection.execute(select(Order).with_for_update())
         with pytest.raises(BranchError, match="BEGIN"):
@@ -208,7 +208,7 @@ def test_a_lock_counts_as_a_write(engine: Engine) -> None:
 
 
 @has_branches
-def test_without_parameters_it_is_a_part_of_the_transaction_too(engine: Engine) -> None:
+def test_clone_without_parameters_is_part_of_the_transaction(engine: Engine) -> None:
     """``no_parameters`` goes another way to the driver."""
     plain = {"no_parameters": True}
     sent: list[str] = []
@@ -225,7 +225,7 @@ def test_without_parameters_it_is_a_part_of_the_transaction_too(engine: Engine) 
 
 
 @has_branches
-def test_it_is_looked_for_where_it_would_be_made(engine: Engine) -> None:
+def test_clone_if_not_exists_looks_in_the_translated_schema(engine: Engine) -> None:
     """The database that schema_translate_map says."""
     with engine.connect() as connection:
         connection.execute(CloneDatabase(COPY, SHOP))
@@ -238,7 +238,7 @@ def test_it_is_looked_for_where_it_would_be_made(engine: Engine) -> None:
 
 
 @has_branches
-def test_dropping_is_a_part_of_the_transaction(engine: Engine) -> None:
+def test_drop_branch_is_undone_by_a_rollback(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(CreateBranch(COPY, database=SHOP))
         connection.execute(CreateBranch("made", Order))
@@ -254,7 +254,7 @@ def test_dropping_is_a_part_of_the_transaction(engine: Engine) -> None:
 
 
 @has_branches
-def test_in_autocommit_it_is_there_at_once(engine: Engine) -> None:
+def test_clone_in_autocommit_takes_effect_immediately(engine: Engine) -> None:
     with autocommit(engine) as connection:
         connection.execute(MAKE["clone"])
         assert made(engine)
@@ -263,7 +263,7 @@ def test_in_autocommit_it_is_there_at_once(engine: Engine) -> None:
 
 
 @has_branches
-async def test_async_session(engine: Engine, server: Server) -> None:
+async def test_clone_in_an_async_session_is_undone_by_a_rollback(engine: Engine, server: Server) -> None:
     for driver in ("aiomysql", "asyncmy"):
         async with AsyncSession(server.async_engine(driver, server.url(driver, database=SHOP))) as session:
             await session.execute(MAKE["clone"])
@@ -288,7 +288,7 @@ async def test_async_session(engine: Engine, server: Server) -> None:
     }.items(),
     ids=lambda item: item[0],
 )
-def test_an_error_is_one_in_a_transaction_too(engine: Engine, construct) -> None:
+def test_failed_copy_in_a_transaction_raises_and_creates_nothing(engine: Engine, construct) -> None:
     """3.0 tells none after the BEGIN; and of a database that is not there every release makes an empty copy."""
     with engine.connect() as connection, pytest.raises((BranchError, DBAPIError)):
         connection.execute(construct[1])
@@ -330,7 +330,7 @@ def branch(engine: Engine) -> str:
 
 
 @has_branches
-def test_differences(engine: Engine, branch: str) -> None:
+def test_diff_branch_returns_inserted_updated_and_deleted_rows(engine: Engine, branch: str) -> None:
     with engine.connect() as connection:
         result = connection.execute(DiffBranch(branch, Order))
         assert list(result.keys()) == ["source", "flag", "id", "note"]
@@ -358,7 +358,7 @@ def test_differences(engine: Engine, branch: str) -> None:
 
 
 @has_branches
-def test_differences_in_a_transaction(engine: Engine, branch: str, server: Server) -> None:
+def test_diff_branch_after_another_statement_of_the_transaction(engine: Engine, branch: str, server: Server) -> None:
     with engine.connect() as connection:
         assert len(connection.execute(DiffBranch(branch, Order)).all()) == 3
         connection.execute(select(Order))
@@ -370,7 +370,7 @@ def test_differences_in_a_transaction(engine: Engine, branch: str, server: Serve
 
 
 @has_branches
-def test_differences_of_two_snapshots(engine: Engine, admin: Admin) -> None:
+def test_diff_branch_compares_two_snapshots(engine: Engine, admin: Admin) -> None:
     admin(f"CREATE SNAPSHOT tt_after FOR DATABASE {SHOP}")
     admin(f"UPDATE {SHOP}.orders SET note = 'newest'")
     with engine.connect() as connection:
@@ -380,7 +380,7 @@ def test_differences_of_two_snapshots(engine: Engine, admin: Admin) -> None:
 
 
 @has_branches
-def test_differences_are_not_streamed_before_4_2(engine: Engine, branch: str, server: Server) -> None:
+def test_diff_branch_is_not_streamed_before_4_2(engine: Engine, branch: str, server: Server) -> None:
     """Their rows would be gone with the transaction."""
     diff = DiffBranch(branch, Order).execution_options(stream_results=True)
     with engine.connect() as connection:
@@ -393,7 +393,7 @@ def test_differences_are_not_streamed_before_4_2(engine: Engine, branch: str, se
 
 
 @has_branches
-def test_differences_as_a_table(engine: Engine, branch: str, server: Server) -> None:
+def test_diff_branch_as_table_creates_the_table_since_4_2(engine: Engine, branch: str, server: Server) -> None:
     construct = DiffBranch(branch, Order, as_table="changes")
     with engine.connect() as connection:
         if server.release < (4, 2):
@@ -412,7 +412,7 @@ def test_differences_as_a_table(engine: Engine, branch: str, server: Server) -> 
 
 
 @has_branches
-def test_merge(engine: Engine, branch: str, server: Server) -> None:
+def test_merge_branch_changes_the_target_by_release(engine: Engine, branch: str, server: Server) -> None:
     if server.release < (4, 2):
         with Session(engine) as session, pytest.raises(BranchError, match="AUTOCOMMIT"):
             session.execute(MergeBranch(branch, Order))
@@ -431,7 +431,7 @@ def test_merge(engine: Engine, branch: str, server: Server) -> None:
 
 
 @has_branches
-def test_conflicts(engine: Engine, branch: str) -> None:
+def test_merge_branch_conflict_has_the_key(engine: Engine, branch: str) -> None:
     with engine.begin() as connection:
         connection.execute(text("UPDATE orders SET note = 'other 1' WHERE id = 1"))
     with autocommit(engine) as connection:
@@ -448,7 +448,7 @@ def test_conflicts(engine: Engine, branch: str) -> None:
 
 
 @has_branches
-def test_pick(engine: Engine, branch: str) -> None:
+def test_pick_branch_by_values_and_by_a_select(engine: Engine, branch: str) -> None:
     with Session(engine) as session, pytest.raises(BranchError, match="AUTOCOMMIT"):
         session.execute(PickBranch(branch, Order, keys=[4]))
     with autocommit(engine) as connection:
@@ -460,7 +460,7 @@ def test_pick(engine: Engine, branch: str) -> None:
 
 
 @has_branches
-def test_pick_between_snapshots(engine: Engine, branch: str, admin: Admin) -> None:
+def test_pick_branch_between_snapshots(engine: Engine, branch: str, admin: Admin) -> None:
     admin(f"CREATE SNAPSHOT tt_after FOR TABLE {SHOP} {branch}")
     admin(f"INSERT INTO {SHOP}.{branch} VALUES (5, 'five'), (6, 'six')")
     admin(f"CREATE SNAPSHOT tt_last FOR TABLE {SHOP} {branch}")
@@ -473,7 +473,7 @@ def test_pick_between_snapshots(engine: Engine, branch: str, admin: Admin) -> No
 
 
 @has_branches
-def test_keys_out_of_a_result(engine: Engine, branch: str) -> None:
+def test_pick_branch_by_rows_of_a_result(engine: Engine, branch: str) -> None:
     with autocommit(engine) as connection:
         keys = connection.execute(text(f"SELECT id FROM {branch} WHERE id = 4")).all()
         connection.execute(PickBranch(branch, Order, keys=keys))
@@ -481,7 +481,7 @@ def test_keys_out_of_a_result(engine: Engine, branch: str) -> None:
 
 
 @has_branches
-def test_keys_of_several_columns(engine: Engine) -> None:
+def test_pick_branch_by_a_composite_key(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE pairs (a INT, b VARCHAR(10), v INT, PRIMARY KEY (a, b))"))
         connection.execute(text("INSERT INTO pairs VALUES (1, 'x%', 1), (2, 'y', 2)"))
@@ -497,7 +497,7 @@ def test_keys_of_several_columns(engine: Engine) -> None:
 
 
 @has_branches
-def test_conflict_of_a_merge_has_no_key_of_several_columns(engine: Engine) -> None:
+def test_merge_branch_conflict_of_a_composite_key_has_no_key(engine: Engine) -> None:
     with autocommit(engine) as connection:
         connection.execute(text("CREATE TABLE pairs (a INT, b VARCHAR(10), v INT, PRIMARY KEY (a, b))"))
         connection.execute(text("INSERT INTO pairs VALUES (1, 'x', 1)"))
@@ -526,7 +526,7 @@ def typed(engine: Engine, type_: Any, *values: str) -> Table:
 
 @has_branches
 @pytest.mark.parametrize("driver", DRIVERS)
-async def test_differences_of_texts(engine: Engine, server: Server, driver: str) -> None:
+async def test_diff_branch_returns_text_values(engine: Engine, server: Server, driver: str) -> None:
     typed_table = typed(engine, Text(), "'漢字'", "''", "NULL")
     async with Client.connected(server, driver, database=SHOP) as client:
         for table_or_name in (typed_table, "typed"):
@@ -536,7 +536,7 @@ async def test_differences_of_texts(engine: Engine, server: Server, driver: str)
 
 
 @pytest.mark.releases(since=(4, 2))
-def test_differences_of_an_enum_and_of_bytes(engine: Engine) -> None:
+def test_diff_branch_returns_enum_and_binary_values(engine: Engine) -> None:
     typed_table = typed(engine, mysql.ENUM("rot", "grün"), "'grün'", "NULL")
     with engine.connect() as connection:
         assert sorted(
@@ -557,7 +557,7 @@ def test_differences_of_an_enum_and_of_bytes(engine: Engine) -> None:
         (mysql.BIT(3), DiffBranch("typed_dev", "typed"), "BIT, .* loses the value"),
     ],
 )
-def test_statement_of_a_column_that_the_server_gets_wrong_is_refused(
+def test_branch_statement_of_a_corrupted_column_type_is_refused(
     engine: Engine, type_: Any, statement: Any, fault: str
 ) -> None:
     typed(engine, type_)
@@ -566,7 +566,7 @@ def test_statement_of_a_column_that_the_server_gets_wrong_is_refused(
 
 
 @pytest.mark.releases(since=(3, 0, 12), until=(4, 2))
-def test_differences_without_a_column_that_the_server_gets_wrong(engine: Engine) -> None:
+def test_diff_branch_without_a_corrupted_column_is_sent(engine: Engine) -> None:
     typed(engine, LargeBinary(), "x'ff'")
     with engine.connect() as connection:
         assert [tuple(row)[2:] for row in connection.execute(DiffBranch("typed_dev", "typed", columns=["id"]))] == [
@@ -578,7 +578,7 @@ def test_differences_without_a_column_that_the_server_gets_wrong(engine: Engine)
 
 @pytest.mark.releases(since=(3, 0, 12), until=(4, 1))
 @pytest.mark.parametrize("in_transaction", [False, True])
-def test_copies_with_a_vector_index_warn_how_to_rebuild_it(engine: Engine, in_transaction: bool) -> None:
+def test_copied_table_with_a_vector_index_warns_how_to_rebuild_it(engine: Engine, in_transaction: bool) -> None:
     near = text("SELECT id FROM copied ORDER BY l2_distance(v, '[1.1, 1]') LIMIT 1")
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE points (id INT PRIMARY KEY, v VECF32(2))"))

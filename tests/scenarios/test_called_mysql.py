@@ -56,7 +56,7 @@ def declared() -> MetaData:
     return metadata
 
 
-def test_alembic(tmp_path: Path, server: Server, admin: Admin):
+def test_mysql_named_url_autogenerates_and_migrates(tmp_path: Path, server: Server, admin: Admin):
     for database in make_database(admin):
         project = Project(tmp_path, server, url(server, database=database))
         project.metadata = declared()
@@ -107,7 +107,7 @@ def work(session: Session) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
-async def test_recovery_time_travel_and_reflection(server: Server, admin: Admin, driver: str):
+async def test_mysql_named_url_has_recovery_time_travel_and_reflection(server: Server, admin: Admin, driver: str):
     clean_up(admin, "sc_shop")
     if driver == "pymysql":
         with Session(server.engine(url(server))) as session:
@@ -127,7 +127,7 @@ async def test_recovery_time_travel_and_reflection(server: Server, admin: Admin,
     drop_databases(admin, "sc_shop")
 
 
-def test_plain_sql_and_connection(server: Server, admin: Admin):
+def test_mysql_named_url_connects_and_runs_sql(server: Server, admin: Admin):
     clean_up(admin, "sc_shop")
     engine = server.engine(url(server)).execution_options(isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:

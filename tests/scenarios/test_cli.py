@@ -44,7 +44,7 @@ def notes(admin: Admin) -> list[str]:
     return [note for (note,) in admin(f"SELECT note FROM {SHOP}.orders ORDER BY id")]
 
 
-def test_status_windows_and_timeline(run: Run, server: Server, admin: Admin, tmp_path: Path):
+def test_cli_shows_status_windows_and_timeline(run: Run, server: Server, admin: Admin, tmp_path: Path):
     assert "NOT PROTECTED" in run("status", "--database", SHOP).output
     admin(f"CREATE PITR sc_cli_pitr FOR DATABASE {SHOP} RANGE 1 'd'")
     moment(server, admin)  # 2.2 shows windows to the second
@@ -60,7 +60,7 @@ def test_status_windows_and_timeline(run: Run, server: Server, admin: Admin, tmp
     assert picture.read_text().startswith("<svg")
 
 
-def test_rows_are_found_previewed_and_restored(run: Run, server: Server, admin: Admin):
+def test_cli_finds_previews_and_restores_rows(run: Run, server: Server, admin: Admin):
     before = str(moment(server, admin))
     admin(f"UPDATE {SHOP}.orders SET note = 'damaged'")
     admin(f"INSERT INTO {SHOP}.orders VALUES (3, 'newer')")
@@ -90,7 +90,7 @@ def test_rows_are_found_previewed_and_restored(run: Run, server: Server, admin: 
     assert "to do: 0 rows" in run("restore-rows", "orders", "--at", before).output
 
 
-def test_restore_asks_before_it_replaces(run: Run, admin: Admin):
+def test_cli_restore_asks_before_it_replaces(run: Run, admin: Admin):
     admin(f"CREATE SNAPSHOT sc_cli_snap FOR DATABASE {SHOP}")
     admin(f"DELETE FROM {SHOP}.orders WHERE id = 1")
     arguments = ("restore", "--table", "orders", "--snapshot", "sc_cli_snap")
@@ -105,7 +105,7 @@ def test_restore_asks_before_it_replaces(run: Run, admin: Admin):
     assert notes(admin) == ["first", "second"]
 
 
-def test_restore_of_a_pitr_at_a_time(run: Run, server: Server, admin: Admin):
+def test_cli_restores_from_a_pitr_at_a_time(run: Run, server: Server, admin: Admin):
     admin(f"CREATE PITR sc_cli_pitr FOR DATABASE {SHOP} RANGE 1 'd'")
     before = str(moment(server, admin))
     admin(f"DELETE FROM {SHOP}.orders WHERE id = 1")
@@ -113,7 +113,7 @@ def test_restore_of_a_pitr_at_a_time(run: Run, server: Server, admin: Admin):
     assert notes(admin) == ["first", "second"]
 
 
-def test_prune_asks_before_it_drops(run: Run, admin: Admin):
+def test_cli_prune_asks_before_it_drops(run: Run, admin: Admin):
     for number in (1, 2, 3):
         admin(f"CREATE SNAPSHOT sc_cli_n{number} FOR DATABASE {SHOP}")
     assert "sc_cli_n2" in run("prune", "sc_cli_n", "--keep", "1", "--dry-run").output
@@ -125,7 +125,7 @@ def test_prune_asks_before_it_drops(run: Run, admin: Admin):
     assert "give one of keep=" in run("prune", "sc_cli_n", exit_code=1).output
 
 
-def test_errors_are_one_line_with_exit_code_1(run: Run, server: Server, admin: Admin):
+def test_cli_error_is_one_line_with_exit_code_1(run: Run, server: Server, admin: Admin):
     assert "there is no table" in run("restore-rows", "nothing", "--at", "1m", exit_code=1).output
     missing = run("restore", "--table", "orders", "--snapshot", "sc_no_such_snapshot", "--yes", exit_code=1)
     assert missing.stderr.startswith("Error: ")
@@ -134,7 +134,7 @@ def test_errors_are_one_line_with_exit_code_1(run: Run, server: Server, admin: A
     assert "no change was found" in run("find-change", "orders", "--since", before, exit_code=3).output
 
 
-def test_conflicting_rows_have_exit_code_3(run: Run, server: Server, admin: Admin):
+def test_cli_conflicting_rows_have_exit_code_3(run: Run, server: Server, admin: Admin):
     admin(f"CREATE TABLE {SHOP}.people (id INT PRIMARY KEY, mail VARCHAR(9) UNIQUE)")
     admin(f"INSERT INTO {SHOP}.people VALUES (1, 'a')")
     before = str(moment(server, admin))

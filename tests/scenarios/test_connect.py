@@ -21,7 +21,7 @@ from .server import Admin, Server
 from .wire import logged_engine
 
 
-def test_the_first_connection_takes_two_statements_of_ours(server: Server):
+def test_first_connection_sends_two_statements(server: Server):
     sent: list[str] = []
     engine = logged_engine(server, sent)
     with engine.connect():
@@ -35,7 +35,7 @@ def test_the_first_connection_takes_two_statements_of_ours(server: Server):
     assert sent[2:] == ["ROLLBACK"] * (len(sent) - 2)
 
 
-def test_the_release_comes_from_the_greeting(server: Server):
+def test_release_is_read_from_the_greeting(server: Server):
     engine = server.engine()
     with engine.connect() as connection:
         assert engine.dialect.server_release == server.release
@@ -44,13 +44,13 @@ def test_the_release_comes_from_the_greeting(server: Server):
         assert engine.dialect.default_schema_name is None
 
 
-def test_a_stated_release_is_taken_at_its_word(server: Server):
+def test_server_version_of_the_url_overrides_the_greeting(server: Server):
     engine = server.engine(server.url(server_version="3.0.1"))
     with engine.connect():
         assert engine.dialect.server_release == (3, 0, 1)
 
 
-def test_a_proxy_that_hides_the_release_costs_one_query(server: Server):
+def test_release_hidden_by_a_proxy_is_queried(server: Server):
     """The greeting of a proxy; version() is asked, which on 2.2.2 leaves out the patch release."""
     sent: list[str] = []
     engine = logged_engine(server, sent, greeting="5.7.25-proxy")
@@ -60,7 +60,7 @@ def test_a_proxy_that_hides_the_release_costs_one_query(server: Server):
         assert len(sent) == 3, sent
 
 
-def test_a_build_between_releases_counts_as_the_newest(server: Server):
+def test_build_between_releases_counts_as_the_newest_release(server: Server):
     engine = logged_engine(server, [], greeting="8.0.30-MatrixOne-v20260826")
     with engine.connect():
         assert engine.dialect.server_release == (4, 2, 0)
@@ -70,7 +70,7 @@ def test_a_build_between_releases_counts_as_the_newest(server: Server):
 class TestAutocommit:
     """What one connection writes, another one sees after the first is closed without a commit."""
 
-    async def test_of_an_engine(self, server: Server, admin: Admin, driver: str):
+    async def test_autocommit_of_an_engine_commits_each_statement(self, server: Server, admin: Admin, driver: str):
         clean_up(admin, "sc_shop")
         if driver == "pymysql":
             engine = server.engine(isolation_level="AUTOCOMMIT")
@@ -85,14 +85,14 @@ class TestAutocommit:
                 assert str(row[0]) == "1"
         assert admin("SELECT COUNT(*) FROM sc_shop.orders") == [(3,)]
 
-    async def test_of_execution_options(self, server: Server, admin: Admin, driver: str):
+    async def test_autocommit_execution_option_commits_each_statement(self, server: Server, admin: Admin, driver: str):
         clean_up(admin, "sc_shop")
         async with Client.connected(server, driver, execution_options={"isolation_level": "AUTOCOMMIT"}) as client:
             await awaited(client.connection.exec_driver_sql("INSERT INTO sc_shop.orders VALUES (3, 'third')"))
             await client.rollback()
         assert admin("SELECT COUNT(*) FROM sc_shop.orders") == [(3,)]
 
-    async def test_after_a_set_of_the_user_s(self, server: Server, admin: Admin, driver: str):
+    async def test_autocommit_after_set_names_commits_each_statement(self, server: Server, admin: Admin, driver: str):
         """After SET NAMES the server's flags claim autocommit, and the driver would send nothing."""
         clean_up(admin, "sc_shop")
         async with Client.connected(server, driver) as client:
@@ -102,7 +102,7 @@ class TestAutocommit:
             await client.rollback()
         assert admin("SELECT COUNT(*) FROM sc_shop.orders") == [(3,)]
 
-    async def test_ends_with_the_checkout(self, server: Server, admin: Admin, driver: str):
+    async def test_autocommit_execution_option_ends_with_the_checkout(self, server: Server, admin: Admin, driver: str):
         clean_up(admin, "sc_shop")
         if driver == "pymysql":
             engine = server.engine(pool_size=1, max_overflow=0)
@@ -119,7 +119,7 @@ class TestAutocommit:
                 await async_connection.exec_driver_sql("INSERT INTO sc_shop.orders VALUES (3, 'third')")
         assert admin("SELECT COUNT(*) FROM sc_shop.orders") == [(2,)]
 
-    async def test_recovery_statements_are_always_allowed(self, server: Server, admin: Admin, driver: str):
+    async def test_recovery_statement_in_autocommit_is_always_allowed(self, server: Server, admin: Admin, driver: str):
         clean_up(admin, "sc_shop")
         async with Client.connected(server, driver, execution_options={"isolation_level": "AUTOCOMMIT"}) as client:
             await awaited(client.connection.exec_driver_sql("INSERT INTO sc_shop.orders VALUES (3, 'third')"))
@@ -149,7 +149,7 @@ def test_isolation_level_is_read_committed(server: Server, admin: Admin, options
         assert connection.scalar(text("SELECT COUNT(*) FROM sc_shop.orders")) == 3
 
 
-def test_a_level_is_set_on_a_connection_that_has_run_something(server: Server, admin: Admin):
+def test_isolation_level_is_set_only_after_a_rollback(server: Server, admin: Admin):
     clean_up(admin, "sc_shop")
     with server.engine().connect() as connection:
         connection.exec_driver_sql("INSERT INTO sc_shop.orders VALUES (3, 'third')")
@@ -162,7 +162,7 @@ def test_a_level_is_set_on_a_connection_that_has_run_something(server: Server, a
     assert admin("SELECT COUNT(*) FROM sc_shop.orders") == [(2,)]
 
 
-def test_reading_the_level_leaves_a_connection_clean(server: Server, admin: Admin):
+def test_reading_the_isolation_level_leaves_the_connection_clean(server: Server, admin: Admin):
     clean_up(admin, "sc_shop")
     with server.engine().connect() as connection:
         connection.get_isolation_level()
@@ -170,13 +170,13 @@ def test_reading_the_level_leaves_a_connection_clean(server: Server, admin: Admi
         Recovery(connection).drop_snapshot("sc_snap")
 
 
-def test_two_phase_says_why_it_cannot_work(server: Server):
+def test_two_phase_transaction_is_refused(server: Server):
     with server.engine().connect() as connection, pytest.raises(exc.InvalidRequestError, match="XA"):
         connection.begin_twophase()
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
-async def test_an_idle_connection_that_was_killed_is_a_disconnect(server: Server, admin: Admin, driver: str):
+async def test_killed_idle_connection_is_a_disconnect(server: Server, admin: Admin, driver: str):
     async with Client.connected(server, driver) as client:
         [(number,)] = await client.rows("SELECT CONNECTION_ID()")
         admin(f"KILL CONNECTION {number}")
@@ -189,7 +189,7 @@ async def test_an_idle_connection_that_was_killed_is_a_disconnect(server: Server
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
-async def test_a_statement_that_was_killed_is_a_disconnect(server: Server, admin: Admin, driver: str):
+async def test_killed_statement_is_a_disconnect(server: Server, admin: Admin, driver: str):
     async with Client.connected(server, driver) as client:
         [(number,)] = await client.rows("SELECT CONNECTION_ID()")
 
@@ -217,7 +217,7 @@ def test_pool_pre_ping_replaces_a_killed_connection(server: Server, admin: Admin
         assert connection.scalar(text("SELECT CONNECTION_ID()")) != first
 
 
-def test_two_threads_have_an_account_each(server: Server, admin: Admin):
+def test_transaction_state_is_per_connection(server: Server, admin: Admin):
     clean_up(admin, "sc_shop", "sc_shop2")
     engine = server.engine()
     failures: list[BaseException] = []
@@ -246,7 +246,7 @@ def test_two_threads_have_an_account_each(server: Server, admin: Admin):
     assert admin("SELECT COUNT(*) FROM sc_shop.orders") == admin("SELECT COUNT(*) FROM sc_shop2.orders") == [(5,)]
 
 
-def test_an_application_of_the_orm(server: Server, admin: Admin):
+def test_orm_session_inserts_rolls_back_and_reads(server: Server, admin: Admin):
     make_databases(admin, "sc_orm")
     engine = server.engine(server.url(database="sc_orm"))
     Base.metadata.create_all(engine, tables=[Order.__table__])
@@ -262,7 +262,7 @@ def test_an_application_of_the_orm(server: Server, admin: Admin):
     drop_databases(admin, "sc_orm")
 
 
-def test_a_temporary_table_loses_what_a_transaction_writes(server: Server, admin: Admin):
+def test_temporary_table_within_a_transaction_warns_before_4_0(server: Server, admin: Admin):
     """Before 4.0, with no error: so the dialect warns."""
     make_databases(admin, "co_lost")
     admin("CREATE TABLE co_lost.t (a INT)")

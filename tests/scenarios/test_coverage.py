@@ -52,7 +52,7 @@ async def test_coverage_by_each_driver_names_what_protects_each_table(server: Se
 
 
 @pytest.mark.usefixtures("shop")
-def test_coverage_by_snapshots_alone_has_gaps_between_them_and_until_now(server: Server):
+def test_coverage_by_only_snapshots_has_gaps_between_them_and_until_now(server: Server):
     with server.engine().connect() as connection:
         first = Recovery(connection).create_snapshot("sc_covered_1", database=SHOP)
         second = Recovery(connection).create_snapshot("sc_covered_2", database=SHOP)

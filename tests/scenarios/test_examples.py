@@ -18,7 +18,7 @@ PRINTED_URL = re.compile(r"matrixone\+(\w+)://dump:111@127\.0\.0\.1:6001")
 ROWS_BEFORE = "Ada 12.00, Ada 34.00, Charles 56.00"
 
 
-def test_quickstart(server: Server, capsys: pytest.CaptureFixture[str]):
+def test_quickstart_restores_rows(server: Server, capsys: pytest.CaptureFixture[str]):
     quickstart = run_path(str(ROOT / "docs/examples/quickstart.py"))
     quickstart["main"](server.url(ssl_disabled="true"))
     lines = capsys.readouterr().out.splitlines()
@@ -30,7 +30,7 @@ def test_quickstart(server: Server, capsys: pytest.CaptureFixture[str]):
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_page(server: Server, admin: Admin, page: str):
+def test_documentation_page_examples_run(server: Server, admin: Admin, page: str):
     """The Python blocks of a page, one after the other, in one namespace."""
     make_databases(admin, "shop")
     clean_up(admin)

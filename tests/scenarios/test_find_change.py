@@ -139,7 +139,7 @@ def test_find_change_on_a_clean_connection_leaves_it_clean(server: Server, admin
     clean_up(admin)
 
 
-def test_restore_rows_from_before_the_change_that_was_found(server: Server, admin: Admin, before: dt.datetime):
+def test_find_change_gives_the_instant_for_restore_rows(server: Server, admin: Admin, before: dt.datetime):
     admin(f"UPDATE {SHOP}.orders SET note = ''")
     admin(f"INSERT INTO {SHOP}.orders VALUES (3, 'newer')")
     with Session(server.engine(server.url(database=SHOP))) as session, session.begin():
@@ -182,7 +182,7 @@ def test_find_change_before_all_protection_warns(server: Server, admin: Admin, b
     assert (change.value_before, change.value_after) == ("first", "damaged")
 
 
-def test_find_change_refuses_what_is_no_single_value(server: Server, admin: Admin, before: dt.datetime):
+def test_find_change_refuses_statement_without_a_single_value(server: Server, admin: Admin, before: dt.datetime):
     recovery = recovery_of(server)
     for statement in (text("SELECT 1"), update(Order), select(Order), Order, "SELECT 1"):
         with pytest.raises(MatrixOneArgumentError, match="takes a select"):

@@ -74,7 +74,7 @@ def test_clone_that_exists_is_left_alone_whatever_its_case(engine):
 
 
 @pytest.mark.parametrize("name", ["ΑΣ", "İ", "ı", "ſx", "Kelvin \N{KELVIN SIGN}"])
-def test_table_is_created_queried_and_reflected(engine, name):
+def test_table_of_non_ascii_name_is_created_queried_and_reflected(engine, name):
     metadata = MetaData()
     table = Table(name, metadata, Column("id", Integer, primary_key=True), Column("ſ", Integer))
     metadata.create_all(engine)

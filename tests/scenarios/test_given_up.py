@@ -128,7 +128,7 @@ async def test_restore_after_read_timeout_is_ended_on_the_server(server: Server,
 
 
 @pytest.mark.parametrize("pool", [NullPool, QueuePool, StaticPool])
-def test_timeout_needs_no_connection_of_the_pool(server: Server, admin: Admin, shop: str, pool: Any) -> None:
+def test_restore_timeout_needs_no_connection_of_the_pool(server: Server, admin: Admin, shop: str, pool: Any) -> None:
     size = {"pool_size": 1, "max_overflow": 0, "pool_timeout": 1} if pool is QueuePool else {}
     engine = server.engine(poolclass=pool, **size)
     with writer(server) as connection, engine.connect() as bind:
@@ -157,7 +157,7 @@ def test_restore_after_keyboard_interrupt_is_ended_on_the_server(server: Server,
 
 @pytest.mark.parametrize(("cut", "done"), [("before", False), ("during", False), ("after", True)])
 @pytest.mark.parametrize("driver", DRIVERS)
-async def test_lost_connection_of_a_restore_tells_what_became_of_it(
+async def test_restore_that_lost_its_connection_reports_its_outcome(
     server: Server, admin: Admin, shop: str, driver: str, cut: Cut, done: bool
 ) -> None:
     with relayed(server.host, server.port, "RESTORE", cut) as port:
@@ -208,7 +208,7 @@ STATEMENTS = [
 
 @pytest.mark.parametrize("cut", ["before", "after"])
 @pytest.mark.parametrize(("statement", "error"), STATEMENTS, ids=lambda value: getattr(value, "__visit_name__", ""))
-async def test_lost_connection_of_a_recovery_statement_tells_what_became_of_it(
+async def test_recovery_statement_that_lost_its_connection_reports_its_outcome(
     server: Server, admin: Admin, shop: str, statement: Any, error: type[RecoveryError], cut: Cut
 ) -> None:
     word = statement.__visit_name__.upper().replace("_", " ")
@@ -249,7 +249,7 @@ def test_restore_of_a_tenant_after_its_timeout_is_ended(server: Server, admin: A
     admin("DROP ACCOUNT sc_given_up")
 
 
-def test_operation_of_a_migration_after_its_timeout_is_ended(server: Server, admin: Admin, shop: str) -> None:
+def test_migration_operation_after_its_timeout_is_ended(server: Server, admin: Admin, shop: str) -> None:
     with writer(server) as connection, server.engine(server.url(database=shop)).connect() as bind:
         context = MigrationContext.configure(bind)
         with Operations.context(context) as op, pytest.raises(RestoreError) as refused:

@@ -39,7 +39,7 @@ def shops(server: Server, account: str) -> int:
         return len(connection.exec_driver_sql("SHOW DATABASES LIKE 'sc_shop'").all())
 
 
-def test_an_account_into_another_from_a_pitr_of_the_cluster(server: Server, admin: Admin, accounts: None):
+def test_restore_account_to_another_account_from_a_cluster_pitr(server: Server, admin: Admin, accounts: None):
     with engine_of(server, FROM).connect() as connection:
         connection.exec_driver_sql("CREATE DATABASE sc_shop")
         connection.exec_driver_sql("CREATE TABLE sc_shop.orders (id INT PRIMARY KEY)")
@@ -53,7 +53,7 @@ def test_an_account_into_another_from_a_pitr_of_the_cluster(server: Server, admi
 
 
 @pytest.mark.releases(since=(4, 0))
-def test_why_a_database_is_not_restored_to_another_account(server: Server, admin: Admin, accounts: None):
+def test_restore_database_to_another_account_is_refused(server: Server, admin: Admin, accounts: None):
     """The server takes TO ACCOUNT, and replaces the original: so the construct is refused."""
     with server.engine(isolation_level="AUTOCOMMIT").connect() as connection:
         connection.execute(CreateSnapshot("sc_snap", database="sc_shop"))
@@ -69,7 +69,7 @@ def test_why_a_database_is_not_restored_to_another_account(server: Server, admin
 
 
 @pytest.mark.releases(since=(4, 0))
-def test_snapshots_of_a_publication_are_the_publisher_s(server: Server, admin: Admin, accounts: None):
+def test_snapshot_of_a_publication_belongs_to_the_publisher(server: Server, admin: Admin, accounts: None):
     admin(f"CREATE PUBLICATION sc_pub DATABASE sc_shop ACCOUNT {FROM}")
     source = {"from_account": "sys", "publication": "sc_pub"}
     with engine_of(server, FROM).connect() as connection:
@@ -86,7 +86,9 @@ def test_snapshots_of_a_publication_are_the_publisher_s(server: Server, admin: A
 
 
 @pytest.mark.releases(since=(4, 1))
-def test_sys_may_not_restore_a_database_of_another_account_from_its_pitr(server: Server, admin: Admin, accounts: None):
+def test_restore_database_of_another_account_from_its_pitr_is_not_permitted(
+    server: Server, admin: Admin, accounts: None
+):
     """The grammar has it, the right to it has nobody."""
     with server.engine().connect() as connection:
         recovery = Recovery(connection)
@@ -102,7 +104,7 @@ NAMES = ["UPPER", "select", "snapshot", "a-b", "快照", "100%", "%s", "a:c", "#
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_names_of_snapshots_and_pitrs(server: Server, admin: Admin, name: str):
+def test_snapshot_and_pitr_names_of_every_kind_are_kept(server: Server, admin: Admin, name: str):
     clean_up(admin, "sc_shop")
     name = f"sc_{name}"
     with server.engine().connect() as connection:
@@ -123,7 +125,7 @@ def test_names_of_snapshots_and_pitrs(server: Server, admin: Admin, name: str):
 OBJECTS = ["UPPER", "select", "a-b", "快照", "100%", "%s", "a:c", "#1;--", "x" * 62]
 
 
-def test_a_name_that_the_server_itself_refuses(server: Server, admin: Admin):
+def test_table_name_that_the_server_refuses_raises(server: Server, admin: Admin):
     clean_up(admin, "sc_shop")
     admin("CREATE TABLE sc_shop.`a.b` (id INT PRIMARY KEY)")
     with server.engine().connect() as connection, pytest.raises(SnapshotError, match="invalid table name"):
@@ -131,7 +133,7 @@ def test_a_name_that_the_server_itself_refuses(server: Server, admin: Admin):
 
 
 @pytest.mark.parametrize("name", OBJECTS)
-def test_names_of_databases_and_tables(server: Server, admin: Admin, name: str):
+def test_database_and_table_names_of_every_kind_are_kept(server: Server, admin: Admin, name: str):
     """Whatever the server lets one call a database or table, a construct means that very one."""
     clean_up(admin, "sc_shop")
     name = f"sc_{name}"

@@ -54,7 +54,7 @@ def session(server: Server, admin: Admin) -> Iterator[Session]:
     drop_databases(admin, DATABASE, OTHER)
 
 
-def test_in_another_database(session: Session) -> None:
+def test_inserted_id_of_a_table_in_another_database(session: Session) -> None:
     session.add_all([Order(note="a"), Order(note="b"), single := Order()])
     session.commit()
     assert (single.id, single.note) == (3, "none")
@@ -62,14 +62,14 @@ def test_in_another_database(session: Session) -> None:
 
 
 @pytest.mark.releases(since=(4, 2))
-def test_returning_in_another_database(session: Session) -> None:
+def test_returning_of_a_table_in_another_database(session: Session) -> None:
     """The server knows columns there by their table's name alone."""
     assert session.execute(insert(Order).values(note="a").returning(Order.id, Order.id * 2)).all() == [(1, 2)]
     assert session.scalars(update(Order).values(note="b").returning(Order.note)).all() == ["b"]
     assert session.scalars(delete(Order).returning(Order.id)).all() == [1]
 
 
-def test_a_translated_schema(session: Session) -> None:
+def test_inserted_id_with_a_translated_schema(session: Session) -> None:
     connection = session.connection(execution_options={"schema_translate_map": {None: OTHER}})
     Note.__table__.create(connection)
     session.add_all([Note(note="a"), Note(note="b")])
@@ -78,7 +78,7 @@ def test_a_translated_schema(session: Session) -> None:
 
 
 @pytest.mark.releases(since=(4, 2))
-def test_beside_a_full_text_index(session: Session) -> None:
+def test_inserted_id_with_a_full_text_index_comes_from_returning(session: Session) -> None:
     """LAST_INSERT_ID() is that of the index's own table; RETURNING has the row's."""
     session.add(first := Article(body="one two three"))
     session.flush()
@@ -94,7 +94,7 @@ def test_beside_a_full_text_index(session: Session) -> None:
 
 
 @pytest.mark.releases(until=(4, 2))
-def test_an_id_beside_a_full_text_index_is_refused(session: Session) -> None:
+def test_inserted_id_with_a_full_text_index_is_refused_without_returning(session: Session) -> None:
     session.add(Article(body="one two three"))
     with pytest.raises(CompileError, match=r"LAST_INSERT_ID\(\) is wrong"):
         session.flush()
@@ -144,7 +144,7 @@ def test_upsert_that_would_not_find_its_row_warns(session: Session) -> None:
     session.rollback()
 
 
-def test_ignored_row_has_no_id(session: Session) -> None:
+def test_insert_ignored_row_has_no_id(session: Session) -> None:
     statement = insert(Account).prefix_with("IGNORE")
     connection = session.connection()
     reported = [connection.execute(statement, {"email": email}).inserted_primary_key for email in ("a", "a", "b")]

@@ -87,7 +87,7 @@ async def pitr_s_life(client: Client, level: str, account: str, server: Server, 
 
 @pytest.mark.filterwarnings("ignore::sqlalchemy_matrixone.RestoreWarning")  # of what other accounts may lose
 @pytest.mark.parametrize("level", LEVELS)
-async def test_snapshot_as_sys(server: Server, admin: Admin, driver: str, level: str):
+async def test_snapshot_lifecycle_as_sys(server: Server, admin: Admin, driver: str, level: str):
     clean_up(admin, "sc_shop")
     async with Client.connected(server, driver, database="sc_shop") as client:
         await snapshot_s_life(client, level, "sys", admin)
@@ -95,7 +95,7 @@ async def test_snapshot_as_sys(server: Server, admin: Admin, driver: str, level:
 
 @pytest.mark.filterwarnings("ignore::sqlalchemy_matrixone.RestoreWarning")  # of what other accounts may lose
 @pytest.mark.parametrize("level", LEVELS)
-async def test_pitr_as_sys(server: Server, admin: Admin, driver: str, level: str):
+async def test_pitr_lifecycle_as_sys(server: Server, admin: Admin, driver: str, level: str):
     clean_up(admin, "sc_shop")
     async with Client.connected(server, driver, database="sc_shop") as client:
         await pitr_s_life(client, level, "sys", server, admin)
@@ -109,7 +109,7 @@ async def shop_of_the_account(server: Server, driver: str) -> None:
 
 
 @pytest.mark.parametrize("level", ["account", "database", "table"])
-async def test_snapshot_as_another_account(server: Server, admin: Admin, driver: str, level: str):
+async def test_snapshot_lifecycle_as_another_account(server: Server, admin: Admin, driver: str, level: str):
     clean_up(admin, accounts=(ACCOUNT,))
     await shop_of_the_account(server, driver)
     async with Client.connected(server, driver, database="sc_shop", **ADMIN) as client:
@@ -118,7 +118,7 @@ async def test_snapshot_as_another_account(server: Server, admin: Admin, driver:
 
 
 @pytest.mark.parametrize("level", ["account", "database", "table"])
-async def test_pitr_as_another_account(server: Server, admin: Admin, driver: str, level: str):
+async def test_pitr_lifecycle_as_another_account(server: Server, admin: Admin, driver: str, level: str):
     clean_up(admin, accounts=(ACCOUNT,))
     await shop_of_the_account(server, driver)
     async with Client.connected(server, driver, database="sc_shop", **ADMIN) as client:
@@ -127,7 +127,7 @@ async def test_pitr_as_another_account(server: Server, admin: Admin, driver: str
 
 
 @pytest.mark.filterwarnings("ignore::sqlalchemy_matrixone.RestoreWarning")  # of what other accounts may lose
-async def test_sys_keeps_and_restores_another_account(server: Server, admin: Admin, driver: str):
+async def test_account_is_protected_and_restored_by_sys(server: Server, admin: Admin, driver: str):
     clean_up(admin, accounts=(ACCOUNT, "sc_acc2"))
     await shop_of_the_account(server, driver)
     async with Client.connected(server, driver) as client:
@@ -158,7 +158,7 @@ async def test_sys_keeps_and_restores_another_account(server: Server, admin: Adm
     drop_accounts(admin, ACCOUNT, "sc_acc2")
 
 
-async def test_recovery_windows(server: Server, admin: Admin, driver: str):
+async def test_recovery_windows_of_a_snapshot_and_a_pitr(server: Server, admin: Admin, driver: str):
     clean_up(admin, "sc_shop")
     async with Client.connected(server, driver, database="sc_shop") as client:
         snapshot = await client.create_snapshot("sc_snap", table=Order)

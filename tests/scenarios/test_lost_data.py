@@ -56,7 +56,9 @@ def check_shop(admin: Admin) -> None:
     assert admin("SELECT id FROM shop.invoices ORDER BY id") == [(1,), (2,)]
 
 
-def test_lost_data_with_python(server: Server, admin: Admin, well: str, capsys: pytest.CaptureFixture[str]):
+def test_lost_data_page_examples_in_python_restore_the_data(
+    server: Server, admin: Admin, well: str, capsys: pytest.CaptureFixture[str]
+):
     [code] = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.M | re.S)
     url = server.url(database="shop", ssl_disabled="true").render_as_string(hide_password=False)
     assert PRINTED_URL in code
@@ -71,7 +73,7 @@ def test_lost_data_with_python(server: Server, admin: Admin, well: str, capsys: 
     check_shop(admin)
 
 
-def test_lost_data_with_commands_prints_what_the_page_shows(server: Server, admin: Admin, well: str):
+def test_lost_data_page_commands_print_what_the_page_shows(server: Server, admin: Admin, well: str):
     runner = CliRunner(env={"MATRIXONE_URL": server.url(database="shop", ssl_disabled="true").render_as_string(False)})
     blocks = re.findall(r"^```console\n(.*?)^```", PAGE.read_text(), re.M | re.S)
     commands = [part for block in blocks for part in re.split(r"^\$ ", block, flags=re.M)[1:]]

@@ -76,7 +76,7 @@ def engine(server: Server, admin: Admin) -> Iterator[Engine]:
     drop_databases(admin, DATABASE)
 
 
-def test_its_tables_are_as_it_declared_them(engine: Engine):
+def test_mysql_models_are_reflected_as_declared(engine: Engine):
     inspector = inspect(engine)
     types = {column["name"]: column["type"].compile(engine.dialect) for column in inspector.get_columns("customer")}
     assert types["id"] == "BIGINT UNSIGNED"
@@ -87,7 +87,7 @@ def test_its_tables_are_as_it_declared_them(engine: Engine):
         assert compare_metadata(context, Base.metadata) == []
 
 
-def test_its_objects_come_back_as_they_were(engine: Engine):
+def test_mysql_models_round_trip_unchanged(engine: Engine):
     with Session(engine) as session:
         first = Customer(
             email="a@example.org",
@@ -115,7 +115,7 @@ def test_its_objects_come_back_as_they_were(engine: Engine):
         assert session.scalar(select(func.count()).select_from(Order)) == 0
 
 
-def test_its_statements_do_as_they_did(engine: Engine):
+def test_mysql_statements_have_the_same_effect(engine: Engine):
     rows = [{"email": f"{n}@example.org", "name": str(n)} for n in range(5)]
     with engine.begin() as connection:
         connection.execute(insert(Customer), rows)
@@ -127,7 +127,7 @@ def test_its_statements_do_as_they_did(engine: Engine):
     assert sum(not active for _, active in found) == 2
 
 
-def test_its_statements_of_two_tables_do_as_they_did(engine: Engine):
+def test_mysql_multi_table_statements_have_the_same_effect(engine: Engine):
     with Session(engine) as session:
         first = Customer(email="a@example.org", name="A", orders=[Order(total=1), Order(total=5)])
         second = Customer(email="b@example.org", name="B")
@@ -142,7 +142,7 @@ def test_its_statements_of_two_tables_do_as_they_did(engine: Engine):
         assert [order.total for order in first.orders] == [1]
 
 
-def test_its_upserts_do_as_they_did(engine: Engine):
+def test_mysql_upserts_have_the_same_effect(engine: Engine):
     hit = insert(Page).values([{"path": "/", "hits": 1, "title": "a"}, {"path": "/b", "hits": 1, "title": "b"}])
     hit = hit.on_duplicate_key_update(hits=Page.hits + hit.inserted.hits, title=hit.inserted.title)
     with Session(engine) as session:

@@ -79,7 +79,7 @@ DOCUMENT = {"number": 1, "text": "x", "flag": True, "ratio": 1.5}
         ("ratio", "as_numeric", (10, 2), Decimal("1.50")),
     ],
 )
-def test_group_by_a_json_accessor(
+def test_group_by_a_json_accessor_groups_by_value(
     connection: Connection, key: str, accessor: str, arguments: tuple[int, ...], value: Any
 ) -> None:
     DOCUMENTS.create(connection)
@@ -119,7 +119,7 @@ def session(connection: Connection) -> Iterator[Session]:
         yield session
 
 
-def test_a_delete_that_cascades_counts_one_row(session: Session) -> None:
+def test_cascading_delete_counts_one_row(session: Session) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         session.delete(session.scalars(select(Author)).one())
@@ -127,13 +127,13 @@ def test_a_delete_that_cascades_counts_one_row(session: Session) -> None:
     assert session.scalars(select(Book.id)).all() == []
 
 
-def test_an_update_that_cascades_counts_one_row(session: Session) -> None:
+def test_cascading_update_counts_one_row(session: Session) -> None:
     session.scalars(select(Author)).one().id = 7
     session.commit()
     assert session.scalars(select(Book.author_id).order_by(Book.id)).all() == [7, 7]
 
 
-def test_a_row_that_is_gone_is_stale(session: Session) -> None:
+def test_flush_of_a_deleted_row_raises_stale_data_error(session: Session) -> None:
     author = session.scalars(select(Author)).one()
     session.execute(delete(Book), execution_options={"synchronize_session": False})
     session.execute(text("DELETE FROM authors"))
@@ -142,7 +142,7 @@ def test_a_row_that_is_gone_is_stale(session: Session) -> None:
         session.flush()
 
 
-def test_a_delete_by_anything_else_counts_as_the_server_does(session: Session) -> None:
+def test_delete_without_the_key_has_the_rowcount_of_the_server(session: Session) -> None:
     session.execute(update(Author).values(name="c").where(Author.id.in_([1])))
     result = session.execute(delete(Book).where(Book.author_id == 1))
     assert result.rowcount == 2  # type: ignore[attr-defined]
@@ -164,7 +164,7 @@ BEDS = Table(
 )
 
 
-def test_rows_of_a_composite_key_count_once(connection: Connection) -> None:
+def test_update_and_delete_by_a_composite_key_count_each_row_once(connection: Connection) -> None:
     ROOMS.metadata.create_all(connection)
     connection.execute(insert(ROOMS), [{"house": 1, "number": number} for number in (1, 2, 3)])
     connection.execute(insert(BEDS), [{"id": id_, "house": 1, "number": 1 + id_ % 2} for id_ in range(6)])
@@ -183,7 +183,7 @@ def indexed_table() -> Table:
 
 
 @pytest.mark.releases(until=(4, 1))
-def test_an_index_that_would_hide_rows_is_refused(connection: Connection) -> None:
+def test_index_that_would_hide_rows_is_refused(connection: Connection) -> None:
     table = indexed_table()
     Index("k", table.c.tenant, table.c.id)
     with pytest.raises(CompileError, match=r"Index\('k', 'tenant'\)"):
@@ -191,7 +191,7 @@ def test_an_index_that_would_hide_rows_is_refused(connection: Connection) -> Non
 
 
 @pytest.mark.releases(since=(4, 1))
-def test_an_index_with_the_key_finds_its_rows(connection: Connection) -> None:
+def test_index_with_the_key_finds_its_rows(connection: Connection) -> None:
     table = indexed_table()
     Index("k", table.c.tenant, table.c.id)
     table.create(connection)
@@ -199,7 +199,7 @@ def test_an_index_with_the_key_finds_its_rows(connection: Connection) -> None:
     assert connection.scalars(select(table.c.id).where(table.c.tenant == "t2")).all() == [2]
 
 
-def test_a_tree_whose_rows_would_be_orphans_is_created_with_a_warning(connection: Connection) -> None:
+def test_self_referencing_table_whose_rows_would_be_orphans_warns(connection: Connection) -> None:
     table = Table(
         "nodes",
         MetaData(),

@@ -63,7 +63,7 @@ def test_pitr_is_inactive_after_its_table_was_replaced(kept: Connection, stateme
     assert activity(kept) == {"sc_week": ("7d", False)}
 
 
-def test_reactivating_protects_the_database_and_keeps_the_inactive_pitr(kept: Connection) -> None:
+def test_pitr_reactivation_protects_the_database_and_keeps_the_inactive_pitr(kept: Connection) -> None:
     kept.exec_driver_sql(REPLACING["alter"])
     kept.commit()
     [created] = Recovery(kept).reactivate_pitrs(database=DATABASE)
@@ -75,7 +75,7 @@ def test_reactivating_protects_the_database_and_keeps_the_inactive_pitr(kept: Co
     assert Recovery(kept).reactivate_pitrs() == []
 
 
-def test_if_not_exists_reactivates_an_inactive_pitr(kept: Connection) -> None:
+def test_create_pitr_if_not_exists_reactivates_an_inactive_pitr(kept: Connection) -> None:
     kept.exec_driver_sql(REPLACING["alter"])
     kept.commit()
     Recovery(kept).create_pitr("sc_week", range="7d", table="orders", database=DATABASE, if_not_exists=True)
@@ -96,7 +96,7 @@ def test_restore_of_a_database_reactivates_its_pitr(kept: Connection, server: Se
     assert after[DATABASE][1] is not False
 
 
-def test_shorter_pitr_of_the_database_is_lengthened(kept: Connection) -> None:
+def test_pitr_reactivation_lengthens_a_shorter_pitr_of_the_database(kept: Connection) -> None:
     recovery = Recovery(kept)
     recovery.create_pitr("sc_whole", range="2h", database=DATABASE)
     kept.exec_driver_sql(REPLACING["alter"])
@@ -106,7 +106,7 @@ def test_shorter_pitr_of_the_database_is_lengthened(kept: Connection) -> None:
 
 
 @pytest.mark.releases(since=(4, 1))
-def test_table_that_was_replaced_is_refused_protection(kept: Connection) -> None:
+def test_create_pitr_for_a_replaced_table_is_refused(kept: Connection) -> None:
     kept.exec_driver_sql(REPLACING["alter"])
     kept.commit()
     with pytest.raises(SnapshotError, match="would keep no history of table") as refused:
@@ -117,14 +117,14 @@ def test_table_that_was_replaced_is_refused_protection(kept: Connection) -> None
 
 
 @pytest.mark.releases(since=(4, 1))
-def test_partitioned_table_is_refused_protection(kept: Connection) -> None:
+def test_create_pitr_for_a_partitioned_table_is_refused(kept: Connection) -> None:
     kept.exec_driver_sql("CREATE TABLE parts (id INT PRIMARY KEY) PARTITION BY HASH(id) PARTITIONS 2")
     kept.commit()
     with pytest.raises(SnapshotError, match="because it is partitioned"):
         Recovery(kept).create_snapshot("sc_none", table="parts", database=DATABASE)
 
 
-def test_activity_is_read_without_a_time_that_is_refused_after_an_hour(kept: Connection) -> None:
+def test_pitr_activity_is_read_without_a_timestamp_older_than_an_hour(kept: Connection) -> None:
     kept.exec_driver_sql(REPLACING["alter"])
     kept.commit()
     sent: list[str] = []
@@ -145,7 +145,7 @@ def test_pitr_stays_active_when_its_table_gets_an_index(kept: Connection) -> Non
 
 
 @pytest.mark.releases(since=(3, 0))
-def test_secondary_indexes_without_protection_are_warned_of(kept: Connection) -> None:
+def test_create_pitr_for_a_table_warns_of_unprotected_secondary_indexes(kept: Connection) -> None:
     kept.exec_driver_sql("CREATE TABLE indexed (id INT PRIMARY KEY, v INT, KEY by_v (v))")
     kept.commit()
     with pytest.warns(RecoveryWarning, match="but not its secondary indexes"):

@@ -24,7 +24,7 @@ from .client import clean_up, moment
 from .server import Admin, Server
 
 
-def test_constructs(server: Server, admin: Admin):
+def test_recovery_constructs_run_on_a_plain_mysql_engine(server: Server, admin: Admin):
     clean_up(admin, "sc_shop")
     url = server.url(database="sc_shop").set(drivername="mysql+pymysql")
     with server.engine(url).connect() as connection:
@@ -51,7 +51,7 @@ def test_constructs(server: Server, admin: Admin):
             connection.commit()
 
 
-def test_what_needs_the_dialect_says_so(server: Server, admin: Admin):
+def test_recovery_on_a_plain_mysql_engine_names_the_needed_url(server: Server, admin: Admin):
     engine = server.engine(server.url().set(drivername="mysql+pymysql"))
     with engine.connect() as connection:
         with pytest.raises(exc.CompileError, match="connected matrixone engine"):
@@ -64,7 +64,7 @@ def test_what_needs_the_dialect_says_so(server: Server, admin: Admin):
 
 
 @pytest.mark.releases(until=(4, 0))
-def test_before_4_a_restore_needs_the_account_s_name(server: Server, admin: Admin):
+def test_restore_on_a_plain_mysql_engine_needs_account_before_4_0(server: Server, admin: Admin):
     engine = server.engine(server.url().set(drivername="mysql+pymysql"))
     with engine.connect() as connection, pytest.raises(exc.CompileError, match="give account="):
         connection.execute(RestoreSnapshot("sc_snap", database="sc_shop"))

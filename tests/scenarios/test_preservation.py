@@ -72,7 +72,7 @@ def user(server: Server) -> Iterator[Connection]:
 
 
 @pytest.mark.parametrize("level", LEVELS)
-def test_grants_on_restored_objects_are_put_back(server: Server, connection: Connection, level: str) -> None:
+def test_restore_puts_back_grants_on_restored_objects(server: Server, connection: Connection, level: str) -> None:
     run(
         connection,
         f"GRANT SELECT, INSERT ON TABLE {SHOP}.orders TO clerk",
@@ -89,7 +89,7 @@ def test_grants_on_restored_objects_are_put_back(server: Server, connection: Con
             run(u, f"DELETE FROM {SHOP}.orders")
 
 
-def test_grants_are_left_to_the_server_when_they_may_be_lost(server: Server, connection: Connection) -> None:
+def test_restore_that_may_lose_grants_does_not_put_them_back(server: Server, connection: Connection) -> None:
     run(connection, f"GRANT SELECT ON TABLE {SHOP}.orders TO clerk")
     snapshot(connection, "table")
     restore(connection, "table", lose=("grants",))
@@ -97,7 +97,7 @@ def test_grants_are_left_to_the_server_when_they_may_be_lost(server: Server, con
         run(u, f"SELECT * FROM {SHOP}.orders")
 
 
-def test_each_kind_of_grant_is_put_back(server: Server, connection: Connection) -> None:
+def test_restore_puts_back_each_kind_of_grant(server: Server, connection: Connection) -> None:
     grants = [
         f"SELECT, UPDATE ON TABLE {SHOP}.orders",
         f"OWNERSHIP ON TABLE {SHOP}.orders",
@@ -131,9 +131,7 @@ def effective(connection: Connection) -> set[tuple[str, ...]]:
 
 
 @pytest.mark.parametrize("since", ["DROP TABLE shop.orders", "TRUNCATE TABLE shop.orders", "DELETE FROM shop.orders"])
-def test_table_that_was_replaced_since_comes_back_with_its_grants(
-    server: Server, connection: Connection, since: str
-) -> None:
+def test_restore_of_a_replaced_table_puts_back_its_grants(server: Server, connection: Connection, since: str) -> None:
     run(connection, f"GRANT SELECT ON TABLE {SHOP}.orders TO clerk", f"GRANT SELECT ON TABLE {SHOP}.secret TO clerk")
     snapshot(connection, "database")
     run(connection, f"REVOKE SELECT ON TABLE {SHOP}.secret FROM clerk", since)
@@ -145,7 +143,7 @@ def test_table_that_was_replaced_since_comes_back_with_its_grants(
 
 
 @pytest.mark.parametrize("level", ["database", "account"])
-def test_sequences_are_made_again_with_their_values(connection: Connection, level: str, caplog: Any) -> None:
+def test_restore_creates_sequences_again_with_their_values(connection: Connection, level: str, caplog: Any) -> None:
     run(
         connection,
         f"USE {SHOP}",
@@ -171,7 +169,7 @@ def test_sequences_are_made_again_with_their_values(connection: Connection, leve
 
 
 @pytest.mark.parametrize("level", LEVELS)
-def test_publications_are_put_back_and_subscribers_read_on(
+def test_restore_puts_back_publications_and_subscribers_read_on(
     server: Server, admin: Admin, connection: Connection, level: str
 ) -> None:
     admin(f"DROP ACCOUNT IF EXISTS {SUBSCRIBER}")
@@ -200,7 +198,7 @@ def test_publications_are_put_back_and_subscribers_read_on(
 # Before 3.0 the server refuses to restore an external table.
 @pytest.mark.releases(since=(3, 0))
 @pytest.mark.parametrize("level", ["database", "account"])
-def test_external_tables_that_a_restore_loses_are_named(connection: Connection, level: str) -> None:
+def test_restore_that_loses_external_tables_names_them(connection: Connection, level: str) -> None:
     run(connection, f"CREATE EXTERNAL TABLE {SHOP}.files (id INT) INFILE{{'filepath'='/tmp/none.csv'}}")
     snapshot(connection, level)
     run(connection, f"UPDATE {SHOP}.orders SET note = 'changed'")
@@ -211,7 +209,7 @@ def test_external_tables_that_a_restore_loses_are_named(connection: Connection, 
 
 
 @pytest.mark.releases(since=(4, 1))
-def test_defaults_whose_quotes_are_doubled_are_told(connection: Connection) -> None:
+def test_restore_that_doubles_quotes_of_defaults_warns(connection: Connection) -> None:
     run(connection, f"CREATE TABLE {SHOP}.quoted (id INT PRIMARY KEY, a VARCHAR(9) DEFAULT 'it''s', b INT DEFAULT 1)")
     snapshot(connection, "database")
     with pytest.warns(RestoreWarning, match="default of `shop`.`quoted`.`a` has become 'it''''s'") as told:
@@ -221,7 +219,7 @@ def test_defaults_whose_quotes_are_doubled_are_told(connection: Connection) -> N
 
 @pytest.mark.releases(since=(3, 0))
 @pytest.mark.parametrize("level", ["database", "account"])
-def test_vector_indexes_find_the_right_neighbors_after_a_restore(connection: Connection, level: str) -> None:
+def test_restore_rebuilds_vector_indexes(connection: Connection, level: str) -> None:
     run(
         connection,
         "SET experimental_ivf_index = 1",
@@ -263,7 +261,7 @@ def test_restore_of_another_account_that_would_lose_its_sequences_is_refused(
     assert connection.exec_driver_sql(f"SELECT note FROM {SHOP}.orders").scalar() == "first"
 
 
-def test_putting_back_that_fails_after_a_restore_tells_the_statements(
+def test_restore_that_cannot_put_back_an_object_warns_with_the_statements(
     server: Server, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(connection, f"GRANT SELECT ON TABLE {SHOP}.orders TO clerk")
@@ -325,7 +323,7 @@ def test_restore_by_alembic_puts_grants_and_sequences_back(server: Server, conne
         assert u.exec_driver_sql(f"SELECT COUNT(*) FROM {SHOP}.orders").scalar() == 1
 
 
-def test_restore_by_the_bare_construct_loses_what_the_server_loses(server: Server, connection: Connection) -> None:
+def test_restore_by_a_bare_construct_puts_nothing_back(server: Server, connection: Connection) -> None:
     run(connection, f"GRANT SELECT ON TABLE {SHOP}.orders TO clerk")
     snapshot(connection, "database")
     connection.execute(RestoreSnapshot("sc_keep", database=SHOP))

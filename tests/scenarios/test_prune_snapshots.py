@@ -34,7 +34,7 @@ def names(snapshots: list[Snapshot]) -> list[str]:
 
 @pytest.mark.usefixtures("series")
 @pytest.mark.parametrize("driver", DRIVERS)
-async def test_prune_by_each_driver_keeps_the_newest(server: Server, driver: str):
+async def test_prune_keeps_the_newest_by_each_driver(server: Server, driver: str):
     async with Client.connected(server, driver) as client:
         assert names(await client.prune_snapshots(PREFIX, keep=1, dry_run=True)) == ["sc_n_2", "sc_n_1"]
         assert names(await client.prune_snapshots(PREFIX.upper(), keep=1)) == ["sc_n_2", "sc_n_1"]

@@ -139,7 +139,7 @@ def make_copy(engine: Engine, metadata: MetaData) -> None:
         migrate(MigrationContext.configure(connection, opts=OPTIONS), metadata)
 
 
-def test_reflected_as_they_are(engines: tuple[Engine, Engine]):
+def test_reflected_metadata_round_trips_through_autogenerate(engines: tuple[Engine, Engine]):
     engine, copy = engines
     metadata = reflected(engine)
     assert differences(engine, metadata) == []
@@ -149,7 +149,7 @@ def test_reflected_as_they_are(engines: tuple[Engine, Engine]):
     assert keys_and_constraints(copy) == keys_and_constraints(engine)
 
 
-def test_what_the_server_says_of_their_columns(engines: tuple[Engine, Engine], admin: Admin):
+def test_reflected_columns_have_the_same_show_create_table(engines: tuple[Engine, Engine], admin: Admin):
     """SHOW CREATE TABLE has the same lines for the columns of those with every type."""
     engine, copy = engines
     metadata = reflected(engine)

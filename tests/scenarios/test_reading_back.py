@@ -54,7 +54,7 @@ FILTERS = [
 ]
 
 
-def test_filters(server: Server, admin: Admin, shop: None):
+def test_list_snapshots_filters_by_object(server: Server, admin: Admin, shop: None):
     engine = server.engine(server.url(database="sc_shop"))
     inspector = inspect(engine)
     assert isinstance(inspector, MatrixOneInspector)
@@ -69,7 +69,7 @@ def test_filters(server: Server, admin: Admin, shop: None):
     clean_up(admin)
 
 
-def test_the_inspector(server: Server, admin: Admin, shop: None):
+def test_inspector_finds_snapshots_and_pitrs_by_name(server: Server, admin: Admin, shop: None):
     engine = server.engine(server.url(database="sc_shop"))
     inspector = inspect(engine)
     assert inspector.has_snapshot("SC_DB")
@@ -84,7 +84,7 @@ def test_the_inspector(server: Server, admin: Admin, shop: None):
     clean_up(admin)
 
 
-def test_nothing_reserved_is_shown(server: Server, admin: Admin, shop: None):
+def test_list_snapshots_and_pitrs_omits_reserved_names(server: Server, admin: Admin, shop: None):
     with server.engine().connect() as connection:
         recovery = Recovery(connection)
         for value in [*recovery.list_pitrs(), *recovery.list_snapshots()]:
@@ -92,7 +92,7 @@ def test_nothing_reserved_is_shown(server: Server, admin: Admin, shop: None):
         assert ("sys_mo_catalog_pitr",) in admin("SELECT pitr_name FROM mo_catalog.mo_pitr")
 
 
-def test_sys_sees_what_show_shows_it(server: Server, admin: Admin, shop: None):
+def test_list_snapshots_and_pitrs_of_another_account_as_sys(server: Server, admin: Admin, shop: None):
     with server.engine(server.url(user=f"{ACCOUNT}:admin", password="111")).connect() as connection:
         theirs = Recovery(connection)
         theirs.create_snapshot("sc_theirs")
@@ -107,7 +107,7 @@ def test_sys_sees_what_show_shows_it(server: Server, admin: Admin, shop: None):
     drop_accounts(admin, ACCOUNT)
 
 
-def test_inside_a_transaction_of_another_account(server: Server, admin: Admin):
+def test_list_pitrs_of_another_account_is_refused_in_a_transaction(server: Server, admin: Admin):
     """It has SHOW PITR alone for its PITRs, which the server refuses there; snapshots can be read."""
     clean_up(admin, accounts=(ACCOUNT,))
     engine = server.engine(server.url(user=f"{ACCOUNT}:admin", password="111"))

@@ -52,7 +52,7 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize("refused", REFUSALS)
-async def test_reason(server: Server, admin: Admin, refused: str):
+async def test_recovery_error_has_the_reason_of_the_refusal(server: Server, admin: Admin, refused: str):
     clean_up(admin, "sc_shop")
     protect_shop(admin)
     method, arguments, what, error, reason = REFUSALS[refused]
@@ -69,7 +69,7 @@ async def test_reason(server: Server, admin: Admin, refused: str):
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
-async def test_what_another_account_may_not(server: Server, admin: Admin, driver: str):
+async def test_recovery_of_another_account_is_not_permitted(server: Server, admin: Admin, driver: str):
     clean_up(admin, accounts=(ACCOUNT,))
     async with Client.connected(server, driver, user=f"{ACCOUNT}:admin", password="111") as client:
         for refused, what in (
@@ -87,7 +87,7 @@ async def test_what_another_account_may_not(server: Server, admin: Admin, driver
     drop_accounts(admin, ACCOUNT)
 
 
-def test_what_a_user_without_the_role_may_not(server: Server, admin: Admin):
+def test_recovery_without_the_admin_role_is_not_permitted(server: Server, admin: Admin):
     clean_up(admin, accounts=(ACCOUNT,))
     with server.engine(server.url(user=f"{ACCOUNT}:admin", password="111")).connect() as connection:
         for statement in (
@@ -105,14 +105,14 @@ def test_what_a_user_without_the_role_may_not(server: Server, admin: Admin):
 
 
 @pytest.mark.releases(until=(4, 0))
-def test_what_a_release_has_not_is_refused_before_it_is_sent(server: Server, admin: Admin):
+def test_snapshot_of_a_publication_before_4_0_is_refused(server: Server, admin: Admin):
     with server.engine().connect() as connection:
         with pytest.raises(exc.CompileError, match=r"needs MatrixOne 4\.0\.0 or later"):
             connection.execute(CreateSnapshot("sc_snap", database="sc_shop", from_account=ACCOUNT, publication="p"))
         Recovery(connection).drop_snapshot("sc_snap", if_exists=True)
 
 
-def test_a_syntax_that_the_server_has_not_is_unsupported(server: Server, admin: Admin):
+def test_restore_with_the_syntax_of_another_release_is_unsupported(server: Server, admin: Admin):
     """As where a stated release is not the server's."""
     clean_up(admin, "sc_shop")
     admin("CREATE SNAPSHOT sc_snap FOR DATABASE sc_shop")

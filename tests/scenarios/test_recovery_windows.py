@@ -47,13 +47,13 @@ def by_table(windows: list[RecoveryWindow]) -> dict[str | None, set[str]]:
     return names
 
 
-def test_windows_of_a_database_with_many_tables(recovery: Recovery) -> None:
+def test_recovery_windows_of_a_database_with_many_tables(recovery: Recovery) -> None:
     expected = dict.fromkeys(TABLES, OF_DATABASE)
     expected |= {TABLES[1]: OF_DATABASE | {"sc_table_1"}, TABLES[2]: OF_DATABASE | {"sc_table_2"}}
     assert by_table(recovery.recovery_windows(database=DATABASE)) == expected
 
 
-def test_windows_of_an_account_with_many_tables(recovery: Recovery, server: Server) -> None:
+def test_recovery_windows_of_an_account_with_many_tables(recovery: Recovery, server: Server) -> None:
     engine = server.engine(server.url())
     windows = [each for each in inspect(engine).get_recovery_windows() if each.database == DATABASE]
     assert by_table(windows).keys() == set(TABLES)
@@ -61,7 +61,7 @@ def test_windows_of_an_account_with_many_tables(recovery: Recovery, server: Serv
 
 
 @pytest.mark.releases(since=(3,))
-def test_windows_of_many_tables_of_another_account_are_refused(server: Server, admin: Admin) -> None:
+def test_recovery_windows_of_many_tables_of_another_account_are_refused(server: Server, admin: Admin) -> None:
     clean_up(admin)
     make_account(admin, "sc_acc1")
     with server.engine(server.url(user="sc_acc1:admin", password="111")).connect() as theirs:

@@ -268,7 +268,7 @@ def facts_of_all(inspector, tables):
     }
 
 
-def test_all_at_once_equals_one_by_one_in_few_statements(engine, server):
+def test_reflection_of_all_tables_equals_each_table_in_few_statements(engine, server):
     create(engine, declared(server.release))
     inspector = sa.inspect(engine)
     tables = inspector.get_table_names()
@@ -279,7 +279,7 @@ def test_all_at_once_equals_one_by_one_in_few_statements(engine, server):
     assert together == {table: facts(sa.inspect(engine), table) for table in tables}
 
 
-def test_types_come_back(engine, server):
+def test_reflected_types_are_those_declared(engine, server):
     create(engine, declared(server.release))
     columns = {column["name"]: column["type"] for column in sa.inspect(engine).get_columns("types")}
     dialect = engine.dialect
@@ -290,14 +290,14 @@ def test_types_come_back(engine, server):
     assert columns[f"c{[repr(type_) for type_ in types_of(server.release)].index(repr(VECF32(3)))}"].dimension == 3
 
 
-def test_an_unchanged_schema_has_no_differences(engine, server):
+def test_autogenerate_of_an_unchanged_schema_finds_nothing(engine, server):
     metadata = declared(server.release)
     create(engine, metadata)
     with engine.connect() as connection:
         assert differences(connection, metadata) == []
 
 
-def test_a_table_of_every_type_is_there(engine, server):
+def test_has_table_finds_a_table_of_every_type(engine, server):
     create(engine, declared(server.release))
     create(engine, declared(server.release))
     assert sa.inspect(engine).has_table("types")
@@ -309,7 +309,7 @@ def count_statements(engine):
     return statements
 
 
-def test_one_by_one_is_all_at_once_for_who_has_asked_for_all_names(engine, server):
+def test_reflection_of_each_table_after_get_table_names_is_batched(engine, server):
     create(engine, declared(server.release))
     statements = count_statements(engine)
     inspector = sa.inspect(engine)
@@ -318,7 +318,7 @@ def test_one_by_one_is_all_at_once_for_who_has_asked_for_all_names(engine, serve
     assert one_by_one == facts_of_all(sa.inspect(engine), one_by_one)
 
 
-def test_a_table_that_came_later_is_found(engine):
+def test_reflection_finds_a_table_created_after_get_table_names(engine):
     inspector = sa.inspect(engine)
     assert inspector.get_table_names() == []
     sa.Table("late", sa.MetaData(), Column("x", sa.Integer)).create(engine)
@@ -362,7 +362,7 @@ def of_these(name, type_, parents):
     return type_ != "schema" or name in (None, *OTHERS)
 
 
-def test_three_databases_are_compared_in_eight_statements_each(engine, three_databases):
+def test_autogenerate_of_three_databases_sends_eight_statements_each(engine, three_databases):
     opts = {"compare_type": True, "compare_server_default": True, "include_schemas": True, "include_name": of_these}
     statements = count_statements(engine)
     with engine.connect() as connection:
@@ -370,7 +370,7 @@ def test_three_databases_are_compared_in_eight_statements_each(engine, three_dat
     assert len(statements) <= 3 * 8 + 1
 
 
-def test_keys_into_another_database(engine, three_databases):
+def test_get_foreign_keys_into_another_database(engine, three_databases):
     keys = sa.inspect(engine).get_foreign_keys("child0", schema=OTHERS[0])
     assert [
         (key["constrained_columns"], key["referred_schema"], key["referred_table"], key["referred_columns"])
@@ -382,7 +382,7 @@ def test_keys_into_another_database(engine, three_databases):
 
 
 @pytest.mark.releases(since=(4, 2))
-def test_a_key_to_a_table_that_is_not_there_yet(engine, admin):
+def test_get_foreign_keys_to_a_missing_table(engine, admin):
     admin("SET foreign_key_checks = 0")
     admin(
         f"CREATE TABLE {DATABASE}.early (id INT PRIMARY KEY, `laterId` INT, "
@@ -396,7 +396,7 @@ def test_a_key_to_a_table_that_is_not_there_yet(engine, admin):
     )
 
 
-def test_a_schema_in_any_case(engine, three_databases):
+def test_reflection_accepts_a_schema_in_any_case(engine, three_databases):
     schema = OTHERS[1].upper()
     inspector = sa.inspect(engine)
     names = inspector.get_table_names(schema=schema)
@@ -406,7 +406,7 @@ def test_a_schema_in_any_case(engine, three_databases):
     assert inspector.get_multi_columns(schema=schema).keys() == {(schema, name) for name in names}
 
 
-def test_keys_after_use(engine, three_databases):
+def test_get_foreign_keys_after_use_of_another_database(engine, three_databases):
     with engine.connect() as connection:
         connection.exec_driver_sql(f"USE {OTHERS[1]}")
         keys = sa.inspect(connection).get_foreign_keys("child0")
@@ -415,7 +415,7 @@ def test_keys_after_use(engine, three_databases):
 
 
 @pytest.mark.parametrize(("name", "schema"), [("Orders", None), ("orders", DATABASE.upper())])
-def test_a_table_s_name_in_another_case_is_refused(engine, name, schema):
+def test_autogenerate_of_a_table_name_in_another_case_is_refused(engine, name, schema):
     metadata = sa.MetaData()
     table = sa.Table(name, metadata, Column("id", sa.Integer, primary_key=True), schema=schema)
     metadata.create_all(engine)
@@ -442,7 +442,7 @@ def account(server, admin):
     drop_accounts(admin, ACCOUNT)
 
 
-def test_another_account_s_administrator_sees_its_own(engine, account, server):
+def test_reflection_by_another_account_sees_its_own_tables(engine, account, server):
     sa.Table("of_sys", sa.MetaData(), Column("x", sa.Integer)).create(engine)
     metadata = declared(server.release)
     create(account, metadata)
@@ -473,7 +473,7 @@ def user(engine, server, admin):
     admin.unrecorded("DROP ROLE co_role")
 
 
-def test_who_may_not_read_the_catalog(engine, user, server):
+def test_reflection_without_catalog_privileges_uses_show_create(engine, user, server):
     """SHOW CREATE TABLE does not say MEDIUMINT, and quotes in its own way; all else it does."""
     metadata = declared(server.release)
     create(engine, metadata)
@@ -492,7 +492,7 @@ def test_who_may_not_read_the_catalog(engine, user, server):
         assert compare_metadata(MigrationContext.configure(connection, opts=opts), metadata) == []
 
 
-def test_a_view_and_a_comment_for_who_may_not_read_the_catalog(engine, user, admin):
+def test_reflection_of_views_and_comments_without_catalog_privileges(engine, user, admin):
     admin(f"CREATE TABLE {DATABASE}.told (a INT, b INT COMMENT 'a) CLUSTER BY b', c INT)")
     admin(f"CREATE VIEW {DATABASE}.seen AS SELECT a, c FROM {DATABASE}.told")
     inspector = sa.inspect(user)
@@ -503,7 +503,7 @@ def test_a_view_and_a_comment_for_who_may_not_read_the_catalog(engine, user, adm
     ]
 
 
-def test_indexes_come_back_with_their_options(engine, server):
+def test_get_indexes_returns_index_options(engine, server):
     create(engine, declared(server.release))
     indexes = {index["name"]: index for index in sa.inspect(engine).get_indexes("articles")}
     assert indexes["ix_text"]["column_names"] == ["title", "body"]
@@ -518,7 +518,7 @@ def test_indexes_come_back_with_their_options(engine, server):
     }
 
 
-def test_a_comment_of_an_index_comes_back(engine, admin):
+def test_get_indexes_returns_the_comment(engine, admin):
     metadata = sa.MetaData()
     table = sa.Table("commented", metadata, sa.Column("id", sa.Integer), sa.Column("note", sa.String(20)))
     comment = r"100% of 'a\b'"
@@ -530,7 +530,7 @@ def test_a_comment_of_an_index_comes_back(engine, admin):
         assert differences(connection, metadata) == []
 
 
-def test_the_columns_of_a_key_are_in_order_once_on_disk(engine, admin):
+def test_reflected_key_columns_keep_their_order_after_a_flush_to_disk(engine, admin):
     metadata = sa.MetaData()
     sa.Table("pair", metadata, *(Column(name, sa.Integer, primary_key=True, autoincrement=False) for name in "xy"))
     sa.Table(
@@ -549,7 +549,7 @@ def test_the_columns_of_a_key_are_in_order_once_on_disk(engine, admin):
         assert differences(connection, metadata) == []
 
 
-def test_nothing_of_the_servers_own_shows(engine, server):
+def test_reflection_omits_internal_tables_columns_and_databases(engine, server):
     create(engine, declared(server.release))
     inspector = sa.inspect(engine)
     assert not [name for name in inspector.get_table_names() if name.startswith("__mo_")]
@@ -664,30 +664,30 @@ def without(parts, name):
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_one_change_is_one_difference_and_none_once_applied(engine, server, change):
+def test_autogenerate_detects_and_applies_single_change(engine, server, change):
     is_found_and_applied(engine, server.release, CHANGES[change], 1)
 
 
 @pytest.mark.releases(since=(3, 0))
 @pytest.mark.parametrize("change", CHANGES_OF_3)
-def test_one_change_that_3_0_has(engine, server, change):
+def test_autogenerate_detects_single_change_since_3_0(engine, server, change):
     is_found_and_applied(engine, server.release, CHANGES_OF_3[change], 1)
 
 
 @pytest.mark.releases(since=(4, 2))
 @pytest.mark.parametrize("change", CHANGES_OF_4_2)
-def test_one_change_that_4_2_has(engine, server, change):
+def test_autogenerate_detects_single_change_since_4_2(engine, server, change):
     is_found_and_applied(engine, server.release, CHANGES_OF_4_2[change], 1)
 
 
 @pytest.mark.parametrize("change", REPLACED)
-def test_another_index_is_dropped_and_made(engine, server, change):
+def test_autogenerate_replaces_a_changed_index(engine, server, change):
     is_found_and_applied(engine, server.release, REPLACED[change], 2)
 
 
 @pytest.mark.releases(since=(4, 0))
 @pytest.mark.parametrize("change", REPLACED_OF_4_2)
-def test_another_index_that_4_2_has_is_dropped_and_made(engine, server, change):
+def test_autogenerate_replaces_a_changed_index_since_4_2(engine, server, change):
     if change != "a prefix" and server.release < (4, 2):
         pytest.skip("not before 4.2")
     is_found_and_applied(engine, server.release, REPLACED_OF_4_2[change], 2)
@@ -707,7 +707,7 @@ def is_found_and_applied(engine, release, change, count):
 
 
 @pytest.mark.releases(since=(4, 2))
-def test_rows_come_back_as_they_went_in(engine, server):
+def test_vector_values_round_trip_unchanged(engine, server):
     metadata = declared(server.release)
     create(engine, metadata)
     table = metadata.tables["articles"]

@@ -31,7 +31,7 @@ def recovery(server: Server, admin: Admin) -> Iterator[Recovery]:
     drop_databases(admin, OTHER, SHOP)
 
 
-def test_a_database_is_restored_with_the_keys_in_it(recovery: Recovery, admin: Admin) -> None:
+def test_restore_database_with_foreign_keys_inside_it(recovery: Recovery, admin: Admin) -> None:
     recovery.create_snapshot("sc_snap", database=SHOP)
     admin(f"UPDATE {SHOP}.items SET v = 2")
     admin(f"UPDATE {SHOP}.orders SET note = 'changed'")
@@ -42,7 +42,7 @@ def test_a_database_is_restored_with_the_keys_in_it(recovery: Recovery, admin: A
     recovery.drop_snapshot("sc_snap")
 
 
-def test_a_table_that_another_refers_to(recovery: Recovery, admin: Admin, server: Server) -> None:
+def test_restore_table_referenced_by_another_table_is_refused(recovery: Recovery, admin: Admin, server: Server) -> None:
     recovery.create_pitr("sc_pitr", range="1d", database=SHOP)
     snapshot = recovery.create_snapshot("sc_snap", table="orders", database=SHOP)
     admin(f"UPDATE {SHOP}.orders SET note = 'changed'")
@@ -72,7 +72,7 @@ def test_a_table_that_another_refers_to(recovery: Recovery, admin: Admin, server
     recovery.drop_snapshot("sc_snap")
 
 
-def test_a_database_that_another_refers_to(recovery: Recovery, admin: Admin) -> None:
+def test_restore_database_referenced_by_another_database_is_refused(recovery: Recovery, admin: Admin) -> None:
     admin(REFER)
     recovery.create_snapshot("sc_snap", database=SHOP)
     with pytest.raises(RestoreError, match="foreign keys refer to orders") as refusal:
@@ -82,7 +82,7 @@ def test_a_database_that_another_refers_to(recovery: Recovery, admin: Admin) -> 
     recovery.drop_snapshot("sc_snap")
 
 
-def test_a_database_of_which_others_refer_to_two_tables(recovery: Recovery, admin: Admin) -> None:
+def test_restore_database_refusal_names_all_referenced_tables(recovery: Recovery, admin: Admin) -> None:
     admin(REFER)
     admin(f"CREATE TABLE {OTHER}.parts (id INT PRIMARY KEY, i INT, FOREIGN KEY (i) REFERENCES {SHOP}.items (id))")
     recovery.create_snapshot("sc_snap", database=SHOP)
@@ -91,7 +91,7 @@ def test_a_database_of_which_others_refer_to_two_tables(recovery: Recovery, admi
     recovery.drop_snapshot("sc_snap")
 
 
-def test_a_table_that_refers_to_itself(recovery: Recovery, admin: Admin, server: Server) -> None:
+def test_restore_self_referencing_table_is_refused_by_release(recovery: Recovery, admin: Admin, server: Server) -> None:
     admin(TREE)
     admin(f"INSERT INTO {SHOP}.tree VALUES (1, NULL)")
     recovery.create_snapshot("sc_snap", database=SHOP)

@@ -158,7 +158,7 @@ def names(conflict: RestoreConflict) -> set[str]:
 # -- which rows
 
 
-def test_restores_missing_changed_and_new_rows(orders: Shop, way: str):
+def test_restore_rows_restores_missing_changed_and_new_rows(orders: Shop, way: str):
     orders.run(
         """
 UPDATE orders SET price = 0, note = 'changed' WHERE id = 1
@@ -180,7 +180,7 @@ INSERT INTO orders VALUES (1, 'c', 1, 9, 'new'), (4, 'a', 2, 9, 'new')
 
 
 @pytest.mark.parametrize("kind", ["missing", "changed", "new"])
-def test_restores_one_kind_of_rows(orders: Shop, kind: str):
+def test_restore_rows_restores_one_kind_of_rows(orders: Shop, kind: str):
     orders.run(
         """
 UPDATE orders SET price = 0 WHERE id = 1
@@ -198,7 +198,7 @@ INSERT INTO orders VALUES (4, 'a', 2, 9, 'new')
     )
 
 
-def test_is_part_of_the_transaction(orders: Shop):
+def test_restore_rows_is_part_of_the_transaction(orders: Shop):
     orders.run("UPDATE orders SET price = 0\nDELETE FROM orders WHERE id = 3")
     damaged = orders.committed("orders")
     orders.recovery.restore_rows(Order, snapshot=BEFORE)
@@ -216,7 +216,7 @@ def test_is_part_of_the_transaction(orders: Shop):
     assert orders.committed("customers") == [*CUSTOMERS, (9, "audit")]
 
 
-def test_restores_to_an_instant(shop: Shop):
+def test_restore_rows_to_an_instant(shop: Shop):
     shop.run(CREATE)
     before = moment(shop.server, shop.admin)
     shop.run("UPDATE orders SET price = 0\nDELETE FROM orders WHERE id = 3")
@@ -228,7 +228,7 @@ def test_restores_to_an_instant(shop: Shop):
         shop.session.rollback()
 
 
-def test_where_counts_the_old_and_the_current_version(orders: Shop, way: str):
+def test_restore_rows_where_matches_old_or_current_version(orders: Shop, way: str):
     orders.run(
         """
 UPDATE orders SET customer_id = 2 WHERE id = 1 AND line = 'a'
@@ -245,7 +245,7 @@ INSERT INTO orders VALUES (4, 'a', 1, 9, 'new'), (4, 'b', 2, 9, 'new')
     )
 
 
-def test_where_of_a_table_and_several_tables(orders: Shop):
+def test_restore_rows_where_of_one_and_of_several_tables(orders: Shop):
     orders.run("UPDATE orders SET price = 0\nUPDATE customers SET email = concat('x', email)")
     orders_table, customers = Order.__table__, Customer.__table__
     done = orders.recovery.restore_rows(
@@ -257,7 +257,7 @@ def test_where_of_a_table_and_several_tables(orders: Shop):
     assert orders.rows("customers") == [(1, "xada"), (2, "bob"), (3, "eve")]
 
 
-def test_where_of_a_key_of_bigint(shop: Shop, way: str):
+def test_restore_rows_where_of_a_bigint_key(shop: Shop, way: str):
     shop.run("CREATE TABLE t (id BIGINT PRIMARY KEY, n INT)\nINSERT INTO t VALUES (1, 1), (2, 2), (3, 3), (4, 4)")
     shop.keep()
     shop.run("UPDATE t SET n = 0 WHERE id < 3\nDELETE FROM t WHERE id >= 3\nINSERT INTO t VALUES (5, 5), (6, 6)")
@@ -278,7 +278,7 @@ def test_where_of_a_key_of_bigint(shop: Shop, way: str):
 
 
 @pytest.mark.releases(since=(3, 0))
-def test_where_with_a_subquery_reads_the_present(orders: Shop, way: str):
+def test_restore_rows_where_subquery_reads_the_present(orders: Shop, way: str):
     orders.run(
         "UPDATE orders SET price = 0\nDELETE FROM orders WHERE id = 1\nUPDATE customers SET email = 'new' WHERE id = 1"
     )
@@ -290,14 +290,14 @@ def test_where_with_a_subquery_reads_the_present(orders: Shop, way: str):
 
 
 @pytest.mark.releases(until=(3, 0))
-def test_where_with_a_subquery_is_refused_before_3(orders: Shop):
+def test_restore_rows_where_subquery_is_refused_before_3_0(orders: Shop):
     customers = select(Customer.id).where(Customer.email == "new")
     with pytest.raises(RestoreError, match=r"nothing was changed: .* needs MatrixOne 3\.0\.0") as caught:
         orders.recovery.restore_rows(Order, snapshot=BEFORE, where=Order.customer_id.in_(customers))
     assert caught.value.reason is Reason.UNSUPPORTED
 
 
-def test_columns_keep_newer_values_of_others(orders: Shop, way: str):
+def test_restore_rows_of_columns_keeps_newer_values_of_others(orders: Shop, way: str):
     orders.run(
         "UPDATE orders SET price = 0 WHERE id = 1\nUPDATE orders SET note = 'newer'\nDELETE FROM orders WHERE id = 3"
     )
@@ -343,7 +343,7 @@ g GEOMETRY|ST_GeomFromText('POINT(1 2)')|ST_GeomFromText('POINT(1 3)')
 """
 
 
-def test_restores_values_of_all_types(shop: Shop, way: str):
+def test_restore_rows_restores_values_of_all_types(shop: Shop, way: str):
     types = TYPES
     if shop.server.release >= (3, 0):
         types += TYPES_OF_3
@@ -375,7 +375,7 @@ INSERT INTO things VALUES (1, {old}), (2, {nothing}), (3, {old}), (4, {nothing})
     assert shop.rows("things", f"id, {columns}") == before
 
 
-def test_a_timestamp_that_updates_set_is_restored(shop: Shop, way: str):
+def test_restore_rows_restores_on_update_timestamp(shop: Shop, way: str):
     shop.run(
         """
 CREATE TABLE t (id INT PRIMARY KEY, n INT, kind ENUM('a', 'b'), \
@@ -392,7 +392,7 @@ INSERT INTO t (id, n, kind) VALUES (1, 1, 'a'), (2, 2, 'a'), (3, 3, 'a')
 
 
 @pytest.mark.releases(since=(4, 0))
-def test_generated_columns_are_left_to_the_server(shop: Shop):
+def test_restore_rows_leaves_generated_columns_to_the_server(shop: Shop):
     shop.run(
         """
 CREATE TABLE t (id INT PRIMARY KEY, n INT, doubled INT GENERATED ALWAYS AS (n * 2) STORED)
@@ -407,7 +407,7 @@ INSERT INTO t (id, n) VALUES (1, 1), (2, 2)
     assert shop.rows("t") == [(1, 1, 2), (2, 2, 4)]
 
 
-def test_columns_that_came_and_went_are_skipped(orders: Shop, way: str):
+def test_restore_rows_skips_added_and_dropped_columns(orders: Shop, way: str):
     orders.run(
         """
 ALTER TABLE orders ADD COLUMN region VARCHAR(5) DEFAULT 'eu'
@@ -429,14 +429,14 @@ DELETE FROM orders WHERE id = 3
         orders.recovery.restore_rows(Order, snapshot=BEFORE, where=Order.note == "x")
 
 
-def test_missing_rows_without_a_value_for_a_new_column_are_refused(orders: Shop):
+def test_restore_rows_without_a_value_for_a_new_column_is_refused(orders: Shop):
     orders.run("DELETE FROM orders WHERE id = 3\nALTER TABLE orders ADD COLUMN region VARCHAR(5) NOT NULL DEFAULT ''")
     orders.run("ALTER TABLE orders MODIFY COLUMN region VARCHAR(5) NOT NULL")
     with pytest.raises(RestoreError, match="region did not exist then, cannot be NULL and has no default"):
         orders.recovery.restore_rows(Order, snapshot=BEFORE)
 
 
-def test_a_column_that_means_something_else_is_refused(orders: Shop):
+def test_restore_rows_of_a_column_whose_type_changed_is_refused(orders: Shop):
     orders.run("UPDATE orders SET price = 0\nALTER TABLE orders MODIFY COLUMN price INT")
     with pytest.raises(RestoreError, match=r"orders\.price was decimal\(8,2\) then and is int now") as caught:
         orders.recovery.restore_rows(Order, snapshot=BEFORE)
@@ -446,7 +446,7 @@ def test_a_column_that_means_something_else_is_refused(orders: Shop):
     assert done.updated == 4
 
 
-def test_keys_of_a_truncated_table_are_not_given_again(shop: Shop, way: str):
+def test_restore_rows_of_a_truncated_table_keeps_new_keys_distinct(shop: Shop, way: str):
     shop.run(
         """
 CREATE TABLE t (id BIGINT PRIMARY KEY AUTO_INCREMENT, n INT)
@@ -462,7 +462,7 @@ INSERT INTO t (n) VALUES (1), (2), (3)
     assert len({key for key, _ in shop.rows("t")}) == 4
 
 
-def test_a_number_that_would_become_another_is_refused(shop: Shop):
+def test_restore_rows_of_a_number_that_would_change_is_refused(shop: Shop):
     shop.run(
         """
 CREATE TABLE t (id BIGINT PRIMARY KEY AUTO_INCREMENT, n INT)
@@ -478,7 +478,7 @@ UPDATE t SET id = 0 WHERE n = 1
     assert names(caught.value) == {"t (id=0): id was 0, for which a new number is inserted"}
 
 
-def test_null_that_is_not_allowed_any_more_is_named(orders: Shop):
+def test_restore_rows_names_null_that_is_no_longer_allowed(orders: Shop):
     orders.run(
         "UPDATE orders SET price = 1 WHERE id = 2\nALTER TABLE orders MODIFY COLUMN price DECIMAL(8, 2) NOT NULL"
     )
@@ -491,7 +491,7 @@ def test_null_that_is_not_allowed_any_more_is_named(orders: Shop):
 
 
 @pytest.mark.parametrize("targets", [[Customer, Order], [Order, Customer]])
-def test_parents_come_first_and_go_last(orders: Shop, targets: list[Any], way: str):
+def test_restore_rows_inserts_parents_first_and_deletes_them_last(orders: Shop, targets: list[Any], way: str):
     orders.run(
         """
 DELETE FROM orders
@@ -508,7 +508,7 @@ INSERT INTO orders VALUES (7, 'a', 8, 1, 'new'), (7, 'b', 9, 1, 'new')
     assert (orders.rows("customers"), orders.rows("orders")) == (CUSTOMERS, ORDERS)
 
 
-def test_new_rows_that_changed_rows_refer_to_are_deleted_last(orders: Shop, way: str):
+def test_restore_rows_deletes_new_rows_after_references_to_them(orders: Shop, way: str):
     orders.run(
         """
 INSERT INTO customers VALUES (9, 'merged')
@@ -534,7 +534,7 @@ NODE = Table("nodes", MetaData(), Column("id", Integer, primary_key=True))
 
 
 @pytest.mark.parametrize("action", ["RESTRICT", "CASCADE"])
-def test_a_table_that_refers_to_itself(shop: Shop, way: str, action: str):
+def test_restore_rows_of_a_self_referencing_table(shop: Shop, way: str, action: str):
     shop.run(TREE.format(action=action))
     shop.keep()
     shop.run(
@@ -556,7 +556,7 @@ UPDATE nodes SET parent = 9 WHERE id = 2
     assert shop.rows("nodes") == NODES
 
 
-def test_a_changed_row_below_a_missing_one_of_the_same_table(shop: Shop, way: str):
+def test_restore_rows_of_a_changed_child_and_its_missing_parent_in_one_table(shop: Shop, way: str):
     shop.run(TREE.format(action="RESTRICT"))
     shop.keep()
     shop.run(
@@ -571,7 +571,7 @@ DELETE FROM nodes WHERE id = 2
     assert shop.rows("nodes") == NODES
 
 
-def test_new_rows_of_a_tree_that_sets_null(shop: Shop):
+def test_restore_rows_deletes_new_rows_of_a_set_null_tree(shop: Shop):
     shop.run(TREE.format(action="SET NULL"))
     shop.keep()
     shop.run("INSERT INTO nodes VALUES (7, 'n', 3)\nINSERT INTO nodes VALUES (8, 'n', 7)")
@@ -596,7 +596,7 @@ TEAM = Table("teams", MetaData(), Column("id", Integer, primary_key=True))
 PERSON = Table("people", MetaData(), Column("id", Integer, primary_key=True))
 
 
-def test_tables_that_refer_to_each_other(shop: Shop, way: str):
+def test_restore_rows_of_tables_that_refer_to_each_other(shop: Shop, way: str):
     shop.run(MUTUAL)
     shop.keep()
     before = shop.committed("teams"), shop.committed("people")
@@ -624,7 +624,7 @@ UPDATE teams SET lead = 40 WHERE id = 4
     assert shop.rows("teams") == [(1, 11), (2, 20), (3, None), (4, 40)]
 
 
-def test_a_table_of_another_database(orders: Shop, way: str):
+def test_restore_rows_of_a_table_in_another_database(orders: Shop, way: str):
     orders.run(
         f"""
 CREATE DATABASE {OTHER}
@@ -661,7 +661,7 @@ INSERT INTO {OTHER}.bills VALUES (4, 5, 'a', 4)
 # -- unique keys
 
 
-def test_unique_values_that_moved_between_rows(orders: Shop, way: str):
+def test_restore_rows_of_unique_values_swapped_between_rows(orders: Shop, way: str):
     orders.run(
         """
 UPDATE orders SET customer_id = 1 WHERE customer_id = 3
@@ -686,7 +686,7 @@ INSERT INTO customers VALUES (7, 'bob')
     ]
 
 
-def test_a_value_that_only_a_changed_row_gives_back(orders: Shop, way: str):
+def test_restore_rows_reuses_a_unique_value_freed_by_a_changed_row(orders: Shop, way: str):
     orders.run(
         """
 DELETE FROM orders
@@ -703,7 +703,7 @@ UPDATE customers SET email = 'eve' WHERE id = 2
     assert orders.rows("customers") == CUSTOMERS
 
 
-def test_values_that_are_unique_only_now(orders: Shop, way: str):
+def test_restore_rows_conflicts_with_a_newer_unique_key(orders: Shop, way: str):
     orders.run(
         """
 UPDATE orders SET price = id * 10 WHERE line = 'a'
@@ -720,7 +720,7 @@ ALTER TABLE orders ADD UNIQUE KEY one_customer (customer_id)
     assert orders.rows("orders") == [ORDERS[0], *ORDERS[2:]]
 
 
-def test_values_that_were_not_unique_then(shop: Shop, way: str):
+def test_restore_rows_of_values_that_were_not_unique_then(shop: Shop, way: str):
     shop.run("CREATE TABLE t (id INT PRIMARY KEY, n INT)\nINSERT INTO t VALUES (1, 5), (2, 5), (3, NULL), (4, NULL)")
     shop.keep()
     shop.run("DELETE FROM t\nALTER TABLE t ADD UNIQUE KEY u (n)")
@@ -734,7 +734,7 @@ def test_values_that_were_not_unique_then(shop: Shop, way: str):
 
 
 @pytest.mark.parametrize("action", ["RESTRICT", "CASCADE", "SET NULL"])
-def test_a_new_row_that_rows_refer_to_is_not_deleted(orders: Shop, way: str, action: str):
+def test_restore_rows_does_not_delete_a_referenced_new_row(orders: Shop, way: str, action: str):
     orders.run(
         f"""
 CREATE TABLE parcels (id INT PRIMARY KEY, customer INT, \
@@ -758,7 +758,7 @@ UPDATE customers SET email = 'changed' WHERE id = 1
     assert orders.rows("parcels") == [(1, 9)]
 
 
-def test_missing_parents_are_named(orders: Shop, way: str):
+def test_restore_rows_names_missing_parents(orders: Shop, way: str):
     orders.run("DELETE FROM orders WHERE customer_id > 1\nDELETE FROM customers WHERE id > 1")
     with pytest.raises(RestoreConflict) as caught:
         orders.recovery.restore_rows(Order, snapshot=BEFORE)
@@ -776,7 +776,7 @@ def test_missing_parents_are_named(orders: Shop, way: str):
     assert preview.by_table["customers"].conflicts == ()
 
 
-def test_a_value_that_others_refer_to_is_not_set_back(shop: Shop):
+def test_restore_rows_does_not_change_a_referenced_value(shop: Shop):
     shop.run(
         """
 CREATE TABLE codes (id INT PRIMARY KEY, code VARCHAR(5) NOT NULL, UNIQUE KEY u (code))
@@ -795,7 +795,7 @@ INSERT INTO codes VALUES (1, 'old'), (2, 'other')
 # -- the preview
 
 
-def test_preview_sends_no_dml_and_its_statements_do_the_same(orders: Shop):
+def test_restore_rows_preview_sends_no_dml_and_shows_equivalent_statements(orders: Shop):
     orders.run(
         """
 UPDATE orders SET price = 0 WHERE id = 1
@@ -834,7 +834,7 @@ INSERT INTO orders VALUES (4, 'a', 2, 9, 'it''s 100%')
 # -- the Session
 
 
-def test_the_session_is_flushed_before_and_expired_after(orders: Shop):
+def test_restore_rows_flushes_the_session_before_and_expires_it_after(orders: Shop):
     session = orders.session
     ada = session.get_one(Customer, 1)
     order = session.get_one(Order, (1, "a"))
@@ -846,7 +846,7 @@ def test_the_session_is_flushed_before_and_expired_after(orders: Shop):
     assert len(ada.orders) == 2
 
 
-async def test_with_an_async_session(orders: Shop):
+async def test_restore_rows_with_an_async_session(orders: Shop):
     orders.run("UPDATE orders SET price = 0")
     engine = orders.server.async_engine("aiomysql", orders.server.url("aiomysql", database=SHOP))
     async with AsyncSession(engine) as session, session.begin():
@@ -857,7 +857,7 @@ async def test_with_an_async_session(orders: Shop):
     assert orders.committed("orders") == ORDERS
 
 
-def test_on_a_connection(orders: Shop):
+def test_restore_rows_on_a_connection(orders: Shop):
     orders.run("UPDATE orders SET price = 0")
     engine = orders.session.get_bind()
     with engine.begin() as connection:
@@ -865,7 +865,7 @@ def test_on_a_connection(orders: Shop):
     assert orders.committed("orders") == ORDERS
 
 
-def test_a_schema_that_is_translated(orders: Shop):
+def test_restore_rows_of_a_translated_schema(orders: Shop):
     orders.run("UPDATE orders SET price = 0")
     tenant = Table("orders", MetaData(), Column("id", Integer, primary_key=True), schema="tenant")
     engine = orders.server.engine(orders.server.url())
@@ -887,14 +887,14 @@ def refused(shop: Shop, reason: Reason, target: Any = Order, **arguments: Any) -
     return str(caught.value)
 
 
-def test_points_in_time_that_the_server_does_not_have(orders: Shop):
+def test_restore_rows_to_a_point_in_time_that_is_not_kept_is_refused(orders: Shop):
     refused(orders, Reason.NOT_FOUND, snapshot="rows_nope")
     message = refused(orders, Reason.OUT_OF_RANGE, snapshot=None, timestamp=dt.datetime(2020, 1, 1, tzinfo=dt.UTC))
     assert "does not have orders as of 2020-01-01 00:00:00.000000000 UTC" in message
     refused(orders, Reason.OUT_OF_RANGE, snapshot=None, mo_ts=1_600_000_000_000_000_000)
 
 
-def test_tables_that_cannot_be_restored_by_rows(orders: Shop):
+def test_restore_rows_of_an_unsupported_table_is_refused(orders: Shop):
     orders.run(
         """
 CREATE TABLE unkeyed (id INT, n INT)
@@ -919,7 +919,7 @@ CREATE VIEW seen AS SELECT id FROM orders
         orders.recovery.restore_rows(tables["seen"], snapshot=BEFORE)
 
 
-def test_autocommit_is_refused(orders: Shop):
+def test_restore_rows_in_autocommit_is_refused(orders: Shop):
     engine = orders.session.get_bind().execution_options(isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         with pytest.raises(RestoreError, match="needs a transaction"):
@@ -927,12 +927,12 @@ def test_autocommit_is_refused(orders: Shop):
         assert Recovery(connection).preview_rows(Order, snapshot=BEFORE).updated == 0
 
 
-def test_within_time_travel_is_refused(orders: Shop):
+def test_restore_rows_within_time_travel_is_refused(orders: Shop):
     with time_travel(orders.session, snapshot=BEFORE), pytest.raises(InvalidRequestError, match="leave the block"):
         orders.recovery.restore_rows(Order, snapshot=BEFORE)
 
 
-def test_a_user_without_rights_is_told_which(orders: Shop):
+def test_restore_rows_without_privileges_names_them(orders: Shop):
     run = orders.admin
     for gone in ("DROP USER IF EXISTS rows_user", "DROP ROLE IF EXISTS rows_role"):
         run.unrecorded(gone)

@@ -33,7 +33,7 @@ def notes(admin: Admin) -> list[str]:
 
 
 @pytest.mark.usefixtures("shop")
-def test_connection_killed_before_commit_is_run_again(server: Server, admin: Admin):
+def test_transaction_killed_before_commit_is_run_again(server: Server, admin: Admin):
     calls = []
 
     def callback(session: Session) -> list[int]:
@@ -51,7 +51,7 @@ def test_connection_killed_before_commit_is_run_again(server: Server, admin: Adm
 
 @pytest.mark.usefixtures("shop")
 @pytest.mark.parametrize("driver", ["aiomysql", "asyncmy"])
-async def test_asynchronous_connection_killed_before_commit_is_run_again(server: Server, admin: Admin, driver: str):
+async def test_asynchronous_transaction_killed_before_commit_is_run_again(server: Server, admin: Admin, driver: str):
     calls = []
 
     async def callback(target: Any) -> int:
@@ -71,7 +71,7 @@ async def test_asynchronous_connection_killed_before_commit_is_run_again(server:
 
 @pytest.mark.live
 @pytest.mark.usefixtures("shop")
-def test_deadlock_is_run_again(server: Server, admin: Admin):
+def test_transaction_that_lost_a_deadlock_is_run_again(server: Server, admin: Admin):
     engine = server.engine(server.url(database=SHOP))
     both = Barrier(2)
     errors: list[BaseException] = []
@@ -101,7 +101,7 @@ def test_deadlock_is_run_again(server: Server, admin: Admin):
 
 
 @pytest.mark.usefixtures("shop")
-def test_autocommit_is_refused_before_the_function_runs(server: Server, admin: Admin):
+def test_run_transaction_in_autocommit_is_refused(server: Server, admin: Admin):
     engine = server.engine(server.url(database=SHOP)).execution_options(isolation_level="AUTOCOMMIT")
     with pytest.raises(MatrixOneInvalidRequestError, match="in AUTOCOMMIT"):
         run_transaction(engine, lambda connection: connection.execute(text("DELETE FROM orders WHERE id = 1")))

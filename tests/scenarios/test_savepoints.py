@@ -56,8 +56,8 @@ def fail_after_a_write(session: Session) -> None:
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
-class TestSession:
-    async def test_get_or_create(self, server: Server, admin: Admin, driver: str):
+class TestSessionSavepoints:
+    async def test_begin_nested_of_get_or_create_survives_a_duplicate(self, server: Server, admin: Admin, driver: str):
         def work(session: Session) -> list[str]:
             notes = [get_or_create(session, id_).note for id_ in (1, 3, 2, 3, 4)]
             session.commit()
@@ -67,7 +67,7 @@ class TestSession:
         assert notes == ["first", "created", "second", "created", "created"]
         assert ids(admin) == [1, 2, 3, 4]
 
-    async def test_flush_that_fails_after_a_write_can_be_rolled_back_if_it_was_the_first(
+    async def test_failed_flush_in_a_savepoint_can_be_rolled_back_if_it_was_the_first_write(
         self, server: Server, admin: Admin, driver: str
     ):
         def work(session: Session) -> None:
@@ -80,7 +80,9 @@ class TestSession:
         await in_session(server, driver, work)
         assert ids(admin) == [1, 2, 5]
 
-    async def test_refused_rollback_leaves_nothing_to_be_committed(self, server: Server, admin: Admin, driver: str):
+    async def test_refused_savepoint_rollback_leaves_nothing_to_be_committed(
+        self, server: Server, admin: Admin, driver: str
+    ):
         def work(session: Session) -> None:
             session.get_one(Order, 1).note = "changed"
             session.flush()
@@ -97,7 +99,7 @@ class TestSession:
         await in_session(server, driver, work)
         assert ids(admin) == [1, 2, 6]
 
-    async def test_nesting(self, server: Server, admin: Admin, driver: str):
+    async def test_nested_begin_nested_blocks_by_outcome(self, server: Server, admin: Admin, driver: str):
         def work(session: Session) -> None:
             with session.begin_nested():
                 session.add(Order(id=3, note="third"))
@@ -114,7 +116,7 @@ class TestSession:
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
-async def test_savepoints_of_a_connection(server: Server, admin: Admin, driver: str):
+async def test_begin_nested_of_a_connection_follows_what_was_written(server: Server, admin: Admin, driver: str):
     def work(connection: Connection) -> None:
         savepoint = connection.begin_nested()
         connection.execute(text("INSERT INTO orders VALUES (3, 'third')"))
@@ -135,7 +137,7 @@ async def test_savepoints_of_a_connection(server: Server, admin: Admin, driver: 
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
-async def test_rows_of_the_drivers_own_cursor_count(server: Server, admin: Admin, driver: str):
+async def test_savepoint_counts_rows_of_the_drivers_own_cursor(server: Server, admin: Admin, driver: str):
     async with Client.connected(server, driver, database=DATABASE) as client:
         await client.sql("INSERT INTO orders VALUES (3, 'third')")
         savepoint = client.connection.begin_nested()
@@ -180,17 +182,17 @@ def test_clone_in_a_savepoint_is_rolled_back_with_it(server: Server, admin: Admi
     assert admin(f"SHOW TABLES FROM {DATABASE}") == [("orders",)]
 
 
-def test_begin_nested_in_autocommit_says_that_all_is_committed(server: Server, admin: Admin):
+def test_begin_nested_in_autocommit_error_says_that_all_is_committed(server: Server, admin: Admin):
     engine = server.engine(server.url(database=DATABASE)).execution_options(isolation_level="AUTOCOMMIT")
     with Session(engine) as session, pytest.raises(exc.InvalidRequestError, match="AUTOCOMMIT"):
         fail_after_a_write(session)
     assert ids(admin) == [1, 2, 3]
 
 
-class TestSessionInAnExternalTransaction:
+class TestSessionInExternalTransaction:
     """SQLAlchemy's recipe for test suites."""
 
-    def test_rolls_back_what_was_committed(self, server: Server, admin: Admin):
+    def test_session_commits_are_rolled_back_with_the_external_transaction(self, server: Server, admin: Admin):
         with server.engine(server.url(database=DATABASE)).connect() as connection:
             transaction = connection.begin()
             with Session(connection, join_transaction_mode="create_savepoint") as session:
@@ -204,9 +206,7 @@ class TestSessionInAnExternalTransaction:
             transaction.rollback()
         assert ids(admin) == [1, 2]
 
-    def test_refuses_a_rollback_after_a_commit_and_ends_if_the_transaction_is_rolled_back_first(
-        self, server: Server, admin: Admin
-    ):
+    def test_session_rollback_after_a_commit_is_refused_until_the_external_rollback(self, server: Server, admin: Admin):
         with server.engine(server.url(database=DATABASE)).connect() as connection:
             transaction = connection.begin()
             session = Session(connection, join_transaction_mode="create_savepoint")

@@ -68,20 +68,24 @@ async def check_values(client: Client) -> None:
 
 @pytest.mark.parametrize("driver", DRIVERS)
 @pytest.mark.parametrize("mode", MODES)
-async def test_values_in_each_mode(server: Server, table: None, driver: str, mode: str) -> None:
+async def test_string_values_round_trip_in_each_sql_mode(server: Server, table: None, driver: str, mode: str) -> None:
     async with Client.connected(server, driver, database=DATABASE) as client:
         await client.execute(sa.text(f"SET sql_mode = '{mode}'"))
         await check_values(client)
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
-async def test_values_with_a_global_mode(server: Server, table: None, global_mode: None, driver: str) -> None:
+async def test_string_values_round_trip_with_a_global_sql_mode(
+    server: Server, table: None, global_mode: None, driver: str
+) -> None:
     async with Client.connected(server, driver, database=DATABASE) as client:
         await check_values(client)
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
-async def test_later_set_of_the_mode(server: Server, table: None, global_mode: None, driver: str) -> None:
+async def test_set_sql_mode_on_a_connection_is_refused_or_harmless(
+    server: Server, table: None, global_mode: None, driver: str
+) -> None:
     async with Client.connected(server, driver, database=DATABASE) as client:
         named = sa.text("SET SESSION sql_mode = :mode").bindparams(mode="NO_BACKSLASH_ESCAPES")
         if Feature.NO_BACKSLASH_ESCAPES.in_release(server.release):
@@ -95,7 +99,7 @@ async def test_later_set_of_the_mode(server: Server, table: None, global_mode: N
 
 
 @pytest.mark.releases(since=(4, 2))
-def test_url_that_sets_the_mode_is_refused(server: Server) -> None:
+def test_sql_mode_in_the_url_is_refused(server: Server) -> None:
     engine = server.engine(server.url(sql_mode="NO_BACKSLASH_ESCAPES"))
     with pytest.raises(MatrixOneInvalidRequestError, match="SET was not sent"):
         engine.connect()

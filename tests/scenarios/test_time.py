@@ -30,7 +30,9 @@ def zone_of(server: Server) -> ZoneInfo:
 
 @pytest.mark.parametrize("driver", DRIVERS)
 @pytest.mark.parametrize("session_zone", SESSION_ZONES)
-async def test_a_restore_to_an_instant(server: Server, admin: Admin, driver: str, session_zone: str):
+async def test_restore_to_an_instant_is_independent_of_zones(
+    server: Server, admin: Admin, driver: str, session_zone: str
+):
     clean_up(admin, "sc_shop")
     async with Client.connected(server, driver, database="sc_shop") as client:
         await client.rows(f"SET time_zone = '{session_zone}'")
@@ -50,7 +52,7 @@ async def test_a_restore_to_an_instant(server: Server, admin: Admin, driver: str
 
 
 @pytest.mark.parametrize("session_zone", SESSION_ZONES)
-def test_the_past_is_read_at_an_instant(server: Server, admin: Admin, session_zone: str):
+def test_time_travel_to_an_instant_is_independent_of_zones(server: Server, admin: Admin, session_zone: str):
     past.open_shop(admin)
     before = past.moment(server, admin)
     past.change_shop(admin)
@@ -68,7 +70,7 @@ def test_the_past_is_read_at_an_instant(server: Server, admin: Admin, session_zo
 
 @pytest.mark.parametrize("session_zone", SESSION_ZONES)
 @pytest.mark.parametrize("login", ["dump", f"{ACCOUNT}:admin"])
-def test_what_is_read_back_is_in_utc(server: Server, admin: Admin, login: str, session_zone: str):
+def test_snapshot_and_pitr_times_are_returned_in_utc(server: Server, admin: Admin, login: str, session_zone: str):
     clean_up(admin, "sc_shop", accounts=(ACCOUNT,))
     with server.engine(server.url(user=login, password="111" if ":" in login else None)).connect() as connection:
         for statement in (
@@ -100,14 +102,14 @@ def test_what_is_read_back_is_in_utc(server: Server, admin: Admin, login: str, s
     "instant",
     ["2026-01-15 12:00:00", "2026-07-15 12:00:00", "2026-03-08 06:59:59", "2026-03-08 07:00:00", "2026-11-01 07:00:01"],
 )
-def test_the_server_s_clock_on_either_side_of_daylight_saving(server: Server, instant: str):
+def test_server_wall_clock_on_either_side_of_daylight_saving(server: Server, instant: str):
     when = dt.datetime.fromisoformat(instant).replace(tzinfo=dt.UTC, microsecond=250)
     with server.engine().connect() as connection:
         there = server_wall_clock(connection, when.replace(microsecond=0), 250_000)
     assert there == when.astimezone(zone_of(server)).strftime("%Y-%m-%d %H:%M:%S.000250")
 
 
-def test_the_server_reads_the_text_as_that_instant(server: Server, admin: Admin):
+def test_restore_text_is_read_by_the_server_as_that_instant(server: Server, admin: Admin):
     """Its refusal of a moment before the PITR repeats the time that it has read, in its own zone."""
     clean_up(admin, "sc_shop")
     summer = dt.datetime(2026, 7, 15, 12, tzinfo=dt.UTC)
@@ -122,7 +124,7 @@ def test_the_server_reads_the_text_as_that_instant(server: Server, admin: Admin)
 
 
 @pytest.mark.zone("America/New_York")
-def test_an_hour_that_the_clock_shows_twice_is_restored_right_or_refused(server: Server):
+def test_restore_to_an_ambiguous_hour_is_right_or_refused(server: Server):
     """Of 05:30 and 06:30 UTC, both 01:30 in New York that night, the server takes the text for one."""
     written, refused = [], []
     with server.engine().connect() as connection:

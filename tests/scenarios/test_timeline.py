@@ -22,7 +22,7 @@ def shop(admin: Admin) -> Iterator[None]:
 
 @pytest.mark.usefixtures("shop")
 @pytest.mark.parametrize("driver", DRIVERS)
-async def test_timeline_of_a_database_by_each_driver(server: Server, admin: Admin, driver: str):
+async def test_timeline_lists_snapshots_and_pitrs_by_each_driver(server: Server, admin: Admin, driver: str):
     async with Client.connected(server, driver) as client:
         await client.create_pitr("sc_timed_day", range="1d", database=SHOP)
         await client.create_pitr("sc_timed_table", range="1d", table="orders", database=SHOP)

@@ -39,7 +39,7 @@ def session(server: Server, shop: None) -> Iterator[Session]:
 # -- as_of
 
 
-def test_moments(server: Server, admin: Admin) -> None:
+def test_as_of_reads_snapshots_timestamps_and_mo_ts(server: Server, admin: Admin) -> None:
     open_shop(admin)
     before = moment(server, admin)
     change_shop(admin)
@@ -59,7 +59,7 @@ def test_moments(server: Server, admin: Admin) -> None:
     clean_up(admin)
 
 
-def test_one_compiled_form_for_all_times(server: Server, admin: Admin) -> None:
+def test_as_of_statement_is_compiled_once_for_all_times(server: Server, admin: Admin) -> None:
     open_shop(admin)
     before = moment(server, admin)
     change_shop(admin)
@@ -74,14 +74,14 @@ def test_one_compiled_form_for_all_times(server: Server, admin: Admin) -> None:
     clean_up(admin)
 
 
-def test_snapshots_of_one_shape_are_told_apart(session: Session, admin: Admin) -> None:
+def test_as_of_different_snapshots_share_no_rows_through_the_cache(session: Session, admin: Admin) -> None:
     admin(f"CREATE SNAPSHOT tt_after FOR DATABASE {SHOP}")
     for _ in range(2):
         assert notes(session, as_of(Order, snapshot="tt_before")) == ["old 1", "old 2"]
         assert notes(session, as_of(Order, snapshot="tt_after")) == ["new 1", "new 3"]
 
 
-def test_two_moments_in_a_statement(session: Session, admin: Admin) -> None:
+def test_as_of_two_points_in_time_in_a_statement_is_refused(session: Session, admin: Admin) -> None:
     """Refused, for the server reads all past tables of a statement at one of its moments."""
     admin(f"CREATE SNAPSHOT tt_after FOR DATABASE {SHOP}")
     two = f"FROM {SHOP}.orders {{SNAPSHOT = tt_before}} o JOIN {SHOP}.orders {{SNAPSHOT = tt_after}} l ON o.id = l.id"
@@ -98,7 +98,7 @@ def test_two_moments_in_a_statement(session: Session, admin: Admin) -> None:
     assert session.execute(present).all() == [("old 1", "new 1")]
 
 
-def test_everywhere_in_a_statement(session: Session) -> None:
+def test_as_of_in_joins_subqueries_ctes_and_unions(session: Session) -> None:
     old = as_of(Order, snapshot=SNAPSHOT)
     old_items = as_of(Item, snapshot=SNAPSHOT, name="then")
     changed = select(Order.id, old.note, Order.note).join(old, old.id == Order.id).where(old.note != Order.note)
@@ -119,7 +119,7 @@ def test_everywhere_in_a_statement(session: Session) -> None:
     assert notes(session, again) == ["old 1", "old 2"]
 
 
-def test_the_present_within_the_past(session: Session, server: Server) -> None:
+def test_as_of_with_a_subquery_of_the_present_by_release(session: Session, server: Server) -> None:
     old = as_of(Order, snapshot=SNAPSHOT)
     gone = select(old.id).where(~exists().where(Order.id == old.id))
     if server.release < (3, 0):
@@ -131,7 +131,7 @@ def test_the_present_within_the_past(session: Session, server: Server) -> None:
     assert session.scalars(joined).all() == [2]
 
 
-def test_writing_what_was(session: Session) -> None:
+def test_as_of_rows_are_written_back_by_insert_and_update(session: Session) -> None:
     old = as_of(ORDERS, snapshot=SNAPSHOT)
     gone = select(old).where(old.c.id == 2)
     session.execute(insert(Order).from_select(["id", "note"], gone))
@@ -141,7 +141,7 @@ def test_writing_what_was(session: Session) -> None:
     assert notes(session, Order) == ["old 1", "old 2", "new 3"]
 
 
-def test_objects_of_the_past_are_apart(session: Session) -> None:
+def test_as_of_objects_are_detached_from_current_ones(session: Session) -> None:
     present = session.get(Order, 1)
     past_order = as_of(Order, snapshot=SNAPSHOT)
     statement = select(Order, past_order).join(past_order, past_order.id == Order.id)
@@ -159,7 +159,7 @@ def test_objects_of_the_past_are_apart(session: Session) -> None:
     assert present.note == "new 1"
 
 
-def test_a_past_object_first(session: Session) -> None:
+def test_as_of_object_loaded_first_can_be_merged(session: Session) -> None:
     old = as_of(Order, snapshot=SNAPSHOT)
     then = session.scalars(select(old).where(old.id == 1)).one()
     assert session.get(Order, 1) is not then
@@ -170,7 +170,7 @@ def test_a_past_object_first(session: Session) -> None:
 
 
 @pytest.mark.parametrize("load", [joinedload, selectinload])
-def test_eager_loads_of_the_past(session: Session, load) -> None:
+def test_as_of_eager_loads_are_historical(session: Session, load) -> None:
     old, old_items = as_of(Order, snapshot=SNAPSHOT), as_of(Item, snapshot=SNAPSHOT)
     present = session.scalars(select(Item)).all()
     statement = select(old).options(load(old.items.of_type(old_items))).order_by(old.id)
@@ -182,7 +182,7 @@ def test_eager_loads_of_the_past(session: Session, load) -> None:
     assert session.get(Item, 11).price == 9
 
 
-def test_contains_eager(session: Session) -> None:
+def test_as_of_contains_eager_is_historical(session: Session) -> None:
     old, old_items = as_of(Order, snapshot=SNAPSHOT), as_of(Item, snapshot=SNAPSHOT)
     joined = old.items.of_type(old_items)
     statement = select(old).join(joined).options(contains_eager(joined)).where(old_items.price > 2)
@@ -191,14 +191,14 @@ def test_contains_eager(session: Session) -> None:
 
 
 @pytest.mark.parametrize("load", [joinedload, selectinload])
-def test_the_present_is_not_loaded_into_the_past(session: Session, load) -> None:
+def test_as_of_eager_load_of_the_present_is_refused(session: Session, load) -> None:
     old = as_of(Order, snapshot=SNAPSHOT)
     with pytest.raises(CompileError, match="objects of the past"):
         session.scalars(select(old).options(load(old.items))).all()
     assert len(session.scalars(select(old).options(lazyload(old.items))).all()) == 2
 
 
-def test_a_snapshot_that_is_not_there(session: Session) -> None:
+def test_as_of_a_missing_snapshot_raises(session: Session) -> None:
     with pytest.raises(DBAPIError, match="tt_nowhere"):
         session.scalars(select(as_of(Order, snapshot="tt_nowhere"))).all()
 
@@ -206,7 +206,7 @@ def test_a_snapshot_that_is_not_there(session: Session) -> None:
 # -- time_travel
 
 
-def test_a_session_in_the_past(session: Session) -> None:
+def test_time_travel_reads_historical_objects(session: Session) -> None:
     present = session.get(Order, 1)
     with time_travel(session, snapshot=SNAPSHOT) as travelling:
         assert travelling is session
@@ -231,7 +231,7 @@ def test_a_session_in_the_past(session: Session) -> None:
     assert notes(session, Order) == ["new 1", "new 3"]
 
 
-def test_expired_objects_stay_in_their_time(session: Session) -> None:
+def test_time_travel_expired_objects_are_reloaded_in_their_time(session: Session) -> None:
     present = session.get(Order, 1)
     session.expire(present)
     with time_travel(session, snapshot=SNAPSHOT):
@@ -247,7 +247,7 @@ def test_expired_objects_stay_in_their_time(session: Session) -> None:
     assert present.note == "new 1"
 
 
-def test_nothing_is_written_in_the_past(session: Session) -> None:
+def test_time_travel_refuses_flush_and_commit(session: Session) -> None:
     with time_travel(session, snapshot=SNAPSHOT):
         then = session.get(Order, 1)
         then.note = "scribbled"
@@ -269,7 +269,7 @@ def test_nothing_is_written_in_the_past(session: Session) -> None:
     assert notes(session, Order) == ["new 1", "new 3", "nine"]
 
 
-def test_not_with_changes(session: Session) -> None:
+def test_time_travel_refuses_session_with_pending_changes(session: Session) -> None:
     session.get(Order, 1).note = "changed"
     with pytest.raises(InvalidRequestError, match="cannot start"), time_travel(session, snapshot=SNAPSHOT):
         pass
@@ -280,7 +280,7 @@ def test_not_with_changes(session: Session) -> None:
     assert notes(session, Order) == ["changed", "new 3"]
 
 
-def test_blocks_nest(session: Session, admin: Admin) -> None:
+def test_time_travel_blocks_nest(session: Session, admin: Admin) -> None:
     admin(f"CREATE SNAPSHOT tt_after FOR DATABASE {SHOP}")
     session.execute(update(Order).values(note="newest"))
     session.commit()
@@ -295,7 +295,7 @@ def test_blocks_nest(session: Session, admin: Admin) -> None:
     assert session.get(Order, 1).note == "newest"
 
 
-def test_after_an_exception(session: Session) -> None:
+def test_time_travel_ends_after_an_exception(session: Session) -> None:
     present = session.get(Order, 1)
     with pytest.raises(DBAPIError, match="tt_nowhere"), time_travel(session, snapshot="tt_nowhere"):
         session.scalars(select(Order)).all()
@@ -306,7 +306,7 @@ def test_after_an_exception(session: Session) -> None:
     session.commit()
 
 
-def test_a_rollback_in_the_past(session: Session) -> None:
+def test_time_travel_rollback_expires_objects_of_the_present(session: Session) -> None:
     session.add(Order(id=9, note="nine"))
     present = session.get(Order, 1)
     session.flush()
@@ -321,7 +321,7 @@ def test_a_rollback_in_the_past(session: Session) -> None:
     assert session.get(Order, 9) is None
 
 
-def test_a_close_in_the_past(session: Session) -> None:
+def test_time_travel_close_detaches_all_objects(session: Session) -> None:
     present = session.get(Order, 1)
     with time_travel(session, snapshot=SNAPSHOT):
         session.close()
@@ -332,7 +332,7 @@ def test_a_close_in_the_past(session: Session) -> None:
     assert session.get(Order, 1).note == "new 1"
 
 
-def test_a_result_fetched_afterwards(session: Session) -> None:
+def test_time_travel_result_fetched_after_the_block_is_historical(session: Session) -> None:
     session.get(Order, 1)
     with time_travel(session, snapshot=SNAPSHOT):
         result = session.scalars(select(Order).order_by(Order.id))
@@ -341,12 +341,12 @@ def test_a_result_fetched_afterwards(session: Session) -> None:
     assert all(inspect(order).detached for order in orders)
 
 
-def test_text_in_from(session: Session) -> None:
+def test_time_travel_refuses_text_as_from_clause(session: Session) -> None:
     with time_travel(session, snapshot=SNAPSHOT), pytest.raises(CompileError, match="pass a Table"):
         session.execute(select(text("count(*)")).select_from(text("orders")))
 
 
-def test_sessions_in_threads(server: Server, shop: None) -> None:
+def test_time_travel_is_per_session_in_threads(server: Server, shop: None) -> None:
     engine = server.engine(server.url(database=SHOP))
     engine.connect().close()
     in_the_past, done = threading.Event(), threading.Event()
@@ -369,7 +369,7 @@ def test_sessions_in_threads(server: Server, shop: None) -> None:
 
 
 @pytest.mark.parametrize("driver", ["aiomysql", "asyncmy"])
-async def test_async_session(server: Server, shop: None, driver: str) -> None:
+async def test_time_travel_of_an_async_session(server: Server, shop: None, driver: str) -> None:
     engine = server.async_engine(driver, server.url(driver, database=SHOP))
     async with AsyncSession(engine) as session:
         present = await session.get(Order, 1)

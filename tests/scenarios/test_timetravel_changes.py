@@ -24,7 +24,7 @@ def session(server: Server, admin: Admin) -> Iterator[Session]:
     clean_up(admin)
 
 
-def test_changes(session: Session) -> None:
+def test_changes_since_returns_changed_new_and_deleted_rows(session: Session) -> None:
     orders = {tuple(row) for row in session.execute(changes_since(Order, snapshot=SNAPSHOT))}
     assert orders == {
         ("changed", 1, "old 1", 1, "new 1"),

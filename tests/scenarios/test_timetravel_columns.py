@@ -64,7 +64,7 @@ def connection(server: Server, noon: dt.datetime) -> Iterator[Connection]:
         yield connection
 
 
-def test_changes_since_a_moment_before_a_column_was_added(connection: Connection, noon: dt.datetime) -> None:
+def test_changes_since_a_time_before_a_column_was_added(connection: Connection, noon: dt.datetime) -> None:
     for when in ({"snapshot": BEFORE}, {"timestamp": noon}):
         with pytest.warns(RecoveryWarning, match="without added"):
             result = connection.execute(changes_since(Note, **when).order_by("new_id"))
@@ -75,7 +75,7 @@ def test_changes_since_a_moment_before_a_column_was_added(connection: Connection
         assert {tuple(row) for row in connection.execute(when, {"when": noon})} == SINCE
 
 
-def test_chosen_columns_are_compared_without_a_warning(connection: Connection) -> None:
+def test_changes_since_of_chosen_columns_does_not_warn(connection: Connection) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for columns in (["note"], [notes.c.note], [Note.note]):  # type: ignore[attr-defined]
@@ -85,12 +85,12 @@ def test_chosen_columns_are_compared_without_a_warning(connection: Connection) -
         assert connection.execute(changes_since(Note, snapshot=AFTER, columns=[])).all() == []
 
 
-def test_missing_column_of_a_subquery_is_an_error(connection: Connection) -> None:
+def test_as_of_subquery_with_a_missing_column_is_an_error(connection: Connection) -> None:
     with pytest.raises(exc.DBAPIError, match="does not exist"):
         connection.execute(select(changes_since(Note, snapshot=BEFORE).subquery()))
 
 
-def test_changes_between_two_moments(connection: Connection, noon: dt.datetime) -> None:
+def test_changes_between_two_points_in_time(connection: Connection, noon: dt.datetime) -> None:
     for before in (BEFORE, noon, noon.isoformat(" ")):
         with pytest.warns(RecoveryWarning, match="without added"):
             result = connection.execute(changes_between(Note, before, AFTER))
@@ -107,14 +107,16 @@ def test_changes_between_two_moments(connection: Connection, noon: dt.datetime) 
 
 
 @pytest.mark.parametrize("driver", ["aiomysql", "asyncmy"])
-async def test_changes_between_two_moments_awaited(server: Server, noon: dt.datetime, driver: str) -> None:
+async def test_changes_between_two_points_in_time_with_an_async_session(
+    server: Server, noon: dt.datetime, driver: str
+) -> None:
     engine = server.async_engine(driver, server.url(driver, database=DATABASE))
     async with AsyncSession(engine) as session:
         rows = await session.execute(changes_between(Note, BEFORE, AFTER, columns=["note"]))
         assert {tuple(row) for row in rows} == SINCE
 
 
-def test_entity_of_the_past_without_a_column(connection: Connection) -> None:
+def test_as_of_entity_of_a_time_before_a_column_was_added(connection: Connection) -> None:
     old = as_of(Note, snapshot=BEFORE)
     with Session(connection) as session:
         found = session.scalars(select(old).options(defer(old.added)).order_by(old.id)).all()  # type: ignore[attr-defined]

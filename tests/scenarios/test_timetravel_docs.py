@@ -24,7 +24,7 @@ def run_examples(page: str, **names: object) -> None:
         exec(compile("\n" * line + match[1], page, "exec", dont_inherit=True), names)
 
 
-def test_time_travel(server: Server, admin: Admin) -> None:
+def test_time_travel_page_examples_run(server: Server, admin: Admin) -> None:
     open_shop(admin)
     earlier = moment(server, admin)
     change_shop(admin)
@@ -36,7 +36,7 @@ def test_time_travel(server: Server, admin: Admin) -> None:
 
 
 @pytest.mark.releases(since=(3, 0, 12))
-def test_branches(server: Server, admin: Admin) -> None:
+def test_branches_page_examples_run(server: Server, admin: Admin) -> None:
     drop_databases(admin, "tt_copy")
     open_shop(admin)
     change_shop(admin)

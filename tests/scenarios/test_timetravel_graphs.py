@@ -139,7 +139,7 @@ def then(entity: Any) -> Any:
 # -- subclasses
 
 
-def test_subclasses_are_apart_too(session: Session):
+def test_as_of_subclass_objects_are_detached_and_historical(session: Session):
     present = session.get(Manager, 1)
     for entity in (then(Manager), then(with_polymorphic(Person, [Manager], flat=True))):
         was = session.scalars(select(entity).where(entity.id == 1)).one()
@@ -155,7 +155,7 @@ def test_subclasses_are_apart_too(session: Session):
     assert session.get(Person, 1) is present
 
 
-def test_subclasses_by_a_second_select(session: Session):
+def test_as_of_selectin_polymorphic_is_refused(session: Session):
     old = then(Person)
     with pytest.raises(CompileError, match="with_polymorphic"):
         session.scalars(select(old).options(selectin_polymorphic(old, [Manager]))).all()
@@ -165,7 +165,7 @@ def test_subclasses_by_a_second_select(session: Session):
 
 
 @pytest.mark.parametrize("load", [joinedload, selectinload, subqueryload])
-def test_what_hangs_on_them(session: Session, load: Any):
+def test_eager_loaded_relationships_are_historical(session: Session, load: Any):
     old, old_reports = then(Person), then(Person)
     statement = select(old).options(load(old.reports.of_type(old_reports))).order_by(old.id)
     ann, bob = session.scalars(statement).unique().all()
@@ -185,7 +185,7 @@ def read_graph(session: Session, load: Any, **when: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("load", [joinedload, selectinload, subqueryload])
-def test_loader_options_read_the_moment_of_each_execution(session: Session, staff: Any, load: Any):
+def test_loader_options_read_the_time_of_each_execution(session: Session, staff: Any, load: Any):
     engine, before, after = staff
     then, now = ["ann then", "bob then", "ann then"], ["ann now", "bob now", "ann now"]
     for when, names in ((before, then), (after, now), (before, then)):
@@ -211,7 +211,7 @@ def test_loader_options_read_the_snapshot_of_each_execution(session: Session, st
     assert len(engine._compiled_cache) <= compiled + 2
 
 
-def test_a_bind_parameter_does_not_reach_a_second_select(session: Session, staff: Any):
+def test_as_of_bindparam_with_selectinload_is_refused(session: Session, staff: Any):
     old, reports = (as_of(Person, timestamp=bindparam("when")) for _ in range(2))
     with pytest.raises(CompileError, match="bindparam"):
         session.scalars(select(old).options(selectinload(old.reports.of_type(reports))), {"when": staff[1]})
@@ -237,12 +237,12 @@ MIXED = {
 
 
 @pytest.mark.parametrize("mixed", MIXED)
-def test_past_and_present_are_not_mixed(session: Session, mixed: str):
+def test_as_of_options_that_mix_past_and_present_are_refused(session: Session, mixed: str):
     with pytest.raises(CompileError, match="present"):
         session.execute(MIXED[mixed](then(Person))).all()
 
 
-def test_what_to_do_instead(session: Session):
+def test_as_of_alternatives_to_refused_options_work(session: Session):
     old = then(Counted)
     assert session.scalars(select(old).options(defer(old.size)).order_by(old.id)).first().title == "red then"
     was = aliased(Team, select(then(Team.__table__)).subquery())
@@ -265,7 +265,7 @@ def test_what_to_do_instead(session: Session):
 # -- a Session in the past
 
 
-def test_the_present_objects_are_left_alone(session: Session):
+def test_time_travel_leaves_current_objects_unchanged(session: Session):
     bob = session.get(Person, 2)
     with time_travel(session, snapshot=SNAPSHOT):
         assert session.get(Person, 1).name == "ann then"
@@ -285,7 +285,7 @@ def test_the_present_objects_are_left_alone(session: Session):
     assert session.scalars(select(Person.name).where(Person.id == 2)).one() == "bob soon"
 
 
-def test_a_change_to_an_object_that_nobody_holds(session: Session):
+def test_time_travel_keeps_a_pending_change_to_an_unreferenced_object(session: Session):
     bob = session.get(Person, 2)
     with time_travel(session, snapshot=SNAPSHOT):
         bob.name = "bob soon"
@@ -295,7 +295,7 @@ def test_a_change_to_an_object_that_nobody_holds(session: Session):
     assert session.scalars(select(Person.name).where(Person.id == 2)).one() == "bob soon"
 
 
-def test_blocks_that_end_in_another_order(session: Session, admin: Admin):
+def test_time_travel_blocks_that_end_in_another_order(session: Session, admin: Admin):
     def reading(**moment: Any) -> Iterator[str]:
         with time_travel(session, **moment):
             while True:
@@ -313,7 +313,7 @@ def test_blocks_that_end_in_another_order(session: Session, admin: Admin):
     assert not session.info
 
 
-def test_nothing_is_written_in_bulk(session: Session):
+def test_time_travel_refuses_bulk_writes(session: Session):
     with time_travel(session, snapshot=SNAPSHOT):
         for write in (session.bulk_insert_mappings, session.bulk_update_mappings):
             with pytest.raises(InvalidRequestError, match="nothing is written"):
@@ -324,7 +324,7 @@ def test_nothing_is_written_in_bulk(session: Session):
     assert session.get(Team, 9).title == "new"
 
 
-def test_text_is_not_read_in_the_past(session: Session):
+def test_time_travel_refuses_text(session: Session):
     rows = text("SELECT id, title FROM team").columns(Team.id, Team.title)
     with time_travel(session, snapshot=SNAPSHOT):
         for statement in (rows, select(Team).from_statement(rows)):
@@ -334,7 +334,7 @@ def test_text_is_not_read_in_the_past(session: Session):
             session.execute(select(rows.subquery()))
 
 
-def test_who_listens_does_not_answer_for_the_present(session: Session):
+def test_do_orm_execute_listener_sees_the_time_travel_option(session: Session):
     asked = []
     event.listen(session, "do_orm_execute", lambda state: asked.append(len(state.statement._with_options)))
     with time_travel(session, snapshot=SNAPSHOT):
@@ -342,13 +342,13 @@ def test_who_listens_does_not_answer_for_the_present(session: Session):
     assert asked == [1]
 
 
-def test_another_databases_session():
+def test_time_travel_of_a_session_of_another_database_is_refused():
     session = Session(create_engine("sqlite://"))
     with time_travel(session, snapshot=SNAPSHOT), pytest.raises(InvalidRequestError, match="not of sqlite"):
         session.scalars(select(Team)).all()
 
 
-def test_a_join_by_an_association_table_of_the_present(staff) -> None:
+def test_as_of_join_by_a_secondary_table_is_refused(staff) -> None:
     engine, *_ = staff
     old, team = (as_of(entity, snapshot=SNAPSHOT) for entity in (Person, Team))
     with Session(engine) as session:
@@ -357,7 +357,7 @@ def test_a_join_by_an_association_table_of_the_present(staff) -> None:
                 session.execute(joined)
 
 
-def test_rows_that_are_only_filtered_by_the_past_are_of_the_present(staff) -> None:
+def test_rows_filtered_by_an_as_of_join_are_current_objects(staff) -> None:
     engine, *_ = staff
     old = as_of(Team, snapshot=SNAPSHOT)
     filtered = select(Team).join(old, old.id == Team.id).where(old.title == "red then").subquery()

@@ -66,9 +66,11 @@ READS: dict[str, Callable[[Client], Awaitable[Any]]] = {
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
-class TestRowsOfTheDriversOwnCursor:
+class TestRawCursorWrites:
     @pytest.mark.parametrize("read", READS)
-    async def test_reading_the_catalog_leaves_them(self, server: Server, admin: Admin, driver: str, read: str):
+    async def test_catalog_read_leaves_rows_of_the_drivers_own_cursor(
+        self, server: Server, admin: Admin, driver: str, read: str
+    ):
         async with Client.connected(server, driver) as client:
             await client.begin()
             await client.raw(INSERT)
@@ -76,16 +78,16 @@ class TestRowsOfTheDriversOwnCursor:
             await client.commit()
         assert ids(admin) == [1, 2, 3]
 
-    async def test_reading_the_catalog_leaves_rows_after_a_commit_in_one_text(
-        self, server: Server, admin: Admin, driver: str
-    ):
+    async def test_catalog_read_leaves_rows_after_a_commit_in_one_text(self, server: Server, admin: Admin, driver: str):
         async with Client.connected(server, driver) as client:
             await client.sql(f"COMMIT; {INSERT}")
             await client.list_snapshots()
             await client.commit()
         assert ids(admin) == [1, 2, 3]
 
-    async def test_refused_restore_leaves_them(self, server: Server, admin: Admin, driver: str):
+    async def test_refused_restore_leaves_rows_of_the_drivers_own_cursor(
+        self, server: Server, admin: Admin, driver: str
+    ):
         async with Client.connected(server, driver) as client:
             await client.begin()
             await client.raw(INSERT)
@@ -95,7 +97,9 @@ class TestRowsOfTheDriversOwnCursor:
         assert ids(admin) == [1, 2, 3]
 
     @pytest.mark.releases(since=(3, 0))
-    async def test_clone_does_not_commit_them(self, server: Server, admin: Admin, driver: str):
+    async def test_clone_does_not_commit_rows_of_the_drivers_own_cursor(
+        self, server: Server, admin: Admin, driver: str
+    ):
         async with Client.connected(server, driver, database=DATABASE) as client:
             await client.begin()
             await client.raw(INSERT)
@@ -104,7 +108,7 @@ class TestRowsOfTheDriversOwnCursor:
             await client.rollback()
         assert ids(admin) == [1, 2]
 
-    async def test_executemany_and_callproc_are_seen(self, server: Server, driver: str):
+    async def test_executemany_and_callproc_count_as_statements(self, server: Server, driver: str):
         async with Client.connected(server, driver, database=DATABASE) as client:
             state = state_of(await client.driver())
             insert = INSERT.replace("3, 'third'", "%s, %s")
@@ -120,8 +124,8 @@ class TestRowsOfTheDriversOwnCursor:
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
-class TestMethodsOfTheDriversConnection:
-    async def test_commit_rollback_and_begin_are_seen(self, server: Server, admin: Admin, driver: str):
+class TestRawConnectionMethods:
+    async def test_driver_commit_rollback_and_begin_are_tracked(self, server: Server, admin: Admin, driver: str):
         async with Client.connected(server, driver) as client:
             connection = await client.driver()
             state = state_of(connection)
@@ -138,7 +142,7 @@ class TestMethodsOfTheDriversConnection:
         assert ids(admin) == [1, 2, 3]
         admin("DROP SNAPSHOT ts_new")
 
-    async def test_autocommit_is_sent_whatever_the_flags_claim(self, server: Server, admin: Admin, driver: str):
+    async def test_driver_autocommit_is_sent_whatever_the_flags_claim(self, server: Server, admin: Admin, driver: str):
         async with Client.connected(server, driver) as client:
             connection = await client.driver()
             await client.raw("SET NAMES utf8mb4")
@@ -151,7 +155,7 @@ class TestMethodsOfTheDriversConnection:
             await awaited(connection.rollback())
         assert ids(admin) == [1, 2, 3]
 
-    async def test_select_db_and_ping_are_seen(self, server: Server, driver: str):
+    async def test_driver_select_db_and_ping_are_tracked(self, server: Server, driver: str):
         async with Client.connected(server, driver) as client:
             connection = await client.driver()
             await awaited(connection.ping())
@@ -161,7 +165,7 @@ class TestMethodsOfTheDriversConnection:
             with pytest.raises(SnapshotError, match="was not sent"):
                 await client.execute(CreateSnapshot("ts_new", database=DATABASE))
 
-    async def test_reconnecting_refuses_to_commit_the_other_half(self, server: Server, admin: Admin, driver: str):
+    async def test_commit_after_a_driver_reconnect_is_refused(self, server: Server, admin: Admin, driver: str):
         async with Client.connected(server, driver) as client:
             connection = await client.driver()
             await client.begin()
@@ -179,10 +183,10 @@ class TestMethodsOfTheDriversConnection:
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
-class TestAutocommitSetByHand:
+class TestAutocommitSetByStatement:
     @pytest.mark.parametrize("statement", ["SET @autocommit = 1", "SET GLOBAL sql_mode = @@global.sql_mode"])
     @pytest.mark.releases(since=(3, 0))
-    async def test_other_variables_leave_a_clone_in_the_transaction(
+    async def test_set_of_another_variable_leaves_a_clone_in_the_transaction(
         self, server: Server, admin: Admin, driver: str, statement: str
     ):
         async with Client.connected(server, driver, database=DATABASE) as client:
@@ -193,7 +197,9 @@ class TestAutocommitSetByHand:
 
     @pytest.mark.parametrize("value", [0, 1])
     @pytest.mark.releases(since=(3, 0))
-    async def test_bound_value_is_known(self, server: Server, admin: Admin, driver: str, value: int):
+    async def test_autocommit_set_by_a_bound_value_is_known(
+        self, server: Server, admin: Admin, driver: str, value: int
+    ):
         async with Client.connected(server, driver, database=DATABASE) as client:
             await awaited(client.connection.execute(text("SET autocommit = :v"), {"v": value}))
             assert state_of(await client.driver()).autocommit is bool(value)
@@ -203,7 +209,7 @@ class TestAutocommitSetByHand:
 
     @pytest.mark.parametrize("value", [0, 1])
     @pytest.mark.releases(since=(3, 0))
-    async def test_value_that_the_text_does_not_show_is_asked_for(
+    async def test_autocommit_set_by_an_expression_is_queried(
         self, server: Server, admin: Admin, driver: str, value: int
     ):
         async with Client.connected(server, driver, database=DATABASE) as client:
@@ -228,7 +234,7 @@ class TestAutocommitSetByHand:
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
-async def test_begin_is_rolled_back_where_rollbacks_are_skipped_in_autocommit(
+async def test_explicit_begin_is_rolled_back_even_if_autocommit_rollbacks_are_skipped(
     server: Server, admin: Admin, driver: str
 ) -> None:
     options = {"skip_autocommit_rollback": True, "isolation_level": "AUTOCOMMIT"}
@@ -246,9 +252,9 @@ async def test_begin_is_rolled_back_where_rollbacks_are_skipped_in_autocommit(
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
-class TestCommitOfHalfATransaction:
+class TestPartialTransactionCommit:
     @pytest.mark.parametrize("statement", ["SET nonsense = 1", "SET time_zone = 'nowhere'", "DROP SEQUENCE nowhere"])
-    async def test_commit_is_refused_after_a_statement_that_loses_the_rest(
+    async def test_commit_after_a_statement_that_lost_earlier_writes_is_refused(
         self, server: Server, admin: Admin, driver: str, statement: str
     ):
         async with Client.connected(server, driver, database=DATABASE) as client:
@@ -275,7 +281,7 @@ class TestCommitOfHalfATransaction:
         assert ids(admin) == [1, 2, 3]
 
 
-class TestConnectionOfAnotherCreator:
+class TestForeignConnection:
     """Of a connection that somebody else has made, only what passes SQLAlchemy is seen: nothing of ours ends it."""
 
     def connect(self, server: Server) -> Any:
@@ -283,7 +289,7 @@ class TestConnectionOfAnotherCreator:
             host=server.host, port=server.port, user="dump", password=server.target.password, ssl_disabled=True
         )
 
-    def test_reading_the_catalog_leaves_rows_of_the_drivers_cursor(self, server: Server, admin: Admin):
+    def test_catalog_read_on_a_foreign_connection_leaves_its_rows(self, server: Server, admin: Admin):
         engine = server.engine(server.url(), creator=lambda: self.connect(server))
         with engine.connect() as connection:
             connection.connection.cursor().execute(INSERT)
@@ -293,7 +299,7 @@ class TestConnectionOfAnotherCreator:
         assert ids(admin) == [1, 2, 3]
 
     @pytest.mark.releases(since=(3, 0))
-    def test_clone_is_refused(self, server: Server, admin: Admin):
+    def test_clone_on_a_foreign_connection_is_refused(self, server: Server, admin: Admin):
         engine = server.engine(server.url(), creator=lambda: self.connect(server))
         with engine.connect() as connection:
             connection.connection.cursor().execute(INSERT)
@@ -303,7 +309,7 @@ class TestConnectionOfAnotherCreator:
         assert ids(admin) == [1, 2]
 
     @pytest.mark.releases(since=(3, 0))
-    def test_clone_works_in_autocommit_and_after_a_begin(self, server: Server, admin: Admin):
+    def test_clone_on_a_foreign_connection_works_in_autocommit_and_after_a_begin(self, server: Server, admin: Admin):
         engine = server.engine(server.url(database=DATABASE), creator=lambda: self.connect(server))
         with engine.connect() as connection:
             connection.exec_driver_sql(f"USE {DATABASE}")
@@ -316,7 +322,7 @@ class TestConnectionOfAnotherCreator:
             connection.execute(CloneTable("copied", "orders", database=DATABASE))
         assert ("copied",) in admin(f"SHOW TABLES FROM {DATABASE}")
 
-    def test_recovery_works(self, server: Server, admin: Admin):
+    def test_recovery_on_a_foreign_connection_works(self, server: Server, admin: Admin):
         engine = server.engine(server.url(), creator=lambda: self.connect(server))
         with engine.connect() as connection:
             recovery = Recovery(connection, commit_first=True)
@@ -328,7 +334,7 @@ class TestConnectionOfAnotherCreator:
             connection.commit()
         assert ids(admin) == [1, 2, 3]
 
-    def test_connection_of_ours_is_followed(self, server: Server, admin: Admin):
+    def test_connection_by_our_class_in_a_creator_is_tracked(self, server: Server, admin: Admin):
         def creator() -> Any:
             return connect(
                 host=server.host, port=server.port, user="dump", password=server.target.password, ssl_disabled=True

@@ -87,7 +87,7 @@ def run(connection: Connection, statements: list[str]) -> None:
 
 @pytest.mark.parametrize("state", CLEAN)
 @pytest.mark.parametrize("name", CONSTRUCTS)
-def test_runs_on_a_clean_connection_and_leaves_it_clean(
+def test_recovery_statement_on_a_clean_connection_leaves_it_clean(
     server: Server, admin: Admin, shop: None, name: str, state: str
 ):
     construct, _ = CONSTRUCTS[name]
@@ -103,7 +103,7 @@ def test_runs_on_a_clean_connection_and_leaves_it_clean(
 
 @pytest.mark.parametrize("state", USED)
 @pytest.mark.parametrize("name", CONSTRUCTS)
-def test_is_refused_before_it_is_sent_where_something_has_run(
+def test_recovery_statement_after_another_statement_is_refused_unsent(
     server: Server, admin: Admin, shop: None, name: str, state: str
 ):
     construct, error = CONSTRUCTS[name]
@@ -123,7 +123,7 @@ def test_is_refused_before_it_is_sent_where_something_has_run(
 
 
 @pytest.mark.parametrize("name", CONSTRUCTS)
-def test_outlives_a_rollback(server: Server, admin: Admin, shop: None, name: str):
+def test_recovery_statement_is_not_undone_by_a_rollback(server: Server, admin: Admin, shop: None, name: str):
     construct, _ = CONSTRUCTS[name]
     with server.engine().connect() as connection:
         connection.execute(construct)
@@ -137,7 +137,7 @@ def test_outlives_a_rollback(server: Server, admin: Admin, shop: None, name: str
 
 
 @pytest.mark.parametrize("name", CONSTRUCTS)
-def test_a_failed_one_leaves_the_connection_clean_too(server: Server, admin: Admin, shop: None, name: str):
+def test_failed_recovery_statement_leaves_the_connection_clean(server: Server, admin: Admin, shop: None, name: str):
     construct, _ = CONSTRUCTS[name]
     with server.engine().connect() as connection:
         with pytest.raises(SnapshotError):
@@ -145,7 +145,7 @@ def test_a_failed_one_leaves_the_connection_clean_too(server: Server, admin: Adm
         connection.execute(construct)
 
 
-def test_an_explicit_begin_counts_in_autocommit(server: Server, admin: Admin, shop: None):
+def test_recovery_statement_after_begin_in_autocommit_is_refused(server: Server, admin: Admin, shop: None):
     engine = server.engine(isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.exec_driver_sql("BEGIN")
@@ -155,9 +155,7 @@ def test_an_explicit_begin_counts_in_autocommit(server: Server, admin: Admin, sh
         connection.execute(DropSnapshot("sc_snap"))
 
 
-def test_rows_on_a_connection_of_another_creator_are_left_by_a_refused_statement(
-    server: Server, admin: Admin, shop: None
-):
+def test_refused_recovery_statement_leaves_rows_of_a_foreign_connection(server: Server, admin: Admin, shop: None):
     """They are not seen, so that the statement is sent; the server refuses it."""
 
     def creator() -> Any:
@@ -176,7 +174,7 @@ def test_rows_on_a_connection_of_another_creator_are_left_by_a_refused_statement
     assert orders(admin) == 3
 
 
-def test_the_example_of_the_documentation(server: Server, admin: Admin):
+def test_recovery_in_a_session_begin_block(server: Server, admin: Admin):
     clean_up(admin, "sc_shop")
     with Session(server.engine(server.url(database="sc_shop"))) as session, session.begin():
         recovery = Recovery(session)
@@ -187,7 +185,7 @@ def test_the_example_of_the_documentation(server: Server, admin: Admin):
     assert orders(admin) == 3
 
 
-def test_a_snapshot_a_restore_and_an_insert_in_one_block(server: Server, admin: Admin):
+def test_snapshot_restore_and_insert_in_one_session_block(server: Server, admin: Admin):
     clean_up(admin, "sc_shop")
     with Session(server.engine(server.url(database="sc_shop"))) as session, session.begin():
         recovery = Recovery(session)
@@ -203,7 +201,9 @@ def test_a_snapshot_a_restore_and_an_insert_in_one_block(server: Server, admin: 
 
 
 @pytest.mark.parametrize("name", CONSTRUCTS)
-def test_a_bare_session_execute_is_refused_as_well(server: Server, admin: Admin, shop: None, name: str):
+def test_recovery_construct_in_session_execute_is_refused_in_a_transaction(
+    server: Server, admin: Admin, shop: None, name: str
+):
     construct, error = CONSTRUCTS[name]
     with Session(server.engine()) as session:
         session.execute(text("SELECT 1"))
@@ -213,7 +213,7 @@ def test_a_bare_session_execute_is_refused_as_well(server: Server, admin: Admin,
         session.execute(construct)
 
 
-def test_unflushed_changes_are_not_passed_by(server: Server, admin: Admin, shop: None):
+def test_recovery_refuses_session_with_unflushed_changes(server: Server, admin: Admin, shop: None):
     with Session(server.engine(server.url(database="sc_shop"))) as session:
         session.add(Order(id=3, note="third"))
         with pytest.raises(SnapshotError, match="not flushed") as refusal:
@@ -230,7 +230,7 @@ def test_unflushed_changes_are_not_passed_by(server: Server, admin: Admin, shop:
 
 
 @pytest.mark.parametrize("registry", [False, True], ids=["session", "scoped_session"])
-def test_commit_first(server: Server, admin: Admin, shop: None, registry: bool):
+def test_commit_first_commits_session_changes(server: Server, admin: Admin, shop: None, registry: bool):
     factory = sessionmaker(server.engine(server.url(database="sc_shop")))
     session = scoped_session(factory) if registry else factory()
     session.add(Order(id=3, note="third"))
@@ -245,14 +245,14 @@ def test_commit_first(server: Server, admin: Admin, shop: None, registry: bool):
     assert orders(admin) == 4
 
 
-def test_commit_first_on_a_connection(server: Server, admin: Admin, shop: None):
+def test_commit_first_commits_a_connection(server: Server, admin: Admin, shop: None):
     with server.engine().connect() as connection:
         connection.exec_driver_sql(INSERT)
         Recovery(connection, commit_first=True).drop_snapshot("sc_snap")
     assert orders(admin) == 3
 
 
-def test_commit_first_for_reading_pitrs(server: Server, admin: Admin):
+def test_commit_first_allows_another_account_to_list_pitrs(server: Server, admin: Admin):
     """Another account than sys reads them with a SHOW, which the server refuses inside a transaction."""
     clean_up(admin, accounts=("sc_acc",))
     with Session(server.engine(server.url(user="sc_acc:admin", password="111"))) as session:
@@ -268,7 +268,7 @@ def test_commit_first_for_reading_pitrs(server: Server, admin: Admin):
     drop_accounts(admin, "sc_acc")
 
 
-def test_commit_first_says_where_it_cannot(server: Server, admin: Admin, shop: None):
+def test_commit_first_inside_a_begin_block_is_refused(server: Server, admin: Admin, shop: None):
     engine = server.engine(server.url(database="sc_shop"))
     with Session(engine) as session, session.begin():
         session.execute(text(INSERT))
@@ -286,7 +286,7 @@ def test_commit_first_says_where_it_cannot(server: Server, admin: Admin, shop: N
     assert {row[0] for row in admin("SHOW SNAPSHOTS")} >= {"sc_snap"}
 
 
-def test_a_restore_expires_what_the_session_has_loaded(server: Server, admin: Admin, shop: None):
+def test_restore_expires_objects_of_the_session(server: Server, admin: Admin, shop: None):
     with Session(server.engine(server.url(database="sc_shop")), expire_on_commit=False) as session:
         order = session.get_one(Order, 1)
         order.note = "spoilt"
@@ -295,7 +295,7 @@ def test_a_restore_expires_what_the_session_has_loaded(server: Server, admin: Ad
         assert order.note == "first"
 
 
-def test_several_engines_in_one_session(server: Server, admin: Admin, shop: None):
+def test_recovery_in_a_session_of_several_engines(server: Server, admin: Admin, shop: None):
     with Session(binds={Order: server.engine(server.url(database="sc_shop"))}) as session:
         assert Recovery(session).create_snapshot("sc_new", table=Order).database == "sc_shop"
         Recovery(session).restore_snapshot("sc_new", table=Order)
@@ -303,7 +303,7 @@ def test_several_engines_in_one_session(server: Server, admin: Admin, shop: None
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
-async def test_the_account_is_kept_for_every_driver(server: Server, admin: Admin, shop: None, driver: str):
+async def test_transaction_state_is_tracked_by_each_driver(server: Server, admin: Admin, shop: None, driver: str):
     async with Client.connected(server, driver) as client:
         await awaited(client.connection.exec_driver_sql(INSERT))
         with pytest.raises(RecoveryError, match="was not sent"):
@@ -318,7 +318,7 @@ async def test_the_account_is_kept_for_every_driver(server: Server, admin: Admin
     assert orders(admin) == 3
 
 
-def test_reads_inside_a_transaction(server: Server, admin: Admin, shop: None):
+def test_recovery_reads_inside_a_transaction(server: Server, admin: Admin, shop: None):
     """Snapshots and, from sys, PITRs can be read there; recovery windows cannot."""
     with server.engine().connect() as connection:
         connection.exec_driver_sql(INSERT)
@@ -332,7 +332,7 @@ def test_reads_inside_a_transaction(server: Server, admin: Admin, shop: None):
     assert orders(admin) == 3
 
 
-def test_a_restore_waits_for_writers(server: Server, admin: Admin, shop: None):
+def test_restore_waits_for_open_writers(server: Server, admin: Admin, shop: None):
     """The restore is done only after the transaction that has written to the table is over."""
     finished: list[str] = []
     engine = server.engine(server.url(database="sc_shop"))

@@ -128,7 +128,7 @@ def test_dropped_database_comes_back_under_another_name(server: Server, connecti
 
 
 @pytest.mark.releases(until=(3, 0))
-def test_bringing_back_under_another_name_is_refused_before_3_0(server: Server, connection: Connection) -> None:
+def test_undrop_under_another_name_is_refused_before_3_0(server: Server, connection: Connection) -> None:
     recovery = protect(server, connection)
     run(connection, "DROP TABLE items")
     with pytest.raises(RestoreError, match=r"as_name= needs MatrixOne 3\.0") as refused:
@@ -136,14 +136,14 @@ def test_bringing_back_under_another_name_is_refused_before_3_0(server: Server, 
     assert refused.value.reason is Reason.UNSUPPORTED
 
 
-def test_table_without_protection_is_not_brought_back(server: Server, connection: Connection) -> None:
+def test_undrop_of_an_unprotected_table_is_refused(server: Server, connection: Connection) -> None:
     run(connection, "DROP TABLE items")
     with pytest.raises(RestoreError, match="nothing was done") as refused:
         Recovery(connection).undrop(table="items", database=SHOP)
     assert refused.value.reason is Reason.NOT_COVERED
 
 
-def test_table_that_never_existed_is_not_found(server: Server, connection: Connection) -> None:
+def test_undrop_of_a_table_that_never_existed_is_not_found(server: Server, connection: Connection) -> None:
     with pytest.raises(RestoreError) as refused:
         protect(server, connection).undrop(table="nothing", database=SHOP)
     assert refused.value.reason is Reason.NOT_FOUND

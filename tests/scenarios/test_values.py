@@ -127,13 +127,13 @@ def check(connection: Connection, release: tuple[int, ...]) -> None:
 pytestmark = pytest.mark.filterwarnings("ignore:Type object .* does not refer to an OperatorClass")
 
 
-def test_values(server: Server, database: str):
+def test_values_of_every_type_round_trip(server: Server, database: str):
     with server.engine(server.url(database=database)).connect() as connection:
         check(connection, server.release)
 
 
 @pytest.mark.releases(since=(4, 2))
 @pytest.mark.parametrize("driver", ["aiomysql", "asyncmy"])
-async def test_values_with_an_async_engine(server: Server, database: str, driver: str):
+async def test_values_of_every_type_round_trip_with_an_async_engine(server: Server, database: str, driver: str):
     async with server.async_engine(driver, server.url(driver, database=database)).connect() as connection:
         await connection.run_sync(check, server.release)

@@ -85,7 +85,7 @@ def test_verified_restore_names_what_differs(
         assert "view seen is missing" in message
 
 
-def test_verifying_what_another_account_has_is_refused(server: Server, admin: Admin, connection: Connection) -> None:
+def test_verified_restore_of_another_account_is_refused(server: Server, admin: Admin, connection: Connection) -> None:
     clean_up(admin, accounts=(ACCOUNT,))
     recovery = Recovery(connection)
     recovery.create_snapshot("sc_verified", account=ACCOUNT)
@@ -106,7 +106,7 @@ def moment_after_replacement(server: Server, connection: Connection) -> int:
     return moment
 
 
-def test_restore_to_a_moment_that_no_pitr_keeps_is_refused(server: Server, connection: Connection) -> None:
+def test_restore_to_a_time_that_no_pitr_keeps_is_refused(server: Server, connection: Connection) -> None:
     recovery = Recovery(connection)
     recovery.create_pitr("sc_table", range="1d", database=SHOP, table="orders")
     moment = moment_after_replacement(server, connection)
@@ -116,7 +116,7 @@ def test_restore_to_a_moment_that_no_pitr_keeps_is_refused(server: Server, conne
     assert connection.exec_driver_sql("SELECT note FROM orders").scalars().all() == ["changed"]
 
 
-def test_restore_is_done_when_another_pitr_keeps_the_moment(server: Server, connection: Connection) -> None:
+def test_restore_to_a_time_that_another_pitr_keeps_is_done(server: Server, connection: Connection) -> None:
     recovery = Recovery(connection)
     recovery.create_pitr("sc_table", range="1d", database=SHOP, table="orders")
     recovery.create_pitr("sc_database", range="1d", database=SHOP)
@@ -125,7 +125,7 @@ def test_restore_is_done_when_another_pitr_keeps_the_moment(server: Server, conn
     assert connection.exec_driver_sql("SELECT note FROM orders").scalars().all() == ["unprotected"]
 
 
-def test_restore_to_a_moment_before_the_pitr_is_out_of_range(server: Server, connection: Connection) -> None:
+def test_restore_to_a_time_before_the_pitr_is_out_of_range(server: Server, connection: Connection) -> None:
     recovery = Recovery(connection)
     pitr = recovery.create_pitr("sc_database", range="1d", database=SHOP)
     before = (int(pitr.created_at.timestamp()) - 60) * 10**9
@@ -135,7 +135,7 @@ def test_restore_to_a_moment_before_the_pitr_is_out_of_range(server: Server, con
         assert refused.value.reason is Reason.OUT_OF_RANGE
 
 
-def test_account_is_warned_of_a_moment_that_none_of_its_pitrs_keeps(server: Server, admin: Admin) -> None:
+def test_restore_by_another_account_to_a_time_that_no_pitr_keeps_warns(server: Server, admin: Admin) -> None:
     clean_up(admin, accounts=(ACCOUNT,))
     engine = server.engine(server.url(user=f"{ACCOUNT}:admin", password="111"))
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:

@@ -65,9 +65,7 @@ def database(admin: Admin) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
-async def test_a_violation_is_raised_by_its_kind_and_the_connection_lives_on(
-    server: Server, database: str, driver: str
-) -> None:
+async def test_constraint_violation_is_an_integrity_or_data_error(server: Server, database: str, driver: str) -> None:
     async with Client.connected(server, driver, database=database) as client:
         for statements, kind in ((INTEGRITY, exc.IntegrityError), (DATA, exc.DataError)):
             for statement in statements:
@@ -80,14 +78,14 @@ async def test_a_violation_is_raised_by_its_kind_and_the_connection_lives_on(
 
 
 @pytest.mark.releases(since=(4, 2))
-async def test_a_violated_check_is_an_integrity_error(server: Server, database: str) -> None:
+async def test_check_constraint_violation_is_an_integrity_error(server: Server, database: str) -> None:
     async with Client.connected(server, "pymysql", database=database) as client:
         with pytest.raises(exc.IntegrityError, match="'positive' is violated"):
             await client.rows("INSERT INTO checked VALUES (1, -1)")
         await client.rollback()
 
 
-async def test_an_error_of_sql_stays_what_it_is(server: Server, database: str) -> None:
+async def test_sql_error_keeps_its_dbapi_class(server: Server, database: str) -> None:
     async with Client.connected(server, "pymysql", database=database) as client:
         for statement in ("SELECT nothing FROM parent", "DROP TABLE parent"):
             with pytest.raises(exc.DBAPIError) as raised:

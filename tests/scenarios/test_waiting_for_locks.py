@@ -29,7 +29,7 @@ def take(connection: Connection) -> int | None:
 
 
 @pytest.mark.live
-def test_workers_take_different_jobs(engine: Engine):
+def test_workers_with_skip_locked_take_different_jobs(engine: Engine):
     taken: list[int | None] = []
 
     def work() -> None:
@@ -49,6 +49,6 @@ def test_workers_take_different_jobs(engine: Engine):
     assert taken == [1, 2, None]
 
 
-def test_lock_is_taken(engine: Engine):
+def test_for_update_lock_is_taken(engine: Engine):
     with engine.begin() as connection:
         assert take(connection) == 1

@@ -38,7 +38,7 @@ def test_sql_of_accounts_shows_no_password():
     assert_compile(DropAccount("a-b", if_exists=True), "DROP ACCOUNT IF EXISTS `a-b`")
 
 
-def test_text_of_a_construct_shows_no_password():
+def test_account_construct_as_text_shows_no_password():
     for shown in (str(CREATE), repr(CREATE), repr(vars(CREATE))):
         assert "s3cr" not in shown
     assert pickle.loads(pickle.dumps(CREATE)).password == SECRET
@@ -64,13 +64,13 @@ def test_alter_account_changes_exactly_one_thing(arguments):
     assert "s3cr" not in str(refused.value)
 
 
-def test_refused_password_is_not_in_the_message():
+def test_refused_account_password_is_not_in_the_message():
     with pytest.raises(MatrixOneArgumentError) as refused:
         CreateAccount("a", admin_name="b", password=SECRET.encode())  # type: ignore[arg-type]
     assert "s3cr" not in str(refused.value)
 
 
-def test_account_needs_a_matrixone_engine():
+def test_account_construct_needs_a_matrixone_engine():
     connection = SimpleNamespace(dialect=create_engine("mysql+pymysql://").dialect)
     with pytest.raises(MatrixOneArgumentError, match="needs an engine of matrixone"):
         CREATE.run_on(connection, {}, None)  # type: ignore[arg-type]
@@ -83,7 +83,7 @@ def error(message: str) -> bytes:
 @pytest.mark.parametrize(
     "answer", [ok(), error("internal error: invalid input near 's3cr'et%'")], ids=["ok", "refused"]
 )
-def test_password_is_sent_and_is_in_no_log_or_error(answer: bytes, caplog: pytest.LogCaptureFixture):
+def test_account_password_is_sent_and_is_in_no_log_or_error(answer: bytes, caplog: pytest.LogCaptureFixture):
     exchanges = connected_by_dialect(Exchange(SENT, answer), *[Exchange("QUERY ROLLBACK", ok())] * 2)
     with playing(*exchanges) as player:
         engine = create_engine(
@@ -108,7 +108,7 @@ def test_password_is_sent_and_is_in_no_log_or_error(answer: bytes, caplog: pytes
     assert "s3cr" not in caplog.text
 
 
-def test_error_of_the_driver_shows_no_parameter():
+def test_account_driver_error_shows_no_parameter():
     exchanges = connected_by_dialect(
         Exchange(SENT, error("internal error: other")), *[Exchange("QUERY ROLLBACK", ok())] * 2
     )
@@ -128,7 +128,7 @@ def test_error_of_the_driver_shows_no_parameter():
 
 
 @pytest.mark.parametrize("comment", [True, 0, 1.5, b"x", ["x"], object()])
-def test_comment_that_is_no_text_is_refused(comment):
+def test_account_comment_that_is_no_text_is_refused(comment):
     for make in (
         lambda: CreateAccount("a", admin_name="admin", password="secret", comment=comment),
         lambda: AlterAccount("a", comment=comment),

@@ -33,7 +33,7 @@ def sql(monkeypatch):
 
 
 @pytest.mark.parametrize("section", ["alembic", "async"])
-def test_on_a_fresh_machine(sql, section):
+def test_example_project_offline_sql_has_recovery_outside_of_transactions(sql, section):
     lines = sql(None, section).splitlines()
     recovery = [line for line in lines if re.match("(CREATE|ALTER) (PITR|SNAPSHOT)", line)]
     assert recovery == [
@@ -57,12 +57,12 @@ def test_on_a_fresh_machine(sql, section):
         ("4.2.0", "RESTORE TABLE `shop`.`orders` {SNAPSHOT = `shop_before_cents`};"),
     ],
 )
-def test_in_the_grammar_of_the_release(sql, release, restore):
+def test_example_project_offline_sql_follows_the_release(sql, release, restore):
     url = f"matrixone+pymysql://dump:111@h/shop?server_version={release}"
     assert restore in sql(url, revisions="head:base", run=command.downgrade)
 
 
-def test_the_documentation_quotes_the_examples():
+def test_documentation_quotes_the_example_project():
     files = [path.read_text() for path in EXAMPLES.rglob("*.py")]
     page, readme = (
         re.findall(r"```python\n(.*?)```", (ROOT / name).read_text(), re.DOTALL)

@@ -46,17 +46,17 @@ Plugin.populate_autogenerate_priority_dispatch(PriorityDispatcher(), ["sqlalchem
         "from alembic.autogenerate import renderers",
     ],
 )
-def test_it_is_found_in_every_order_of_imports(first):
+def test_alembic_impl_is_registered_for_any_import_order(first):
     subprocess.run([sys.executable, "-W", "error", "-c", first + FOUND], check=True)
 
 
-def test_the_package_does_not_need_alembic():
+def test_package_imports_without_alembic():
     """Nor does it import it where nobody asks for it."""
     code = "import sys, sqlalchemy_matrixone.pymysql; assert 'alembic' not in sys.modules"
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
 
 
-def test_the_plugin_can_be_iterated_as_older_alembics_do():
+def test_alembic_plugin_is_iterable_for_older_releases():
     from sqlalchemy_matrixone.alembic import plugin
 
     assert list(plugin) == [plugin]
@@ -95,7 +95,7 @@ ALTERS = [
 ]
 
 
-def test_a_unique_key_is_dropped_by_the_name_of_its_table():
+def test_drop_unique_constraint_names_its_table():
     assert_operation(lambda op: op.drop_constraint("u", "t", type_="unique", schema="s"), "DROP INDEX u ON s.t")
 
 
@@ -110,7 +110,7 @@ def test_a_unique_key_is_dropped_by_the_name_of_its_table():
         (sa.text("(1 + 2)"), "(1 + 2)"),
     ],
 )
-def test_a_new_default_is_said_as_the_server_takes_it(default, said):
+def test_alter_column_renders_a_server_default(default, said):
     def alter(op):
         op.alter_column("t", "c", existing_type=sa.String(9), server_default=default)
 
@@ -118,18 +118,18 @@ def test_a_new_default_is_said_as_the_server_takes_it(default, said):
 
 
 @pytest.mark.parametrize(("call", "sql"), ALTERS, ids=[sql for _, sql in ALTERS])
-def test_alters_are_those_of_mysql(call, sql):
+def test_alter_operations_render_as_for_mysql(call, sql):
     assert_operation(call, sql)
     assert_operation(call, sql, "mysql")
 
 
-def test_transactional_on_matrixone_alone():
+def test_transactional_ddl_is_enabled_only_for_matrixone():
     assert DefaultImpl.get_by_dialect(registry.load("matrixone")()).transactional_ddl is True
     assert DefaultImpl.get_by_dialect(mysql.dialect()).transactional_ddl is False
 
 
 @pytest.mark.parametrize("declared", ["7d", (7, "d"), None])
-def test_a_declared_pitr_is_not_in_create_table(declared):
+def test_create_table_omits_the_declared_pitr(declared):
     table = Table("t", MetaData(), Column("id", Integer), matrixone_pitr=declared, comment="c")
     sql = str(CreateTable(table).compile(dialect=registry.load("matrixone")()))
     assert "PITR" not in sql
@@ -181,13 +181,13 @@ OTHER_TYPES = [
 
 
 @pytest.mark.parametrize("types", SAME_TYPES, ids=repr)
-def test_types_that_the_server_makes_one(types):
+def test_canonical_types_that_the_server_stores_alike_are_equal(types):
     first, second = (canonical_type(MATRIXONE, type_) for type_ in types)
     assert first == second
 
 
 @pytest.mark.parametrize("types", OTHER_TYPES, ids=repr)
-def test_types_that_it_does_not(types):
+def test_canonical_types_that_the_server_distinguishes_differ(types):
     first, second = (canonical_type(MATRIXONE, type_) for type_ in types)
     assert first != second
 
@@ -224,12 +224,12 @@ OTHER_DEFAULTS = [
 
 
 @pytest.mark.parametrize(("first", "second", "type_"), SAME_DEFAULTS, ids=str)
-def test_defaults_that_are_the_same(first, second, type_):
+def test_canonical_defaults_of_the_same_value_are_equal(first, second, type_):
     assert spelled(first, type_) == spelled(second, type_)
 
 
 @pytest.mark.parametrize(("first", "second", "type_"), OTHER_DEFAULTS, ids=str)
-def test_defaults_that_are_not(first, second, type_):
+def test_canonical_defaults_of_different_values_differ(first, second, type_):
     assert spelled(first, type_) != spelled(second, type_)
 
 
@@ -257,7 +257,7 @@ IVFFLAT = {"using": "ivfflat", "lists": 2, "op_type": "vector_l2_ops"}
         ({}, {"comment": "said in SQL"}),
     ],
 )
-def test_indexes_that_are_the_same(declared, reflected):
+def test_equivalent_indexes_have_no_differences(declared, reflected):
     assert list(index_differences(index(**declared), index(**reflected), keeps_prefix_lengths=True)) == []
 
 
@@ -284,12 +284,12 @@ def test_indexes_that_are_the_same(declared, reflected):
         ({"length": {"c": 10}}, {}, "length {} to {'c': 10}"),
     ],
 )
-def test_indexes_that_are_not(declared, reflected, difference):
+def test_different_indexes_name_the_difference(declared, reflected, difference):
     differences = list(index_differences(index(**declared), index(**reflected), keeps_prefix_lengths=True))
     assert differences == [difference]
 
 
-def test_prefix_lengths_count_where_they_are_kept():
+def test_index_prefix_lengths_are_compared_only_if_kept():
     assert list(index_differences(index(length=5), index(), keeps_prefix_lengths=False)) == []
 
 
@@ -298,21 +298,21 @@ def keyed(name, of=UniqueConstraint, **options):
     return of(table.c.a, name=name, **options) if of is UniqueConstraint else of(name, table.c.a, **options)
 
 
-def test_a_folded_name_is_the_declared_one():
+def test_reflected_index_name_takes_the_declared_case():
     uniques, indexes = set(), {keyed("ix_a", Index), keyed("uq_a", Index, unique=True), keyed("ix_b", Index)}
     as_declared(uniques, indexes, {keyed("UQ_A")}, {keyed("IX_A", Index), keyed("ix_b", Index)})
     assert [(type(part), part.name) for part in uniques] == [(UniqueConstraint, "UQ_A")]
     assert sorted(part.name for part in indexes) == ["IX_A", "ix_b"]
 
 
-def test_a_folded_name_of_a_foreign_key_is_the_declared_one():
+def test_reflected_foreign_key_name_takes_the_declared_case():
     reflected, declared = (sa.ForeignKeyConstraint(["a"], ["t.a"], name=name) for name in ("myfk", "MyFK"))
     foreign_keys_as_declared({reflected}, {declared})
     assert reflected.name == "MyFK"
 
 
 @pytest.mark.parametrize("prefix", [None, "my.types."])
-def test_a_type_of_our_own_is_rendered_with_the_module_that_is_imported(prefix):
+def test_autogenerate_renders_matrixone_types_with_their_module(prefix):
     context = MigrationContext.configure(dialect=MATRIXONE, opts={"user_module_prefix": prefix})
     upgrade = UpgradeOps([AddColumnOp("t", Column("v", VECF32(3)))])
     source = render_python_code(upgrade, migration_context=context, user_module_prefix=prefix)

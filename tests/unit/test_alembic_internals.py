@@ -70,13 +70,13 @@ def test_planned_migrations_are_those_of_an_upgrade_or_downgrade(config):
     assert config.attributes["seen"] == [((), ["a", "b"]), (("b",), []), (("b",), ["b"])]
 
 
-def test_planned_migrations_are_none_of_other_commands(config):
+def test_planned_migrations_of_other_commands_are_none(config):
     command.stamp(config, "a")
     command.current(config)
     assert config.attributes["seen"] == [((), []), None]
 
 
-def test_running_context_is_that_of_the_migrations():
+def test_running_context_is_the_context_of_the_migrations():
     context = MigrationContext.configure(create_engine("sqlite://").connect())
     with Operations.context(context):
         assert running_context() is context
@@ -87,7 +87,7 @@ def test_running_context_without_one_is_refused():
         running_context()
 
 
-def test_owns_transaction_that_alembic_has_begun_and_no_other():
+def test_owns_transaction_only_if_alembic_has_begun_it():
     with create_engine("sqlite://").connect() as connection:
         context = MigrationContext.configure(connection, opts={"transactional_ddl": True})
         assert not owns_transaction(context)

@@ -73,7 +73,7 @@ ALL = [
 
 
 @pytest.mark.parametrize(("op", "text"), ALL, ids=[text for _, text in ALL])
-def test_what_is_rendered_runs_and_is_the_same_operation(op, text, monkeypatch):
+def test_rendered_operation_runs_as_the_same_operation(op, text, monkeypatch):
     assert rendered(op) == [text]
 
     calls = []
@@ -87,21 +87,21 @@ def test_what_is_rendered_runs_and_is_the_same_operation(op, text, monkeypatch):
 
 
 @pytest.mark.parametrize("given", [WHEN, WHEN.astimezone(ZoneInfo("Asia/Kolkata")), "2026-03-01T12:00:00Z"])
-def test_timestamp_is_rendered_as_text_in_utc(given):
+def test_operation_timestamp_is_rendered_as_text_in_utc(given):
     for op in (RestorePitrOp("p", timestamp=given, table="t"), CloneTableOp("c", source="t", timestamp=given)):
         assert "timestamp='2026-03-01 12:00:00+00:00'" in rendered(op)[0]
 
 
-def test_naive_timestamp_of_an_operation_is_refused():
+def test_operation_with_a_naive_timestamp_is_refused():
     with pytest.raises(MatrixOneArgumentError, match="no UTC offset"):
         RestorePitrOp("p", timestamp="2026-03-01 12:00:00", table="t")
 
 
-def test_another_prefix():
+def test_operation_is_rendered_with_the_module_prefix():
     assert rendered(DropPitrOp("p"), alembic_module_prefix="migrate.") == ["migrate.drop_pitr('p')"]
 
 
-def test_a_table_is_written_as_its_names():
+def test_operation_renders_a_table_by_its_names():
     shop = Table("orders", MetaData(schema="shop"), Column("id", Integer))
     assert rendered(CreatePitrOp(range="1d", table=shop)) == [
         "op.create_pitr(range='1d', table='orders', database='shop')"
@@ -110,12 +110,12 @@ def test_a_table_is_written_as_its_names():
         CreatePitrOp(range="1d", table=shop, database="other")
 
 
-def test_clones_and_branches_take_names():
+def test_clone_operation_refuses_a_table_object():
     with pytest.raises(MatrixOneArgumentError, match="by its name"):
         CloneTableOp("c", source=Table("t", MetaData()))
 
 
-def test_reverse():
+def test_operation_reverse_undoes_the_operation():
     create = CreatePitrOp(range="7d", database="shop", table="t")
     assert create.reverse().to_diff_tuple() == ("drop_pitr", None, {"database": "shop", "table": "t"})
     assert create.reverse().reverse() is create
@@ -154,7 +154,7 @@ def test_reverse():
         (RestorePitrOp("p", timestamp=WHEN, table="t"), "the state before the restore is not kept"),
     ],
 )
-def test_what_has_no_reverse_says_why(op, why):
+def test_operation_without_a_reverse_says_why(op, why):
     with pytest.raises(NotImplementedError, match=why):
         op.reverse()
 
@@ -179,11 +179,11 @@ def test_what_has_no_reverse_says_why(op, why):
         ),
     ],
 )
-def test_offline(call, sql):
+def test_offline_operation_prints_sql(call, sql):
     assert offline(call) == [sql]
 
 
-def test_offline_in_the_grammar_of_the_release():
+def test_offline_operation_follows_the_release():
     def restore(op):
         op.restore_snapshot("s", table="t")
 
@@ -192,7 +192,7 @@ def test_offline_in_the_grammar_of_the_release():
         offline(lambda op: op.restore_snapshot("s", table="t", to_account="b"), "2.2.2")
 
 
-def test_offline_the_zone_of_the_server_is_unknown():
+def test_offline_restore_to_an_instant_needs_server_time():
     with pytest.raises(sa.exc.CompileError, match="server_time="):
         offline(lambda op: op.restore_pitr("p", timestamp=WHEN, table="t"))
 
@@ -205,7 +205,7 @@ def test_offline_the_zone_of_the_server_is_unknown():
         lambda op: op.drop_pitr(table="t"),
     ],
 )
-def test_without_a_database_in_the_url(call):
+def test_operation_without_a_current_database_is_refused(call):
     with pytest.raises(MatrixOneArgumentError, match="the connection has no current database"):
         offline(call, database="")
 
@@ -220,24 +220,24 @@ def test_without_a_database_in_the_url(call):
         lambda op: op.alter_pitr(range="7d"),
     ],
 )
-def test_a_name_is_needed_where_none_is_implied(call):
+def test_pitr_operation_without_a_name_or_object_is_refused(call):
     with pytest.raises(MatrixOneArgumentError, match="needs a name"):
         offline(call)
 
 
-def test_a_pitr_is_named_or_its_object():
+def test_pitr_operation_with_a_name_and_an_object_is_refused():
     with pytest.raises(MatrixOneArgumentError, match="do not pass its database or table as well"):
         offline(lambda op: op.drop_pitr("p", table="t"))
 
 
 @pytest.mark.parametrize("dialect", ["sqlite", "mysql"])
-def test_on_another_dialect(dialect):
+def test_operation_on_another_dialect_names_the_needed_url(dialect):
     op = Operations(MigrationContext.configure(dialect_name=dialect, opts={"as_sql": True}))
     with pytest.raises(CommandError, match=rf"op\.drop_pitr\(\) needs a URL of matrixone.*this one is of {dialect}"):
         op.drop_pitr("p")
 
 
-def test_the_operations_document_themselves():
+def test_operations_document_that_they_commit():
     for name in ("create_snapshot", "restore_snapshot", "create_pitr", "alter_pitr", "drop_pitr", "restore_pitr"):
         assert "Commits what" in getattr(Operations, name).__doc__
 
@@ -259,6 +259,6 @@ def test_operation_with_an_argument_that_is_none_is_refused(call, why):
         offline(call)
 
 
-def test_restore_that_may_lose_an_unknown_kind_is_refused() -> None:
+def test_restore_operation_that_may_lose_an_unknown_kind_is_refused() -> None:
     with pytest.raises(MatrixOneArgumentError, match="lose=privileges: give some of sequences, grants, publications"):
         RestoreSnapshotOp("s", table="t", lose="privileges")

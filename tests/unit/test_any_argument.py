@@ -107,7 +107,7 @@ def test_flag_that_is_no_bool_is_refused(name, flag, value):
         getattr(matrixone, name)(**MADE[name] | {flag: value})
 
 
-def test_every_flag_is_checked():
+def test_boolean_flags_are_all_checked():
     assert {flag for _, flag in FLAGS} == {"cluster", "if_exists", "if_not_exists", "copy_grants"}
 
 
@@ -159,7 +159,7 @@ def test_operation_for_database_false_is_refused():
         np.array(1),
     ],
 )
-def test_pick_keys_that_are_no_list_of_keys_are_refused(keys):
+def test_pick_branch_keys_that_are_no_list_of_keys_are_refused(keys):
     with pytest.raises(MatrixOneArgumentError, match="keys="):
         PickBranch("b", "t", keys=keys)
 
@@ -168,23 +168,23 @@ def test_pick_keys_that_are_no_list_of_keys_are_refused(keys):
     ("keys", "kept"),
     [([1, 2], [1, 2]), ((key for key in (1,)), [1]), ([(1,)], [1]), ([(1, "a"), [2, "b"]], [(1, "a"), (2, "b")])],
 )
-def test_pick_keys_are_kept_as_values_or_tuples(keys, kept):
+def test_pick_branch_keys_are_kept_as_values_or_tuples(keys, kept):
     assert PickBranch("b", "t", keys=keys).keys == kept
 
 
 @pytest.mark.parametrize("between", ["ab", ("a",), ("a", "b", "c"), 5, ("a", None), {"a": "b"}])
-def test_pick_between_that_is_no_pair_of_snapshots_is_refused(between):
+def test_pick_branch_between_that_is_no_pair_of_snapshots_is_refused(between):
     with pytest.raises(MatrixOneArgumentError):
         PickBranch("b", "t", between=between)
 
 
 @pytest.mark.parametrize("columns", ["total", b"total", [], 5, [5], {"total"}])
-def test_diff_columns_that_are_no_list_of_columns_are_refused(columns):
+def test_diff_branch_columns_that_are_no_list_of_columns_are_refused(columns):
     with pytest.raises(MatrixOneArgumentError, match="columns"):
         matrixone.DiffBranch("b", "t", columns=columns)
 
 
-def test_pick_key_of_decimal_is_compiled_as_it_is():
+def test_pick_branch_key_of_decimal_is_compiled_exactly():
     made = PickBranch("b", "t", keys=[Decimal("1.50")])
     assert "KEYS (1.50)" in str(made)
 
@@ -203,12 +203,12 @@ def test_name_that_is_no_name_is_refused_before_anything_is_sent(name):
 
 
 @pytest.mark.parametrize("where", [7, 1.5, b"x", {1}, len, object(), NOON, float("nan"), [7], np.True_])
-def test_where_that_is_no_criterion_is_refused(where):
+def test_restore_rows_where_that_is_no_criterion_is_refused(where):
     with pytest.raises(MatrixOneArgumentError, match="is not a criterion"):
         rows_targets(TABLE, where, None)
 
 
 @pytest.mark.parametrize("columns", [7, 1.5, b"x", {"id": 1}, len, object(), NOON, True, [None], [7], []])
-def test_columns_that_are_no_columns_are_refused(columns):
+def test_restore_rows_columns_that_are_no_columns_are_refused(columns):
     with pytest.raises(MatrixOneArgumentError, match="columns="):
         rows_targets(TABLE, None, columns)

@@ -7,7 +7,7 @@ import json
 from tools import applications
 
 
-def test_page_is_written_from_the_results():
+def test_applications_page_is_written_from_the_results():
     results = json.loads(applications.RESULTS.read_text())
     notes = json.loads(applications.NOTES.read_text())
     page = applications.PAGE.read_text()
@@ -15,7 +15,7 @@ def test_page_is_written_from_the_results():
     assert applications.details(results, notes) in page
 
 
-def test_each_script_has_a_note_and_says_what_to_install():
+def test_application_script_has_a_note_and_its_requirements():
     notes = json.loads(applications.NOTES.read_text())
     scripts = applications.scripts()
     assert sorted(notes) == [script.stem for script in scripts]

@@ -11,19 +11,19 @@ PACKAGE = ROOT / "sqlalchemy_matrixone"
 PAGE = (ROOT / "docs" / "architecture.md").read_text()
 
 
-def test_modules_that_the_page_names_exist():
+def test_architecture_page_names_existing_modules():
     for name in re.findall(r"`([\w/]+\.py|\w+/)`", PAGE):
         assert (PACKAGE / name).exists() or (ROOT / name).exists(), name
 
 
-def test_functions_that_the_page_names_exist():
+def test_architecture_page_names_existing_functions():
     source = "\n".join(path.read_text() for path in PACKAGE.rglob("*.py"))
     of_sqlalchemy = {"execute"}
     for name in set(re.findall(r"`(?:\w+\.)?(\w+)\(\)`", PAGE)) - of_sqlalchemy:
         assert re.search(rf"def {name}\(", source), name
 
 
-def test_layers_of_the_page_are_those_that_are_checked():
+def test_architecture_page_layers_match_import_linter():
     linter = configparser.ConfigParser()
     linter.read(ROOT / ".importlinter")
     checked = linter["importlinter:contract:layers"]["layers"].split("\n")

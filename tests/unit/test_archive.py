@@ -39,7 +39,7 @@ def written(archive: Archive, name: str = TEST) -> Any:
     return json.loads((archive.folder / f"{name}.json").read_text())
 
 
-def test_same_exchanges_of_servers_are_written_once(archive: Archive) -> None:
+def test_tape_exchanges_shared_by_servers_are_written_once(archive: Archive) -> None:
     for label in ("4.2.0", "3.0.14"):
         save(archive, ONE, label=label)
     answer = base64.b64encode(ONE.answer).decode()
@@ -52,7 +52,7 @@ def test_same_exchanges_of_servers_are_written_once(archive: Archive) -> None:
     }
 
 
-def test_exchanges_that_one_server_has_and_answers_that_differ_are_marked(archive: Archive) -> None:
+def test_tape_exchanges_of_one_server_and_different_answers_are_marked(archive: Archive) -> None:
     other = Exchange(ONE.send, rows("uno"))
     save(archive, ONE, THREE, label="4.2.0")
     save(archive, other, TWO, THREE, label="3.0.14")
@@ -85,19 +85,19 @@ def test_greetings_and_dates_are_in_a_manifest_for_each_server(archive: Archive)
     assert tape.recorded == manifest["recorded"][TEST]
 
 
-def test_a_connection_that_was_refused_or_closed_keeps_its_own_answer(archive: Archive) -> None:
+def test_connection_that_was_refused_or_closed_keeps_its_own_answer(archive: Archive) -> None:
     exchanges = [Exchange(CONNECT, DENIED), Exchange(CONNECT, greeting(), closed=True), Exchange(CONNECT, closed=True)]
     save(archive, *exchanges)
     assert load(archive) == exchanges
 
 
-def test_a_test_that_was_never_recorded_has_no_tape(archive: Archive) -> None:
+def test_test_that_was_never_recorded_has_no_tape(archive: Archive) -> None:
     assert archive.load(TEST, "4.2.0") is None
     save(archive, ONE, label="4.2.0")
     assert archive.load(TEST, "3.0.14") is None
 
 
-def test_a_recording_counts_for_every_sqlalchemy_line_until_one_sends_something_else(archive: Archive) -> None:
+def test_recording_counts_for_each_sqlalchemy_line_until_one_differs(archive: Archive) -> None:
     save(archive, ONE, TWO, line="2.1")
     assert load(archive, line="2.0") == [ONE, TWO]
     save(archive, ONE, THREE, line="2.0")
@@ -107,14 +107,14 @@ def test_a_recording_counts_for_every_sqlalchemy_line_until_one_sends_something_
     assert marks == [None, None, "2.0", "2.1"]
 
 
-def test_a_connection_that_one_sqlalchemy_line_opens_is_greeted(archive: Archive) -> None:
+def test_connection_that_one_sqlalchemy_line_opens_is_greeted(archive: Archive) -> None:
     again = Exchange(CONNECT, greeting())
     save(archive, ONE, line="2.1")
     save(archive, ONE, again, line="2.0")
     assert load(archive, line="2.0") == [ONE, again]
 
 
-def test_lines_that_send_the_same_again_share_it_again(archive: Archive) -> None:
+def test_sqlalchemy_lines_that_send_the_same_again_share_exchanges(archive: Archive) -> None:
     save(archive, ONE, line="2.1")
     save(archive, TWO, line="2.0")
     save(archive, THREE, line="2.1")
@@ -130,7 +130,7 @@ def test_recording_afresh_forgets_the_other_lines(archive: Archive) -> None:
     assert load(archive, line="2.0") == [THREE]
 
 
-def test_a_setup_is_kept_for_each_server(archive: Archive) -> None:
+def test_shared_setup_is_kept_for_each_server(archive: Archive) -> None:
     assert archive.setup("two rows", "4.2.0") is None
     archive.save_setup("two rows", "4.2.0", ["CREATE", "INSERT"])
     archive.save_setup("two rows", "3.0.14", ["CREATE"])
@@ -138,7 +138,7 @@ def test_a_setup_is_kept_for_each_server(archive: Archive) -> None:
     assert archive.setup("two rows", "3.0.14") == ["CREATE"]
 
 
-def test_servers_are_in_order_of_release_and_zone() -> None:
+def test_tape_servers_are_sorted_by_release_and_zone() -> None:
     labels = ["4.2.0-Asia-Shanghai", "development", "10.0.0", "3.0.14", "4.2.0", "3.0.2"]
     ordered = ["3.0.2", "3.0.14", "4.2.0", "4.2.0-Asia-Shanghai", "10.0.0", "development"]
     assert sorted(labels, key=label_order) == ordered
@@ -158,5 +158,5 @@ def test_servers_are_in_order_of_release_and_zone() -> None:
         (b"", {}),
     ],
 )
-def test_answers_are_shown(answer: bytes, expected: dict[str, Any]) -> None:
+def test_tape_answers_are_decoded_for_reviewers(answer: bytes, expected: dict[str, Any]) -> None:
     assert shown(answer) == expected

@@ -59,13 +59,13 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("make", "why"), REFUSED, ids=[why for _, why in REFUSED])
-def test_refused(make, why):
+def test_invalid_construct_arguments_are_refused(make, why):
     with pytest.raises(MatrixOneArgumentError, match=why) as refusal:
         make()
     assert isinstance(refusal.value, exc.ArgumentError)
 
 
-def test_a_snapshot_name_of_64_characters_is_kept_and_a_pitr_s_may_be_longer():
+def test_snapshot_name_of_64_and_longer_pitr_name_are_accepted():
     assert CreateSnapshot("x" * 64).name == "x" * 64
     assert CreatePitr("x" * 65, range="1d").name == "x" * 65
 
@@ -84,7 +84,7 @@ def test_a_snapshot_name_of_64_characters_is_kept_and_a_pitr_s_may_be_longer():
         (dt.timedelta(hours=24), "1d"),
     ],
 )
-def test_ranges(written, meant):
+def test_pitr_range_is_parsed_from_each_notation(written, meant):
     assert str(PitrRange.of(written)) == meant
 
 
@@ -96,6 +96,6 @@ def test_ranges(written, meant):
         dt.timedelta(days=-1),
     ],
 )  # fmt: skip
-def test_wrong_ranges(wrong):
+def test_invalid_pitr_range_is_refused(wrong):
     with pytest.raises(MatrixOneArgumentError, match="range="):
         CreatePitr("p", range=wrong)

@@ -130,12 +130,12 @@ FORMS = [
 
 
 @pytest.mark.parametrize(("construct", "expected"), FORMS)
-def test_forms(construct, expected):
+def test_branch_construct_compiles_by_form(construct, expected):
     assert_compile(construct, expected)
     assert " ".join(str(construct).split()) == expected.replace("%%", "%")
 
 
-def test_copy_grants_stands_after_the_moment():
+def test_clone_copy_grants_follows_the_point_in_time():
     clone = CloneTable(DEV, Order, snapshot="s", copy_grants=True, to_account="a")
     assert_compile(clone, "CREATE TABLE `d`.`dev` CLONE `orders` {SNAPSHOT = `s`} COPY GRANTS TO ACCOUNT `a`")
 
@@ -156,17 +156,17 @@ def test_copy_grants_stands_after_the_moment():
         (PickBranch("b", Order, keys=[1]), "3.0.11", "3.0.12"),
     ],
 )
-def test_refused_before_the_release_that_has_it(construct, before, since):
+def test_branch_construct_before_its_release_is_refused(construct, before, since):
     with pytest.raises(CompileError, match=f"needs MatrixOne {since}".replace(".", r"\.")):
         compiled(construct, before)
     compiled(construct, since)
 
 
-def test_columns_of_a_table_are_named_where_the_release_can():
+def test_diff_branch_before_4_0_names_no_columns():
     assert_compile(DiffBranch("b", Order), "DATA BRANCH DIFF `b` AGAINST `orders`", "3.0.9")
 
 
-def test_schema_translate_map():
+def test_branch_constructs_follow_schema_translate_map():
     kw = {"schema_translate_map": {None: "here", "billing": "there"}}
     assert_compile(CloneTable("c", BILLING), "CREATE TABLE `here`.`c` CLONE `there`.`in``voices`", **kw)
     assert sql(DiffBranch(BILLING, "t"), **kw).startswith("DATA BRANCH DIFF `there`.`in``voices` AGAINST `here`.`t`")
@@ -206,12 +206,12 @@ def test_schema_translate_map():
         lambda: PickBranch("b", "t", between=("a", "b c")),
     ],
 )
-def test_refused_when_made(make):
+def test_branch_construct_with_invalid_arguments_is_refused(make):
     with pytest.raises(MatrixOneArgumentError):
         make()
 
 
-def test_keys_are_read_once():
+def test_pick_branch_keys_are_copied_at_construction():
     assert sql(PickBranch("b", "t", keys=(key for key in (1, 2)))).endswith("KEYS (1, 2)")
     keys = [1]
     pick = PickBranch("b", "t", keys=keys)
@@ -219,7 +219,7 @@ def test_keys_are_read_once():
     assert sql(pick).endswith("KEYS (1)")
 
 
-def test_a_session_of_several_engines_finds_its_own():
+def test_session_get_bind_finds_the_engine_of_a_construct():
     theirs, ours = create_engine("sqlite://"), create_engine("matrixone+pymysql://127.0.0.1")
     session = Session(theirs, binds={Order: ours})
     for construct in (CloneTable("c", Order), DiffBranch("b", Order), CreatePitr("p", range="1d", table=Order)):
@@ -227,14 +227,14 @@ def test_a_session_of_several_engines_finds_its_own():
     assert session.get_bind(clause=CloneTable("c", "orders")) is theirs
 
 
-def test_not_on_another_dialect():
+def test_branch_constructs_do_not_compile_on_mysql():
     """Which would not send the BEGIN that they need."""
     for construct in (CloneTable("c", Order), DiffBranch("b", "t")):
         with pytest.raises(UnsupportedCompilationError):
             construct.compile(dialect=mysql.dialect())
 
 
-def test_mock_engine():
+def test_clone_is_printed_by_a_mock_engine():
     sent = []
     engine = create_mock_engine("matrixone+pymysql://?server_version=4.2.0", lambda ddl, *_: sent.append(ddl))
     engine.execute(CloneTable("c", Order))
@@ -253,12 +253,12 @@ def test_mock_engine():
         (DiffBranch("b", Order, as_table="x"), TransactionScope.FIRST_STATEMENT, TransactionScope.IN_TRANSACTION),
     ],
 )
-def test_place(construct, place_on_3, place_on_4):
+def test_branch_statement_transaction_scope_by_release(construct, place_on_3, place_on_4):
     assert construct.transaction_scope(parse_release("3.0.14")) is place_on_3
     assert construct.transaction_scope(parse_release("4.2.0")) is place_on_4
 
 
-def test_conflicts_carry_the_key():
+def test_branch_conflict_has_the_key():
     text = "internal error: conflict: dev DELETE and base DELETE on pk(%s) with different values"
     for key in ("2", "1,'x'", "')'", r"'a\nb'", r"'c:\\d'"):
         assert conflict_of(Exception(20101, text % key)).key == key
@@ -284,7 +284,7 @@ class Colour(enum.Enum):
         (sa.String(3).with_variant(sa.Enum("r", "g"), "mysql"), "g"),
     ],
 )
-def test_enum_of_differences_is_read_by_the_number_of_its_value(type_, value):
+def test_diff_branch_enum_value_is_read_by_its_number(type_, value):
     table = sa.Table("t", sa.MetaData(), sa.Column("id", sa.Integer, primary_key=True), sa.Column("v", type_))
     compiled = DiffBranch("b", table).compile(dialect=dialect("4.2.0"))
     [number] = [entry.type for entry in compiled._result_columns if entry.keyname == "v"]

@@ -40,7 +40,7 @@ def sql(element, dialect=DIALECT):
 
 
 @pytest.mark.parametrize("url", URLS)
-def test_dialect_is_called_mysql(url):
+def test_mysql_named_dialect_has_the_name_mysql(url):
     dialect = make_url(f"{url}account%3Auser@h/shop?server_version=3.0.14").get_dialect()()
     assert dialect.name == "mysql"
     assert dialect.server_release == (3, 0, 14)
@@ -49,7 +49,7 @@ def test_dialect_is_called_mysql(url):
     assert dialect.supports_statement_cache
 
 
-def test_url_without_a_driver_means_aiomysql_with_create_async_engine():
+def test_mysql_named_url_without_a_driver_uses_aiomysql_if_async():
     assert create_async_engine("mysql+matrixone://h").dialect.driver == "aiomysql"
     assert create_async_engine("mysql+matrixone_asyncmy://h").dialect.driver == "asyncmy"
     assert create_async_engine("mysql+matrixone://h").dialect.name == "mysql"
@@ -63,7 +63,7 @@ def test_entry_points_are_those_that_the_import_registers():
         assert (registered.__module__, registered.__name__) == (module, cls)
 
 
-def test_mysql_itself_stays_as_it_is():
+def test_mysql_dialect_of_sqlalchemy_is_unchanged():
     assert make_url("mysql+pymysql://").get_dialect() is mysql.pymysql.dialect
 
 
@@ -79,7 +79,7 @@ def table(**options):
         {"mysql_engine": "InnoDB", "matrixone_partition_by": "KEY(id)", "comment": "c"},
     ],
 )
-def test_table_options_of_both_prefixes(options):
+def test_mysql_named_dialect_reads_table_options_of_both_prefixes(options):
     assert sql(CreateTable(table(**options))) == sql(CreateTable(table(**options)), OTHER_NAME)
 
 
@@ -87,21 +87,21 @@ def test_table_options_of_both_prefixes(options):
     "options",
     [{"matrixone_using": "ivfflat", "matrixone_lists": 3}, {"mysql_using": "btree"}, {"mysql_length": {"v": 3}}],
 )
-def test_index_options_of_both_prefixes(options):
+def test_mysql_named_dialect_reads_index_options_of_both_prefixes(options):
     index = sa.Index("ix", table().c.v, **options)
     assert sql(CreateIndex(index)) == sql(CreateIndex(index), OTHER_NAME)
 
 
 @pytest.mark.parametrize("prefix", ["mysql", "matrixone"])
 @pytest.mark.parametrize("dialect", [DIALECT, OTHER_NAME])
-def test_limit_and_prefixes_for_either_name(prefix, dialect):
+def test_mysql_named_dialect_reads_limit_and_prefixes_for_either_name(prefix, dialect):
     delete = sa.delete(table()).with_dialect_options(**{f"{prefix}_limit": 3})
     assert sql(delete, dialect) == "DELETE FROM t LIMIT 3"
     insert = sa.insert(table()).prefix_with("IGNORE", dialect=prefix).values(id=1)
     assert sql(insert, dialect) == "INSERT IGNORE INTO t (id) VALUES (1)"
 
 
-def test_variant_for_either_name():
+def test_mysql_named_dialect_reads_variants_for_either_name():
     assert sa.String(9).with_variant(VECF32(3), "matrixone").compile(dialect=DIALECT) == "VECF32(3)"
     assert sa.String(9).with_variant(sa.Text(), "mysql").compile(dialect=DIALECT) == "TEXT"
     both = sa.String(9).with_variant(sa.String(1), "mysql").with_variant(sa.String(2), "matrixone")
@@ -110,7 +110,7 @@ def test_variant_for_either_name():
     assert both.compile(dialect=OTHER_NAME) == "VARCHAR(2)"
 
 
-def test_own_constructs_compile():
+def test_mysql_named_dialect_compiles_matrixone_constructs():
     assert sql(CreateSnapshot("s", table="t", database="d")) == "CREATE SNAPSHOT `s` FOR TABLE `d` `t`"
     assert "{SNAPSHOT = `s`}" in sql(sa.select(as_of(Order, snapshot="s").id))
     assert sql_of(sa.select(as_of(Order.__table__, snapshot="s")))
@@ -128,7 +128,7 @@ def change_default(op):
 
 
 @pytest.mark.parametrize("name", ["matrixone", "mysql+matrixone"])
-def test_alembic_takes_the_implementation_of_matrixone(name):
+def test_mysql_named_dialect_uses_the_alembic_impl_of_matrixone(name):
     impl, printed = migration(make_url(f"{name}://").get_dialect()(), change_default)
     assert type(impl) is MatrixOneImpl
     assert impl.transactional_ddl
@@ -143,19 +143,19 @@ def test_alembic_takes_the_implementation_of_matrixone(name):
         ({"server_default": None}, "ALTER TABLE t ALTER COLUMN c DROP DEFAULT;"),
     ],
 )
-def test_alter_column_is_in_words_of_matrixone(arguments, printed):
+def test_mysql_named_dialect_renders_alter_column_for_matrixone(arguments, printed):
     arguments["existing_type"] = sa.String(9)
     assert migration(DIALECT, lambda op: op.alter_column("t", "c", **arguments))[1] == printed
 
 
-def test_alembic_on_mysql_stays_as_it_is():
+def test_alembic_on_mysql_is_unchanged():
     impl, printed = migration(mysql.dialect(), change_default)
     assert type(impl) is MySQLImpl
     assert not impl.transactional_ddl
     assert printed == "ALTER TABLE t ALTER COLUMN c SET DEFAULT concat('a', 'b');"
 
 
-def test_implementation_of_mysql_that_a_project_has_replaced_is_kept():
+def test_alembic_impl_of_mysql_that_a_project_replaced_is_kept():
     """By Alembic's own recipe; it counts for our dialects of that name as well."""
     registered = DefaultImpl.get_by_dialect(mysql.dialect())
     try:
@@ -170,7 +170,7 @@ def test_implementation_of_mysql_that_a_project_has_replaced_is_kept():
 
 
 @pytest.mark.parametrize("compare", [compare_pitrs, refuse_capitals])
-def test_autogenerate_of_mysql_is_not_compared_by_ours(compare):
+def test_autogenerate_of_mysql_is_unchanged(compare):
     migrated = MigrationContext.configure(dialect=mysql.dialect())
     sa.Table("T", metadata := sa.MetaData(), sa.Column("id", sa.Integer), matrixone_pitr="1d")
     operations = UpgradeOps([])

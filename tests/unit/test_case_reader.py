@@ -37,11 +37,11 @@ def test_statements_are_split_where_the_server_splits_them() -> None:
         ("data branch pick t into u keys ((1,'a'),(2,'b')) when conflict skip", "PickBranch"),
     ],
 )
-def test_a_statement_is_covered_by_its_construct(statement: str, by: str) -> None:
+def test_statement_is_covered_by_its_construct(statement: str, by: str) -> None:
     assert covered_by(statement, "4.2.0")[0] == by
 
 
-def test_a_statement_without_a_construct_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_statement_without_a_construct_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "case.sql").write_text("show snapshots; drop snapshot s; drop snapshot s sideways;")
     assert not main("4.2.0", tmp_path)
     assert capsys.readouterr().out.splitlines() == [
@@ -53,7 +53,7 @@ def test_a_statement_without_a_construct_is_shown(tmp_path: Path, capsys: pytest
     ]
 
 
-def test_one_that_its_release_lacks_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_statement_that_its_release_lacks_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "case.sql").write_text("data branch create table t from u;")
     assert main("4.2.0", tmp_path)
     assert not main("2.2.2", tmp_path)

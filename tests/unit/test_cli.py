@@ -33,7 +33,7 @@ def run(*arguments: str, **kw: object):
     return CliRunner().invoke(cli, arguments, prog_name="matrixone-recovery", **kw)  # type: ignore[arg-type]
 
 
-def test_all_commands_have_help():
+def test_cli_commands_have_help():
     assert set(cli.commands) >= {
         "status", "windows", "timeline", "changes", "find-change", "restore-rows", "restore", "prune",
     }  # fmt: skip
@@ -58,7 +58,7 @@ def test_all_commands_have_help():
         (["undo"], "No such command"),
     ],
 )
-def test_wrong_usage_has_exit_code_2(arguments: list[str], message: str, monkeypatch: pytest.MonkeyPatch):
+def test_cli_wrong_usage_has_exit_code_2(arguments: list[str], message: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("sqlalchemy_matrixone.cli.app.App.connected", _no_connection)
     result = run("--url", URL, *arguments)
     assert result.exit_code == 2
@@ -74,7 +74,7 @@ def _no_connection(self: object, **kw: object):
     return nullcontext(connection)
 
 
-def test_url_is_needed_and_read_from_the_environment():
+def test_cli_url_is_required_and_read_from_the_environment():
     assert "Give --url, or set MATRIXONE_URL" in run("status", env={"MATRIXONE_URL": None}).output
     result = run("status", env={"MATRIXONE_URL": URL})
     assert result.exit_code == 1
@@ -85,18 +85,18 @@ def test_url_is_needed_and_read_from_the_environment():
 @pytest.mark.parametrize(
     "url", ["s3cret", "postgresql://u:s3cret@h/d", "matrixone+pymysql://u:s3cret@h:x/d", "matrixone://u:a@s3cret@h/d"]
 )
-def test_url_that_cannot_be_used_is_refused_without_its_password(url: str):
+def test_cli_refusal_of_a_url_hides_its_password(url: str):
     result = run("--url", url, "status")
     assert result.exit_code == 2
     assert "s3cret" not in result.output
 
 
-def test_url_of_any_driver_is_one_of_pymysql():
+def test_cli_url_of_any_driver_uses_pymysql():
     for driver in ("matrixone", "matrixone+asyncmy", "mysql+aiomysql"):
         assert parse_url(f"{driver}://u@h/d").drivername == "matrixone+pymysql"  # type: ignore[union-attr]
 
 
-def test_password_is_asked_for_and_not_shown():
+def test_cli_password_is_prompted_and_hidden():
     result = run("--url", "matrixone://dump@127.0.0.1:1/shop", "--ask-password", "status", input="s3cret\n")
     assert "Password" in result.output
     assert "s3cret" not in result.output
@@ -112,18 +112,18 @@ def test_password_is_asked_for_and_not_shown():
         ("5ms", {"milliseconds": 5}),
     ],
 )
-def test_durations(text: str, expected: dict[str, float]):
+def test_cli_durations_are_parsed(text: str, expected: dict[str, float]):
     assert DURATION.convert(text, None, None) == dt.timedelta(**expected)
     assert INSTANT.convert(f"{text} ago", None, None) == dt.timedelta(**expected)
 
 
-def test_instants_need_an_offset():
+def test_cli_instants_need_an_offset():
     assert INSTANT.convert("2026-03-01 13:00:00+01:00", None, None) == NOW
     with pytest.raises(click.BadParameter):
         INSTANT.convert("2026-03-01 12:00:00", None, None)
 
 
-def test_tables_with_and_without_a_database():
+def test_cli_tables_are_parsed_with_and_without_a_database():
     assert split_table("shop.orders", None) == ("shop", "orders")
     assert split_table("orders", "shop") == ("shop", "orders")
     with pytest.raises(click.UsageError, match="which database"):
@@ -143,17 +143,17 @@ def test_tables_with_and_without_a_database():
         ("note=a=b' OR 1=1", "shop.orders.`Note` = 'a=b'' OR 1=1'"),
     ],
 )
-def test_criteria(text: str, expected: str):
+def test_cli_criteria_are_parsed(text: str, expected: str):
     assert sql(criterion(ORDERS, [text]), compile_kwargs={"literal_binds": True}) == expected
 
 
 @pytest.mark.parametrize("text", ["id", "nothing=1", "id=seven", "day=tomorrow"])
-def test_criteria_that_cannot_be_read(text: str):
+def test_cli_invalid_criteria_are_refused(text: str):
     with pytest.raises(click.UsageError):
         criterion(ORDERS, [text])
 
 
-def test_json_of_values(capsys: pytest.CaptureFixture[str]):
+def test_cli_values_are_written_as_json(capsys: pytest.CaptureFixture[str]):
     snapshot = Snapshot("s", "database", None, "shop", None, NOW)
     output.print_json([snapshot, {"a": NoValue.NO_ROW, "b": Decimal("1.50"), "c": b"\x01"}, Period(NOW, NOW)])
     first, second, third = json.loads(capsys.readouterr().out)
@@ -162,21 +162,21 @@ def test_json_of_values(capsys: pytest.CaptureFixture[str]):
     assert third == {"start": "2026-03-01T12:00:00+00:00", "end": "2026-03-01T12:00:00+00:00"}
 
 
-def test_cells_are_not_read_as_markup(capsys: pytest.CaptureFixture[str]):
+def test_cli_cells_are_not_read_as_markup(capsys: pytest.CaptureFixture[str]):
     output.table(("a", "b"), [("[red]x[/]", None), ("\x1b[31mred", 2)], "none")
     shown = capsys.readouterr().out
     assert "[red]x[/]" in shown
     assert "\x1b" not in shown
 
 
-def test_module_can_be_run():
+def test_cli_module_can_be_run():
     done = subprocess.run(
         [sys.executable, "-m", "sqlalchemy_matrixone", "--help"], capture_output=True, text=True, check=True
     )
     assert "Find out what was lost" in done.stdout
 
 
-def test_missing_extra_is_named():
+def test_cli_names_the_missing_extra():
     code = "import sys; sys.modules['click'] = None\nfrom sqlalchemy_matrixone.__main__ import main\nmain()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 1

@@ -84,7 +84,7 @@ PORTABLE = [
 
 @pytest.mark.parametrize("release", ["2.2.2", "3.0.14", "4.2.0"])
 @pytest.mark.parametrize(("construct", "expected"), PORTABLE, ids=lambda value: value if isinstance(value, str) else "")
-def test_portable_forms(construct, expected, release):
+def test_recovery_construct_compiles_alike_on_all_releases(construct, expected, release):
     assert_compile(construct, expected, release)
 
 
@@ -119,7 +119,7 @@ RESTORES = [
 
 
 @pytest.mark.parametrize(("construct", "before_4", "from_4"), RESTORES)
-def test_restore_of_a_snapshot_in_the_grammar_of_the_release(construct, before_4, from_4):
+def test_restore_snapshot_follows_the_release(construct, before_4, from_4):
     assert_compile(construct, before_4, "2.2.2")
     assert_compile(construct, before_4, "3.0.18")
     assert_compile(construct, from_4, "4.0.0")
@@ -133,7 +133,7 @@ NOT_BEFORE = [
 
 
 @pytest.mark.parametrize(("construct", "release", "needs"), NOT_BEFORE)
-def test_a_form_that_a_release_lacks_names_the_release_that_has_it(construct, release, needs):
+def test_recovery_construct_before_its_release_names_it(construct, release, needs):
     with pytest.raises(CompileError, match=rf"needs MatrixOne {needs} or later; this is {release}"):
         sql(construct, release)
     assert sql(construct, needs)
@@ -141,18 +141,18 @@ def test_a_form_that_a_release_lacks_names_the_release_that_has_it(construct, re
 
 @pytest.mark.parametrize("release", ["2.2.2", "3.0.14", "4.2.0"])
 @pytest.mark.parametrize("what", [{"database": "d"}, {"table": "t", "database": "d"}])
-def test_an_object_is_never_restored_to_an_account_that_the_server_would_ignore(what, release):
+def test_restore_object_to_an_account_that_the_server_ignores_is_refused(what, release):
     with pytest.raises(CompileError, match="ignores it, and replaces the original"):
         sql(RestoreSnapshot("s", **what, to_account="acc2"), release)
 
 
 @pytest.mark.parametrize("release", ["2.2.2", "3.0.14", "4.2.0"])
-def test_nor_is_the_account_sys(release):
+def test_restore_sys_account_to_another_account_is_refused(release):
     with pytest.raises(CompileError, match="restores the account sys to another account"):
         sql(RestoreSnapshot("s", account="SYS", to_account="acc2"), release)
 
 
-def test_publications_from_4_0():
+def test_snapshot_of_a_publication_compiles_since_4_0():
     source = {"from_account": "pubacc", "publication": "pub"}
     assert_compile(
         CreateSnapshot("s", table=Order, **source),
@@ -165,7 +165,7 @@ def test_publications_from_4_0():
     assert_compile(CreateSnapshot("s", **source), "CREATE SNAPSHOT `s` FOR ACCOUNT FROM `pubacc` PUBLICATION `pub`")
 
 
-def test_a_restore_of_another_account_s_objects_from_a_pitr():
+def test_restore_pitr_of_another_account_s_table():
     assert_compile(
         RestorePitr("p", server_time=NOON, account="acc1", table="t", database="d"),
         f"RESTORE ACCOUNT `acc1` DATABASE `d` TABLE `t` FROM PITR `p` '{NOON}'",
@@ -173,7 +173,7 @@ def test_a_restore_of_another_account_s_objects_from_a_pitr():
     )
 
 
-def test_the_own_account_of_another_than_sys_goes_without_its_name():
+def test_current_account_other_than_sys_is_not_named():
     assert_compile(
         CreatePitr("p", range="1d", account="acc1"), "CREATE PITR `p` FOR ACCOUNT RANGE 1 'd'", account="acc1"
     )
@@ -188,31 +188,31 @@ def test_the_own_account_of_another_than_sys_goes_without_its_name():
     )
 
 
-def test_before_4_a_restore_needs_the_account():
+def test_restore_before_4_0_needs_the_account():
     with pytest.raises(CompileError, match="give account="):
         sql(RestoreSnapshot("s", database="d"), "3.0.14", account=None)
 
 
-def test_a_table_without_a_database_is_refused_where_none_can_be_found():
+def test_table_without_a_current_database_is_refused():
     with pytest.raises(MatrixOneArgumentError, match="the connection has none"):
         sql(CreateSnapshot("s", table=Order), database=None)
 
 
-def test_schema_translate_map_is_followed():
+def test_recovery_constructs_follow_schema_translate_map():
     compiled = CreateSnapshot("s", table=INVOICES).compile(
         dialect=dialect("4.2.0"), schema_translate_map={"billing": "billing_test"}
     )
     assert str(compiled) == "CREATE SNAPSHOT `s` FOR TABLE `billing_test` `invoices`"
 
 
-def test_an_aware_datetime_is_not_written_without_a_server_to_ask():
+def test_restore_to_an_aware_datetime_needs_a_connection():
     when = dt.datetime(2026, 11, 22, 12, tzinfo=dt.UTC)
     with pytest.raises(CompileError, match="connected matrixone engine"):
         sql(RestorePitr("p", timestamp=when, database="d"))
     assert str(RestorePitr("p", timestamp=when, database="d")).endswith("'2026-11-22 12:00:00+00:00'")
 
 
-def test_str_shows_what_only_a_connection_knows_in_angle_brackets():
+def test_str_shows_unknown_database_in_angle_brackets():
     assert (
         str(CreatePitr("100%", range="1d", table=Order))
         == "CREATE PITR `100%` FOR TABLE <database> `orders` RANGE 1 'd'"
@@ -220,11 +220,11 @@ def test_str_shows_what_only_a_connection_knows_in_angle_brackets():
 
 
 @pytest.mark.parametrize(("construct", "expected"), PORTABLE[:3])
-def test_on_a_plain_mysql_dialect_too(construct, expected):
+def test_recovery_construct_compiles_on_the_mysql_dialect(construct, expected):
     assert str(construct.compile(dialect=mysql.dialect())) == expected
 
 
-def test_not_on_other_databases():
+def test_recovery_construct_does_not_compile_on_sqlite():
     with pytest.raises(CompileError):
         CreateSnapshot("s").compile(dialect=sqlite.dialect())
 
@@ -245,7 +245,7 @@ def test_other_ddl_of_the_mysql_dialect_is_untouched():
         ("4.2.0", "RESTORE TABLE `shop`.`orders` {SNAPSHOT = `s`}"),
     ],
 )
-def test_a_mock_engine_learns_release_account_and_database_from_the_url(release, expected):
+def test_mock_engine_reads_release_account_and_database_from_the_url(release, expected):
     printed: list[str] = []
     engine = create_mock_engine(
         f"matrixone+pymysql://acc1%3Aadmin@localhost/shop?server_version={release}",
@@ -270,13 +270,13 @@ class TestReturning:
         ("defaults", "returned"),
         [([items.c.kind, items.c.n], "item.id, item.n"), ([], "item.id, item.n"), ([items.c.kind], "item.id")],
     )
-    def test_defaults_of_a_flush_come_without_it(self, defaults, returned):
+    def test_returning_of_flush_defaults_leaves_out_an_enum(self, defaults, returned):
         statement = insert(self.items).return_defaults(*defaults)
         compiled = statement.compile(dialect=dialect("4.2.0"), column_keys=[])
         assert str(compiled).partition(" RETURNING ")[2] == returned
         assert self.items.c.kind in compiled.postfetch
 
-    def test_one_that_is_asked_for_is_refused(self):
+    def test_returning_of_an_explicit_enum_is_refused(self):
         with pytest.raises(CompileError, match=r"cannot return an ENUM or SET: leave item\.kind out of returning\(\)"):
             insert(self.items).returning(self.items).compile(dialect=dialect("4.2.0"))
         with pytest.raises(CompileError, match=r"leave item\.kind out"):

@@ -14,7 +14,7 @@ from sqlalchemy_matrixone.branches.sequences import CopiedSequences
 from sqlalchemy_matrixone.core.connection import TransactionState
 
 
-def test_failure_to_create_sequences_of_a_clone_is_a_warning_with_the_statements(monkeypatch):
+def test_clone_that_cannot_create_sequences_warns_with_the_statements(monkeypatch):
     def fail(connection, statements):
         raise exc.OperationalError(statements[0], None, pymysql.OperationalError(20101, "no privilege"))
 

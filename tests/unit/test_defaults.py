@@ -65,11 +65,11 @@ def test_default_in_hexadecimal_is_the_text_that_was_written(default, value):
     assert rendered(text(default), "4.1.4") == f"0x{value.encode().hex()}"
 
 
-def test_empty_text_in_an_expression_has_no_quotes_either():
+def test_empty_text_default_expression_has_no_quotes():
     assert rendered(text("concat('', \"a\")"), "4.1.4") == "concat(space(0), 0x61)"
 
 
-def test_default_with_quotes_of_an_enum_is_refused_where_alter_table_would_spoil_it():
+def test_default_with_quotes_of_an_enum_is_refused_if_alter_table_would_spoil_it():
     assert rendered("a'b", "3.0.14", Enum("a'b", "c")) == "'a''b'"
     with pytest.raises(CompileError, match=r"of an ENUM or SET needs MatrixOne 4\.2\.0 or later; this is 4\.1\.4"):
         rendered("a'b", "4.1.4", Enum("a'b", "c"))

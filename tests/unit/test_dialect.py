@@ -25,12 +25,12 @@ DIALECTS = [MatrixOneDialect_pymysql, MatrixOneDialect_aiomysql, MatrixOneDialec
 
 
 @pytest.mark.parametrize("cls", [*DIALECTS, MatrixOneDialect])
-def test_statement_caching_is_on_in_each_class_itself(cls):
+def test_dialect_class_enables_statement_caching_itself(cls):
     assert cls.__dict__["supports_statement_cache"] is True
 
 
 @pytest.mark.parametrize("cls", DIALECTS)
-def test_urls_name_the_drivers(cls):
+def test_dialect_url_selects_the_driver(cls):
     url = make_url(f"matrixone+{cls.driver}://dump:111@localhost/shop?server_version=3.0.14")
     made = url.get_dialect()
     assert issubclass(made, cls)
@@ -38,19 +38,19 @@ def test_urls_name_the_drivers(cls):
     assert (made().server_release, made.default_schema_name, made.default_account_name) == ((3, 0, 14), "shop", "sys")
 
 
-def test_the_short_url_means_pymysql_and_aiomysql():
+def test_dialect_url_without_a_driver_uses_pymysql_or_aiomysql():
     assert create_engine("matrixone://dump@localhost").dialect.driver == "pymysql"
     assert create_async_engine("matrixone://dump@localhost").dialect.driver == "aiomysql"
 
 
-def test_server_version_is_no_argument_of_the_driver():
+def test_server_version_is_not_passed_to_the_driver():
     url = make_url("matrixone+pymysql://dump@localhost/shop?server_version=3.0.14&charset=utf8mb4")
     _, arguments = MatrixOneDialect_pymysql(dbapi=MatrixOneDialect_pymysql.import_dbapi()).create_connect_args(url)
     assert "server_version" not in arguments
     assert arguments["charset"] == "utf8mb4"
 
 
-def test_server_version_as_an_argument_of_create_engine():
+def test_server_version_argument_of_create_engine():
     assert create_engine("matrixone://dump@localhost", server_version="2.2").dialect.server_release == (2, 2, 0)
     with pytest.raises(exc.ArgumentError, match="not a release"):
         create_engine("matrixone://dump@localhost?server_version=latest")
@@ -66,7 +66,7 @@ def test_server_version_as_an_argument_of_create_engine():
         (None, None),
     ],
 )
-def test_the_account_in_a_login(login, account):
+def test_account_is_parsed_from_the_login(login, account):
     url = make_url("matrixone+pymysql://localhost").set(username=login)
     assert url.get_dialect().default_account_name == account
 
@@ -75,20 +75,20 @@ def test_the_account_in_a_login(login, account):
     "text",
     ["context canceled", "backend connection closed", "no available backend", "rpc client closed"],
 )
-def test_the_server_s_words_for_a_lost_connection(text):
+def test_is_disconnect_by_the_error_text_of_the_server(text):
     dialect = MatrixOneDialect_pymysql(dbapi=MatrixOneDialect_pymysql.import_dbapi())
     assert dialect.is_disconnect(OperationalError(1105, text), None, None)
     assert dialect.is_disconnect(OperationalError(2013, "Lost connection"), None, None)
     assert not dialect.is_disconnect(OperationalError(20101, "internal error: pitr p does not exist"), None, None)
 
 
-def test_a_value_in_an_error_is_no_lost_connection():
+def test_is_disconnect_ignores_values_in_error_texts():
     dialect = MatrixOneDialect_pymysql(dbapi=MatrixOneDialect_pymysql.import_dbapi())
     duplicate = IntegrityError(1062, "Duplicate entry 'connection reset by bob' for key 'name'")
     assert not dialect.is_disconnect(duplicate, None, None)
 
 
-def test_a_failed_first_connection_leaves_the_dialect_able_to_ask(monkeypatch):
+def test_dialect_initialize_that_fails_can_be_repeated(monkeypatch):
     dialect = MatrixOneDialect_pymysql()
 
     class Connection:
@@ -114,11 +114,11 @@ IMPORT_ORDERS = [
 
 
 @pytest.mark.parametrize("code", IMPORT_ORDERS)
-def test_imports_in_any_order_without_a_warning(code):
+def test_package_imports_in_any_order_without_a_warning(code):
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
 
 
-def test_who_is_not_async_needs_no_greenlet():
+def test_package_imports_without_greenlet():
     code = """
 import sys
 sys.modules["greenlet"] = None
@@ -131,7 +131,7 @@ assert "sqlalchemy.ext.asyncio" not in sys.modules
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_all_public_names_are_at_the_root():
+def test_public_names_are_at_the_package_root():
     names: dict[str, object] = {}
     exec("from sqlalchemy_matrixone import *", names)
     assert names.keys() >= set(sqlalchemy_matrixone.__all__) >= {"AsyncRecovery", "VECF32", "insert", *types.__all__}
@@ -139,7 +139,7 @@ def test_all_public_names_are_at_the_root():
     assert names["insert"] is mysql.insert
 
 
-def test_importing_changes_nothing_for_other_dialects():
+def test_package_import_leaves_other_dialects_unchanged():
     code = """
 import sqlalchemy as sa, sqlalchemy.event.registry as registry
 from sqlalchemy.dialects import mysql, sqlite
@@ -151,7 +151,7 @@ assert before == after
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_no_listener_is_left():
+def test_time_travel_leaves_no_listener():
     session = Session(create_engine("matrixone+pymysql://dump@h/shop"))
 
     def listeners():

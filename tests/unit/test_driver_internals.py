@@ -26,7 +26,7 @@ def connection(driver, driver_connection):
 
 
 @pytest.mark.parametrize("driver", [pymysql.connections, aiomysql.connection, asyncmy.connection])
-def test_server_greeting_is_what_the_driver_has_read(driver):
+def test_server_greeting_is_that_of_the_driver_connection(driver):
     cls = driver.Connection
     driver_connection = cls.__new__(cls)
     driver_connection.server_version = GREETING
@@ -78,7 +78,7 @@ def test_abandon_closes_an_asynchronous_connection(driver):
         (asyncmy.connection, AsyncmyConnection),
     ],
 )
-def test_methods_that_follow_a_transaction_are_those_of_the_driver(driver, followed):
+def test_connection_methods_of_ours_exist_in_the_driver(driver, followed):
     """A method that the driver has renamed would follow nothing; see scenarios/test_transaction_state.py."""
     classes = [each for each in followed.__mro__ if each.__module__.startswith("sqlalchemy_matrixone.")]
     members = {name: value for each in classes for name, value in vars(each).items()}

@@ -76,17 +76,17 @@ ANSWERS = [
 
 
 @pytest.mark.parametrize(("code", "text", "reason"), ANSWERS, ids=[text[:60] for _, text, _ in ANSWERS])
-def test_reason(code, text, reason):
+def test_reason_of_a_server_error_by_its_text(code, text, reason):
     orig = (ProgrammingError if code == 1064 else OperationalError)(code, text)
     wrapped = exc.DBAPIError("statement", None, orig)
     assert reason_of(orig) == reason_of(wrapped) == reason == Reason(reason)
 
 
-def test_an_error_without_arguments_has_a_reason_too():
+def test_reason_of_an_error_without_arguments_is_other():
     assert reason_of(OperationalError()) is Reason.OTHER
 
 
-def test_the_family():
+def test_error_classes_have_their_base_classes():
     for error in (SnapshotError, PitrError, RestoreError):
         assert issubclass(error, RecoveryError)
         assert error("text").reason is Reason.OTHER
@@ -101,7 +101,7 @@ def test_the_family():
     assert issubclass(RestoreWarning, exc.SAWarning)
 
 
-def test_reasons():
+def test_reason_enum_has_the_documented_values():
     assert {str(reason) for reason in Reason} == {
         "exists", "not_found", "not_permitted", "not_covered", "out_of_range", "active_transaction", "timeout",
         "incomplete", "unknown", "conflict", "unsupported", "other",
@@ -168,7 +168,7 @@ VIOLATIONS = [
 
 @pytest.mark.parametrize("dialect", [MatrixOneDialect_pymysql, MatrixOneDialect_aiomysql, MatrixOneDialect_asyncmy])
 @pytest.mark.parametrize(("number", "text", "name"), VIOLATIONS)
-def test_a_violation_is_raised_as_its_dbapi_class_with_the_same_arguments(dialect, number, text, name):
+def test_constraint_violation_is_raised_as_its_dbapi_class(dialect, number, text, name):
     dbapi = dialect.import_dbapi()
     original = dbapi.OperationalError(number, text)
     with pytest.raises(dbapi.Error) as raised, RaisingViolations(dbapi, "INSERT INTO t VALUES (1)"):
@@ -182,7 +182,7 @@ def test_a_violation_is_raised_as_its_dbapi_class_with_the_same_arguments(dialec
     assert not dialect(dbapi=dbapi).is_disconnect(raised.value, None, None)
 
 
-def test_a_wrong_default_of_create_table_is_no_violation():
+def test_invalid_default_of_create_table_is_no_violation():
     text = "invalid input: invalid default value for column 'n'"
     assert class_of_violation(OperationalError(20301, text), "CREATE TABLE t (n INT DEFAULT 'x')") is None
     for statement in (
@@ -196,11 +196,11 @@ def test_a_wrong_default_of_create_table_is_no_violation():
 @pytest.mark.parametrize(
     "arguments", [(), ("only a text",), ([3819], "constraint violation: Check constraint"), (3819,)]
 )
-def test_an_error_without_number_and_text_stays_what_it_is(arguments):
+def test_driver_error_without_number_and_text_is_no_violation(arguments):
     assert class_of_violation(OperationalError(*arguments), "INSERT") is None
 
 
-def test_an_error_that_has_its_class_is_raised_as_it_is():
+def test_driver_error_of_the_right_class_is_raised_unchanged():
     dbapi = MatrixOneDialect_pymysql.import_dbapi()
     original = dbapi.IntegrityError(3819, "constraint violation: Column 'n' cannot be null")
     with pytest.raises(dbapi.IntegrityError) as raised, RaisingViolations(dbapi, "INSERT"):
@@ -208,7 +208,7 @@ def test_an_error_that_has_its_class_is_raised_as_it_is():
     assert raised.value is original
 
 
-def test_a_value_that_names_a_lost_connection_is_no_disconnect():
+def test_data_error_whose_value_names_a_lost_connection_is_no_disconnect():
     dialect = MatrixOneDialect_pymysql(dbapi=MatrixOneDialect_pymysql.import_dbapi())
     text = "internal error: Can't cast 'connection reset' to VARCHAR type. Src length 16 is larger than Dest length 2"
     with pytest.raises(DataError) as raised, RaisingViolations(dialect.dbapi, "INSERT"):

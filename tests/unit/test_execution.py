@@ -67,7 +67,7 @@ MINUTE = dt.timedelta(minutes=1)
         (rows((7, MINUTE / 2, "SELECT 1")), SessionState.GONE),
     ],
 )
-def test_session_is_told_from_a_later_one_of_the_same_id(found: Any, state: SessionState) -> None:
+def test_server_session_is_distinguished_from_a_later_one_of_the_same_id(found: Any, state: SessionState) -> None:
     assert session(age=60).look(Answers(mo_sessions=found)) is state  # type: ignore[arg-type]
 
 
@@ -82,7 +82,7 @@ def test_session_is_told_from_a_later_one_of_the_same_id(found: Any, state: Sess
         ([(2,)], [(1,)], [(2,)], None),
     ],
 )
-def test_replaced_object_has_another_id_than_when_it_was_sent(
+def test_outcome_of_a_restore_is_known_by_the_object_id(
     now: Any, earliest: Any, latest: Any, happened: bool | None
 ) -> None:
     answers = {"{MO_TS = 10}": earliest, "{MO_TS = 20}": latest, "mo_tables": now}
@@ -132,7 +132,7 @@ def test_autocommit_connection_that_is_lost_at_once_raises_an_error_of_sqlalchem
         assert engine.pool.checkedout() == 0  # type: ignore[attr-defined]
 
 
-def test_watch_survives_any_error_and_gives_the_connection_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_watch_survives_any_error_and_closes_its_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(execution, "PATIENCE", 0.01)
     abandoned: list[Any] = []
     monkeypatch.setattr(execution, "abandon", abandoned.append)
@@ -167,19 +167,19 @@ async def test_work_in_a_task_pauses_until_it_is_stopped() -> None:
     assert paused == [False, True]
 
 
-def test_names_are_found_in_the_bytes_of_a_lock() -> None:
+def test_blocker_names_are_found_in_the_bytes_of_a_lock() -> None:
     locked = "46013e14460172785f6200ff46016e7000ff00"  # account 0, rx_b, np, as MatrixOne 4.2.0 shows it
     assert _packed("rx_b") + _packed("np") in locked
     assert _packed("x_b") not in locked
     assert _packed("rx_") not in locked
 
 
-def test_times_of_transactions_have_up_to_nine_digits() -> None:
+def test_blocker_transaction_times_have_up_to_nine_digits() -> None:
     assert _instant("2026-11-26T14:39:58.54451016Z") == dt.datetime(2026, 11, 26, 14, 39, 58, 544510, dt.UTC)
     assert _instant("2026-11-26T14:39:58Z") == dt.datetime(2026, 11, 26, 14, 39, 58, tzinfo=dt.UTC)
 
 
-def test_message_names_blockers_without_their_statements() -> None:
+def test_blocker_message_omits_their_statements() -> None:
     blocker = Blocker(7, "acc", "u", "10.0.0.1:9", NOW.replace(tzinfo=dt.UTC), "CREATE USER x IDENTIFIED BY 'secret'")
     assert describe_blockers([blocker]) == (
         " It waited for connection 7 of acc:u from 10.0.0.1:9 (in a transaction since 2026-03-01 12:00:00 UTC)."

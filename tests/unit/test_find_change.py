@@ -27,35 +27,35 @@ def readable(now: float, *periods: Period) -> Readable:
     return Readable(list(periods), [each.start for each in periods], at(now))
 
 
-def test_instants_that_are_tried_are_kept_and_include_landmarks():
+def test_find_change_tries_only_kept_instants_and_landmarks():
     searched = _Searched.of(readable(16, period(0), period(7.5), period(10, 16)), None, None)
     probes = [from_microseconds(each) for each in searched.probes()]
     assert probes == [at(hours) for hours in (15, 14, 13, 12, 11, 10, 7.5)]
 
 
-def test_merged_joins_periods_that_touch_and_orders_them():
+def test_merged_periods_are_joined_and_sorted():
     assert merged([period(5), period(1, 3), period(3, 4), period(2, 2.5)]) == [period(1, 4), period(5)]
     assert merged([]) == []
 
 
-def test_common_of_a_snapshot_and_a_pitr():
+def test_common_periods_of_a_snapshot_and_a_pitr():
     assert common([period(1), period(4)], [period(3, 6)]) == [period(4)]
     assert common([period(1, 5)], [period(0, 2), period(4, 9)]) == [period(1, 2), period(4, 5)]
 
 
-def test_gaps_between_periods_and_until_now():
+def test_gaps_are_between_periods_and_until_now():
     assert list(gaps_between([period(1), period(3, 5)], at(6))) == [period(1, 3), period(5, 6)]
     assert list(gaps_between([period(1, 6)], at(6))) == []
     assert list(gaps_between([], at(6))) == []
 
 
 @pytest.mark.filterwarnings("error")
-def test_searched_time_begins_with_the_earliest_instant_that_is_kept():
+def test_find_change_search_begins_at_the_earliest_kept_instant():
     searched = _Searched.of(readable(6, period(2), period(4, 6)), None, None)
     assert (from_microseconds(searched.start), from_microseconds(searched.end)) == (at(2), at(6))
 
 
-def test_search_reads_only_instants_that_are_kept():
+def test_find_change_search_reads_only_kept_instants():
     searched = _Searched.of(readable(24, period(0), period(9), period(20, 24)), None, None)
     assert searched.between(microseconds(at(0)), microseconds(at(24))) == microseconds(at(9))
     assert searched.between(microseconds(at(9)), microseconds(at(24))) == microseconds(at(20))
@@ -63,7 +63,7 @@ def test_search_reads_only_instants_that_are_kept():
     assert searched.between(microseconds(at(20)), microseconds(at(24))) == microseconds(at(22))
 
 
-def test_until_in_the_future_is_now():
+def test_find_change_until_in_the_future_is_now():
     assert _Searched.of(readable(6, period(0, 6)), None, at(9)).end == microseconds(at(6))
 
 
@@ -78,11 +78,11 @@ def test_until_in_the_future_is_now():
         (1, 1.0, True),
     ],
 )
-def test_values_are_compared(one, other, same):
+def test_find_change_compares_values(one, other, same):
     assert _is_same(one, other) is same
 
 
-def test_tables_of_a_statement_are_found_through_aliases_and_subqueries():
+def test_find_change_finds_tables_through_aliases_and_subqueries():
     orders, items = table("orders", column("id"), schema="shop"), table("items", column("order_id"))
     alias = orders.alias()
     statement = select(func.count(alias.c.id)).where(alias.c.id.in_(select(items.c.order_id)))

@@ -26,7 +26,7 @@ DIALECT = MatrixOneDialect_pymysql(server_version="4.2.0")
         ("ẞ", "ß"), ("Ⅷ", "ⅷ"), ("Ǆ", "ǆ"), ("Ꭰ", "ꭰ"), ("Ⴀ", "ⴀ"), ("Ა", "ა"), ("快照", "快照"), (None, None),
     ],
 )  # fmt: skip
-def test_fold_is_that_of_the_server(name, folded):
+def test_fold_lowercases_as_the_server_does(name, folded):
     assert fold(name) == folded
 
 
@@ -54,7 +54,7 @@ def test_plain_ascii_name_is_not_quoted(name):
     assert DIALECT.identifier_preparer.quote(name) == name
 
 
-def test_own_account_is_recognized_whatever_its_case():
+def test_current_account_is_recognized_whatever_its_case():
     dialect = MatrixOneDialect_pymysql(server_version="4.2.0")
     dialect.default_account_name = "ας"
     restore = RestorePitr("p", server_time="2026-03-01 12:00:00", account="ΑΣ")
@@ -70,6 +70,6 @@ def test_snapshots_that_fold_to_one_are_one_point_in_time():
     str(select(1).select_from(old, same).compile(dialect=DIALECT))
 
 
-def test_names_are_sent_as_given():
+def test_name_in_any_case_is_sent_as_given():
     assert "`ΑΣ`" in str(RestoreSnapshot("ΑΣ", database="İ"))
     assert "`İ`" in str(CreatePitr("İ", range="1d", database="d"))

@@ -47,15 +47,15 @@ def test_snapshot_and_restore_see_all_commits_first(construct):
     assert sent(construct, "sys")[:2] == [SEE_ALL_COMMITS, str(construct)]
 
 
-def test_only_the_account_sys_may_ask_the_other_nodes():
+def test_only_sys_asks_the_other_nodes():
     assert SEE_ALL_COMMITS not in sent(CreateSnapshot("s", database="d"), "acc1")
 
 
-def test_pitr_protects_from_now_on_and_asks_nobody():
+def test_create_pitr_asks_no_other_node():
     assert SEE_ALL_COMMITS not in sent(CreatePitr("p", range="1d", database="d"), "sys")
 
 
-def test_statement_that_is_refused_in_a_transaction_asks_nobody():
+def test_statement_that_is_refused_in_a_transaction_asks_no_other_node():
     assert sent(CreateSnapshot("s", database="d"), "sys", before="SELECT 1") == []
 
 
@@ -68,7 +68,7 @@ def refusing(number: int, message: str) -> Any:
     return SimpleNamespace(dialect=dialect, exec_driver_sql=refuse)
 
 
-def test_node_that_does_not_answer_is_told_by_a_warning():
+def test_unreachable_node_is_a_warning():
     with pytest.warns(RecoveryWarning, match="may be missed: .*backend closed"):
         see_all_commits(refusing(20505, "backend closed"))
 

@@ -44,17 +44,17 @@ class Upper(types.TypeDecorator[str]):
         (sa.String(9).with_variant(sa.String(1), "mysql").with_variant(sa.String(2), "matrixone"), "VARCHAR(2)"),
     ],
 )
-def test_a_variant_for_mysql_is_meant(type_, spelling):
+def test_mysql_variant_of_a_type_is_used(type_, spelling):
     assert type_.compile(dialect=DIALECT) == spelling
     assert type_.dialect_impl(DIALECT).compile(dialect=DIALECT) == spelling
 
 
-def test_a_variant_for_mysql_converts_values():
+def test_mysql_variant_of_a_type_converts_values():
     process = sa.String(5).with_variant(Upper(), "mysql").dialect_impl(DIALECT).bind_processor(DIALECT)
     assert process("a") == "A"
 
 
-def test_a_variant_for_mysql_is_not_meant_elsewhere():
+def test_mysql_variant_of_a_type_is_unchanged_on_other_dialects():
     type_ = sa.String(5).with_variant(sa.Text(), "mysql")
     assert type_.compile(dialect=mysql.dialect()) == "TEXT"
     assert type_.compile() == "VARCHAR(5)"
@@ -69,7 +69,7 @@ def test_a_variant_for_mysql_is_not_meant_elsewhere():
         ({"mysql_auto_increment": 5, "matrixone_auto_increment": 7}, ")AUTO_INCREMENT=7"),
     ],
 )
-def test_a_table_option_that_the_server_keeps_is_said(options, end):
+def test_mysql_table_options_that_the_server_keeps_are_rendered(options, end):
     assert sql(CreateTable(table(**options))).rpartition("PRIMARY KEY (id) ")[2] == end
 
 
@@ -88,13 +88,13 @@ def test_a_table_option_that_the_server_keeps_is_said(options, end):
         ({"unique": True, "mysql_length": 3}, "CREATE UNIQUE INDEX ix ON t (v(3))"),
     ],
 )
-def test_index_options(options, statement):
+def test_mysql_index_options_are_rendered(options, statement):
     index = sa.Index("ix", "v", **options)
     table(index)
     assert_compile(CreateIndex(index), statement)
 
 
-def test_a_limit_of_an_update_or_delete_is_kept():
+def test_mysql_limit_of_update_and_delete_is_rendered():
     rows = table()
     assert sql(sa.update(rows).values(v="x").with_dialect_options(mysql_limit=3)).endswith(" LIMIT 3")
     assert_compile(sa.delete(rows).with_dialect_options(mysql_limit=3), "DELETE FROM t LIMIT 3")
@@ -102,13 +102,13 @@ def test_a_limit_of_an_update_or_delete_is_kept():
     assert_compile(sa.delete(rows), "DELETE FROM t")
 
 
-def test_a_prefix_for_mysql_is_kept():
+def test_mysql_prefix_is_rendered():
     rows = table()
     assert sql(sa.insert(rows).prefix_with("IGNORE", dialect="mysql").values(id=1)).startswith("INSERT IGNORE INTO")
     assert sql(sa.select(rows.c.id).prefix_with("HIGH_PRIORITY", dialect="mysql")).startswith("SELECT HIGH_PRIORITY")
     assert sql(sa.insert(rows).prefix_with("OR IGNORE", dialect="sqlite").values(id=1)).startswith("INSERT INTO")
 
 
-def test_on_duplicate_key_update_of_mysql():
+def test_mysql_on_duplicate_key_update_is_rendered():
     insert = mysql.insert(table()).values(id=1, v="x")
     assert sql(insert.on_duplicate_key_update(v=insert.inserted.v)).endswith("ON DUPLICATE KEY UPDATE v = VALUES(v)")

@@ -17,7 +17,7 @@ NAMES = vars(sqlalchemy) | vars(sqlalchemy_matrixone)
 
 
 @pytest.mark.parametrize(("statement", "release", "construct"), ROWS)
-def test_row(statement, release, construct):
+def test_grammar_page_row_compiles_to_its_statement(statement, release, construct):
     dialect = MatrixOneDialect_pymysql(server_version=release)
     compiled = eval(construct, dict(NAMES)).compile(dialect=dialect, **_options(construct))
     assert " ".join(str(compiled).replace("`", "").split()) == statement
@@ -27,7 +27,7 @@ def _options(construct):
     return {"compile_kwargs": {"literal_binds": True}} if "select(as_of" in construct else {}
 
 
-def test_the_page_was_read():
+def test_grammar_page_rows_are_all_read():
     page = PAGE.read_text()
     supported = page[: page.index("## Read by other functions\n")]
     assert len(ROWS) == len(re.findall(r"^\| `", supported, re.M))

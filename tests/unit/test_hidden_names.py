@@ -19,6 +19,6 @@ NAMES = ["demo_index_x", "demo_tmp_x", "xxmo.index.z", "demo_index", "demo_index
         ("4.2.0", []),
     ],
 )
-def test_names_that_are_left_out_by_release(release: str, lost: list[str]) -> None:
+def test_table_names_that_restores_leave_out_by_release(release: str, lost: list[str]) -> None:
     dialect = MatrixOneDialect_pymysql(server_version=release)
     assert left_out(dialect, NAMES) == lost

@@ -46,7 +46,7 @@ def tokens(statement: str) -> list[str]:
 @example("\\", "`")
 @example("a`; DROP DATABASE b", "x")
 @example("100%s", "%(x)s")
-def test_names_of_objects_arrive_as_they_are(database, table):
+def test_database_and_table_names_are_quoted_or_refused(database, table):
     try:
         statement = sent(CreateSnapshot("s", database=database, table=table))
     except MatrixOneArgumentError:
@@ -60,7 +60,7 @@ def test_names_of_objects_arrive_as_they_are(database, table):
 @example("x" * 64)
 @example("x" * 65)
 @example("Grün-快照:%")
-def test_names_of_snapshots_arrive_whole_or_are_refused(name):
+def test_snapshot_names_are_quoted_or_refused(name):
     try:
         made = RestoreSnapshot(name, database="d")
     except MatrixOneArgumentError:
@@ -72,5 +72,5 @@ def test_names_of_snapshots_arrive_whole_or_are_refused(name):
 
 
 @pytest.mark.parametrize("word", ["select", "snapshot", "pitr", "table", "for", "cluster", "UPPER", "快照", "a-b"])
-def test_reserved_and_other_words(word):
+def test_reserved_words_are_quoted_as_names(word):
     assert sent(CreatePitr(word, range="1d", account=word)) == f"CREATE PITR `{word}` FOR ACCOUNT `{word}` RANGE 1 'd'"

@@ -95,16 +95,16 @@ def live(monkeypatch: pytest.MonkeyPatch) -> Live:
     return named
 
 
-def test_a_scenario_is_replayed(recorded: Project) -> None:
+def test_scenario_is_replayed_from_its_tape(recorded: Project) -> None:
     recorded.run().assert_outcomes(passed=1)
 
 
-def test_a_changed_assertion_fails(recorded: Project) -> None:
+def test_scenario_with_a_changed_assertion_fails(recorded: Project) -> None:
     recorded.write('(("hello",),)', '(("hallo",),)')
     recorded.run().assert_outcomes(failed=1)
 
 
-def test_a_changed_statement_fails_even_if_swallowed(recorded: Project) -> None:
+def test_scenario_with_a_changed_statement_fails_even_if_swallowed(recorded: Project) -> None:
     recorded.write(
         """cursor.execute("SELECT 'hello'")
             assert cursor.fetchall() == (("hello",),)""",
@@ -122,27 +122,27 @@ def test_a_changed_statement_fails_even_if_swallowed(recorded: Project) -> None:
     )
 
 
-def test_a_statement_left_out_fails(recorded: Project) -> None:
+def test_scenario_that_omits_a_statement_fails(recorded: Project) -> None:
     recorded.write("""cursor.execute("SELECT 'hello'")""", "return")
     result = recorded.run()
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(["*recorded but never sent: QUERY SELECT 'hello'"])
 
 
-def test_a_scenario_without_a_tape_fails(recorded: Project) -> None:
+def test_scenario_without_a_tape_fails(recorded: Project) -> None:
     recorded.write("test_it", "test_other")
     result = recorded.run()
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["not recorded on 9.9.9: run pytest * --record=stale*"])
 
 
-def test_without_any_tapes_scenarios_fail(project: Project) -> None:
+def test_scenarios_without_any_tapes_fail(project: Project) -> None:
     result = project.run()
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["not recorded on any server: run pytest * --record=stale*"])
 
 
-def test_a_server_out_of_reach_is_told(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreachable_server_is_reported(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     with playing() as gone:
         pass
     monkeypatch.setenv("MATRIXONE_URLS", f"matrixone+pymysql://{LOOPBACK}:{gone.port}")
@@ -151,13 +151,13 @@ def test_a_server_out_of_reach_is_told(project: Project, monkeypatch: pytest.Mon
     result.stderr.fnmatch_lines(["ERROR: MATRIXONE_URLS: *refused*"])
 
 
-def test_recording_needs_a_server(project: Project) -> None:
+def test_record_option_needs_a_server(project: Project) -> None:
     assert project.run("--record=stale").ret == pytest.ExitCode.USAGE_ERROR
 
 
 @pytest.mark.parametrize("mode", ["stale", "all"])
 @pytest.mark.parametrize(("zone", "label"), [("", "9.9.9"), ("?zone=Asia/Shanghai", "9.9.9-Asia-Shanghai")])
-def test_a_scenario_is_recorded(project: Project, live: Live, mode: str, zone: str, label: str) -> None:
+def test_scenario_is_recorded_when_it_passes(project: Project, live: Live, mode: str, zone: str, label: str) -> None:
     project.write("@pytest", "@pytest.mark.zone('*')\n    @pytest")
     with live(*connected(HELLO), zone=zone):
         project.run(f"--record={mode}").assert_outcomes(passed=1)
@@ -165,20 +165,20 @@ def test_a_scenario_is_recorded(project: Project, live: Live, mode: str, zone: s
     project.run().assert_outcomes(passed=1)
 
 
-def test_a_failing_scenario_is_not_recorded(recorded: Project, live: Live) -> None:
+def test_failing_scenario_is_not_recorded(recorded: Project, live: Live) -> None:
     before = recorded.files()
     with live(*connected(Exchange(HELLO.send, rows("hallo")))):
         recorded.run("--record=all").assert_outcomes(failed=1)
     assert recorded.files() == before
 
 
-def test_a_scenario_that_is_run_live_is_not_recorded(project: Project, live: Live) -> None:
+def test_scenario_run_live_without_the_option_is_not_recorded(project: Project, live: Live) -> None:
     with live(*connected(HELLO)):
         project.run().assert_outcomes(passed=1)
     assert project.files() == {}
 
 
-def test_a_recording_holds_nothing_that_differs_from_time_to_time(recorded: Project, live: Live) -> None:
+def test_recording_is_the_same_each_time(recorded: Project, live: Live) -> None:
     before = recorded.files()
     other = connected(HELLO)
     other[0] = Exchange(other[0].send, greeting(thread=b"\7", salt=b"pepp"))
@@ -187,7 +187,7 @@ def test_a_recording_holds_nothing_that_differs_from_time_to_time(recorded: Proj
     assert recorded.files() == before
 
 
-def test_stale_runs_no_scenario_live_that_replays(recorded: Project, live: Live) -> None:
+def test_record_stale_runs_no_scenario_live_that_replays(recorded: Project, live: Live) -> None:
     before = recorded.files()
     with live(*connected(HELLO)) as server:
         recorded.run("--record=stale").assert_outcomes(passed=1)
@@ -195,7 +195,7 @@ def test_stale_runs_no_scenario_live_that_replays(recorded: Project, live: Live)
     assert recorded.files() == before
 
 
-def test_stale_records_a_scenario_whose_statement_changed(recorded: Project, live: Live) -> None:
+def test_record_stale_records_a_scenario_whose_statement_changed(recorded: Project, live: Live) -> None:
     recorded.write("SELECT 'hello'", "SELECT  'hello'")
     changed = Exchange("QUERY SELECT  'hello'", HELLO.answer)
     with live(*connected(changed)):
@@ -203,7 +203,7 @@ def test_stale_records_a_scenario_whose_statement_changed(recorded: Project, liv
     assert recorded.tape() == recorded.tape(line="2.0") == connected(changed)
 
 
-def test_stale_reports_a_scenario_that_fails_live_once(recorded: Project, live: Live) -> None:
+def test_record_stale_reports_a_scenario_that_fails_live_once(recorded: Project, live: Live) -> None:
     recorded.write('(("hello",),)', '(("hallo",),)')
     before = recorded.files()
     with live(*connected(HELLO)):
@@ -218,7 +218,7 @@ def test_recording_one_server_keeps_the_answers_of_the_others(recorded: Project,
     recorded.run().assert_outcomes(passed=2)
 
 
-def test_a_build_without_a_number_is_recorded_and_counts_as_newest(project: Project, live: Live) -> None:
+def test_build_without_a_number_is_recorded_and_counts_as_newest(project: Project, live: Live) -> None:
     project.write("@pytest", f"@pytest.mark.releases(since={NEWEST})\n    @pytest")
     exchanges = connected(HELLO)
     exchanges[0] = Exchange(exchanges[0].send, greeting(version=b"v"))
@@ -228,7 +228,7 @@ def test_a_build_without_a_number_is_recorded_and_counts_as_newest(project: Proj
     project.run("-v").stdout.fnmatch_lines(["*test_it?development-hello? PASSED*"])
 
 
-def test_what_sqlalchemy_2_0_sends_is_recorded_beside(
+def test_statements_of_sqlalchemy_2_0_are_recorded_in_the_same_tape(
     recorded: Project, live: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = Exchange('QUERY SELECT "hello"', HELLO.answer)
@@ -269,7 +269,7 @@ def administered(*unrecorded: str) -> list[Exchange]:
     return [start[0], *start, HELLO, *start, *statements]  # the first is asked for the server's release
 
 
-def test_a_shared_setup_is_recorded_once_and_cleaning_up_never(with_setup: Project) -> None:
+def test_shared_setup_is_recorded_once_and_cleaning_up_never(with_setup: Project) -> None:
     assert [each.send for each in with_setup.tape()] == [
         "SETUP two rows",
         *(each.send for each in administered()[1:6]),
@@ -278,21 +278,21 @@ def test_a_shared_setup_is_recorded_once_and_cleaning_up_never(with_setup: Proje
     with_setup.run().assert_outcomes(passed=1)
 
 
-def test_a_shared_setup_that_changed_fails(with_setup: Project) -> None:
+def test_scenario_with_a_changed_shared_setup_fails(with_setup: Project) -> None:
     with_setup.write("INSERT INTO t", "INSERT INTO t2")
     result = with_setup.run()
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(["  not the set-up that was recorded: two rows"])
 
 
-def test_a_shared_setup_left_out_fails(with_setup: Project) -> None:
+def test_scenario_that_omits_a_shared_setup_fails(with_setup: Project) -> None:
     with_setup.write("""admin.prepare("two rows", "CREATE TABLE t", "INSERT INTO t")""", "pass")
     result = with_setup.run()
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(["  recorded but never sent: SETUP two rows"])
 
 
-def test_stale_records_a_setup_that_changed_and_leaves_the_tape(with_setup: Project, live: Live) -> None:
+def test_record_stale_records_a_changed_setup_and_keeps_the_tape(with_setup: Project, live: Live) -> None:
     before = with_setup.files()
     with_setup.write("INSERT INTO t", "INSERT INTO t2")
     with live(*administered("CREATE TABLE t", "INSERT INTO t2", "DROP TABLE t")):
@@ -313,12 +313,12 @@ def test_stale_records_a_setup_that_changed_and_leaves_the_tape(with_setup: Proj
         ("zone('Asia/Shanghai')", "skipped"),
     ],
 )
-def test_markers_select_servers(recorded: Project, marker: str, outcome: str) -> None:
+def test_scenario_markers_select_servers(recorded: Project, marker: str, outcome: str) -> None:
     recorded.write("@pytest", f"@pytest.mark.{marker}\n    @pytest")
     recorded.run("--strict-markers").assert_outcomes(**{outcome: 1})
 
 
-def test_a_test_runs_on_servers_of_its_zone(recorded: Project) -> None:
+def test_scenario_runs_on_servers_of_its_zone(recorded: Project) -> None:
     recorded.record(HELLO, label="9.9.9-Asia-Shanghai")
     recorded.run().assert_outcomes(passed=1)
     recorded.write("@pytest", "@pytest.mark.zone('Asia/Shanghai')\n    @pytest")

@@ -27,7 +27,7 @@ def names(text: str) -> list[str]:
         (f"{OLD},\n{OLD}", ["s1", "s1"]),
     ],
 )
-def test_whole_text_is_read(text: str, expected: list[str]) -> None:
+def test_recovery_windows_text_that_is_complete_is_parsed(text: str, expected: list[str]) -> None:
     assert names(text) == expected
 
 
@@ -43,7 +43,7 @@ def test_whole_text_is_read(text: str, expected: list[str]) -> None:
         "nothing",
     ],
 )
-def test_text_that_is_not_whole_is_not_used(text: str) -> None:
+def test_recovery_windows_text_that_is_truncated_is_not_used(text: str) -> None:
     with pytest.raises(RecoveryError, match=r"windows of shop\.orders cannot be read") as refusal:
         names(text)
     assert refusal.value.reason is Reason.OTHER

@@ -34,7 +34,7 @@ def column(type_="INT(32)", *, scale="00000000", values="", default=None, on_upd
         ("POINT SRID 4326", "", GEOMETRY("POINT", 4326)),
     ],
 )
-def test_types(type_, values, expected):
+def test_reflected_column_type_by_catalog_type(type_, values, expected):
     assert repr(column(type_, values=values)["type"]).replace("unsigned=None", "") == repr(expected).replace(
         "unsigned=None", ""
     )
@@ -49,7 +49,7 @@ def test_types(type_, values, expected):
         ("FLOAT(24)", "00000001", mysql.FLOAT()),
     ],
 )
-def test_the_scale_is_the_end_of_the_encoded_type(type_, scale, expected):
+def test_reflected_scale_is_the_end_of_the_encoded_type(type_, scale, expected):
     made = column(type_, scale="001E" + scale)["type"]
     assert (made.precision, made.scale) == (expected.precision, expected.scale)
 
@@ -65,19 +65,19 @@ def test_the_scale_is_the_end_of_the_encoded_type(type_, scale, expected):
         ("now()", "now()", "now() ON UPDATE now()"),
     ],
 )
-def test_defaults(default, on_update, expected):
+def test_reflected_default_by_catalog_default(default, on_update, expected):
     assert column(default=default, on_update=on_update)["default"] == expected
 
 
-def test_the_quotes_of_a_default_on_2_2():
+def test_reflected_default_doubles_quotes_on_2_2():
     assert column("VARCHAR(20)", default="'it's'", doubled_quotes=False)["default"] == "'it''s'"
 
 
-def test_a_comment_loses_the_doubling_of_its_quotes():
+def test_reflected_comment_has_single_quotes():
     assert column()["comment"] == "it's"
 
 
-def test_options_of_a_vector_index():
+def test_reflected_vector_index_has_its_options():
     """Every one that CREATE INDEX can say, and nothing that the server has added for itself."""
     parameters = (
         '{"auto_update":"true","async":"true","day":"2","lists":"2","op_type":"vector_l2_ops","quantization":"float16",'
@@ -97,12 +97,12 @@ def test_options_of_a_vector_index():
     }
 
 
-def test_every_option_of_an_index_is_one_that_a_table_takes():
+def test_index_options_are_accepted_by_sqlalchemy_index():
     options = {f"matrixone_{name}": None for name in INDEX_OPTIONS}
     assert sa.Index("ix", sa.column("c"), **options).dialect_options["matrixone"]["lists"] is None
 
 
-def test_check_constraints_out_of_a_tables_extra_info():
+def test_reflected_check_constraints_are_decoded_from_extra_info():
     # As 4.2.0 wrote it, of CONSTRAINT ckx CHECK (x > 5).
     extra = (
         "0802508040588002920181010A03636B7812710A02080A3A6B0A0920808080802042013E12150A0F0816202028FFFFFFFFFFFFFFFFFF"
@@ -113,7 +113,7 @@ def test_check_constraints_out_of_a_tables_extra_info():
     assert list(check_constraints(None)) == []
 
 
-def test_the_columns_of_foreign_keys_in_order():
+def test_reflected_foreign_key_columns_are_decoded_in_order():
     """Of a table with a text of its own, a primary key and two foreign keys, as the server encodes it."""
     constraints = (
         "04 0000000000000001 000000000000000C 0A0772656C6B696E64120172"
@@ -139,7 +139,7 @@ CREATE TABLE `t` (
 ) CLUSTER BY (`id`)"""
 
 
-def test_indexes_that_mysql_has_not_out_of_show_create_table():
+def test_reflected_matrixone_indexes_from_show_create_table():
     state = MatrixOneTableDefinitionParser(DIALECT, DIALECT.identifier_preparer).parse(SHOWN, "utf8mb4")
     assert [key["name"] for key in state.keys] == [None, "ix"]
     assert [(index["name"], index["column_names"], index["dialect_options"]) for index in state.own_indexes] == [

@@ -36,7 +36,7 @@ from tests.unit.fake_server import connected_by_dialect, ok, playing, row
         (None, None),
     ],
 )
-def test_announced(greeting, release):
+def test_release_is_parsed_from_the_greeting(greeting, release):
     assert parse_greeting(greeting) == release
 
 
@@ -51,7 +51,7 @@ def test_announced(greeting, release):
         ("8.0.36", True),
     ],
 )
-def test_untested_servers_are_newer_or_without_a_number(greeting, untested):
+def test_release_is_untested_if_newer_or_without_a_number(greeting, untested):
     assert is_untested(greeting) is untested
 
 
@@ -82,37 +82,37 @@ def test_untested_server_is_logged_once_for_each_engine(caplog, version, paramet
 @pytest.mark.parametrize(
     "text", ["3.0.14", "v3.0.14", " 3.0.14 ", "8.0.30-MatrixOne-v3.0.14", "3.0.14-hotfix-20251204"]
 )
-def test_written(text):
+def test_server_version_is_parsed(text):
     assert parse_release(text) == (3, 0, 14)
 
 
-def test_written_in_short():
+def test_server_version_without_a_patch_release_is_parsed():
     assert parse_release("3.0") == (3, 0, 0)
 
 
 @pytest.mark.parametrize("text", ["", "three", "3", "3.x", "latest", "8", 3, 3.0, b"3.0.14", (3, 0, 14), False])
-def test_written_wrongly(text):
+def test_invalid_server_version_is_refused(text):
     with pytest.raises(exc.ArgumentError, match=r"server_version=3\.0\.14"):
         parse_release(text)
 
 
-def test_every_feature_comes_with_a_release_that_is_known():
+def test_feature_has_a_known_release_and_sql():
     for feature in Feature:
         assert (2, 2, 0) <= feature.since <= NEWEST
         assert feature.sql
         assert feature.in_release(NEWEST)
 
 
-def test_every_feature_is_asked_for():
+def test_feature_is_used_in_the_package():
     code = "".join(path.read_text() for path in Path(sqlalchemy_matrixone.__file__).parent.rglob("*.py"))
     assert [feature.name for feature in Feature if f"Feature.{feature.name}" not in code] == []
 
 
-def test_what_a_release_has_not_is_refused_by_name():
+def test_feature_that_a_release_lacks_is_refused_by_name():
     Feature.CLONE.require((3, 0, 0))
     with pytest.raises(exc.CompileError, match=r"VECF16 needs MatrixOne 4\.2\.0 or later; this is 3\.0\.14"):
         Feature.NARROW_VECTORS.require((3, 0, 14), "VECF16")
 
 
-def test_format():
+def test_release_is_formatted_with_three_numbers():
     assert format_release((3, 0, 14)) == "3.0.14"

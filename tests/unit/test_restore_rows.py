@@ -111,7 +111,7 @@ PRINTED = """CREATE TABLE `Things` (
 ) COMMENT='x'"""
 
 
-def test_show_create_table_is_read():
+def test_table_definition_is_parsed_from_show_create_table():
     definition = TableDefinition.parse(PRINTED)
     columns = definition.columns
     assert list(columns) == ["id", "parent", "n", "kind", "note", "at", "twice", "odd`name"]
@@ -131,7 +131,7 @@ def test_show_create_table_is_read():
     assert (other.columns, other.schema, other.table, other.referred) == (("n", "note"), "other", "t", ("a", "b"))
 
 
-def test_a_view_has_no_definition():
+def test_table_definition_of_a_view_is_none():
     assert TableDefinition.parse("create SQL SECURITY DEFINER view v as select 1 as x") is None
 
 
@@ -142,7 +142,7 @@ def criterion_sql(target, side):
     return [str(condition) for condition in target.where(side)]
 
 
-def test_a_criterion_is_put_on_another_version_of_the_table():
+def test_restore_rows_criterion_is_adapted_to_another_table_version():
     [target] = rows_targets(Order, Order.customer_id == 7, None)
     small = table("orders", column("id"), column("customerid"))
     assert criterion_sql(target, small.alias("o")) == ["o.customerid = :CustomerId_1"]
@@ -150,7 +150,7 @@ def test_a_criterion_is_put_on_another_version_of_the_table():
     assert not target.has_subquery
 
 
-def test_a_subquery_of_another_table_is_part_of_a_criterion():
+def test_restore_rows_criterion_may_have_a_subquery():
     [target] = rows_targets(
         ORDERS, ORDERS.c.CustomerId.in_(select(CUSTOMERS.c.id).where(CUSTOMERS.c.email == "x")), None
     )
@@ -165,13 +165,13 @@ def test_a_subquery_of_another_table_is_part_of_a_criterion():
     assert text.count("orders") == 1
 
 
-def test_criteria_by_table():
+def test_restore_rows_criteria_by_table():
     first, second = rows_targets([Order, CUSTOMERS], {ORDERS: [ORDERS.c.price > 1, ORDERS.c.id > 2]}, None)
     assert first.criterion_columns == {"price", "id"}
     assert second.criterion is None
 
 
-def test_columns_are_named_by_attribute_or_name():
+def test_restore_rows_columns_are_given_by_attribute_or_name():
     [target] = rows_targets(Order, None, [Order.customer_id, ORDERS.c.price])
     assert target.columns == {"customerid", "price"}
     [target] = rows_targets(Order, None, ["PRICE"])
@@ -207,17 +207,17 @@ WRONG_ARGUMENTS = [
 
 
 @pytest.mark.parametrize(("call", "message"), WRONG_ARGUMENTS, ids=[message for _, message in WRONG_ARGUMENTS])
-def test_wrong_arguments_are_refused(call, message):
+def test_restore_rows_with_invalid_arguments_is_refused(call, message):
     with pytest.raises(MatrixOneArgumentError, match=message):
         call()
 
 
-def test_a_base_class_whose_subclasses_have_no_tables_is_its_whole_table():
+def test_restore_rows_of_a_single_table_base_class_is_its_whole_table():
     [target] = rows_targets(Animal, None, None)
     assert target.name == "animals"
 
 
-def test_nothing_is_sent_for_wrong_arguments():
+def test_restore_rows_with_invalid_arguments_sends_nothing():
     engine = create_engine("matrixone+pymysql://nobody@127.0.0.1:1/nowhere")
     with Session(engine) as session, pytest.raises(MatrixOneArgumentError):
         Recovery(session).restore_rows(Order, snapshot="s", missing=False, changed=False)
@@ -231,7 +231,7 @@ def test_nothing_is_sent_for_wrong_arguments():
         ({"mo_ts": 1772366400000005007}, "2026-03-01 12:00:00.000005007"),
     ],
 )
-def test_an_instant_is_checked_as_text_and_read_in_nanoseconds(given, text):
+def test_restore_rows_instant_is_checked_as_text_and_read_in_nanoseconds(given, text):
     moment = Moment.of(**({"snapshot": None, "timestamp": None, "mo_ts": None} | given))
     assert moment.text == f"{text} UTC"
     assert moment.when["mo_ts"] // 1000 == 1772366400000005
@@ -258,7 +258,7 @@ def sql(statement, release="4.2.0", **kw):
     return " ".join(str(statement.compile(dialect=MatrixOneDialect_pymysql(server_version=release), **kw)).split())
 
 
-def test_statements_are_the_same_on_all_releases():
+def test_restore_rows_statements_are_the_same_on_all_releases():
     two = pair(["`id` int NOT NULL", "`n` int DEFAULT NULL", "`m` int NOT NULL", KEY])
     expected = {
         "insert": "INSERT INTO t (id, n, m) SELECT t__old.id, t__old.n, t__old.m FROM t {MO_TS = %s} AS t__old "
@@ -277,7 +277,7 @@ def test_statements_are_the_same_on_all_releases():
         } == expected
 
 
-def test_keys_of_several_columns_are_listed_without_tuples():
+def test_restore_rows_composite_keys_are_listed_without_tuples():
     two = pair(["`id` int NOT NULL", "`b` varchar(5) NOT NULL", "PRIMARY KEY (`id`,`b`)"])
     keys = [(2, "y"), (1, "x")]
     [delete] = statements.delete_new(two, keys)
@@ -286,7 +286,7 @@ def test_keys_of_several_columns_are_listed_without_tuples():
     assert len(list(statements.delete_new(two, [(n, "x") for n in range(401)]))) == 3
 
 
-def test_statements_share_one_compiled_form():
+def test_restore_rows_statements_share_one_cache_key():
     two = pair(["`id` int NOT NULL", "`n` int DEFAULT NULL", KEY])
     other = TablePair.of(two.target, None, two.now, two.then, {"mo_ts": 5})
     keys = [
@@ -321,13 +321,13 @@ DIALECT = MatrixOneDialect_pymysql(server_version="4.2.0")
 
 
 @pytest.mark.parametrize(("old", "now"), TYPES_THAT_FIT)
-def test_a_column_that_became_wider_is_restored(old, now):
+def test_restore_rows_of_a_widened_column_is_allowed(old, now):
     two = pair(["`id` int NOT NULL", f"`n` {now} NULL", KEY], ["`id` int NOT NULL", f"`n` {old} NULL", KEY])
     check_definitions(DIALECT, two, ALL)
 
 
 @pytest.mark.parametrize(("old", "now"), TYPES_THAT_DO_NOT)
-def test_a_column_of_another_type_is_refused(old, now):
+def test_restore_rows_of_a_column_of_another_type_is_refused(old, now):
     two = pair(["`id` int NOT NULL", f"`n` {now} NULL", KEY], ["`id` int NOT NULL", f"`n` {old} NULL", KEY])
     with pytest.raises(RestoreError, match=r"t\.n was") as caught:
         check_definitions(DIALECT, two, ALL)
@@ -356,27 +356,27 @@ def in_order(**tables):
     return WriteOrder.of(pairs, "shop")
 
 
-def test_tables_come_after_those_that_they_refer_to():
+def test_restore_rows_orders_tables_after_those_they_refer_to():
     order = in_order(items="o", o="c", c="", alone="")
     names = [table.name for table in order.tables]
     assert names.index("c") < names.index("o") < names.index("items")
     assert order.unlinked == ()
 
 
-def test_a_table_that_refers_to_itself_is_no_circle():
+def test_restore_rows_self_reference_is_no_cycle():
     order = in_order(a="A")
     assert order.unlinked == ()
     assert len(order.self_references(order.tables[0])) == 1
 
 
-def test_a_circle_is_cut_where_a_key_may_be_null():
+def test_restore_rows_breaks_a_cycle_at_a_nullable_key():
     order = in_order(a="b", b="c", c="A")
     assert [edge.child.name for edge in order.unlinked] == ["c"]
     assert order.unlinked_columns(order.unlinked[0].child) == ("r0",)
     assert [table.name for table in order.tables] == ["c", "b", "a"]
 
 
-def test_a_circle_without_null_is_refused():
+def test_restore_rows_of_a_cycle_without_nullable_key_is_refused():
     with pytest.raises(RestoreError, match="a, b refer to each other") as caught:
         in_order(a="b", b="a")
     assert caught.value.reason is Reason.UNSUPPORTED
@@ -385,7 +385,7 @@ def test_a_circle_without_null_is_refused():
 # -- what is returned
 
 
-def test_counts_are_added_up():
+def test_restored_rows_total_adds_up_counts():
     parts = {"a": RestoredRows(1, 2, 3, ("a.x",)), "b": RestoredRows(10, 20, 30)}
     total = RestoredRows.total(parts)
     assert total == RestoredRows(11, 22, 33, ("a.x",), parts)
@@ -393,7 +393,7 @@ def test_counts_are_added_up():
     assert str(parts["b"]) == "10 inserted, 20 updated, 30 deleted"
 
 
-def test_a_preview_is_shown_as_a_table():
+def test_rows_preview_is_shown_as_an_html_table():
     change = RowChange("t", "changed", {"id": 1}, {"id": 1, "n": "<b>"}, {"id": 1, "n": None, "m": 5})
     assert change.changed_columns == ("n",)
     preview = RowsPreview(0, 1, 0, rows=(change,), conflicts=(RowConflict("t", {"id": 2}, "a & b"),))
@@ -404,7 +404,7 @@ def test_a_preview_is_shown_as_a_table():
     assert str(preview) == "0 inserted, 1 updated, 0 deleted"
 
 
-def test_conflicts_are_named_up_to_ten():
+def test_restore_conflict_message_names_up_to_ten_conflicts():
     conflicts = [RowConflict("t", {"id": n}, "taken") for n in range(12)]
     error = RestoreConflict(conflicts)
     assert error.reason == "conflict"

@@ -86,7 +86,7 @@ def test_transaction_after_a_failed_commit_on_the_same_connection_is_committed()
             connection.execute(text(WORK))
 
 
-def test_last_error_is_raised_after_all_repetitions():
+def test_transaction_raises_the_last_error_after_all_repetitions():
     callback = Callback()
     with (
         engine_with(work(error(20701)), ROLLBACK, work(error(20701)), ROLLBACK) as engine,
@@ -96,14 +96,14 @@ def test_last_error_is_raised_after_all_repetitions():
     assert callback.calls == 2
 
 
-def test_other_error_is_raised_at_once():
+def test_transaction_raises_any_other_error_at_once():
     callback = Callback()
     with engine_with(work(error(1062)), ROLLBACK) as engine, pytest.raises(exc.DBAPIError, match="1062"):
         run_transaction(engine, callback)
     assert callback.calls == 1
 
 
-def test_error_of_the_callback_rolls_back():
+def test_transaction_is_rolled_back_after_an_error_of_the_callback():
     def fail(connection: Connection) -> None:
         connection.execute(text(WORK))
         raise ZeroDivisionError
@@ -112,7 +112,7 @@ def test_error_of_the_callback_rolls_back():
         run_transaction(engine, fail)
 
 
-def test_unknown_outcome_of_a_commit_is_not_run_again():
+def test_transaction_of_unknown_outcome_is_not_run_again():
     callback = Callback()
     commit = Exchange("QUERY COMMIT", error(20638, "transaction commit status is unknown"))
     with (
@@ -123,7 +123,7 @@ def test_unknown_outcome_of_a_commit_is_not_run_again():
     assert callback.calls == 1
 
 
-def test_callback_that_commits_is_refused_and_not_run_again():
+def test_transaction_callback_that_commits_is_refused():
     calls = []
 
     def commits(connection: Connection) -> None:
@@ -145,12 +145,12 @@ def test_callback_that_commits_is_refused_and_not_run_again():
 @pytest.mark.parametrize(
     "arguments", [{"max_retries": -1}, {"max_retries": True}, {"max_backoff": -1}, {"max_backoff": "2"}]
 )
-def test_limits_are_checked(arguments: dict[str, Any]):
+def test_transaction_retry_limits_are_checked(arguments: dict[str, Any]):
     with pytest.raises(MatrixOneArgumentError):
         run_transaction(create_engine("matrixone+pymysql://"), Callback(), **arguments)
 
 
-async def test_wrong_sources_are_refused():
+async def test_transaction_source_of_another_type_is_refused():
     sync, asynchronous = create_engine("matrixone+pymysql://"), create_async_engine("matrixone+aiomysql://")
     with pytest.raises(MatrixOneArgumentError, match="takes an Engine or a sessionmaker"):
         run_transaction(asynchronous, Callback())  # type: ignore[arg-type]
@@ -180,6 +180,6 @@ async def test_asynchronous_transaction_is_run_again_after_a_conflict(source: st
 
 
 @pytest.mark.parametrize("callback", [None, True, "x", [len]], ids=repr)
-def test_callback_that_is_no_function_is_refused(callback):
+def test_transaction_callback_that_is_no_function_is_refused(callback):
     with pytest.raises(MatrixOneArgumentError, match="callback="):
         run_transaction(create_engine("sqlite://"), callback)

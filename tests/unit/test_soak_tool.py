@@ -21,12 +21,12 @@ def differences(book: Book, rows: dict[int, int], totals: dict[int, int]) -> lis
     return sorted(book.differences(rows, totals))
 
 
-def test_acknowledged_row_that_is_missing_is_a_difference(book: Book) -> None:
+def test_soak_missing_acknowledged_row_is_a_difference(book: Book) -> None:
     assert differences(book, {1: 0, 2: 0}, {1: 1}) == []
     assert differences(book, {1: 0}, {1: 1}) == ["row 2 was committed with version 0, and is missing"]
 
 
-def test_acknowledged_update_that_is_missing_is_a_difference(book: Book) -> None:
+def test_soak_missing_acknowledged_update_is_a_difference(book: Book) -> None:
     book.enter(SECOND, Outcome.ACKNOWLEDGED)
     rows = {1: 0, 2: 0, 3: 0}
     assert differences(book, rows, {1: 1, 2: 1}) == ["row 1 was committed with version 1, and is 0"]
@@ -34,7 +34,7 @@ def test_acknowledged_update_that_is_missing_is_a_difference(book: Book) -> None
 
 
 @pytest.mark.parametrize("outcome", [Outcome.ROLLED_BACK, Outcome.LOST])
-def test_row_of_a_transaction_without_commit_is_a_difference(book: Book, outcome: Outcome) -> None:
+def test_soak_row_of_an_uncommitted_transaction_is_a_difference(book: Book, outcome: Outcome) -> None:
     book.enter(SECOND, outcome)
     assert differences(book, {1: 1, 2: 0, 3: 0}, {1: 1, 2: 1}) == [
         "counter 2 is 1 after 0 commits",
@@ -44,7 +44,7 @@ def test_row_of_a_transaction_without_commit_is_a_difference(book: Book, outcome
 
 
 @pytest.mark.parametrize("rows", [{1: 0, 2: 0}, {1: 1, 2: 0, 3: 0}], ids=["rolled-back", "committed"])
-def test_transaction_of_unknown_outcome_must_stay_as_it_was_found(book: Book, rows: dict[int, int]) -> None:
+def test_soak_transaction_of_unknown_outcome_must_not_change_later(book: Book, rows: dict[int, int]) -> None:
     book.enter(SECOND, Outcome.UNKNOWN)
     report = Report()
     book.settle(rows, report)
@@ -53,7 +53,7 @@ def test_transaction_of_unknown_outcome_must_stay_as_it_was_found(book: Book, ro
     assert differences(book, {1: 0, 2: 0} if 3 in rows else {1: 1, 2: 0, 3: 0}, {}) != []
 
 
-def test_half_of_a_transaction_of_unknown_outcome_is_a_violation(book: Book) -> None:
+def test_soak_half_of_a_transaction_of_unknown_outcome_is_a_violation(book: Book) -> None:
     book.enter(SECOND, Outcome.UNKNOWN)
     report = Report()
     book.settle({1: 0, 2: 0, 3: 0}, report)
@@ -61,7 +61,7 @@ def test_half_of_a_transaction_of_unknown_outcome_is_a_violation(book: Book) -> 
     assert "committed in part" in violation
 
 
-def test_gate_names_the_step_that_does_not_end() -> None:
+def test_soak_gate_names_the_step_that_does_not_end() -> None:
     gate = Gate()
     with gate.step("writer 1"), gate.closed(patience=0.01) as late:
         assert late == ["writer 1"]

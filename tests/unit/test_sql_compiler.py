@@ -55,20 +55,20 @@ class TestJsonExtraction:
             (T.c.data["k"].as_string(), *(3 * [f"JSON_UNQUOTE({KEY})"])),
         ],
     )
-    def test_number_has_no_untyped_null_before_4_2(self, value, before_3, before_4_2, since_4_2):
+    def test_json_number_has_no_untyped_null_before_4_2(self, value, before_3, before_4_2, since_4_2):
         statement = sa.select(value.label("v"))
         assert_compile(statement, f"SELECT {before_3} AS v FROM t", "2.2.2", literal_binds=True)
         for release in ("3.0.0", "4.1.4"):
             assert_compile(statement, f"SELECT {before_4_2} AS v FROM t", release, literal_binds=True)
         assert_compile(statement, null_or(since_4_2), "4.2.0", literal_binds=True)
 
-    def test_path_is_extracted_like_a_key(self):
+    def test_json_path_is_extracted_like_a_key(self):
         path = "JSON_EXTRACT(t.data, '$.\"k\"[1]')"
         statement = sa.select(T.c.data["k", 1].as_integer().label("v"))
         expected = f"SELECT CAST(JSON_UNQUOTE({path}) AS SIGNED) AS v FROM t"
         assert_compile(statement, expected, "2.2.2", literal_binds=True)
 
-    def test_boolean_is_compared_as_text(self):
+    def test_json_boolean_is_compared_as_text(self):
         statement = sa.select(T.c.data["k"].as_boolean().label("v"))
         expected = f"SELECT {KEY} IN ('true', '1') AS v FROM t"
         assert_compile(statement, expected, "2.2.2", literal_binds=True)
@@ -80,11 +80,11 @@ class TestJsonExtraction:
             literal_binds=True,
         )
 
-    def test_json_itself_is_extracted_unchanged(self):
+    def test_json_value_is_extracted_unchanged(self):
         assert_compile(sa.select(T.c.data["k"].label("v")), f"SELECT {KEY} AS v FROM t", literal_binds=True)
 
 
-def test_values_are_rows():
+def test_values_construct_renders_rows():
     rows = sa.values(sa.column("a", sa.Integer), sa.column("b", sa.String), name="v").data([(1, "x"), (2, "y")])
     assert_compile(sa.select(rows.c.a), "SELECT v.a FROM (VALUES ROW(%s, %s), ROW(%s, %s)) AS v (a, b)")
     assert_compile(
@@ -95,17 +95,17 @@ def test_values_are_rows():
 class TestIsDistinctFrom:
     CASE = "(CASE WHEN t.a IS NULL THEN t.b IS NULL WHEN t.b IS NULL THEN false ELSE t.a = t.b END)"
 
-    def test_operator_since_3_0(self):
+    def test_is_distinct_from_is_an_operator_since_3_0(self):
         assert_compile(T.c.a.is_distinct_from(T.c.b), "NOT (t.a <=> t.b)", "3.0.0")
         assert_compile(T.c.a.is_not_distinct_from(T.c.b), "t.a <=> t.b", "3.0.0")
 
-    def test_case_before_3_0(self):
+    def test_is_distinct_from_is_a_case_before_3_0(self):
         assert_compile(T.c.a.is_distinct_from(T.c.b), f"NOT {self.CASE}", "2.2.2")
         assert_compile(T.c.a.is_not_distinct_from(T.c.b), self.CASE, "2.2.2")
 
 
 class TestSequence:
-    def test_name_is_a_string(self):
+    def test_sequence_name_is_a_string(self):
         next_value = sa.Sequence("it's`q").next_value().label("v")
         assert_compile(sa.select(next_value), "SELECT CAST(nextval('it''s`q') AS SIGNED) AS v")
 
@@ -124,21 +124,21 @@ class TestSequence:
         (sa.String(5), "CAST(t.a AS CHAR(5))"),
     ],
 )
-def test_cast_names_types_that_mysql_cannot_cast_to(type_, expected):
+def test_cast_renders_types_that_mysql_cannot_cast_to(type_, expected):
     assert_compile(sa.cast(T.c.a, type_), expected)
 
 
 class TestForUpdate:
-    def test_shared_lock_is_exclusive_before_4_2(self):
+    def test_for_update_read_is_exclusive_before_4_2(self):
         shared = sa.select(T.c.id).with_for_update(read=True)
         assert_compile(shared, "SELECT t.id FROM t FOR SHARE", "4.2.0")
         assert_compile(shared, "SELECT t.id FROM t FOR UPDATE", "4.1.4")
 
-    def test_of_is_left_out(self):
+    def test_for_update_of_is_omitted(self):
         assert_compile(sa.select(T.c.id).with_for_update(of=T.c.id), "SELECT t.id FROM t FOR UPDATE")
 
     @pytest.mark.parametrize("option", ["nowait", "skip_locked"])
-    def test_not_waiting_is_refused(self, option):
+    def test_for_update_nowait_and_skip_locked_are_refused(self, option):
         with pytest.raises(CompileError, match="always waits for a lock"):
             sql(sa.select(T.c.id).with_for_update(**{option: True}))
 
@@ -150,7 +150,7 @@ class TestForUpdate:
             make_url("mysql+matrixone://h/d?server_version=3.0.14&skip_locked=wait").get_dialect()(),
         ],
     )
-    def test_skip_locked_waits_if_the_engine_is_to(self, dialect):
+    def test_for_update_skip_locked_waits_if_configured(self, dialect):
         select = sa.select(T.c.id)
         sent = str(select.with_for_update(skip_locked=True).compile(dialect=dialect))
         assert sent.endswith("FROM t FOR UPDATE")
@@ -158,22 +158,22 @@ class TestForUpdate:
             select.with_for_update(nowait=True).compile(dialect=dialect)
 
     @pytest.mark.parametrize("value", ["true", "skip"])
-    def test_another_value_of_skip_locked_is_refused(self, value):
+    def test_skip_locked_option_of_another_value_is_refused(self, value):
         with pytest.raises(MatrixOneArgumentError, match="only be 'wait'"):
             make_url(f"matrixone://h/d?skip_locked={value}").get_dialect()
         with pytest.raises(MatrixOneArgumentError, match="only be 'wait'"):
             MatrixOneDialect_pymysql(skip_locked=value)
 
-    def test_skip_locked_of_the_url_is_not_passed_to_the_driver(self):
+    def test_skip_locked_option_of_the_url_is_not_passed_to_the_driver(self):
         url = make_url("matrixone://h/d?skip_locked=wait&charset=utf8mb4")
         assert "skip_locked" not in url.get_dialect()().create_connect_args(url)[1]
 
 
 class TestLikeEscape:
-    def test_escape_is_sent_since_4_2(self):
+    def test_like_escape_is_sent_since_4_2(self):
         assert_compile(T.c.s.like("a/%", escape="/"), "t.s LIKE 'a/%%' ESCAPE '/'", literal_binds=True)
 
-    def test_pattern_is_escaped_by_backslashes_before_4_2(self):
+    def test_like_pattern_is_escaped_by_backslashes_before_4_2(self):
         pattern = (
             "REPLACE(REPLACE(REPLACE(REPLACE('a/%%', '\\\\', '\\\\\\\\'), '//', '\x01'), '/', '\\\\'), '\x01', '/')"
         )
@@ -190,15 +190,15 @@ class TestReturning:
         schema="d",
     )
 
-    def test_columns_of_another_database_are_unqualified(self):
+    def test_returning_columns_of_another_database_are_unqualified(self):
         insert = sa.insert(self.TABLE).values(id=1).returning(self.TABLE.c.id)
         assert_compile(insert, "INSERT INTO d.x (id) VALUES (%s) RETURNING id")
 
-    def test_release_without_returning_is_named(self):
+    def test_returning_before_its_release_names_it(self):
         with pytest.raises(CompileError, match=r"needs MatrixOne 4\.2\.0 or later; this is 4\.1\.4"):
             sql(sa.insert(self.TABLE).values(id=1).returning(self.TABLE.c.id), "4.1.4")
 
-    def test_enum_is_refused_under_a_label_too(self):
+    def test_returning_of_a_labeled_enum_is_refused(self):
         for column in (self.TABLE.c.kind, self.TABLE.c.kind.label("k")):
             with pytest.raises(CompileError, match="cannot return an ENUM or SET"):
                 sql(sa.insert(self.TABLE).values(id=1).returning(column))
@@ -220,20 +220,20 @@ class TestUpsert:
         return mysql.insert(table).values(id=1).on_duplicate_key_update(b=2)
 
     @pytest.mark.parametrize("release", ["2.2.2", "3.0.14"])
-    def test_unique_keys_that_it_does_not_go_by_are_warned_of(self, release):
+    def test_upsert_warns_of_unique_keys_that_it_ignores(self, release):
         with pytest.warns(
             sa.exc.SAWarning, match=r"'users': MatrixOne before 4.1.0 .* key \(a, b\) or \(email\) raises"
         ):
             sql(self.upsert(self.USERS), release)
 
     @pytest.mark.parametrize(("table", "release"), [(USERS, "4.1.4"), (USERS, "4.2.0"), (T, "2.2.2")])
-    def test_keys_that_it_goes_by_are_not_warned_of(self, table, release):
+    def test_upsert_does_not_warn_of_keys_that_it_uses(self, table, release):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             sql(self.upsert(table), release)
             sql(sa.insert(table).values(id=1), "2.2.2")
 
-    def test_last_insert_id_with_an_argument_is_refused(self):
+    def test_upsert_with_last_insert_id_argument_is_refused(self):
         upsert = (
             mysql.insert(self.USERS).values(a=1).on_duplicate_key_update(id=sa.func.last_insert_id(self.USERS.c.id))
         )

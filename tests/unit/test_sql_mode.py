@@ -36,7 +36,7 @@ def change(text: str) -> sql_mode.ModeChange | None:
         "SET time_zone = '+00:00', LOCAL sql_mode /* why */ = 'NO_BACKSLASH_ESCAPES'",
     ],
 )
-def test_set_that_names_the_mode_is_refused_from_4_2_on(text: str) -> None:
+def test_set_of_no_backslash_escapes_is_refused_since_4_2(text: str) -> None:
     found = change(text)
     assert found is not None
     assert found.refusal is Refusal.NAMED
@@ -75,7 +75,7 @@ def test_set_of_sql_mode_among_other_statements_is_refused(text: str) -> None:
         "SET NAMES utf8mb4, sql_mode = (SELECT @@global.sql_mode)",
     ],
 )
-def test_set_of_a_value_that_the_text_does_not_show_takes_the_mode_out(text: str) -> None:
+def test_set_of_sql_mode_to_an_expression_removes_no_backslash_escapes(text: str) -> None:
     found = change(text)
     assert found is not None
     assert found.sent_as.decode().endswith(f", {WITHOUT_MODE}")
@@ -101,11 +101,11 @@ def test_set_of_a_value_that_the_text_does_not_show_takes_the_mode_out(text: str
         f"SET AUTOCOMMIT = 0, {WITHOUT_MODE}",
     ],
 )
-def test_statement_that_cannot_bring_the_mode_in_is_sent_as_it_is(text: str) -> None:
+def test_statement_that_does_not_set_sql_mode_is_sent_unchanged(text: str) -> None:
     assert change(text) is None
 
 
-def test_connection_begins_without_the_mode_from_4_2_on() -> None:
+def test_connection_begins_without_no_backslash_escapes_since_4_2() -> None:
     assert set_autocommit(False, OLD) == "SET AUTOCOMMIT = 0"
     assert set_autocommit(None, OLD) == ""
     assert set_autocommit(True, NEW) == f"SET AUTOCOMMIT = 1, {WITHOUT_MODE}"
@@ -128,7 +128,7 @@ awkward = st.text("'\"\\%:;` \n\0-#/*ab漢😀\x1a", max_size=30)
 @example(HOSTILE)
 @example("%s %(x)s :name %%")
 @example("\\")
-def test_literal_is_read_back_as_its_value(value: str) -> None:
+def test_string_literal_is_read_back_as_its_value(value: str) -> None:
     # SQLAlchemy before 2.0.55 takes it for a parameter of its own.
     assume("%(" not in value or SQLALCHEMY >= (2, 0, 55))
     statement = select(literal(value, String(), literal_execute=False))
@@ -137,7 +137,7 @@ def test_literal_is_read_back_as_its_value(value: str) -> None:
 
 
 @pytest.mark.parametrize("reported", ["NO_BACKSLASH_ESCAPES", "ANSI_QUOTES", "ANSI_QUOTES,NO_BACKSLASH_ESCAPES"])
-def test_reported_modes_change_neither_quotes_nor_escapes(reported: str) -> None:
+def test_reported_sql_modes_change_neither_quotes_nor_escapes(reported: str) -> None:
     dialect = MatrixOneDialect_pymysql(server_version="3.0.14")
     dialect._sql_mode = reported
     dialect._detect_ansiquotes(None)  # type: ignore[arg-type]
@@ -146,6 +146,6 @@ def test_reported_modes_change_neither_quotes_nor_escapes(reported: str) -> None
     assert text == "SELECT `order` FROM DUAL \nWHERE `order` = '\\\\''; DELETE FROM t; -- '"
 
 
-def test_strings_are_concatenated_by_a_function_in_every_mode() -> None:
+def test_string_concatenation_uses_a_function_in_every_sql_mode() -> None:
     assert str((column("a", String) + "b").compile(dialect=DIALECT)) == "concat(a, %s)"
     assert str(func.concat("a", "b").compile(dialect=DIALECT)) == "concat(%s, %s)"

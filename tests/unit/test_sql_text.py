@@ -87,7 +87,7 @@ def test_statement_that_writes_or_locks_is_a_write(text):
         ("SET @x = 1", Event.SET),
     ],
 )
-def test_statement_is_told_by_its_words(text, expected):
+def test_statement_kind_is_recognized_by_its_words(text, expected):
     assert event(text) is expected
 
 
@@ -109,7 +109,7 @@ def test_statement_is_told_by_its_words(text, expected):
         "SELECT 1 /* a /* b */; INSERT INTO t VALUES (1) */",
     ],
 )
-def test_text_that_may_do_anything_is_opaque(text):
+def test_statement_that_may_do_anything_is_opaque(text):
     """What looks like a literal or a comment, and is none to the server, hides no statement."""
     assert event(text) is Event.OPAQUE
 
@@ -158,7 +158,7 @@ def test_statement_leaves_autocommit_of_the_session(text):
     assert not read_statement(text.encode()).sets_autocommit
 
 
-def test_savepoint_is_named():
+def test_savepoint_name_is_parsed():
     assert read_statement(b"SAVEPOINT sa_savepoint_1") == Sent(Event.SAVEPOINT, "sa_savepoint_1")
     assert read_statement(b"release /* it */ savepoint `a b`").event is Event.RELEASE
 
@@ -184,5 +184,5 @@ def test_statement_with_a_large_value_is_read_at_once():
         ("CREATE TABLE temporary (a INT)", False),
     ],
 )
-def test_temporary_table_is_told_from_others(text, makes):
+def test_temporary_table_is_distinguished_from_others(text, makes):
     assert makes_temporary_table(text) is makes

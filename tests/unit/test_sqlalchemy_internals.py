@@ -158,7 +158,7 @@ def test_connection_aware_ddl_sends_another_element_with_all_execution_options()
         assert connection.scalar(Prepared(0)) == 2
 
 
-def test_in_cache_key_tells_a_snapshot_from_a_time():
+def test_in_cache_key_distinguishes_a_snapshot_from_a_time():
     whens = {"snapshot": "s"}, {"snapshot": "t"}, {"mo_ts": 1}
     keys = [select(as_of(Parent.__table__, **when))._generate_cache_key() for when in whens]
     assert all(key is not None for key in keys)
@@ -188,7 +188,7 @@ def test_cached_statement_option_is_part_of_the_cache_key():
     assert red == again != blue
 
 
-def test_options_of_has_those_of_every_kind_of_statement():
+def test_options_of_finds_options_of_every_kind_of_statement():
     paint = Paint("red")
     for statement in (select(Parent.id), select(Parent), lambda_stmt(lambda: select(Parent.id)), text("SELECT 1")):
         assert options_of(statement.options(paint)) == (paint,)
@@ -268,7 +268,7 @@ def test_asks_for_generated_key_leaves_other_inserts_as_they_are(statement, expe
     assert inserted(statement) == expected
 
 
-def test_is_upsert_refuses_the_wrong_id_and_returning():
+def test_upsert_refuses_wrong_last_insert_id_and_returning():
     upsert = mysql.insert(ARTICLES).on_duplicate_key_update(body="x")
     with pytest.raises(CompileError, match=r"LAST_INSERT_ID\(\) is wrong"):
         inserted(upsert)
@@ -323,7 +323,7 @@ def test_reflected_default_is_rendered_without_bind_parameters():
 # -- compilers
 
 
-def test_isolation_level_is_checked_before_sqlalchemy_looks_for_it():
+def test_isolation_level_is_checked_before_sqlalchemy_does():
     connection = Mock(driver_connection=None)
     connection.get_server_info.return_value = "8.0.30-MatrixOne-v4.2.0"
     engine = create_engine("matrixone+pymysql://", isolation_level="repeatable_read", creator=lambda: connection)
@@ -331,7 +331,7 @@ def test_isolation_level_is_checked_before_sqlalchemy_looks_for_it():
         engine.connect()
 
 
-def test_percent_sign_is_written_as_in_a_literal():
+def test_percent_sign_is_doubled_as_in_a_literal():
     for dialect in (MatrixOneDialect_pymysql(), mysql.dialect(paramstyle="named")):
         written = str(literal("%").compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
         assert written == f"'{percent_sign(dialect.identifier_preparer)}'"
@@ -354,7 +354,7 @@ def test_json_comparison_of_a_boolean_is_written_for_matrixone():
         assert "WHEN 'true' THEN true" in sql(select(element.as_boolean()))
 
 
-def test_generated_alias_of_a_namesake_stands_after_the_moment():
+def test_generated_alias_of_a_namesake_follows_the_point_in_time():
     other = Table("parents", MetaData(), Column("id", Integer), schema="billing")
     statement = select(other.c.id, Parent.id).join(Parent.__table__, Parent.id == other.c.id)
     moment = as_of(Parent.__table__, **S).moment
@@ -408,7 +408,7 @@ def test_without_rows_is_like_the_result_of_ddl():
         assert nothing.connection is connection
 
 
-def test_forget_has_the_dialect_work_out_its_flags_again():
+def test_forget_makes_the_dialect_compute_its_flags_again():
     dialect = MatrixOneDialect_pymysql(server_version="3.0.14")
     assert not dialect.insert_executemany_returning
     dialect.insert_returning = True

@@ -43,19 +43,19 @@ def tree(ondelete):
         ("SET NULL", "4.1.4", "never ends before MatrixOne 4.2.0"),
     ],
 )
-def test_on_delete_of_a_table_that_refers_to_itself_warns_where_the_server_fails(ondelete, release, fault):
+def test_on_delete_of_a_self_referencing_table_warns_if_the_server_fails(ondelete, release, fault):
     with pytest.warns(SAWarning, match=fault):
         compiled(CreateTable(tree(ondelete)), release)
 
 
 @pytest.mark.parametrize(("ondelete", "release"), [("SET NULL", "4.2.0"), (None, "2.2.2"), ("RESTRICT", "2.2.2")])
-def test_on_delete_of_a_table_that_refers_to_itself_does_not_warn_where_it_works(ondelete, release):
+def test_on_delete_of_a_self_referencing_table_does_not_warn_if_it_works(ondelete, release):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         compiled(CreateTable(tree(ondelete)), release)
 
 
-def test_add_constraint_of_a_table_that_refers_to_itself_warns():
+def test_add_constraint_of_a_self_referencing_table_warns():
     table = Table(
         "nodes",
         MetaData(),
@@ -81,14 +81,14 @@ def accounts():
 @pytest.mark.parametrize(
     ("columns", "advice"), [(("tenant", "a", "b"), "'tenant'"), (("b", "tenant", "a"), "'tenant'"), (("b", "a"), "'b'")]
 )
-def test_an_index_with_the_whole_key_is_refused_before_4_1(release, columns, advice):
+def test_index_with_the_whole_primary_key_is_refused_before_4_1(release, columns, advice):
     table = accounts()
     index = Index("k", *(table.c[name] for name in columns))
     with pytest.raises(CompileError, match=rf"leave it out, Index\('k', {advice}\)"):
         compiled(CreateIndex(index), release)
 
 
-def test_an_index_that_finds_its_rows_is_created():
+def test_index_that_finds_its_rows_is_created():
     table = accounts()
     for columns, options, release in (
         (("tenant", "a", "b"), {}, "4.1.4"),
@@ -100,7 +100,7 @@ def test_an_index_that_finds_its_rows_is_created():
         assert f"INDEX k ON accounts ({', '.join(columns)})" in compiled(CreateIndex(index), release)
 
 
-def test_extract_is_cast_unless_it_is_no_number():
+def test_extract_is_cast_if_it_is_a_number():
     at = Column("at", DateTime)
     assert "CAST(EXTRACT(month FROM at) AS SIGNED)" in compiled(select(extract("month", at)), "3.0.14")
     assert "CAST" not in compiled(select(extract("day_hour", at)), "3.0.14")

@@ -45,7 +45,7 @@ def fetch(connection: Any, statement: str) -> Any:
         return cursor.fetchall()
 
 
-def test_a_recording_replays_the_same_rows(tmp_path: Path) -> None:
+def test_recording_replays_the_same_rows(tmp_path: Path) -> None:
     big = Exchange("QUERY SELECT 'ü'", rows(*["many"] * 100))
     with playing(*connected(HELLO, big)) as server:
         recorder = Recorder(LOOPBACK, server.port)
@@ -64,7 +64,7 @@ def test_a_recording_replays_the_same_rows(tmp_path: Path) -> None:
     assert (player.misses, player.unsent()) == ([], [])
 
 
-def test_what_makes_no_difference_is_not_recorded_and_answered_by_ok() -> None:
+def test_unrecorded_statement_is_answered_by_ok() -> None:
     (unrecorded,) = UNRECORDED
     with playing(*connected(HELLO)) as server:
         recorder = Recorder(LOOPBACK, server.port)
@@ -77,7 +77,7 @@ def test_what_makes_no_difference_is_not_recorded_and_answered_by_ok() -> None:
 
 
 @pytest.mark.parametrize("driver", [aiomysql, asyncmy])
-def test_asynchronous_drivers_connect(driver: Any) -> None:
+def test_asynchronous_drivers_connect_to_the_player(driver: Any) -> None:
     async def replay(port: int) -> Any:
         connection = await driver.connect(host=LOOPBACK, port=port, user="dump", password="111")
         async with connection.cursor() as cursor:
@@ -102,7 +102,7 @@ def test_repeated_statements_are_answered_in_order() -> None:
     assert len(player.misses) == 1
 
 
-def test_a_changed_statement_is_told_with_the_nearest_recorded() -> None:
+def test_changed_statement_is_reported_with_the_nearest_recorded() -> None:
     other = Exchange("QUERY DROP TABLE t", ok())
     with playing(*connected(other, HELLO)) as player:
         connection = connect(player.port)
@@ -113,7 +113,7 @@ def test_a_changed_statement_is_told_with_the_nearest_recorded() -> None:
     assert player.misses == [expected]
 
 
-def test_a_command_without_a_name_is_played_by_its_bytes() -> None:
+def test_command_without_a_name_is_played_by_its_bytes() -> None:
     with playing(*connected(Exchange("09", packet(1, b"statistics")))) as player:
         connection = connect(player.port)
         connection._execute_command(0x09, "")
@@ -133,7 +133,7 @@ def test_fewer_connections_than_recorded_are_tolerated() -> None:
     assert player.unsent() == []
 
 
-def test_what_one_connection_no_longer_sends_is_not_tolerated() -> None:
+def test_statement_that_one_connection_no_longer_sends_is_not_tolerated() -> None:
     with playing(*connected()) as player:
         connect(player.port, autocommit=None).close()
     assert player.unsent() == ["QUERY SET AUTOCOMMIT = 0"]
@@ -155,7 +155,7 @@ def check_lost(server: Player | Recorder, statement: str) -> None:
     server.close()
 
 
-def test_a_lost_connection_is_recorded_and_replayed() -> None:
+def test_lost_connection_is_recorded_and_replayed() -> None:
     exchanges = connected(HELLO, Exchange("QUERY COMMIT", closed=True))
     with playing(*exchanges) as server:
         recorder = Recorder(LOOPBACK, server.port)
@@ -164,7 +164,7 @@ def test_a_lost_connection_is_recorded_and_replayed() -> None:
     check_lost(Player(recorder.exchanges), "COMMIT")
 
 
-def test_a_connection_closed_unnoticed_is_lost_with_the_next_statement() -> None:
+def test_connection_closed_while_idle_is_lost_with_the_next_statement() -> None:
     closed = Exchange(HELLO.send, HELLO.answer, closed=True)
     lost = Exchange("QUERY COMMIT", closed=True)
     with playing(*connected(closed, lost)) as server:
@@ -173,7 +173,7 @@ def test_a_connection_closed_unnoticed_is_lost_with_the_next_statement() -> None
     assert recorder.exchanges == connected(HELLO, lost)
 
 
-def test_a_connection_may_be_closed_after_an_answer() -> None:
+def test_connection_may_be_closed_after_an_answer() -> None:
     exchanges = connected(Exchange(HELLO.send, HELLO.answer, closed=True))
     with playing(*exchanges) as server:
         recorder = Recorder(LOOPBACK, server.port)
@@ -185,7 +185,7 @@ def test_a_connection_may_be_closed_after_an_answer() -> None:
     assert recorder.exchanges == exchanges
 
 
-def test_an_unanswered_statement_times_out_in_the_client() -> None:
+def test_unanswered_statement_times_out_in_the_client() -> None:
     with playing(*connected(Exchange("QUERY SELECT SLEEP(9)"))) as player:
         connection = connect(player.port, read_timeout=0.1)
         with pytest.raises(pymysql.OperationalError, match="timed out"):
@@ -205,7 +205,7 @@ def test_logins_are_answered_by_user_and_in_order() -> None:
     assert (player.misses, player.unsent()) == ([], [])
 
 
-def test_a_login_may_take_several_steps() -> None:
+def test_login_may_take_several_steps() -> None:
     switch = packet(2, b"\xfemysql_native_password\0saltsaltsaltsaltsalt\0")
     exchanges = connected(HELLO)
     exchanges[1:2] = [Exchange("LOGIN dump", switch), Exchange("LOGIN dump #2", ok(4))]
@@ -222,12 +222,12 @@ def test_tls_is_not_offered_through_the_recorder() -> None:
     assert server_version(DENIED) == ""
 
 
-def test_greetings_are_recorded_without_what_differs_from_connection_to_connection() -> None:
+def test_greeting_is_recorded_without_salt_and_thread_id() -> None:
     assert fixed_greeting(greeting(thread=b"\7", salt=b"\x01\x02\x03\x04")) == greeting()
     assert fixed_greeting(DENIED) == DENIED
 
 
-def test_a_step_that_is_not_sent_is_recorded_and_taken() -> None:
+def test_step_that_is_not_sent_is_recorded_and_played() -> None:
     with playing(*connected(HELLO)) as server:
         recorder = Recorder(LOOPBACK, server.port)
         recorder.note("SETUP shop")
@@ -260,7 +260,7 @@ def test_threads_share_a_tape() -> None:
     assert (player.misses, player.unsent()) == ([], [])
 
 
-def test_a_packet_in_chunks_is_joined(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_packet_in_chunks_is_joined(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tape_module, "_LONGEST_CHUNK", 4)
     ours, theirs = socket.socketpair()
     with ours, theirs:
@@ -271,7 +271,7 @@ def test_a_packet_in_chunks_is_joined(monkeypatch: pytest.MonkeyPatch) -> None:
     assert following.payload == b"\1"
 
 
-def test_a_server_tells_what_it_is_and_where() -> None:
+def test_server_has_label_release_zone_and_url() -> None:
     server = Server(Target("4.2.0-Asia-Shanghai"), LOOPBACK, 6001)
     assert (server.label, server.release) == ("4.2.0-Asia-Shanghai", (4, 2, 0))
     assert (server.target.zone, server.live) == ("Asia-Shanghai", False)

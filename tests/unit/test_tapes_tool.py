@@ -26,7 +26,7 @@ def archive(tmp_path: Path) -> Archive:
     return archive
 
 
-def test_tapes_and_setups_that_nothing_plays_are_unused(archive: Archive) -> None:
+def test_unused_tapes_and_setups_are_listed(archive: Archive) -> None:
     played = {(name, label) for name in (ONE, LONGER) for label in ("3.0.14", "4.2.0")} - {(ONE, "3.0.14")}
     left = [("setup/rows-of-test_it-hello", "3.0.14"), (ONE, "3.0.14")]
     left += [(name, label) for name in ("setup/rows-of-test_other", OTHER) for label in ("3.0.14", "4.2.0")]
@@ -60,7 +60,7 @@ def test_renaming_a_test_to_an_existing_name_changes_nothing(archive: Archive) -
     assert archive.tapes() == before
 
 
-def test_no_tape_of_this_repository_is_unused() -> None:
+def test_repository_has_no_unused_tapes() -> None:
     result = subprocess.run(
         [sys.executable, "-m", "tools.tapes", "unused"], cwd=ROOT, capture_output=True, text=True, check=True
     )

@@ -27,7 +27,7 @@ def snapshot(name: str, hours: float, table: str = "shop") -> TimelineEntry:
     return TimelineEntry(name, "snapshot", table, Period(instant, instant))
 
 
-def test_timeline_as_text():
+def test_timeline_is_shown_as_text():
     shown = str(timeline(pitr("week", 168), snapshot("before_import", 84, "shop.orders"), pitr("old", 24, "inactive")))
     heading, week, before, old, axis, legend = shown.splitlines()
     assert heading == "database 'shop', 2026-03-01 12:00:00 UTC"
@@ -51,13 +51,13 @@ def test_timeline_of_any_number_of_entries(count: int):
 
 
 @pytest.mark.parametrize("hours", [0, 1 / 3600, 0.5, 24, 24 * 365, 24 * 365 * 100])
-def test_axis_has_few_labels_on_every_scale(hours: float):
+def test_timeline_axis_has_few_labels_on_every_scale(hours: float):
     shown = timeline(pitr("p", hours))
     assert 1 <= len(list(shown._ticks(6))) <= 7
     assert all(len(line) <= 29 + 72 + 12 for line in str(shown).splitlines())
 
 
-def test_long_names_are_shortened_and_whole_in_the_title():
+def test_timeline_shortens_long_names_and_keeps_them_in_the_title():
     name = "x" * 64
     shown = timeline(snapshot(name, 1))
     assert name not in str(shown)
@@ -67,7 +67,7 @@ def test_long_names_are_shortened_and_whole_in_the_title():
     assert title.text.startswith(f"snapshot {name} of shop: 2026-03-01 11:00:00 UTC")
 
 
-def test_names_are_escaped():
+def test_timeline_escapes_names():
     shown = Timeline("database '<b>&'", NOW, (snapshot('<script>"&\x1b[31m', 1),))
     assert "<script>" not in shown.svg()
     assert "\x1b" not in str(shown)

@@ -112,11 +112,11 @@ HINTED = [
 
 
 @pytest.mark.parametrize(("statement", "expected"), HINTED)
-def test_hint_stands_between_table_and_alias(statement, expected):
+def test_as_of_hint_stands_between_table_and_alias(statement, expected):
     assert_compile(statement, expected)
 
 
-def test_a_moment_everywhere():
+def test_as_of_compiles_in_joins_ctes_and_unions():
     old, again = as_of(Order, snapshot="s"), as_of(Order, snapshot="S")
     joined = select(old.id).join(again, again.id == old.id).where(~exists().where(Order.id == old.id))
     assert_compile(
@@ -157,12 +157,12 @@ def sent(statement, **values):
 
 
 @pytest.mark.parametrize("statement", TWO_MOMENTS)
-def test_two_moments_are_refused(statement):
+def test_as_of_two_points_in_time_is_refused(statement):
     with pytest.raises(MatrixOneArgumentError, match="only one point in time"):
         sent(statement)
 
 
-def test_two_bound_moments_are_told_apart_when_executed():
+def test_as_of_two_bound_points_in_time_is_refused_when_executed():
     statement = select(as_of(ORDERS, timestamp=bindparam("a")).c.id, as_of(BILLING, timestamp=bindparam("b")).c.id)
     sent(statement, a=NOON, b=NOON.astimezone(dt.timezone(dt.timedelta(hours=8))))
     sent(statement, a=NOON, b="2026-11-22 12:00:00.000000Z")
@@ -173,7 +173,7 @@ def test_two_bound_moments_are_told_apart_when_executed():
             sent(refused, **values)
 
 
-def test_in_statements_that_write():
+def test_as_of_in_insert_update_and_delete():
     old = as_of(ORDERS, **S)
     assert_compile(
         insert(ORDERS).from_select(["id"], select(old.c.id)),
@@ -189,7 +189,7 @@ def test_in_statements_that_write():
             compiled(write)
 
 
-def test_the_whole_statement():
+def test_as_of_option_applies_to_the_whole_statement():
     assert sql(of_all(select(Order.id), **S)) == "SELECT orders.id FROM orders {SNAPSHOT = `s`}"
     assert sql(of_all(select(BILLING.c.id, ORDERS.c.id).join(ORDERS, BILLING.c.id == ORDERS.c.id), **S)) == (
         "SELECT billing.orders.id, orders_1.id AS id_1 FROM billing.orders {SNAPSHOT = `s`} INNER JOIN "
@@ -205,7 +205,7 @@ def test_the_whole_statement():
     assert sql(of_all(select(own.id), **S)) == "SELECT items_1.id FROM items {SNAPSHOT = `own`} AS items_1"
 
 
-def test_moments_are_bound_in_utc():
+def test_as_of_timestamps_are_bound_in_utc():
     shanghai = NOON.astimezone(dt.timezone(dt.timedelta(hours=8)))
     for when in (NOON, shanghai, "2026-11-22 12:00:00Z", "2026-11-22T20:00:00.000+08:00"):
         text = sql(select(as_of(ORDERS, timestamp=when).c.id), compile_kwargs={"literal_binds": True})
@@ -232,14 +232,14 @@ def test_moments_are_bound_in_utc():
         {"mo_ts": 0},
     ],
 )
-def test_what_is_no_moment(moment):
+def test_invalid_point_in_time_is_refused(moment):
     with pytest.raises(MatrixOneArgumentError):
         as_of(ORDERS, **moment)
     with pytest.raises(MatrixOneArgumentError), time_travel(Session(), **moment):
         pass
 
 
-def test_what_is_no_table():
+def test_as_of_target_that_is_no_table_is_refused():
     for target in ("orders", select(ORDERS).subquery(), select(ORDERS).cte(), Order.id, None):
         with pytest.raises(MatrixOneArgumentError, match="as_of"):
             as_of(target, **S)
@@ -250,7 +250,7 @@ def test_what_is_no_table():
 
 
 @pytest.mark.parametrize("past", [lambda **when: as_of(ORDERS, **when), lambda **when: as_of(Order, **when)])
-def test_statements_that_differ_in_their_moment_have_one_cache_key(past):
+def test_as_of_statements_share_one_cache_key_for_all_times(past):
     def key(**when):
         return select(past(**when))._generate_cache_key()
 
@@ -260,7 +260,7 @@ def test_statements_that_differ_in_their_moment_have_one_cache_key(past):
     assert key(**S) != key(timestamp=NOON) != key(mo_ts=1) != select(aliased(Order))._generate_cache_key()
 
 
-def test_options_that_differ_in_their_moment_have_one_cache_key():
+def test_as_of_options_share_one_cache_key_for_all_times():
     def key(**when):
         return of_all(select(Order), **when)._generate_cache_key()
 
@@ -269,7 +269,7 @@ def test_options_that_differ_in_their_moment_have_one_cache_key():
     assert key(**S) != select(Order)._generate_cache_key()
 
 
-def test_str():
+def test_as_of_statement_as_string():
     assert "orders {SNAPSHOT = __[POSTCOMPILE_param_1]} AS orders_1" in str(select(as_of(Order, **S)))
     assert "{SNAPSHOT = __[POSTCOMPILE_param_1]}" in str(
         of_all(lambda_stmt(lambda: select(ORDERS.c.id)), **S).compile(dialect=MatrixOneDialect_pymysql())
@@ -278,7 +278,7 @@ def test_str():
         select(as_of(Order, **S)).compile(dialect=mysql.dialect())
 
 
-def test_the_present_in_a_subquery_of_the_past():
+def test_as_of_with_a_subquery_of_the_present_needs_3_0():
     old = as_of(Order, **S)
     mixed = select(old.id).where(~exists().where(Order.id == old.id))
     with pytest.raises(CompileError, match=r"needs MatrixOne 3\.0\.0"):
@@ -288,7 +288,7 @@ def test_the_present_in_a_subquery_of_the_past():
     compiled(select(old.id).outerjoin(Order, Order.id == old.id), "2.2.2")
 
 
-def test_the_present_is_not_joined_to_the_past_unsaid():
+def test_as_of_joinedload_of_the_present_is_refused():
     old = as_of(Order, **S)
     with pytest.raises(CompileError, match="of_type"):
         compiled(select(old).options(joinedload(old.items)))
@@ -296,12 +296,12 @@ def test_the_present_is_not_joined_to_the_past_unsaid():
     compiled(select(Order, old).join(old, old.id == Order.id).options(joinedload(Order.items)))
 
 
-def test_a_moment_stays_where_it_was_said():
+def test_as_of_column_property_keeps_its_point_in_time():
     for entity in (Remembering, aliased(Remembering), as_of(Remembering, snapshot="w")):
         assert "FROM orders {SNAPSHOT = `w`} AS w" in sql(select(entity))
 
 
-def test_changes_since():
+def test_changes_since_compares_keys_and_columns():
     keys_alone = Table("k", MetaData(), Column("a", Integer, primary_key=True))
     changed, new, gone = sql(changes_since(keys_alone, **S)).split(" UNION ALL ")
     assert "WHERE false" in changed
@@ -314,7 +314,7 @@ def test_changes_since():
         changes_since(Manager, **S)
 
 
-def test_a_column_property_that_is_joined_reads_no_present():
+def test_as_of_column_property_of_a_joined_table_is_historical():
     class Own(DeclarativeBase):
         pass
 
@@ -388,7 +388,7 @@ def test_time_travel_ends_after_a_rollback_that_failed(session):
     assert ended(session)
 
 
-def test_columns_of_changes():
+def test_changes_since_columns_are_chosen_or_refused():
     assert "note" not in sql(changes_since(Order, **S, columns=[]))
     assert sql(changes_since(Order, **S, columns=["note"])) == sql(changes_since(Order, **S, columns=[Order.note]))
     assert sql(changes_since(Order, **S, columns="note")) == sql(changes_since(Order, **S))
@@ -397,7 +397,7 @@ def test_columns_of_changes():
             changes_since(Order, **S, columns=columns)
 
 
-def test_changes_between():
+def test_changes_between_compares_two_reads():
     one, other = str(changes_between(Order, "s", NOON)).split(";\n")
     assert "orders {SNAPSHOT = " in one
     assert "orders {TIMESTAMP = " in other

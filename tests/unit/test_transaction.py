@@ -28,7 +28,7 @@ def run(*statements: str | tuple[str, int], autocommit: bool | None = False) -> 
     return state
 
 
-class TestHasStatements:
+class TestTransactionHasStatements:
     @pytest.mark.parametrize(
         "statements",
         [
@@ -40,7 +40,7 @@ class TestHasStatements:
             ["INSERT INTO t VALUES (1)", "SET time_zone = '+00:00'"],
         ],
     )
-    def test_connection_is_clean(self, statements):
+    def test_clean_connection_has_no_statements(self, statements):
         assert not run(*statements).has_statements
 
     @pytest.mark.parametrize(
@@ -63,10 +63,10 @@ class TestHasStatements:
             ["SELECT 1", ("COMMIT", 20619)],
         ],
     )
-    def test_connection_is_used(self, statements):
+    def test_used_connection_has_statements(self, statements):
         assert run(*statements).has_statements
 
-    def test_autocommit_is_used_only_by_an_explicit_transaction(self):
+    def test_autocommit_connection_has_statements_only_after_begin(self):
         assert not run("SELECT 1", autocommit=True).has_statements
         assert run("SELECT 1", "BEGIN", autocommit=True).has_statements
         assert not run("BEGIN", "SELECT 1", "COMMIT", "SELECT 1", autocommit=True).has_statements
@@ -77,7 +77,7 @@ class TestHasStatements:
         assert run("SET autocommit = DEFAULT", "SELECT 1", autocommit=True).has_statements
 
 
-class TestHasWrites:
+class TestTransactionHasWrites:
     @pytest.mark.parametrize(
         "statement", ["INSERT INTO t VALUES (1)", "CREATE TABLE t (a INT)", "SELECT * FROM t FOR UPDATE", "CALL p()"]
     )
@@ -86,7 +86,7 @@ class TestHasWrites:
         assert not run(statement, "COMMIT").has_writes
 
     @pytest.mark.parametrize("statement", ["SELECT 1", "USE d", "BEGIN", "SAVEPOINT a"])
-    def test_reads_do_not(self, statement):
+    def test_reads_do_not_mark_the_transaction_as_written(self, statement):
         assert not run(statement).has_writes
 
     def test_refused_write_has_written_nothing(self):
@@ -106,23 +106,23 @@ class TestHasWrites:
         assert state.has_writes
 
     @pytest.mark.parametrize("statement", ["DROP TABLE a, b", "CALL p()", "INSERT INTO t VALUES (1); COMMIT"])
-    def test_other_refused_statements_may_have_written(self, statement):
+    def test_refused_statement_other_than_a_write_may_have_written(self, statement):
         assert run((statement, 1146)).has_writes
 
 
 class TestExplicitBegin:
-    def test_begin_is_followed_until_it_ends(self):
+    def test_explicit_begin_is_tracked_until_commit_or_rollback(self):
         assert run("BEGIN").explicit_begin
         assert run("start transaction", "INSERT INTO t VALUES (1)").explicit_begin
         assert not run("BEGIN", "ROLLBACK").explicit_begin
         assert not run("SELECT 1").explicit_begin
 
     @pytest.mark.parametrize("statement", ["LOCK TABLES t READ", "CREATE SEQUENCE s", "CALL p()", "COMMIT; BEGIN"])
-    def test_begin_is_doubted_after_what_may_commit(self, statement):
+    def test_explicit_begin_is_uncertain_after_an_implicit_commit(self, statement):
         assert not run("BEGIN", statement).explicit_begin
 
     @pytest.mark.parametrize("error", [20701, 1205, 20706])
-    def test_begin_is_doubted_after_a_deadlock_or_lock_timeout(self, error):
+    def test_explicit_begin_is_uncertain_after_a_deadlock_or_lock_timeout(self, error):
         state = run("BEGIN", ("UPDATE t SET a = 1", error))
         assert not state.explicit_begin
         assert state.has_statements
@@ -130,23 +130,23 @@ class TestExplicitBegin:
 
 class TestAutocommit:
     @pytest.mark.parametrize("value", ["1", "ON", "true"])
-    def test_autocommit_set_by_hand_is_seen(self, value):
+    def test_autocommit_set_by_a_statement_is_tracked(self, value):
         assert run(f"SET autocommit = {value}").autocommit
         assert not run("SET @@autocommit = 0", autocommit=True).autocommit
 
     @pytest.mark.parametrize("statement", ["SET @autocommit = 1", "SET GLOBAL autocommit = 1"])
-    def test_other_variables_of_that_name_change_nothing(self, statement):
+    def test_other_variables_named_autocommit_change_nothing(self, statement):
         assert run(statement).autocommit is False
 
     @pytest.mark.parametrize("statement", ["SET autocommit = @x", "CALL p()", "EXECUTE p"])
-    def test_autocommit_that_is_not_shown_is_unknown(self, statement):
+    def test_autocommit_set_to_an_expression_is_unknown(self, statement):
         assert run(statement, autocommit=True).autocommit is None
 
     def test_autocommit_is_unknown_after_a_failed_set(self):
         assert run(("SET autocommit = 7", 20101), autocommit=True).autocommit is None
 
 
-class TestMustRollBack:
+class TestTransactionMustRollBack:
     """What was written is gone on the server, or cannot be taken back: a commit would keep half of a transaction."""
 
     @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ class TestMustRollBack:
         follow(state, "ROLLBACK")
         follow(state, commit)
 
-    def test_nothing_is_refused_if_nothing_was_lost(self):
+    def test_commit_is_allowed_if_no_write_was_lost(self):
         assert not run("SELECT 1", ("SET nonsense = 1", 20101)).must_roll_back
         assert not run(("UPDATE t SET a = 1", 20701)).must_roll_back
         assert not run("INSERT INTO t VALUES (1)", ("INSERT INTO t VALUES (1)", 1062)).must_roll_back
@@ -170,7 +170,7 @@ class TestMustRollBack:
     def test_commit_is_refused_after_a_lost_commit(self):
         assert run("INSERT INTO t VALUES (1)", ("COMMIT", 20619)).must_roll_back
 
-    def test_reconnecting_loses_what_was_written(self):
+    def test_commit_is_refused_after_reconnecting_with_writes(self):
         state = TransactionState()
         state.reconnected(run("INSERT INTO t VALUES (1)"))
         assert "connected again" in state.must_roll_back
@@ -232,7 +232,7 @@ class TestSavepoints:
         follow(state, "COMMIT")
 
     @pytest.mark.parametrize("begin", [["BEGIN", "SAVEPOINT a"], ["SAVEPOINT a", "BEGIN"]])
-    def test_transaction_of_a_begin_is_begun_again(self, begin):
+    def test_rollback_to_begins_an_explicit_transaction_again(self, begin):
         state = run(*begin, INSERT)
         assert roll_back_to(state, "a") == ["ROLLBACK", "BEGIN"]
         assert state.explicit_begin
@@ -278,12 +278,12 @@ class TestSavepoints:
         with pytest.raises(InvalidRequestError, match="ended the transaction"):
             roll_back_to(state, "a")
 
-    def test_writes_in_an_inner_savepoint_count_for_the_outer(self):
+    def test_savepoint_includes_writes_of_an_inner_savepoint(self):
         state = run(INSERT, "SAVEPOINT a", "SAVEPOINT b", INSERT, "RELEASE SAVEPOINT b")
         with pytest.raises(InvalidRequestError):
             roll_back_to(state, "a")
 
-    def test_writes_before_an_inner_savepoint_leave_it_usable(self):
+    def test_inner_savepoint_is_usable_after_earlier_writes(self):
         state = run("SAVEPOINT a", INSERT, "SAVEPOINT b", ("INSERT INTO t VALUES (1)", 1062))
         assert roll_back_to(state, "b") == []
         assert state.has_writes
@@ -296,7 +296,7 @@ class TestSavepoints:
         with pytest.raises(InvalidRequestError):
             roll_back_to(state, "b")
 
-    def test_rollback_that_fails_leaves_no_savepoint(self):
+    def test_failed_rollback_leaves_no_savepoint(self):
         state = run("SAVEPOINT a", INSERT)
 
         def lost() -> None:
@@ -307,18 +307,18 @@ class TestSavepoints:
             state.roll_back_to("a", lost)
         assert state.has_writes
 
-    def test_rollback_to_in_autocommit_says_that_all_is_committed(self):
+    def test_rollback_to_in_autocommit_error_says_that_all_is_committed(self):
         state = run("SAVEPOINT a", INSERT, autocommit=True)
         with pytest.raises(InvalidRequestError, match="AUTOCOMMIT"):
             roll_back_to(state, "a")
         assert not state.must_roll_back
 
-    def test_transaction_is_not_rolled_back_if_autocommit_is_not_known(self):
+    def test_rollback_to_is_refused_if_autocommit_is_unknown(self):
         state = run("SAVEPOINT a", INSERT, autocommit=None)
         with pytest.raises(InvalidRequestError, match="written in it"):
             roll_back_to(state, "a")
 
-    def test_rollback_to_of_a_state_that_is_not_complete_is_refused(self):
+    def test_rollback_to_with_an_incomplete_state_is_refused(self):
         state = TransactionState(complete=False)
         follow(state, "SAVEPOINT a")
         with pytest.raises(InvalidRequestError, match="creator="):
@@ -330,12 +330,12 @@ class TestSavepoints:
             run("SAVEPOINT a", "ROLLBACK TO SAVEPOINT a")
 
 
-class TestIsClean:
-    def test_state_of_our_own_connection_is_certain(self):
+class TestTransactionStateIsCertain:
+    def test_state_of_a_tracked_connection_is_certain(self):
         assert TransactionState().is_clean
         assert not run("SELECT 1").is_clean
 
-    def test_state_of_another_connection_is_never_certain(self):
+    def test_state_of_a_foreign_connection_is_never_certain(self):
         class Connection:
             autocommit_mode = False
 
@@ -352,8 +352,8 @@ class TestIsClean:
         assert not state.is_clean
 
 
-class TestCommands:
-    def test_commands_of_the_protocol(self):
+class TestProtocolCommands:
+    def test_protocol_commands_change_the_transaction_state(self):
         assert read_command(3, "COMMIT").event is Event.COMMIT
         assert read_command(3, bytearray(b"INSERT INTO t VALUES (1)")).event is Event.WRITE
         assert read_command(2, "database").event is Event.READ

@@ -39,11 +39,11 @@ OLD = MatrixOneDialect_pymysql(server_version="3.0.14")
         (sa.Uuid(), "CHAR(32)"),
     ],
 )
-def test_a_type_is_spelled_as_the_server_has_it(type_, spelling):
+def test_type_is_rendered_as_the_server_spells_it(type_, spelling):
     assert type_.compile(dialect=DIALECT) == spelling
 
 
-def test_a_narrow_vector_names_the_release_that_has_it():
+def test_narrow_vector_before_4_2_names_the_needed_release():
     with pytest.raises(exc.CompileError, match=r"VECINT8 needs MatrixOne 4\.2\.0 or later; this is 3\.0\.14"):
         VECINT8(3).compile(dialect=OLD)
 
@@ -56,7 +56,7 @@ class Array:
 
 
 @pytest.mark.parametrize("value", [[1.0, 2.5], (1.0, 2.5), Array(), "[1.0,2.5]"])
-def test_a_vector_goes_in_as_what_it_is_given_as(value):
+def test_vector_value_is_bound_as_text(value):
     assert VECF32(2).bind_processor(DIALECT)(value) == "[1.0,2.5]"
 
 
@@ -71,7 +71,7 @@ def test_a_vector_goes_in_as_what_it_is_given_as(value):
         (VECF32(0), numpy.array([], numpy.float32), "[]"),
     ],
 )
-def test_a_numpy_array_goes_in_as_what_it_holds(type_, array, text):
+def test_vector_numpy_array_is_bound_as_text(type_, array, text):
     assert type_.bind_processor(DIALECT)(array) == text
 
 
@@ -86,29 +86,29 @@ def test_a_numpy_array_goes_in_as_what_it_holds(type_, array, text):
         (VECINT8(2), [1.5, 2], r"a vector of integers holds no 1\.5"),
     ],
 )
-def test_what_is_no_vector_is_refused(type_, value, message):
+def test_vector_rejects_invalid_values(type_, value, message):
     with pytest.raises(ValueError, match=message):
         type_.bind_processor(DIALECT)(value)
 
 
-def test_a_vector_comes_back_as_a_list():
+def test_vector_result_is_a_list():
     process = VECF32(2).result_processor(DIALECT, None)
     assert process("[1, 2.5]") == [1, 2.5]
     assert process(None) is None
 
 
 @pytest.mark.parametrize("type_", [*VECTORS, GEOMETRY, DATALINK, UUID])
-def test_a_statement_is_cached(type_):
+def test_vector_statement_has_a_cache_key(type_):
     assert sa.select(sa.column("v", type_())).where(sa.column("v", type_()) == [1])._generate_cache_key() is not None
 
 
-def test_elements_are_what_the_type_says():
+def test_vector_elements_are_floats_or_integers_by_type():
     assert [type(number) for number in VECF32(2).result_processor(DIALECT, None)("[1, 2]")] == [float, float]
     assert [type(number) for number in VECINT8(2).result_processor(DIALECT, None)("[1, 2]")] == [int, int]
     assert VECINT8(2).bind_processor(DIALECT)([1.0, 2]) == "[1,2]"
 
 
-def test_a_vector_s_text_is_escaped():
+def test_vector_literal_is_escaped():
     assert VECF32(2).literal_processor(DIALECT)("[1]' OR '1") == "'[1]'' OR ''1'"
 
 
@@ -125,14 +125,14 @@ def test_a_vector_s_text_is_escaped():
         ({"z"}, "z", "z"),
     ],
 )
-def test_a_set_is_sent_as_the_release_compares_it(value, text, number):
+def test_set_value_is_bound_by_release(value, text, number):
     type_ = mysql.SET("c", "a", "b")
     assert type_.dialect_impl(DIALECT).bind_processor(DIALECT)(value) == text
     assert type_.dialect_impl(OLD).bind_processor(OLD)(value) == number
 
 
 @pytest.mark.parametrize(("release", "sent"), [("3.0.18", 6), ("4.0.0", "a,b"), ("4.1.4", "a,b"), ("4.2.0", "a,b")])
-def test_set_is_text_from_4_0_on(release, sent):
+def test_set_value_is_text_since_4_0(release, sent):
     dialect = MatrixOneDialect_pymysql(server_version=release)
     assert mysql.SET("c", "a", "b").dialect_impl(dialect).bind_processor(dialect)({"a", "b"}) == sent
 
@@ -140,7 +140,7 @@ def test_set_is_text_from_4_0_on(release, sent):
 @pytest.mark.parametrize(
     ("release", "has_number"), [("3.0.14", True), ("4.0.0", False), ("4.1.4", False), ("4.2.0", True)]
 )
-def test_set_as_bits_is_refused_where_the_server_has_no_number_of_it(release, has_number):
+def test_set_retrieve_as_bitwise_is_refused_on_4_0_and_4_1(release, has_number):
     dialect = MatrixOneDialect_pymysql(server_version=release)
     type_ = mysql.SET("a", retrieve_as_bitwise=True)
     if has_number:
@@ -153,12 +153,12 @@ def test_set_as_bits_is_refused_where_the_server_has_no_number_of_it(release, ha
 @pytest.mark.parametrize(
     ("sent", "value"), [(6, {"a", "b"}), (0, set()), ("a,b", {"a", "b"}), ("", set()), (None, None)]
 )
-def test_a_set_comes_back_as_one_from_every_release(sent, value):
+def test_set_result_is_a_set_from_every_release(sent, value):
     type_ = mysql.SET("c", "a", "b").dialect_impl(DIALECT)
     assert type_.result_processor(DIALECT, None)(sent) == value
 
 
-def test_a_distance_binds_its_vector_as_one():
+def test_vector_distance_binds_its_operand_as_a_vector():
     column = sa.column("v", VECF32(2))
     compiled = column.l2_distance([1, 2]).compile(dialect=DIALECT)
     assert str(compiled) == "l2_distance(v, %s)"
@@ -166,7 +166,7 @@ def test_a_distance_binds_its_vector_as_one():
     assert str(column.cosine_distance(sa.column("w")).compile(dialect=DIALECT)) == "cosine_distance(v, w)"
 
 
-def test_a_distance_gives_a_parameter_the_vector_s_type():
+def test_vector_distance_types_a_bind_parameter():
     column = sa.column("v", VECF32(2))
     compiled = column.cosine_distance(sa.bindparam("q")).compile(dialect=DIALECT)
     assert isinstance(compiled.binds["q"].type, VECF32)
@@ -178,7 +178,7 @@ def test_a_distance_gives_a_parameter_the_vector_s_type():
 
 
 @pytest.mark.parametrize(("sent", "value"), [(1, True), (0, False), ("true", True), ("false", False), (None, None)])
-def test_a_boolean_comes_back_as_one_from_every_release(sent, value):
+def test_boolean_result_is_a_bool_from_every_release(sent, value):
     assert MatrixOneBoolean().result_processor(DIALECT, None)(sent) is value
 
 
@@ -230,18 +230,18 @@ def table(**options):
         ({}, "CREATE INDEX ix ON t (v)"),
     ],
 )
-def test_an_index_is_created_with_its_options(options, spelling):
+def test_create_index_renders_its_options(options, spelling):
     index = sa.Index("ix", table().c.v, **options)
     assert " ".join(str(CreateIndex(index).compile(dialect=DIALECT)).split()) == spelling
 
 
-def test_a_comment_of_an_index_is_escaped_twice_as_the_server_reads_it_twice():
+def test_index_comment_is_escaped_twice():
     index = sa.Index("ix", table().c.id, matrixone_comment=r"100% of 'a\b'")
     created = str(CreateIndex(index).compile(dialect=DIALECT))
     assert created.endswith(r" COMMENT '100%% of ''''a\\\\b'''''")
 
 
-def test_a_text_option_of_an_index_is_a_literal():
+def test_index_text_option_is_a_literal():
     index = sa.Index("ix", table().c.v, matrixone_using="ivfflat", matrixone_op_type="'\\")
     assert str(CreateIndex(index).compile(dialect=DIALECT)).endswith(r" OP_TYPE '''\\'")
 
@@ -250,7 +250,7 @@ def test_a_text_option_of_an_index_is_a_literal():
     ("option", "needs"),
     [("include", "4.1.0"), ("async", "4.0.0"), ("force_sync", "4.0.0"), ("auto_update", "4.0.0")],
 )
-def test_an_option_that_the_release_has_not(option, needs):
+def test_index_option_before_its_release_names_it(option, needs):
     index = sa.Index("ix", table().c.v, matrixone_using="ivfflat", **{f"matrixone_{option}": ["id"]})
     with pytest.raises(exc.CompileError, match=f"matrixone_{option} needs MatrixOne {needs} or later; this is 3.0.14"):
         CreateIndex(index).compile(dialect=OLD)
@@ -259,7 +259,7 @@ def test_an_option_that_the_release_has_not(option, needs):
 @pytest.mark.parametrize(
     ("type_", "name"), [(mysql.YEAR(), "YEAR"), (mysql.SET("a"), "SET"), (GEOMETRY("POINT"), "POINT")]
 )
-def test_a_type_that_the_release_has_not(type_, name):
+def test_type_before_its_release_names_it(type_, name):
     type_.compile(OLD)
     with pytest.raises(exc.CompileError, match=f"{name} needs MatrixOne 3.0.0 or later; this is 2.2.2"):
         type_.compile(MatrixOneDialect_pymysql(server_version="2.2.2"))
@@ -269,21 +269,21 @@ def test_a_type_that_the_release_has_not(type_, name):
     ("release", "message"),
     [("2.2.2", "needs MatrixOne 3.0.0"), ("4.2.0", "splits ENUM values at commas")],
 )
-def test_a_comma_in_an_enum(release, message):
+def test_enum_value_with_a_comma_is_refused_by_release(release, message):
     type_ = sa.Enum("a", "b,c")
     assert type_.compile(OLD) == "ENUM('a','b,c')"
     with pytest.raises(exc.CompileError, match=message):
         type_.compile(MatrixOneDialect_pymysql(server_version=release))
 
 
-def test_a_default_with_quotes():
+def test_server_default_with_quotes_by_release():
     column = sa.Column("c", sa.String(9), server_default="it's")
     created = CreateTable(sa.Table("t", sa.MetaData(), column))
     assert "DEFAULT ('it''s')" in str(created.compile(dialect=DIALECT))
     assert "DEFAULT 'it''s'" in str(created.compile(dialect=OLD))
 
 
-def test_the_examples_of_the_page():
+def test_types_page_examples_run():
     page = (Path(__file__).parents[2] / "docs" / "types.md").read_text()
     names = {}
     for block in re.findall(r"^```python\n(.*?)^```$", page, re.M | re.S):
@@ -294,13 +294,13 @@ def test_the_examples_of_the_page():
         assert str(statement.compile(dialect=DIALECT))
 
 
-def test_a_named_unique_key_keeps_its_name():
+def test_named_unique_constraint_keeps_its_name():
     unique = table()
     unique.append_constraint(sa.UniqueConstraint("id", name="uq"))
     assert "UNIQUE KEY uq (id)" in str(CreateTable(unique).compile(dialect=DIALECT))
 
 
-def test_table_options():
+def test_create_table_renders_table_options():
     created = str(
         CreateTable(table(comment="it's", matrixone_pitr="7d", matrixone_cluster_by=["id", "body"])).compile(
             dialect=DIALECT
@@ -310,7 +310,7 @@ def test_table_options():
     assert "7d" not in created
 
 
-def test_locks():
+def test_for_update_renders_by_release():
     select = sa.select(table().c.id)
     assert str(select.with_for_update(read=True).compile(dialect=DIALECT)).endswith(" FOR SHARE")
     assert str(select.with_for_update(read=True).compile(dialect=OLD)).endswith(" FOR UPDATE")
@@ -343,7 +343,7 @@ class Colour(sa.types.TypeDecorator):
         (sa.String(5).with_variant(mysql.ENUM("a", "b"), "mysql"), False),
     ],
 )
-def test_returning_goes_by_a_column_s_type(type_, returned):
+def test_returning_leaves_out_enum_and_set_columns(type_, returned):
     made = sa.Table("t", sa.MetaData(), sa.Column("id", sa.Integer, primary_key=True))
     made.append_column(sa.Column("c", type_, server_default="a"))
     for column in (made.c.c, made.c.c.label("x")):
@@ -357,7 +357,7 @@ def test_returning_goes_by_a_column_s_type(type_, returned):
     assert ("RETURNING t.c" in defaults) is returned
 
 
-def test_returning_beside_an_upsert_is_refused():
+def test_returning_with_an_upsert_is_refused():
     statement = mysql.insert(table()).values(id=1).on_duplicate_key_update(id=2).returning(sa.column("id"))
     with pytest.raises(exc.CompileError, match="no RETURNING with ON DUPLICATE KEY UPDATE"):
         statement.compile(dialect=DIALECT)
@@ -369,7 +369,7 @@ def test_upsert_has_no_alias():
     assert str(statement.compile(dialect=DIALECT)).endswith("ON DUPLICATE KEY UPDATE body = VALUES(body)")
 
 
-def test_a_like_with_an_escape_is_rewritten_where_the_server_reads_over_it():
+def test_like_with_an_escape_is_rewritten_before_4_2():
     like = table().c.body.like("a/%b", escape="/")
     assert str(like.compile(dialect=DIALECT)).endswith("ESCAPE '/'")
     assert "ESCAPE" not in str(like.compile(dialect=OLD))
@@ -377,7 +377,7 @@ def test_a_like_with_an_escape_is_rewritten_where_the_server_reads_over_it():
 
 
 @pytest.mark.parametrize("type_", [*(vector(3) for vector in VECTORS), DATALINK(), GEOMETRY("POINT", 4326)], ids=repr)
-def test_base_classes_of_a_type_compile_or_say_why_not(type_):
+def test_type_base_classes_compile_or_raise_compile_error(type_):
     """sqlacodegen tries each of them, and keeps the type if it raises a CompileError."""
     for base in type(type_).__mro__:
         if base is sa.types.UserDefinedType or not hasattr(base, "__visit_name__"):
