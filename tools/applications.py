@@ -10,6 +10,7 @@ The database ``apps_…`` of each application is dropped and created again for e
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import venv
@@ -24,7 +25,7 @@ RESULTS = SCRIPTS / "results.json"
 NOTES = SCRIPTS / "notes.json"
 PAGE = ROOT / "docs/applications.md"
 PLACE = "<!-- applications -->\n", "<!-- end -->"
-SECONDS = 300
+SECONDS = 900
 
 
 class Family(NamedTuple):
@@ -74,15 +75,15 @@ def run(environments: Path, server: str, names: list[str]) -> None:
         if not python.exists() or (names and script.stem not in names):
             continue
         about = json.loads(_output(python, script, "--about")[0])
-        found: dict[str, Any] = {"package": about["package"], "urls": {}}
+        found = results.setdefault(script.stem, {"servers": {}})
+        found["package"] = about["package"]
         for family in FAMILIES:
             name = family.asynchronous if about["asynchronous"] else family.synchronous
-            found["server"] = _new_database(server, f"apps_{script.stem}")
+            release = _new_database(server, f"apps_{script.stem}")
             first, *checks = map(json.loads, _output(python, script, f"{name}://dump:111@{server}/apps_{script.stem}"))
             found |= first
-            found["urls"][name] = checks
-            print(script.stem, name, [check["error"] for check in checks], flush=True)
-        results[script.stem] = found
+            found["servers"].setdefault(release, {})[name] = checks
+            print(script.stem, release, name, [check["error"] for check in checks], flush=True)
         RESULTS.write_text(json.dumps(results, indent=1, ensure_ascii=False, sort_keys=True) + "\n")
 
 
@@ -96,7 +97,7 @@ def _output(python: Path, script: Path, argument: str) -> list[str]:
 
 
 def _new_database(server: str, database: str) -> str:
-    """Create an empty database, and return the version of the server."""
+    """Create an empty database, and return the release of the server."""
     host, _, port = server.partition(":")
     connection = pymysql.connect(host=host, port=int(port), user="dump", password="111", autocommit=True)
     cursor = connection.cursor()
@@ -104,7 +105,7 @@ def _new_database(server: str, database: str) -> str:
         cursor.execute(statement)
     version: str = connection.get_server_info()
     connection.close()
-    return version
+    return version.rpartition("-v")[2]
 
 
 def write() -> None:
@@ -118,21 +119,30 @@ def write() -> None:
 
 def table(results: dict[str, Any], notes: dict[str, Any]) -> str:
     """Return the table of all applications."""
-    families = " | ".join(f"`{family.synchronous}`" for family in FAMILIES)
-    lines = [f"| application | {families} | URL to take |", "|---|--:|--:|--:|---|"]
+    servers = releases(results)
+    families = [f" {release}: `{family.synchronous}` |" for release in servers for family in FAMILIES]
+    lines = [f"| application |{''.join(families)} URL to take |", f"|---|{'--:|' * len(families)}---|"]
     for name, found in _by_package(results):
-        counts = " | ".join(_count(checks) for checks in found["urls"].values())
+        counts = " | ".join(_counts(found["servers"].get(release)) for release in servers)
         title = f"[{found['package']} {found['version']}](#{found['package']})"
         lines.append(f"| {title} | {counts} | {notes[name]['url']} |")
     return "\n".join(lines) + "\n"
+
+
+def releases(results: dict[str, Any]) -> list[str]:
+    """Return the releases on which applications were run, newest first."""
+    found = {release for each in results.values() for release in each["servers"]}
+    return sorted(found, key=lambda release: [int(part) for part in release.split(".")], reverse=True)
 
 
 def _by_package(results: dict[str, Any]) -> list[tuple[str, Any]]:
     return sorted(results.items(), key=lambda each: each[1]["package"])
 
 
-def _count(checks: list[dict[str, Any]]) -> str:
-    return f"{sum(check['error'] is None for check in checks)} of {len(checks)}"
+def _counts(urls: dict[str, Any] | None) -> str:
+    if urls is None:
+        return " | ".join("not run" for _ in FAMILIES)
+    return " | ".join(f"{sum(check['error'] is None for check in checks)} of {len(checks)}" for checks in urls.values())
 
 
 def _quoted(error: str) -> str:
@@ -143,17 +153,36 @@ def details(results: dict[str, Any], notes: dict[str, Any]) -> str:
     """Return a section for each application."""
     parts = []
     for name, found in _by_package(results):
-        first = next(iter(found["urls"].values()))
+        first = next(iter(next(iter(found["servers"].values())).values()))
         was_run = "; ".join(check["check"] for check in first)
         lines = [f"### {found['package']}", "", f"Run: {was_run}. With SQLAlchemy {found['sqlalchemy']}.", ""]
-        for url, checks in found["urls"].items():
-            lines += [f"- `{url}`: {check['check']}: `{_quoted(check['error'])}`" for check in checks if check["error"]]
+        lines += _failures(found["servers"], releases(results))
         if lines[-1]:
             lines.append("")
         if note := notes[name].get("note"):
             lines += [note, ""]
         parts.append("\n".join(lines))
     return "\n".join(parts)
+
+
+def _failures(servers: dict[str, Any], order: list[str]) -> list[str]:
+    """Return a line for each failure, which names the releases if it was not found on all."""
+    errors: dict[tuple[str, str, str], str] = {}
+    found_on: dict[tuple[str, str, str], list[str]] = {}
+    run_on = [release for release in order if release in servers]
+    for release in run_on:
+        for url, checks in servers[release].items():
+            for check in checks:
+                if error := check["error"]:
+                    key = url, check["check"], re.sub(r"[\d.]+", "", error)
+                    errors.setdefault(key, error)
+                    found_on.setdefault(key, []).append(release)
+    lines = []
+    for (url, name, _), error in errors.items():
+        where = found_on[url, name, _]
+        only = "" if where == run_on else f" on {' and '.join(where)}"
+        lines.append(f"- `{url}`{only}: {name}: `{_quoted(error)}`")
+    return lines
 
 
 def main() -> None:
