@@ -27,6 +27,7 @@ from ..core.sqlalchemy_internals import (
 from ..exc import MatrixOneCompileError
 from ..timetravel.compiler import AsOfCompiler, check_bound_points_in_time
 from ..types import UUID, Vector, variant_for
+from .preparer import quote_after_period
 
 if TYPE_CHECKING:
     from sqlalchemy.sql import elements, selectable
@@ -131,6 +132,10 @@ class MatrixOneCompiler(AsOfCompiler, DiffCompiler, StatementHooks):
     def applicable_prefixes(self, prefixes: Iterable[tuple[Any, str]]) -> list[tuple[Any, str]]:
         """Return the prefixes, and apply those for ``dialect="mysql"`` too, such as the ``IGNORE`` of an INSERT."""
         return [(prefix, self.dialect.name if name in ("mysql", "matrixone") else name) for prefix, name in prefixes]
+
+    def post_process_text(self, text: str) -> str:
+        """Return the SQL of a ``text()``, with quotes around reserved words if MySQL does not need them."""
+        return super().post_process_text(quote_after_period(text))  # type: ignore[no-any-return, no-untyped-call]
 
     def visit_like_op_binary(self, binary: elements.BinaryExpression[Any], operator: Any, **kw: Any) -> str:
         if self._ignores_escape(binary):

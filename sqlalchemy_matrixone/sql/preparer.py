@@ -54,10 +54,41 @@ RESERVED_WORDS = frozenset(
 )
 
 
+ALL_RESERVED_WORDS = RESERVED_WORDS_MYSQL | RESERVED_WORDS
+
+_NAME = r"(?:[^\W\d]\w*+|`[^`]*+`)"
+# Qualified names. Literals and comments come first, so that what looks like a name in them is not one.
+_LITERAL_OR_QUALIFIED_NAME = re.compile(
+    r"""'[^'\\]*+(?:(?:\\.|'')[^'\\]*+)*+'|"[^"\\]*+(?:(?:\\.|"")[^"\\]*+)*+"|/\*.*?\*/|(?:--\s|//|\#)[^\n]*+"""
+    rf"|(?<![\w@:$.])(?P<name>{_NAME}(?:\s*+\.\s*+{_NAME})++)|{_NAME}|['\"`].*",
+    re.S,
+)
+_PART = re.compile(rf"(?<=\.)(\s*+)({_NAME})|{_NAME}")
+
+
+def quote_after_period(text: str) -> str:
+    """Quote the reserved words that follow a period in SQL, as in ``metrics.key``.
+
+    MySQL takes every word after a period for a name. For MatrixOne it is a syntax error if the word is reserved.
+    """
+    if "." not in text:
+        return text
+    return _LITERAL_OR_QUALIFIED_NAME.sub(lambda match: _quote_parts(match["name"] or "") or match[0], text)
+
+
+def _quote_parts(name: str) -> str:
+    return _PART.sub(_quote_part, name)
+
+
+def _quote_part(part: re.Match[str]) -> str:
+    blanks, word = part.groups(default="")
+    return f"{blanks}`{word}`" if word.lower() in ALL_RESERVED_WORDS else part[0]
+
+
 class MatrixOneIdentifierPreparer(MySQLIdentifierPreparer):
     """Extend MySQL's quoting by the words that are reserved only in MatrixOne."""
 
-    reserved_words = RESERVED_WORDS_MYSQL | RESERVED_WORDS
+    reserved_words = ALL_RESERVED_WORDS
     # Without re.ASCII, [A-Z] also matches a dotless ı and a long ſ if case is ignored.
     legal_characters = re.compile(r"[A-Z0-9_$]+\Z", re.IGNORECASE | re.ASCII)
 

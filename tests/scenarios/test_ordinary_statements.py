@@ -226,3 +226,14 @@ def test_vector_search_with_a_criterion_is_exact_without_the_index(connection: C
     found = select(table.c.id).where(table.c.id.in_([39, 38, 7])).order_by(distance + 0).limit(2)
     assert connection.scalars(found).all() == [7, 38]
     assert connection.scalars(found.offset(1)).all() == [38, 39]
+
+
+def test_reserved_word_after_period_in_text_is_a_name(connection: Connection) -> None:
+    table = Table("metrics", MetaData(), Column("id", Integer, primary_key=True), Column("key", String(20)))
+    table.create(connection)
+    connection.execute(insert(table), {"id": 1, "key": "metrics.key"})
+    found = connection.execute(
+        text("SELECT metrics.key FROM metrics WHERE metrics.key = 'metrics.key' AND metrics.key = :value"),
+        {"value": "metrics.key"},
+    )
+    assert found.all() == [("metrics.key",)]

@@ -240,3 +240,23 @@ class TestUpsert:
         with pytest.raises(CompileError, match=r"takes no argument.* inserted_primary_key is None"):
             sql(upsert)
         assert sql(sa.select(sa.func.last_insert_id())) == "SELECT last_insert_id() AS last_insert_id_1"
+
+
+@pytest.mark.parametrize(
+    ("written", "sent"),
+    [
+        ("BINARY m.key = m.KEY", "BINARY m.`key` = m.`KEY`"),
+        ("`m` . key, a.order.key", "`m` . `key`, a.`order`.`key`"),
+        ("m.key -- m.key\n/* m.key */ # m.key", "m.`key` -- m.key /* m.key */ # m.key"),
+        ("""'m.key', "m.key", `m.key`, 'it''s \\' m.key'""", """'m.key', "m.key", `m.key`, 'it''s \\' m.key'"""),
+        ("m.keyed, m.`key`, @@session.sql_big_result", "m.keyed, m.`key`, @@session.sql_big_result"),
+        ("1.div 2, é.key, m.*", "1.div 2, é.`key`, m.*"),
+        ("'open m.key", "'open m.key"),
+    ],
+)
+def test_reserved_word_after_period_in_text_is_quoted(written: str, sent: str):
+    assert sql(sa.text(written)) == sent
+
+
+def test_reserved_word_after_period_in_ddl_text_is_quoted():
+    assert_compile(sa.DDL("DROP TABLE shop.order"), "DROP TABLE shop.`order`")
