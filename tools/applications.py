@@ -166,23 +166,34 @@ def details(results: dict[str, Any], notes: dict[str, Any]) -> str:
 
 
 def _failures(servers: dict[str, Any], order: list[str]) -> list[str]:
-    """Return a line for each failure, which names the releases if it was not found on all."""
-    errors: dict[tuple[str, str, str], str] = {}
-    found_on: dict[tuple[str, str, str], list[str]] = {}
+    """Return a line for each error, which names the checks, and the releases if it was not found on all."""
+    errors: dict[tuple[str, str], str] = {}
+    names: dict[tuple[str, str], list[str]] = {}
+    found_on: dict[tuple[str, str], list[str]] = {}
     run_on = [release for release in order if release in servers]
-    for release in run_on:
-        for url, checks in servers[release].items():
-            for check in checks:
-                if error := check["error"]:
-                    key = url, check["check"], re.sub(r"[\d.]+", "", error)
-                    errors.setdefault(key, error)
-                    found_on.setdefault(key, []).append(release)
-    lines = []
-    for (url, name, _), error in errors.items():
-        where = found_on[url, name, _]
-        only = "" if where == run_on else f" on {' and '.join(where)}"
-        lines.append(f"- `{url}`{only}: {name}: `{_quoted(error)}`")
-    return lines
+    failed = [
+        (release, url, check)
+        for release in run_on
+        for url, checks in servers[release].items()
+        for check in checks
+        if check["error"]
+    ]
+    for release, url, check in failed:
+        key = url, re.sub(r"[\d.]+", "", check["error"])  # without the ids in it, which differ
+        errors.setdefault(key, check["error"])
+        _add(names.setdefault(key, []), check["check"])
+        _add(found_on.setdefault(key, []), release)
+    return [_failure(key[0], names[key], error, found_on[key], run_on) for key, error in errors.items()]
+
+
+def _add(values: list[str], value: str) -> None:
+    if value not in values:
+        values.append(value)
+
+
+def _failure(url: str, names: list[str], error: str, found_on: list[str], run_on: list[str]) -> str:
+    where = "" if found_on == run_on else f" on {' and '.join(found_on)}"
+    return f"- `{url}`{where}: {'; '.join(names)}: `{_quoted(error)}`"
 
 
 def main() -> None:
