@@ -13,7 +13,7 @@ from sqlalchemy.dialects.mysql.base import MySQLDialect
 
 from . import types as matrixone_types
 from .core.connection import NOTHING, driver_connection, following, state_of
-from .core.errors import RaisingViolations
+from .core.errors import raise_violation
 from .core.options import INDEX_OPTIONS
 from .core.release import NEWEST, Feature, Release, format_release, is_untested, parse_greeting, parse_release
 from .core.server import OUTSIDE_TRANSACTION, SYS_ACCOUNT, execute_below
@@ -24,7 +24,7 @@ from .core.statement import ServerStatement
 from .exc import MatrixOneArgumentError, MatrixOneInvalidRequestError
 from .recovery.inspector import MatrixOneInspector
 from .reflection.dialect import MatrixOneReflection
-from .sql.compiler import MatrixOneCompiler, MatrixOneExecutionContext
+from .sql.compiler import MatrixOneCompiler, MatrixOneExecutionContext, is_ordinary
 from .sql.ddl_compiler import MatrixOneDDLCompiler
 from .sql.preparer import MatrixOneIdentifierPreparer
 
@@ -236,30 +236,45 @@ class MatrixOneDialect(MatrixOneReflection):
     def do_execute(
         self, cursor: DBAPICursor, statement: str, parameters: Any, context: ExecutionContext | None = None
     ) -> None:
-        with RaisingViolations(self.loaded_dbapi, statement), self._guarding(statement, context) or NOTHING:
-            cursor.execute(statement, parameters)
+        guard = self._guarding(statement, context)
+        try:
+            if guard is None:
+                cursor.execute(statement, parameters)
+            else:
+                with guard:
+                    cursor.execute(statement, parameters)
+        except self.loaded_dbapi.Error as error:
+            raise_violation(self.loaded_dbapi, error, statement)
+            raise
 
     def do_executemany(
         self, cursor: DBAPICursor, statement: str, parameters: Any, context: ExecutionContext | None = None
     ) -> None:
-        with RaisingViolations(self.loaded_dbapi, statement), self._guarding(statement, context) or NOTHING:
-            super().do_executemany(cursor, statement, parameters, context)  # type: ignore[no-untyped-call]
+        try:
+            with self._guarding(statement, context) or NOTHING:
+                super().do_executemany(cursor, statement, parameters, context)  # type: ignore[no-untyped-call]
+        except self.loaded_dbapi.Error as error:
+            raise_violation(self.loaded_dbapi, error, statement)
+            raise
 
     def do_execute_no_params(
         self, cursor: DBAPICursor, statement: str, context: ExecutionContext | None = None
     ) -> None:
-        with RaisingViolations(self.loaded_dbapi, statement), self._guarding(statement, context) or NOTHING:
-            super().do_execute_no_params(cursor, statement, context)  # type: ignore[no-untyped-call]
+        try:
+            with self._guarding(statement, context) or NOTHING:
+                super().do_execute_no_params(cursor, statement, context)  # type: ignore[no-untyped-call]
+        except self.loaded_dbapi.Error as error:
+            raise_violation(self.loaded_dbapi, error, statement)
+            raise
 
     def _guarding(self, statement: str, context: Any) -> AbstractContextManager[None] | None:
         """Return a context for the sending of a statement; None, quickly, for an ordinary statement."""
-        if context is None or (
-            self._follows_all
-            and not isinstance(getattr(context.compiled, "statement", None), ServerStatement)
-            and OUTSIDE_TRANSACTION not in context.execution_options
-            and not makes_temporary_table(statement)
-        ):
+        if context is None:
             return None
+        if self._follows_all and OUTSIDE_TRANSACTION not in context.execution_options:
+            compiled = context.compiled
+            if compiled.is_ordinary if isinstance(compiled, MatrixOneCompiler) else is_ordinary(compiled, statement):
+                return None
         connection = context.root_connection.connection
         return self._both(self._guard(statement, context, connection), following(connection, statement))
 

@@ -18,7 +18,7 @@ from weakref import WeakKeyDictionary
 
 from ..exc import MatrixOneInvalidRequestError
 from .sql_mode import refuse_mode
-from .sql_text import LONGEST_CACHED, OPAQUE, PING, READ, Event, Sent, read_long_statement, read_statement
+from .sql_text import LONGEST_CACHED, OPAQUE, PING, READ, WRITE, Event, Sent, read_long_statement, read_statement
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session, scoped_session
@@ -49,6 +49,7 @@ class _Transition(NamedTuple):
 
 
 _USED = _Change(has_statements=True)
+_ROWS_WRITTEN = _Change(has_statements=True, writes=1)
 _ENDED = _Change(ends=True)
 _UNKNOWN = _Change(True, explicit_begin=False, has_ddl=True, writes=1, forgets_savepoints=True)
 # After an error the transaction is either unchanged or rolled back: earlier writes may still exist, and a BEGIN may
@@ -59,8 +60,8 @@ _TRANSITIONS = {
     # event             when it is sent                        if it succeeds                       if it is refused
     Event.NOTHING:     _Transition(_NO_CHANGE),
     Event.READ:        _Transition(_USED),
-    Event.WRITE:       _Transition(_Change(True, writes=1),    _NO_CHANGE,                          _Change(writes=-1)),
-    Event.COPY:        _Transition(_Change(True, writes=1)),
+    Event.WRITE:       _Transition(_ROWS_WRITTEN,              _NO_CHANGE,                          _Change(writes=-1)),
+    Event.COPY:        _Transition(_ROWS_WRITTEN),
     Event.CHANGE:      _Transition(_Change(True, has_ddl=True, writes=1)),
     Event.BEGIN:       _Transition(_USED,                      _Change(True, True, ends=True),      _DOUBTFUL),
     Event.COMMIT:      _Transition(_NO_CHANGE,                 _ENDED,                              _DOUBTFUL),
@@ -163,19 +164,21 @@ class TransactionState:
         self.pending = None
         self._wrote_before = self._writes > 0
         change = _TRANSITIONS[event].sent
-        if change is not _USED:
+        if change is not _USED and change is not _ROWS_WRITTEN:
             self._apply(change)
-        elif self.explicit_begin or not self.autocommit:
-            self.has_statements = True
+        else:  # as _apply() would, in less time
+            if self.explicit_begin or not self.autocommit:
+                self.has_statements = True
+            self._writes += change.writes
         if statement.sets_autocommit:
             self.autocommit = None
 
     def succeeded(self) -> None:
         """Record that the server has executed the pending statement."""
         statement = self.pending
-        if statement is None:
-            return
         self.pending = None
+        if statement is READ or statement is WRITE or statement is None:
+            return  # their success changes nothing, and nearly every statement is one of them
         if statement.savepoint:
             self._note_savepoint(statement)
         if (change := _TRANSITIONS[statement.event].succeeded) is not _NO_CHANGE:

@@ -7,10 +7,7 @@ drivers raise :class:`OperationalError` for all of these.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Literal
-
-if TYPE_CHECKING:
-    from types import TracebackType
+from typing import Any, Literal
 
 _ClassName = Literal["IntegrityError", "DataError"]
 
@@ -63,26 +60,14 @@ def class_of_violation(error: BaseException, statement: str) -> _ClassName | Non
     return "DataError" if number in _DATA and _DATA[number].match(text) else None
 
 
-class RaisingViolations:
-    """Context in which violations are raised as the driver's IntegrityError and DataError.
+def raise_violation(dbapi: Any, error: BaseException, statement: str) -> None:
+    """Raise a violation as the driver's IntegrityError or DataError; return if the error already has its class.
 
     The new error has the arguments of the driver's original error, which is its ``__cause__``.
+
+    :param error: an error of the driver.
+    :param statement: the statement that failed.
     """
-
-    __slots__ = ("_dbapi", "_statement")
-
-    def __init__(self, dbapi: Any, statement: str) -> None:
-        self._dbapi = dbapi
-        self._statement = statement
-
-    def __enter__(self) -> None:
-        """Do nothing."""
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if not isinstance(error, self._dbapi.Error):
-            return
-        name = class_of_violation(error, self._statement)
-        if name is not None and not isinstance(error, getattr(self._dbapi, name)):
-            raise getattr(self._dbapi, name)(*error.args) from error
+    name = class_of_violation(error, statement)
+    if name is not None and not isinstance(error, getattr(dbapi, name)):
+        raise getattr(dbapi, name)(*error.args) from error

@@ -106,14 +106,17 @@ LONGEST_CACHED = 40
 
 def read_long_statement(text: bytes) -> Sent:
     """Return what a statement does to a transaction."""
-    if b"/*!" in text:
+    if b"!" in text and b"/*!" in text:  # the first condition is the faster one
         return _opaque(_LITERALS_AND_COMMENTS.sub(b" ", text))
     if b";" in text and not _SINGLE.match(text):
         return _read_several(text)
-    effect = _USUAL_BEGINNINGS.get(text[:7])
-    if effect is None:
-        match = _FIRST_WORD.match(text)
-        effect = _WORDS.get(match[1].upper(), _read_change) if match else _read_change
+    beginning = text[:7]
+    if beginning in _USUAL_WRITES:
+        return WRITE
+    if beginning == b"SELECT ":
+        return _read_select(text)
+    match = _FIRST_WORD.match(text)
+    effect = _WORDS.get(match[1].upper(), _read_change) if match else _read_change
     return effect if isinstance(effect, Sent) else effect(text)
 
 
@@ -212,8 +215,8 @@ _WORDS: dict[bytes, Sent | Callable[[bytes], Sent]] = {
     b"ROLLBACK": _read_rollback,
     b"SET": _read_set,
 }
-# The beginnings of the statements that SQLAlchemy compiles, for a fast lookup.
-_USUAL_BEGINNINGS = {word + b" ": _WORDS[word] for word in b"SELECT INSERT UPDATE DELETE".split()}
+# The beginnings of the writes that SQLAlchemy compiles, for a fast lookup.
+_USUAL_WRITES = frozenset((b"INSERT ", b"UPDATE ", b"DELETE "))
 
 
 def _without_comments(text: bytes) -> bytes:

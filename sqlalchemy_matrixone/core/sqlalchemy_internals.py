@@ -453,36 +453,27 @@ class ExecutionHooks(MySQLExecutionContext):
     """Part of an execution context that passes the values of a SELECT to the SELECTs of its loader options."""
 
     @classmethod
-    def _init_compiled(
-        cls,
-        dialect: Any,
-        connection: Any,
-        dbapi_connection: Any,
-        execution_options: Any,
-        compiled: Any,
-        parameters: Any,
-        invoked_statement: Any,
-        extracted_parameters: Any,
-        *args: Any,
-        **kw: Any,
-    ) -> Any:
-        values = execution_options.get(_VALUES)
-        if values is None and (top := execution_options.get(_TOP_LEVEL)) is not None:
-            values = top.execution_options.get(_VALUES)
-        if values and extracted_parameters:
-            extracted_parameters = [values.get(each.key, each) for each in extracted_parameters]
-        return super()._init_compiled(
-            dialect,
-            connection,
-            dbapi_connection,
-            execution_options,
-            compiled,
-            parameters,
-            invoked_statement,
-            extracted_parameters,
-            *args,
-            **kw,
-        )
+    def _init_compiled(cls, *args: Any, **kw: Any) -> Any:
+        if options := args[_OPTIONS]:
+            args = _with_passed_values(options, args)
+        return super()._init_compiled(*args, **kw)
+
+
+# The positions of the arguments of DefaultExecutionContext._init_compiled(), which SQLAlchemy passes by position. This
+# runs for each statement, and naming them all would take as long as the rest of the method.
+_OPTIONS, _EXTRACTED_PARAMETERS = 3, 7
+
+
+def _with_passed_values(options: Mapping[str, Any], args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the arguments with the values that were stored for the SELECTs of loader options, if any."""
+    values = options.get(_VALUES)
+    if values is None and (top := options.get(_TOP_LEVEL)) is not None:
+        values = top.execution_options.get(_VALUES)
+    extracted = args[_EXTRACTED_PARAMETERS]
+    if not values or not extracted:
+        return args
+    current = [values.get(each.key, each) for each in extracted]
+    return (*args[:_EXTRACTED_PARAMETERS], current, *args[_EXTRACTED_PARAMETERS + 1 :])
 
 
 # -- Sessions

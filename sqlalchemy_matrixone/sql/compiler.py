@@ -13,6 +13,7 @@ from sqlalchemy.sql.elements import BinaryExpression, BindParameter, BooleanClau
 from ..branches.compiler import DiffCompiler
 from ..core.options import index_kind
 from ..core.release import Feature, format_release
+from ..core.sql_text import makes_temporary_table
 from ..core.sqlalchemy_internals import (
     ExecutionHooks,
     StatementHooks,
@@ -24,6 +25,7 @@ from ..core.sqlalchemy_internals import (
     lock_of,
     returning_defaults,
 )
+from ..core.statement import ServerStatement
 from ..exc import MatrixOneCompileError
 from ..timetravel.compiler import AsOfCompiler, check_bound_points_in_time
 from ..types import UUID, Vector, variant_for
@@ -43,7 +45,15 @@ _SINGLE_UNITS = frozenset(
 
 
 class MatrixOneCompiler(AsOfCompiler, DiffCompiler, StatementHooks):
-    """Compile MySQL statements within the grammar of the MatrixOne release."""
+    """Compile MySQL statements within the grammar of the MatrixOne release.
+
+    :ivar is_ordinary: whether the statement is sent without any special handling. It is determined once for each
+        compiled form, which the statement cache keeps.
+    """
+
+    @util.memoized_property
+    def is_ordinary(self) -> bool:
+        return is_ordinary(self, self.string)
 
     def for_update_clause(self, select: selectable.GenerativeSelect, **kw: Any) -> str:
         """Render ``FOR UPDATE`` and ``FOR SHARE``.
@@ -313,8 +323,9 @@ class MatrixOneExecutionContext(ExecutionHooks):
     """Check bound points in time, correct row counts and generated ids, and execute sequences."""
 
     def pre_exec(self) -> None:
-        super().pre_exec()  # type: ignore[no-untyped-call]
-        check_bound_points_in_time(self)
+        # SQLAlchemy's own method does nothing, and is not called because this runs for each statement.
+        if isinstance(self.compiled, AsOfCompiler) and self.compiled.points_in_time:
+            check_bound_points_in_time(self.compiled, self)
 
     @property
     def rowcount(self) -> int:
@@ -348,6 +359,14 @@ class MatrixOneExecutionContext(ExecutionHooks):
         compiler = cast("MatrixOneCompiler", self.dialect.statement_compiler(self.dialect, None))
         number: int = execute_scalar(self, f"SELECT {compiler.visit_sequence(seq)}", type_)
         return number
+
+
+def is_ordinary(compiled: Any, text: str) -> bool:
+    """Return whether a statement neither defines how it is sent nor creates a temporary table.
+
+    :param compiled: its compiled form, or None.
+    """
+    return not isinstance(getattr(compiled, "statement", None), ServerStatement) and not makes_temporary_table(text)
 
 
 def _unique_keys(table: schema.Table) -> list[str]:

@@ -148,13 +148,12 @@ def _refuse_writing(statement: dml.Insert | dml.Update | dml.Delete) -> None:
         raise MatrixOneCompileError(f"historical tables are read-only: pass {statement.table.element.name!r} itself")
 
 
-def check_bound_points_in_time(context: Any) -> None:
+def check_bound_points_in_time(compiled: AsOfCompiler, context: Any) -> None:
     """Check that the bound parameters of a statement make it read one point in time.
 
     :raises MatrixOneArgumentError: if it would read several.
     """
-    compiled = context.compiled
-    if not isinstance(compiled, AsOfCompiler) or len(compiled.points_in_time) < 2:
+    if len(compiled.points_in_time) < 2:
         return
     for values in values_of(context):
         texts = {moment.text(values[compiled.bind_names[moment.value]]) for moment in compiled.points_in_time}

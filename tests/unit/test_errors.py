@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest.mock import Mock
+
 import pytest
 from pymysql.err import DataError, OperationalError, ProgrammingError
 from sqlalchemy import exc
@@ -21,7 +23,7 @@ from sqlalchemy_matrixone import (
 )
 from sqlalchemy_matrixone.aiomysql import MatrixOneDialect_aiomysql
 from sqlalchemy_matrixone.asyncmy import MatrixOneDialect_asyncmy
-from sqlalchemy_matrixone.core.errors import RaisingViolations, class_of_violation
+from sqlalchemy_matrixone.core.errors import class_of_violation
 from sqlalchemy_matrixone.exc import reason_of, server_errors_as
 from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
 
@@ -166,13 +168,20 @@ VIOLATIONS = [
 ]
 
 
+def execute_and_fail(dialect, error, statement="INSERT"):
+    """Execute a statement that the driver answers with an error."""
+    cursor = Mock()
+    cursor.execute.side_effect = error
+    dialect.do_execute(cursor, statement, ())
+
+
 @pytest.mark.parametrize("dialect", [MatrixOneDialect_pymysql, MatrixOneDialect_aiomysql, MatrixOneDialect_asyncmy])
 @pytest.mark.parametrize(("number", "text", "name"), VIOLATIONS)
 def test_constraint_violation_is_raised_as_its_dbapi_class(dialect, number, text, name):
     dbapi = dialect.import_dbapi()
     original = dbapi.OperationalError(number, text)
-    with pytest.raises(dbapi.Error) as raised, RaisingViolations(dbapi, "INSERT INTO t VALUES (1)"):
-        raise original
+    with pytest.raises(dbapi.Error) as raised:
+        execute_and_fail(dialect(dbapi=dbapi), original, "INSERT INTO t VALUES (1)")
     if name is None:
         assert raised.value is original
         return
@@ -203,16 +212,16 @@ def test_driver_error_without_number_and_text_is_no_violation(arguments):
 def test_driver_error_of_the_right_class_is_raised_unchanged():
     dbapi = MatrixOneDialect_pymysql.import_dbapi()
     original = dbapi.IntegrityError(3819, "constraint violation: Column 'n' cannot be null")
-    with pytest.raises(dbapi.IntegrityError) as raised, RaisingViolations(dbapi, "INSERT"):
-        raise original
+    with pytest.raises(dbapi.IntegrityError) as raised:
+        execute_and_fail(MatrixOneDialect_pymysql(dbapi=dbapi), original)
     assert raised.value is original
 
 
 def test_data_error_whose_value_names_a_lost_connection_is_no_disconnect():
     dialect = MatrixOneDialect_pymysql(dbapi=MatrixOneDialect_pymysql.import_dbapi())
     text = "internal error: Can't cast 'connection reset' to VARCHAR type. Src length 16 is larger than Dest length 2"
-    with pytest.raises(DataError) as raised, RaisingViolations(dialect.dbapi, "INSERT"):
-        raise OperationalError(20101, text)
+    with pytest.raises(DataError) as raised:
+        execute_and_fail(dialect, OperationalError(20101, text))
     assert not dialect.is_disconnect(raised.value, None, None)
 
 

@@ -153,7 +153,7 @@ TWO_MOMENTS = [
 def sent(statement, **values):
     """Check it as an execution context does."""
     context = SimpleNamespace(compiled=compiled(statement), compiled_parameters=[values], extracted_parameters=None)
-    check_bound_points_in_time(context)
+    check_bound_points_in_time(context.compiled, context)
 
 
 @pytest.mark.parametrize("statement", TWO_MOMENTS)

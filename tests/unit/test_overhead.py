@@ -1,0 +1,117 @@
+"""The functions of this package that run for each ordinary statement, counted: their number is the overhead."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+from pymysql.connections import Connection as DriverConnection
+from sqlalchemy import Column, Integer, MetaData, String, Table, bindparam, create_engine, insert, select, text, update
+
+import sqlalchemy_matrixone
+from sqlalchemy_matrixone import as_of
+from sqlalchemy_matrixone.core.connection import _NO_CHANGE, _TRANSITIONS, TransactionState
+from sqlalchemy_matrixone.core.pymysql_connection import PyMySQLConnection
+from sqlalchemy_matrixone.core.sql_text import Event
+from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
+from tests.unit.fake_server import ok, rows
+
+PACKAGE = str(Path(sqlalchemy_matrixone.__file__).parent)
+ORDERS = Table("orders", MetaData(), Column("id", Integer, primary_key=True), Column("note", String(40)))
+BY_KEY = ORDERS.c.id == bindparam("key")
+
+
+class Wire:
+    """A socket whose server gives the same answer to each statement."""
+
+    def __init__(self, answer: bytes) -> None:
+        self._answer, self._unread = answer, b""
+
+    def sendall(self, data: bytes) -> None:
+        self._unread += ok() if b"ROLLBACK" in data else self._answer
+
+    def read(self, size: int) -> bytes:
+        data, self._unread = self._unread[:size], self._unread[size:]
+        return data
+
+    def settimeout(self, seconds: float | None) -> None:
+        """Accept a timeout."""
+
+    def close(self) -> None:
+        """Accept the end."""
+
+
+def connect_to(answer: bytes) -> PyMySQLConnection:
+    connection = PyMySQLConnection(defer_connect=True)
+    wire = Wire(answer)
+    connection._sock = connection._rfile = wire
+    connection.server_version, connection.server_status = "8.0.30-MatrixOne-v4.2.0", 2
+    connection.transaction_state = TransactionState(autocommit=False)
+    return connection
+
+
+def functions_run(statement: Any, parameters: dict[str, Any], answer: bytes) -> list[str]:
+    """Return the functions of this package that run when a statement is executed for the second time."""
+    engine = create_engine("matrixone+pymysql://", creator=lambda: connect_to(answer), _initialize=False)
+    names: list[str] = []
+
+    def note(frame: FrameType, event: str, argument: Any) -> None:
+        if event == "call" and frame.f_code.co_filename.startswith(PACKAGE):
+            names.append(frame.f_code.co_name)
+
+    with engine.connect() as connection:
+        connection.execute(statement, parameters)
+        sys.setprofile(note)
+        try:
+            connection.execute(statement, parameters)
+        finally:
+            sys.setprofile(None)
+    return names
+
+
+SENT = ["_init_compiled", "pre_exec", "do_execute", "_guarding", "_execute_command", "read_command"]
+READ = [*SENT, "read_long_statement", "_read_select", "sending", "_read_query_result", "succeeded"]
+WRITTEN = [*SENT, "read_long_statement", "sending", "_read_query_result", "succeeded"]
+
+
+@pytest.mark.parametrize(
+    ("statement", "parameters", "answer", "expected"),
+    [
+        (select(ORDERS.c.note).where(BY_KEY), {"key": 7}, rows("a"), READ),
+        (update(ORDERS).where(BY_KEY).values(note=bindparam("text")), {"key": 7, "text": "a; b"}, ok(), WRITTEN),
+        (insert(ORDERS).inline(), {"id": 7, "note": "a; b"}, ok(), WRITTEN),
+        (text("SELECT note FROM orders WHERE id = 7 AND note = 'b'"), {}, rows("a"), READ),
+    ],
+    ids=["select", "update", "insert", "text"],
+)
+def test_ordinary_statement_runs_no_other_function_of_this_package(statement, parameters, answer, expected):
+    assert functions_run(statement, parameters, answer) == expected
+
+
+def test_text_of_a_compiled_statement_is_classified_once():
+    compiled = select(ORDERS).compile(dialect=MatrixOneDialect_pymysql())
+    assert compiled.is_ordinary
+    assert "is_ordinary" in compiled.__dict__
+
+
+def test_text_that_creates_a_temporary_table_is_not_ordinary():
+    assert not text("CREATE TEMPORARY TABLE t (a INT)").compile(dialect=MatrixOneDialect_pymysql()).is_ordinary
+
+
+def test_points_in_time_are_checked_only_if_a_statement_has_some():
+    dialect = MatrixOneDialect_pymysql()
+    assert not select(ORDERS).compile(dialect=dialect).points_in_time
+    assert select(as_of(ORDERS, snapshot="s")).compile(dialect=dialect).points_in_time
+
+
+@pytest.mark.parametrize("event", [Event.READ, Event.WRITE])
+def test_success_of_a_read_or_write_changes_nothing(event):
+    """TransactionState.succeeded() returns early for these."""
+    assert _TRANSITIONS[event].succeeded is _NO_CHANGE
+
+
+def test_driver_sends_each_statement_by_the_method_that_is_overridden():
+    assert PyMySQLConnection._execute_command is not DriverConnection._execute_command
