@@ -123,8 +123,12 @@ class Vector(types.UserDefinedType[list[float]]):
             """Return the cosine of the angle between the two vectors."""
             return self._function("cosine_similarity", other)
 
-        def inner_product(self, other: Any) -> ColumnElement[float]:
-            """Return the negated inner product, by which MatrixOne sorts as by a distance."""
+        def max_inner_product(self, other: Any) -> ColumnElement[float]:
+            """Return the negated inner product, so that ascending order begins with the largest one.
+
+            This is the server's function ``inner_product()``, which negates it. The method has the name that it has in
+            ``pgvector.sqlalchemy``.
+            """
             return self._function("inner_product", other)
 
         def _function(self, name: str, other: Any) -> ColumnElement[float]:

@@ -166,6 +166,12 @@ def test_vector_distance_binds_its_operand_as_a_vector():
     assert str(column.cosine_distance(sa.column("w")).compile(dialect=DIALECT)) == "cosine_distance(v, w)"
 
 
+def test_vector_max_inner_product_is_the_negated_product_of_the_server():
+    column = sa.column("v", VECF32(2))
+    nearest = sa.select(column).order_by(column.max_inner_product([1, 2]))
+    assert str(nearest.compile(dialect=DIALECT)).endswith("ORDER BY inner_product(v, %s)")
+
+
 def test_vector_distance_types_a_bind_parameter():
     column = sa.column("v", VECF32(2))
     compiled = column.cosine_distance(sa.bindparam("q")).compile(dialect=DIALECT)
