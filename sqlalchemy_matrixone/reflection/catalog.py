@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import wraps
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from sqlalchemy import exc
 from sqlalchemy.engine.reflection import ObjectKind
 
 from ..core.options import INDEX_OPTIONS
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from ..core.server import MatrixOneServer
 
 _T = TypeVar("_T")
+
+_REFUSED = "refused"
+"""The key of the fact that the user may not read the catalog."""
 
 _OPTION_NAMES = {"included_columns": "include"}
 
@@ -129,7 +133,7 @@ class Catalog:
     def __init__(self, dialect: MatrixOneServer, connection: Connection, info_cache: dict[Any, Any] | None) -> None:
         self._dialect = dialect
         self._connection = connection
-        self._read: dict[tuple[str, Where], Any] = {}
+        self._read: dict[tuple[str, Where] | str, Any] = {}
         if info_cache is not None:
             self._read = info_cache.setdefault("matrixone_catalog", self._read)
 
@@ -143,6 +147,19 @@ class Catalog:
         if names is None or len(names) != 1 or names[0] in self._read.get(("tables", whole), ()):
             return whole
         return Where(database, names[0])
+
+    def is_readable(self, where: Where) -> bool:
+        """Return whether the user may read the catalog. An Inspector asks the server only once."""
+        if self._read.get(_REFUSED):
+            return False
+        try:
+            self.tables(where)
+        except exc.DBAPIError as error:
+            if not is_refused(error):
+                raise
+            self._read[_REFUSED] = True
+            return False
+        return True
 
     @_once
     def tables(self, where: Where) -> dict[str, TableRow]:
@@ -219,6 +236,11 @@ class Catalog:
 
     def _rows(self, statement: str, where: Where) -> Iterable[Any]:
         return self._connection.exec_driver_sql(statement, tuple(where) if where.table else (where.database,))
+
+
+def is_refused(error: exc.DBAPIError) -> bool:
+    """Return whether a statement was refused for lack of privileges."""
+    return "do not have privilege" in str(error.orig)
 
 
 def _name_filter(column: str, where: Where) -> str:

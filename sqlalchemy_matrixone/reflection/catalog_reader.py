@@ -13,7 +13,7 @@ from sqlalchemy.engine.reflection import ReflectionDefaults
 
 from ..core.catalog_bytes import check_constraints, foreign_key_columns
 from ..core.release import Feature
-from .catalog import KINDS, Catalog, ColumnRow, ForeignKeyColumnRow, Index
+from .catalog import KINDS, Catalog, ColumnRow, ForeignKeyColumnRow, Index, Where
 from .reader import NO_ACTIONS, OfTables, TableReader, no_such_table
 from .types import column_type
 
@@ -38,9 +38,9 @@ _NUMBER_IN_PARENTHESES = re.compile(r"\((-?\d+(?:\.\d+)?)\)")
 class CatalogReader(TableReader):
     """Read facts about tables from ``mo_catalog``.
 
-    :param database: the database, folded as the server folds names; "" for the current database.
+    :param where: what to read together: the database, or one table of it.
     :param schema: the database as it was requested.
-    :param names: the requested tables, folded in the same way; None for all.
+    :param names: the requested tables, as the server folds names; None for all.
     :param shown: a reader for the foreign keys that are missing in the catalog.
     """
 
@@ -48,7 +48,7 @@ class CatalogReader(TableReader):
         self,
         dialect: MatrixOneServer,
         catalog: Catalog,
-        database: str,
+        where: Where,
         schema: str | None,
         names: list[str] | None,
         shown: TableReader,
@@ -57,8 +57,8 @@ class CatalogReader(TableReader):
         self._catalog = catalog
         self._schema = schema
         self._shown = shown
-        self._where = catalog.where(database, names)
-        tables = catalog.tables(self._where)
+        self._where = where
+        tables = catalog.tables(where)
         self._tables = tables if names is None else {name: tables[name] for name in names if name in tables}
 
     def __contains__(self, table: str) -> bool:

@@ -11,7 +11,7 @@ from sqlalchemy.engine.reflection import ObjectKind, ObjectScope
 
 from ..core.names import fold
 from ..core.server import SYSTEM_DATABASES, MatrixOneServer
-from .catalog import Catalog
+from .catalog import Catalog, is_refused
 from .catalog_reader import CatalogReader
 from .reader import OfTables, TableReader, no_such_table
 from .show_create import MatrixOneTableDefinitionParser
@@ -50,7 +50,7 @@ class MatrixOneReflection(MatrixOneServer):
         try:
             rows = connection.exec_driver_sql("SHOW DATABASES")
         except exc.DBAPIError as error:
-            if not _is_refused(error):
+            if not is_refused(error):
                 raise
             rows = connection.exec_driver_sql("SELECT schema_name FROM information_schema.schemata")
         return sorted(name for (name,) in rows if name not in SYSTEM_DATABASES)
@@ -178,12 +178,8 @@ class MatrixOneReflection(MatrixOneServer):
         """
         shown = ShowCreateReader(self, connection, schema, kw)
         catalog = Catalog(self, connection, kw.get("info_cache"))
-        try:
-            return CatalogReader(self, catalog, self._folded(schema or ""), schema, names, shown)
-        except exc.DBAPIError as error:
-            if not _is_refused(error):
-                raise
-            return shown
+        where = catalog.where(self._folded(schema or ""), names)
+        return CatalogReader(self, catalog, where, schema, names, shown) if catalog.is_readable(where) else shown
 
     def _folded(self, name: str) -> str:
         return fold(name) if self._casing else name
@@ -239,11 +235,6 @@ class MatrixOneReflection(MatrixOneServer):
         folded = self._folded(view_name)
         reader = self._reader(connection, schema, [folded], **kw)
         return reader.view_definition(folded if isinstance(reader, CatalogReader) else view_name)
-
-
-def _is_refused(error: exc.DBAPIError) -> bool:
-    """Return whether a statement was refused for lack of privileges."""
-    return "do not have privilege" in str(error.orig)
 
 
 def _only(

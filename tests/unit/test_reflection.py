@@ -7,7 +7,7 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy_matrixone.core.catalog_bytes import check_constraints, foreign_key_columns
 from sqlalchemy_matrixone.core.options import INDEX_OPTIONS
 from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
-from sqlalchemy_matrixone.reflection.catalog import ColumnRow, IndexColumnRow, index_options
+from sqlalchemy_matrixone.reflection.catalog import Catalog, ColumnRow, IndexColumnRow, Where, index_options
 from sqlalchemy_matrixone.reflection.catalog_reader import reflected_column
 from sqlalchemy_matrixone.reflection.show_create import MatrixOneTableDefinitionParser
 from sqlalchemy_matrixone.types import GEOMETRY, VECF32
@@ -18,6 +18,33 @@ DIALECT = MatrixOneDialect_pymysql()
 def column(type_="INT(32)", *, scale="00000000", values="", default=None, on_update=None, doubled_quotes=True):
     row = ColumnRow("t", "c", type_, scale, values, 0, default, on_update, 0, "it''s", None, None)
     return reflected_column(row, doubled_quotes)
+
+
+class _Refusing:
+    """A connection whose user may not read the catalog."""
+
+    def __init__(self, message="internal error: do not have privilege to execute the statement"):
+        self.error = sa.exc.DBAPIError("SELECT", None, Exception(20101, message))
+        self.sent = 0
+
+    def exec_driver_sql(self, statement, parameters):
+        self.sent += 1
+        raise self.error
+
+
+def test_catalog_without_privileges_is_tried_once_for_each_inspector():
+    connection, cache = _Refusing(), {}
+    for _ in range(2):
+        catalog = Catalog(DIALECT, connection, cache)
+        assert not catalog.is_readable(Where("shop"))
+        assert not catalog.is_readable(Where("shop", "orders"))
+    assert connection.sent == 1
+
+
+def test_catalog_that_fails_otherwise_raises():
+    catalog = Catalog(DIALECT, _Refusing("backend closed"), {})
+    with pytest.raises(sa.exc.DBAPIError, match="backend closed"):
+        catalog.is_readable(Where("shop"))
 
 
 @pytest.mark.parametrize(
