@@ -13,14 +13,15 @@ from sqlalchemy.dialects.mysql.base import MySQLDialect
 
 from . import types as matrixone_types
 from .core.connection import NOTHING, driver_connection, following, state_of
-from .core.errors import raise_violation
+from .core.errors import raise_violation, reports_lost_connection
 from .core.options import INDEX_OPTIONS
 from .core.release import NEWEST, Feature, Release, format_release, is_untested, parse_greeting, parse_release
-from .core.server import OUTSIDE_TRANSACTION, SYS_ACCOUNT, execute_below
+from .core.server import OUTSIDE_TRANSACTION, execute_below
 from .core.sql_mode import set_autocommit
 from .core.sql_text import makes_temporary_table
 from .core.sqlalchemy_internals import forget
 from .core.statement import ServerStatement
+from .core.url import DIALECT_PARAMETERS, account_of, check_skip_locked, release_of, skip_locked_of
 from .exc import MatrixOneArgumentError, MatrixOneInvalidRequestError
 from .recovery.inspector import MatrixOneInspector
 from .reflection.dialect import MatrixOneReflection
@@ -44,21 +45,6 @@ log = logging.getLogger("sqlalchemy_matrixone")
 _LEVEL: IsolationLevel = "READ COMMITTED"
 """The isolation level of every transaction."""
 _IGNORED_LEVELS = frozenset(("READ UNCOMMITTED", "REPEATABLE READ", "SERIALIZABLE"))
-
-# Most errors of the server, including those for lost connections, have one of these numbers. Only the message
-# distinguishes them.
-_GENERIC = frozenset((1105, 20101))
-_LOST = (
-    "context canceled",
-    "backend closed",
-    "client closed",
-    "stream closed",
-    "connection closed",
-    "connection reset",
-    "no available backend",
-    "connect to remote backend",
-    "connect to backend",
-)
 
 
 class _ServerFacts(NamedTuple):
@@ -123,7 +109,7 @@ class MatrixOneDialect(MatrixOneReflection):
     ) -> None:
         super().__init__(**kw)
         if skip_locked is not None:
-            self.skip_locked = _check_skip_locked(skip_locked)
+            self.skip_locked = check_skip_locked(skip_locked)
         if server_version is not None:
             self._configured_release = parse_release(server_version)
         if self._configured_release is not None:
@@ -153,17 +139,16 @@ class MatrixOneDialect(MatrixOneReflection):
 
         Alembic's ``--sql`` and mock engines only get the class from the URL.
         """
-        stated = _of_query(url, "server_version")
         attributes = {
-            "_configured_release": parse_release(stated) if stated else None,
-            "skip_locked": _check_skip_locked(_of_query(url, "skip_locked")),
+            "_configured_release": release_of(url),
+            "skip_locked": skip_locked_of(url),
             "default_schema_name": url.database,
-            "default_account_name": _account_of(url.username),
+            "default_account_name": account_of(url),
         }
         return _class_of_url(cast("Any", cls), *attributes.items())
 
     def create_connect_args(self, url: URL, *args: Any, **kw: Any) -> ConnectArgsType:
-        return super().create_connect_args(url.difference_update_query(["server_version", "skip_locked"]), *args, **kw)
+        return super().create_connect_args(url.difference_update_query(DIALECT_PARAMETERS), *args, **kw)
 
     # -- the first connection
 
@@ -393,34 +378,7 @@ class MatrixOneDialect(MatrixOneReflection):
             return False  # its message may contain any value
         if super().is_disconnect(e, connection, cursor):
             return True
-        # The message of an error with any other number may contain these words as part of a value.
-        if not isinstance(e, self.loaded_dbapi.Error) or _GENERIC.isdisjoint(e.args[:1]):
-            return False
-        text = str(e).lower()
-        return any(lost in text for lost in _LOST)
-
-
-def _account_of(username: str | None) -> str | None:
-    """Return the account of a login ``account:user[:role]`` or ``account#user[#role]``; a bare user belongs to sys."""
-    if username is None:
-        return None
-    for separator in ":#":
-        if separator in username:
-            return username.split(separator)[0]
-    return SYS_ACCOUNT
-
-
-def _of_query(url: URL, name: str) -> str | None:
-    value = url.query.get(name)
-    if isinstance(value, tuple):
-        raise MatrixOneArgumentError(f"{name} is given twice in the URL")
-    return value
-
-
-def _check_skip_locked(value: Any) -> Literal["wait"] | None:
-    if value not in (None, "wait"):
-        raise MatrixOneArgumentError(f"skip_locked can only be 'wait', not {value!r}")
-    return cast("Literal['wait'] | None", value)
+        return isinstance(e, self.loaded_dbapi.Error) and reports_lost_connection(e)
 
 
 @lru_cache(maxsize=256)

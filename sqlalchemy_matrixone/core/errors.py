@@ -1,4 +1,4 @@
-"""Choose the exception class for an error of the server.
+"""Recognize the errors of the server that the drivers do not: violations and lost connections.
 
 The drivers choose the class by MySQL's error numbers. MatrixOne uses different numbers for most violations, and the
 drivers raise :class:`OperationalError` for all of these.
@@ -71,3 +71,25 @@ def raise_violation(dbapi: Any, error: BaseException, statement: str) -> None:
     name = class_of_violation(error, statement)
     if name is not None and not isinstance(error, getattr(dbapi, name)):
         raise getattr(dbapi, name)(*error.args) from error
+
+
+# Most errors of the server, including those for lost connections, have one of these numbers. Only the message
+# distinguishes them. The message of an error with any other number may contain these words as part of a value.
+_GENERIC = frozenset((1105, 20101))
+_LOST = (
+    "context canceled",
+    "backend closed",
+    "client closed",
+    "stream closed",
+    "connection closed",
+    "connection reset",
+    "no available backend",
+    "connect to remote backend",
+    "connect to backend",
+)
+
+
+def reports_lost_connection(error: BaseException) -> bool:
+    """Return whether the server reports that it has lost a connection, to the client or to another part of itself."""
+    text = str(error).lower()
+    return not _GENERIC.isdisjoint(error.args[:1]) and any(lost in text for lost in _LOST)
