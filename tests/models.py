@@ -39,3 +39,14 @@ class Manager(Employee):
     id: Mapped[int] = mapped_column(ForeignKey("employees.id"), primary_key=True)
     grade: Mapped[int]
     __mapper_args__ = {"polymorphic_identity": "manager"}  # noqa: RUF012
+
+
+class Animal(Base):
+    __tablename__ = "animals"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "animal"}  # noqa: RUF012
+
+
+class Dog(Animal):
+    __mapper_args__ = {"polymorphic_identity": "dog"}  # noqa: RUF012

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from decimal import Decimal
 
 import pytest
 from sqlalchemy import (
     Column,
-    ForeignKey,
     Integer,
     MetaData,
     Table,
@@ -20,7 +18,7 @@ from sqlalchemy import (
     select,
     table,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
+from sqlalchemy.orm import Session
 
 from sqlalchemy_matrixone import (
     MatrixOneArgumentError,
@@ -41,54 +39,13 @@ from sqlalchemy_matrixone.recovery.rows.moment import Moment
 from sqlalchemy_matrixone.recovery.rows.order import WriteOrder
 from sqlalchemy_matrixone.recovery.rows.pair import TablePair
 from sqlalchemy_matrixone.recovery.rows.target import RowKinds, rows_targets
+from tests.models import Animal, Dog, Employee, Item, Manager, Order
 
 ALL = RowKinds(missing=True, changed=True, new=True)
 WHEN = {"mo_ts": 1_700_000_000_000_000_000}
 
 
-class Base(DeclarativeBase):
-    pass
-
-
-class Customer(Base):
-    __tablename__ = "customers"
-    id: Mapped[int] = mapped_column(primary_key=True)
-    email: Mapped[str]
-
-
-class Order(Base):
-    __tablename__ = "orders"
-    id: Mapped[int] = mapped_column(primary_key=True)
-    customer_id: Mapped[int] = mapped_column("CustomerId", ForeignKey("customers.id"))
-    price: Mapped[Decimal]
-    customer: Mapped[Customer] = relationship()
-
-
-class Employee(Base):
-    __tablename__ = "employees"
-    id: Mapped[int] = mapped_column(primary_key=True)
-    kind: Mapped[str]
-    __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "employee"}  # noqa: RUF012
-
-
-class Manager(Employee):
-    __tablename__ = "managers"
-    id: Mapped[int] = mapped_column(ForeignKey("employees.id"), primary_key=True)
-    __mapper_args__ = {"polymorphic_identity": "manager"}  # noqa: RUF012
-
-
-class Animal(Base):
-    __tablename__ = "animals"
-    id: Mapped[int] = mapped_column(primary_key=True)
-    kind: Mapped[str]
-    __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "animal"}  # noqa: RUF012
-
-
-class Dog(Animal):
-    __mapper_args__ = {"polymorphic_identity": "dog"}  # noqa: RUF012
-
-
-ORDERS, CUSTOMERS = Order.__table__, Customer.__table__
+ITEMS, ORDERS = Item.__table__, Order.__table__
 
 
 # -- definitions
@@ -143,60 +100,66 @@ def criterion_sql(target, side):
 
 
 def test_restore_rows_criterion_is_adapted_to_another_table_version():
-    [target] = rows_targets(Order, Order.customer_id == 7, None)
-    small = table("orders", column("id"), column("customerid"))
-    assert criterion_sql(target, small.alias("o")) == ["o.customerid = :CustomerId_1"]
-    assert target.criterion_columns == {"customerid"}
+    [target] = rows_targets(Item, Item.order_id == 7, None)
+    small = table("items", column("id"), column("order_id"))
+    assert criterion_sql(target, small.alias("o")) == ["o.order_id = :order_id_1"]
+    assert target.criterion_columns == {"order_id"}
     assert not target.has_subquery
 
 
+def test_restore_rows_names_of_columns_are_folded():
+    visits = Table("visits", MetaData(), Column("id", Integer, primary_key=True), Column("CustomerId", Integer))
+    [target] = rows_targets(visits, visits.c.CustomerId == 7, [visits.c.CustomerId])
+    assert target.columns == target.criterion_columns == {"customerid"}
+    then = table("visits", column("id"), column("customerid")).alias("o")
+    assert criterion_sql(target, then) == ["o.customerid = :CustomerId_1"]
+
+
 def test_restore_rows_criterion_may_have_a_subquery():
-    [target] = rows_targets(
-        ORDERS, ORDERS.c.CustomerId.in_(select(CUSTOMERS.c.id).where(CUSTOMERS.c.email == "x")), None
-    )
+    [target] = rows_targets(ITEMS, ITEMS.c.order_id.in_(select(ORDERS.c.id).where(ORDERS.c.note == "x")), None)
     assert target.has_subquery
-    [target] = rows_targets(Order, Order.customer.has(Customer.email == "x"), None)
+    [target] = rows_targets(Item, Item.order.has(Order.note == "x"), None)
     assert target.has_subquery
-    small = table("orders", column("id"), column("customerid"))
-    correlated = exists().where(CUSTOMERS.c.id == ORDERS.c.CustomerId).correlate(ORDERS)
-    [target] = rows_targets(Order, correlated, None)
+    small = table("items", column("id"), column("order_id"))
+    correlated = exists().where(ORDERS.c.id == ITEMS.c.order_id).correlate(ITEMS)
+    [target] = rows_targets(Item, correlated, None)
     old = small.alias("o")
     text = str(select(old.c.id).where(*target.where(old)))
-    assert text.count("orders") == 1
+    assert text.count("items") == 1
 
 
 def test_restore_rows_criteria_by_table():
-    first, second = rows_targets([Order, CUSTOMERS], {ORDERS: [ORDERS.c.price > 1, ORDERS.c.id > 2]}, None)
+    first, second = rows_targets([Item, ORDERS], {ITEMS: [ITEMS.c.price > 1, ITEMS.c.id > 2]}, None)
     assert first.criterion_columns == {"price", "id"}
     assert second.criterion is None
 
 
 def test_restore_rows_columns_are_given_by_attribute_or_name():
-    [target] = rows_targets(Order, None, [Order.customer_id, ORDERS.c.price])
-    assert target.columns == {"customerid", "price"}
-    [target] = rows_targets(Order, None, ["PRICE"])
+    [target] = rows_targets(Item, None, [Item.order_id, ITEMS.c.price])
+    assert target.columns == {"order_id", "price"}
+    [target] = rows_targets(Item, None, ["PRICE"])
     assert target.columns == {"price"}
-    first, second = rows_targets([Order, Customer], None, [Order.price])
+    first, second = rows_targets([Item, Order], None, [Item.price])
     assert (first.columns, second.columns) == ({"price"}, frozenset())
 
 
 WRONG_ARGUMENTS = [
     (lambda: rows_targets([], None, None), "at least one table"),
-    (lambda: rows_targets([Order, ORDERS], None, None), "named twice"),
-    (lambda: rows_targets("orders", None, None), "neither a mapped class"),
+    (lambda: rows_targets([Item, ITEMS], None, None), "named twice"),
+    (lambda: rows_targets("items", None, None), "neither a mapped class"),
     (lambda: rows_targets(create_engine("sqlite://"), None, None), "neither a mapped class"),
     (lambda: rows_targets(Manager, None, None), "Manager shares its rows with Employee"),
     (lambda: rows_targets(Dog, None, None), "Dog shares its rows with Animal"),
     (lambda: rows_targets(Employee, None, None), "have a part in the tables of Manager"),
-    (lambda: rows_targets([Order, Customer], Order.id == 1, None), "specify to which of them"),
-    (lambda: rows_targets(Order, {Customer: Customer.id == 1}, None), "which is not restored"),
-    (lambda: rows_targets(Order, Customer.id == 1, None), "reads customers as well"),
-    (lambda: rows_targets(Order, "id = 1", None), "not a criterion"),
-    (lambda: rows_targets(Order, False, None), "not a criterion"),
-    (lambda: rows_targets(Order, Order.id.in_(select(func.max(Order.id))), None), "use an alias"),
-    (lambda: rows_targets(Order, None, []), "names no column"),
-    (lambda: rows_targets(Order, None, [Customer.email]), "not a column of a table"),
-    (lambda: rows_targets([Order, Customer], None, ["price"]), "a name is not enough"),
+    (lambda: rows_targets([Item, Order], Item.id == 1, None), "specify to which of them"),
+    (lambda: rows_targets(Item, {Order: Order.id == 1}, None), "which is not restored"),
+    (lambda: rows_targets(Item, Order.id == 1, None), "reads orders as well"),
+    (lambda: rows_targets(Item, "id = 1", None), "not a criterion"),
+    (lambda: rows_targets(Item, False, None), "not a criterion"),
+    (lambda: rows_targets(Item, Item.id.in_(select(func.max(Item.id))), None), "use an alias"),
+    (lambda: rows_targets(Item, None, []), "names no column"),
+    (lambda: rows_targets(Item, None, [Order.note]), "not a column of a table"),
+    (lambda: rows_targets([Item, Order], None, ["price"]), "a name is not enough"),
     (lambda: RowKinds(False, False, False), "nothing to restore"),
     (lambda: RowKinds(True, "no", False), "changed='no' is neither True nor False"),
     (lambda: Moment.of(snapshot=None, timestamp=None, mo_ts=None), "one of"),
@@ -220,7 +183,7 @@ def test_restore_rows_of_a_single_table_base_class_is_its_whole_table():
 def test_restore_rows_with_invalid_arguments_sends_nothing():
     engine = create_engine("matrixone+pymysql://nobody@127.0.0.1:1/nowhere")
     with Session(engine) as session, pytest.raises(MatrixOneArgumentError):
-        Recovery(session).restore_rows(Order, snapshot="s", missing=False, changed=False)
+        Recovery(session).restore_rows(Item, snapshot="s", missing=False, changed=False)
 
 
 @pytest.mark.parametrize(
