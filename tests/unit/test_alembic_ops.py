@@ -115,20 +115,26 @@ def test_clone_operation_refuses_a_table_object():
         CloneTableOp("c", source=Table("t", MetaData()))
 
 
-def test_operation_reverse_undoes_the_operation():
+def test_reverse_of_create_pitr_drops_it_and_keeps_the_range():
     create = CreatePitrOp(range="7d", database="shop", table="t")
     assert create.reverse().to_diff_tuple() == ("drop_pitr", None, {"database": "shop", "table": "t"})
     assert create.reverse().reverse() is create
     assert CreatePitrOp("p", range="7d", table="t").reverse().to_diff_tuple() == ("drop_pitr", "p", {})
 
+
+def test_reverse_of_alter_pitr_sets_the_existing_range():
     alter = AlterPitrOp(table="t", range="3mo", existing_range=(7, "d"))
     assert rendered(alter.reverse()) == ["op.alter_pitr(table='t', range='7d')"]
     assert alter.reverse().reverse().to_diff_tuple() == alter.to_diff_tuple()
 
+
+def test_reverse_of_create_snapshot_drops_it():
     snapshot = CreateSnapshotOp("s", table="t")
     assert snapshot.reverse().to_diff_tuple() == ("drop_snapshot", "s", {})
     assert snapshot.reverse().reverse() is snapshot
 
+
+def test_reverse_of_a_copy_drops_it():
     branch = CreateBranchOp("b", source="t", database="d")
     assert branch.reverse().to_diff_tuple() == ("drop_branch", "b", {"database": "d"})
     assert branch.reverse().reverse() is branch

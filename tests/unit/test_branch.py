@@ -262,10 +262,17 @@ def test_branch_conflict_has_the_key():
     text = "internal error: conflict: dev DELETE and base DELETE on pk(%s) with different values"
     for key in ("2", "1,'x'", "')'", r"'a\nb'", r"'c:\\d'"):
         assert conflict_of(Exception(20101, text % key)).key == key
+
+
+def test_branch_conflict_of_a_composite_or_binary_key_has_no_key():
+    text = "internal error: conflict: dev DELETE and base DELETE on pk(%s) with different values"
     for stored in (r"':\x15\x01F'", "':\x15\x01F'", "'A\ufffd'", r"'F\0'"):
         conflict = conflict_of(Exception(20101, text % stored))
         assert conflict.key is None
         assert "on pk(a key of several columns) with" in str(conflict)
+
+
+def test_branch_conflict_is_none_for_another_error():
     assert conflict_of(Exception(1062, "Duplicate entry")) is None
     assert conflict_of(Exception()) is None
 

@@ -173,7 +173,7 @@ def test_as_of_two_bound_points_in_time_is_refused_when_executed():
             sent(refused, **values)
 
 
-def test_as_of_in_insert_update_and_delete():
+def test_as_of_can_be_read_by_insert_and_update():
     old = as_of(ORDERS, **S)
     assert_compile(
         insert(ORDERS).from_select(["id"], select(old.c.id)),
@@ -184,23 +184,36 @@ def test_as_of_in_insert_update_and_delete():
         "UPDATE orders, orders {SNAPSHOT = `s`} AS orders_1 SET orders.note=orders_1.note "
         "WHERE orders.id = orders_1.id",
     )
+
+
+def test_as_of_cannot_be_written_to():
+    old = as_of(ORDERS, **S)
     for write in (insert(old), update(old).values(note="x"), delete(old), delete(as_of(Order, **S))):
         with pytest.raises(CompileError, match="historical tables are read-only"):
             compiled(write)
 
 
-def test_as_of_option_applies_to_the_whole_statement():
+def test_as_of_option_applies_to_each_table_of_a_join():
     assert sql(of_all(select(Order.id), **S)) == "SELECT orders.id FROM orders {SNAPSHOT = `s`}"
     assert sql(of_all(select(BILLING.c.id, ORDERS.c.id).join(ORDERS, BILLING.c.id == ORDERS.c.id), **S)) == (
         "SELECT billing.orders.id, orders_1.id AS id_1 FROM billing.orders {SNAPSHOT = `s`} INNER JOIN "
         "orders {SNAPSHOT = `s`} AS orders_1 ON billing.orders.id = orders_1.id"
     )
+
+
+def test_as_of_option_leaves_a_hint_after_the_point_in_time():
     hinted = select(ORDERS.c.id).with_hint(ORDERS, "USE INDEX (x)", "matrixone")
     assert sql(of_all(hinted, **S)) == "SELECT orders.id FROM orders {SNAPSHOT = `s`} USE INDEX (x)"
+
+
+def test_as_of_option_applies_to_subqueries_and_joined_eager_loads():
     nested = select(Order.id).where(Order.id.in_(select(Item.order_id)))
     assert sql(of_all(nested, **S)).count("{SNAPSHOT = `s`}") == 2
     joined = select(Order).options(joinedload(Order.items)).limit(1)
     assert sql(of_all(joined, **S)).count("{SNAPSHOT = `s`}") == 2
+
+
+def test_as_of_option_leaves_the_point_in_time_of_an_as_of_table():
     own = as_of(Item, snapshot="own")
     assert sql(of_all(select(own.id), **S)) == "SELECT items_1.id FROM items {SNAPSHOT = `own`} AS items_1"
 
@@ -210,6 +223,9 @@ def test_as_of_timestamps_are_bound_in_utc():
     for when in (NOON, shanghai, "2026-11-22 12:00:00Z", "2026-11-22T20:00:00.000+08:00"):
         text = sql(select(as_of(ORDERS, timestamp=when).c.id), compile_kwargs={"literal_binds": True})
         assert "{TIMESTAMP = '2026-11-22 12:00:00.000000'}" in text
+
+
+def test_as_of_bound_timestamp_is_converted_when_executed():
     late = compiled(select(as_of(ORDERS, timestamp=bindparam("when")).c.id))
     assert late.construct_params({"when": NOON}) == {"when": NOON}
     assert late._bind_processors["when"](NOON) == "2026-11-22 12:00:00.000000"
@@ -243,8 +259,14 @@ def test_as_of_target_that_is_no_table_is_refused():
     for target in ("orders", select(ORDERS).subquery(), select(ORDERS).cte(), Order.id, None):
         with pytest.raises(MatrixOneArgumentError, match="as_of"):
             as_of(target, **S)
+
+
+def test_time_travel_to_a_bind_parameter_is_refused():
     with pytest.raises(MatrixOneArgumentError, match="bind parameter"), time_travel(Session(), mo_ts=bindparam("x")):
         pass
+
+
+def test_time_travel_of_what_is_no_session_is_refused():
     with pytest.raises(MatrixOneArgumentError, match="takes a Session"), time_travel(object(), **S):
         pass
 
@@ -274,6 +296,9 @@ def test_as_of_statement_as_string():
     assert "{SNAPSHOT = __[POSTCOMPILE_param_1]}" in str(
         of_all(lambda_stmt(lambda: select(ORDERS.c.id)), **S).compile(dialect=MatrixOneDialect_pymysql())
     )
+
+
+def test_as_of_does_not_compile_on_mysql():
     with pytest.raises(UnsupportedCompilationError):
         select(as_of(Order, **S)).compile(dialect=mysql.dialect())
 
@@ -301,15 +326,24 @@ def test_as_of_column_property_keeps_its_point_in_time():
         assert "FROM orders {SNAPSHOT = `w`} AS w" in sql(select(entity))
 
 
-def test_changes_since_compares_keys_and_columns():
+def test_changes_since_of_a_table_with_only_a_key_finds_new_and_gone_rows():
     keys_alone = Table("k", MetaData(), Column("a", Integer, primary_key=True))
     changed, new, gone = sql(changes_since(keys_alone, **S)).split(" UNION ALL ")
     assert "WHERE false" in changed
     assert new.endswith("FROM k LEFT OUTER JOIN k {SNAPSHOT = `s`} AS k_1 ON k_1.a = k.a WHERE k_1.a IS NULL")
     assert gone.endswith("FROM k {SNAPSHOT = `s`} AS k_1 LEFT OUTER JOIN k ON k_1.a = k.a WHERE k.a IS NULL")
+
+
+def test_changes_since_compares_columns_null_safely():
     assert "WHERE NOT (orders_1.note <=> orders.note)" in sql(changes_since(Order, **S))
+
+
+def test_changes_since_of_a_table_without_a_primary_key_is_refused():
     with pytest.raises(MatrixOneArgumentError, match="no primary key"):
         changes_since(BILLING, **S)
+
+
+def test_changes_since_of_a_joined_subclass_is_refused():
     with pytest.raises(MatrixOneArgumentError, match="shares its rows"):
         changes_since(Manager, **S)
 
@@ -388,23 +422,32 @@ def test_time_travel_ends_after_a_rollback_that_failed(session):
     assert ended(session)
 
 
-def test_changes_since_columns_are_chosen_or_refused():
+def test_changes_since_compares_only_the_chosen_columns():
     assert "note" not in sql(changes_since(Order, **S, columns=[]))
     assert sql(changes_since(Order, **S, columns=["note"])) == sql(changes_since(Order, **S, columns=[Order.note]))
     assert sql(changes_since(Order, **S, columns="note")) == sql(changes_since(Order, **S))
+
+
+def test_changes_since_refuses_what_is_no_column():
     for columns in ("nothing", ["nothing"], {"note": 1}, b"note", [Manager.id], [object()], 7):
         with pytest.raises(MatrixOneArgumentError, match="columns="):
             changes_since(Order, **S, columns=columns)
 
 
-def test_changes_between_compares_two_reads():
+def test_changes_between_reads_each_point_in_time_separately():
     one, other = str(changes_between(Order, "s", NOON)).split(";\n")
     assert "orders {SNAPSHOT = " in one
     assert "orders {TIMESTAMP = " in other
+
+
+def test_changes_between_invalid_points_in_time_is_refused():
     with pytest.raises(MatrixOneArgumentError, match="no UTC offset"):
         changes_between(Order, "s", "2026-03-01 12:00:00")
     with pytest.raises(MatrixOneArgumentError):
         changes_between(Order, "s", None)
+
+
+def test_changes_between_compares_rows_by_their_keys():
     assert list(_compared([(1, "a"), (2, "b")], [(1, "a"), (2, "c"), (3, "d")], [0])) == [
         ("changed", 2, "b", 2, "c"),
         ("new", None, None, 3, "d"),
