@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import Column, Row, Table
 from sqlalchemy.orm import Mapper
-from sqlalchemy.sql import ClauseElement, FromClause, TableClause
+from sqlalchemy.sql import ClauseElement, TableClause
 from sqlalchemy.sql.base import Executable, Generative
 from sqlalchemy.sql.selectable import SelectBase
 
 from ..core.arguments import (
+    TableArgument,
     Timestamp,
     check_choice,
     check_flag,
@@ -53,9 +54,6 @@ if TYPE_CHECKING:
     from ..core.sqlalchemy_internals import Execute
 
 OnConflict = Literal["fail", "skip", "accept"]
-
-TableArgument = type[Any] | FromClause | str
-"""A mapped class, a Table, an ``as_of()`` of these, or a table's name."""
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,16 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, inspect
+from sqlalchemy import ColumnElement, FromClause, Table, inspect
 from sqlalchemy.orm import Mapper, QueryableAttribute
 from sqlalchemy.orm.util import AliasedClass, AliasedInsp
 
 from ..exc import MatrixOneArgumentError
 
 SNAPSHOT_NAME_LENGTH = 64
+
+TableArgument = type[Any] | FromClause | str
+"""A mapped class, a Table or a table's name. Where the past can be read, also an ``as_of()`` of a class or Table."""
 
 Timestamp = dt.datetime | str
 """An instant: an aware datetime, or a string with a UTC offset, such as ``"2026-03-01 12:00:00+00:00"``."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from sqlalchemy import exc
 
@@ -23,7 +23,7 @@ from ..core.server import (
 )
 from ..exc import PitrError, RecoveryError, SnapshotError, server_errors_as
 from .clock import MICROSECOND, from_microseconds, mo_ts_of
-from .target import LEVELS, Level, RecoveryTarget
+from .target import LEVELS, Level, RecoveryTarget, SelectionKeywords, TargetKeywords
 from .values import Pitr, Snapshot
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class _Filter:
     table: str | None = None
 
     @classmethod
-    def of(cls, connection: Connection, level: Level | None = None, **target: Any) -> _Filter:
+    def of(cls, connection: Connection, level: Level | None = None, **target: Unpack[TargetKeywords]) -> _Filter:
         if level is not None:
             check_choice("level", level, LEVELS)
         named = RecoveryTarget.of(**target)
@@ -73,10 +73,12 @@ def _check_wanted(name: str | None) -> None:
         check_is_name("name", name)
 
 
-def get_snapshots(connection: Connection, *, name: str | None = None, **target: Any) -> list[Snapshot]:
+def get_snapshots(
+    connection: Connection, *, name: str | None = None, **selection: Unpack[SelectionKeywords]
+) -> list[Snapshot]:
     """Return the account's snapshots, newest first. Allowed inside a transaction."""
     _check_wanted(name)
-    wanted = _Filter.of(connection, **target)
+    wanted = _Filter.of(connection, **selection)
     dialect = matrixone_dialect(connection)
     own_rows = "WHERE kind <> 'branch' " if dialect.supports(Feature.INTERNAL_ROWS) else ""
     with server_errors_as(SnapshotError, "reading snapshots"), dialect.preserving_clean_state(connection):
@@ -92,14 +94,14 @@ def get_snapshots(connection: Connection, *, name: str | None = None, **target: 
     return [row for row in snapshots if wanted.admits(row) and (name is None or row.name == fold(name))]
 
 
-def get_pitrs(connection: Connection, *, name: str | None = None, **target: Any) -> list[Pitr]:
+def get_pitrs(connection: Connection, *, name: str | None = None, **selection: Unpack[SelectionKeywords]) -> list[Pitr]:
     """Return the PITRs that the account has created, newest first.
 
     Inside a transaction, this works only for the sys account: for the others it uses SHOW PITR, which the server
     refuses there.
     """
     _check_wanted(name)
-    wanted = _Filter.of(connection, **target)
+    wanted = _Filter.of(connection, **selection)
     with server_errors_as(PitrError, "reading PITRs"):
         in_transaction = reads_pitrs_in_transaction(connection)
         pitrs = _pitrs_of_sys(connection) if in_transaction else _pitrs_shown(connection)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 from sqlalchemy import exc
 
 from ..core.arguments import (
+    TableArgument,
     Timeout,
     Timestamp,
     check_flag,
@@ -166,7 +167,7 @@ class CreateSnapshot(_Protect):
         cluster: bool = False,
         account: str | None = None,
         database: str | None = None,
-        table: Any = None,
+        table: TableArgument | None = None,
         from_account: str | None = None,
         publication: str | None = None,
         if_not_exists: bool = False,
@@ -256,7 +257,7 @@ class CreatePitr(_Protect):
         cluster: bool = False,
         account: str | None = None,
         database: str | None = None,
-        table: Any = None,
+        table: TableArgument | None = None,
         if_not_exists: bool = False,
     ) -> None:
         self.name = check_name("PITR", name)
@@ -336,7 +337,7 @@ class _Restore(RecoveryDDL):
         cluster: bool,
         account: str | None,
         database: str | None,
-        table: Any,
+        table: TableArgument | None,
         to_account: str | None,
         timeout: Timeout | None,
     ) -> None:
@@ -442,7 +443,7 @@ class RestoreSnapshot(_Restore):
         cluster: bool = False,
         account: str | None = None,
         database: str | None = None,
-        table: Any = None,
+        table: TableArgument | None = None,
         to_account: str | None = None,
         timeout: Timeout | None = None,
     ) -> None:
@@ -508,7 +509,7 @@ class RestorePitr(_Restore):
         cluster: bool = False,
         account: str | None = None,
         database: str | None = None,
-        table: Any = None,
+        table: TableArgument | None = None,
         to_account: str | None = None,
         timeout: Timeout | None = None,
     ) -> None:

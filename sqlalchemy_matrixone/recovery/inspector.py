@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy.engine.reflection import Inspector
 
@@ -10,6 +10,7 @@ from ..core.arguments import check_is_name
 from . import catalog, windows
 
 if TYPE_CHECKING:
+    from ..core.arguments import TableArgument
     from .target import Level
     from .values import Pitr, RecoveryWindow, Snapshot
 
@@ -36,7 +37,7 @@ class MatrixOneInspector(Inspector):
         cluster: bool = False,
         account: str | None = None,
         database: str | None = None,
-        table: Any = None,
+        table: TableArgument | None = None,
     ) -> list[Snapshot]:
         """Return the snapshots of the account, newest first. Allowed inside a transaction.
 
@@ -44,13 +45,7 @@ class MatrixOneInspector(Inspector):
         """
         with self._operation_context() as connection:
             return catalog.get_snapshots(
-                connection,
-                name=name,
-                level=level,
-                cluster=cluster,
-                account=account,
-                database=database,
-                table=table,
+                connection, name=name, level=level, cluster=cluster, account=account, database=database, table=table
             )
 
     def get_pitrs(
@@ -61,7 +56,7 @@ class MatrixOneInspector(Inspector):
         cluster: bool = False,
         account: str | None = None,
         database: str | None = None,
-        table: Any = None,
+        table: TableArgument | None = None,
     ) -> list[Pitr]:
         """Return the PITRs of the account, newest first. Only the sys account can do so inside a transaction.
 
@@ -69,13 +64,7 @@ class MatrixOneInspector(Inspector):
         """
         with self._operation_context() as connection:
             return catalog.get_pitrs(
-                connection,
-                name=name,
-                level=level,
-                cluster=cluster,
-                account=account,
-                database=database,
-                table=table,
+                connection, name=name, level=level, cluster=cluster, account=account, database=database, table=table
             )
 
     def has_snapshot(self, name: str) -> bool:
@@ -95,7 +84,7 @@ class MatrixOneInspector(Inspector):
         return bool(self.get_pitrs(name=name))
 
     def get_recovery_windows(
-        self, *, account: str | None = None, database: str | None = None, table: Any = None
+        self, *, account: str | None = None, database: str | None = None, table: TableArgument | None = None
     ) -> list[RecoveryWindow]:
         """Return the times to which the current account, or ``account=``, ``database=`` or ``table=``, can be restored.
 

@@ -6,7 +6,7 @@ import logging
 import re
 import warnings
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Unpack
 
 from sqlalchemy import exc
 
@@ -17,7 +17,7 @@ from ..exc import PitrError, Reason, RecoveryError, RecoveryWarning
 from . import catalog
 from .constructs import AlterPitr, CreatePitr
 from .pitr_range import PitrRange
-from .target import implied_name
+from .target import SelectionKeywords, implied_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -29,20 +29,23 @@ if TYPE_CHECKING:
 log = logging.getLogger("sqlalchemy_matrixone.recovery")
 
 
-def reactivate_pitrs(connection: Connection, **target: Any) -> list[Pitr]:
+def reactivate_pitrs(
+    connection: Connection, *, name: str | None = None, **selection: Unpack[SelectionKeywords]
+) -> list[Pitr]:
     """Protect the objects of inactive PITRs again, each by a PITR of its database.
 
     The inactive PITR is kept, because only it can restore the time before its object was replaced. A PITR of the
     database protects the object from now on, because no ALTER TABLE, TRUNCATE or restore of a table deactivates it.
 
-    :param target: the keywords of :meth:`Recovery.list_pitrs`, to consider only some of the PITRs.
+    :param name: consider only this PITR.
+    :param selection: the keywords of :meth:`Recovery.list_pitrs`, to consider only some of the PITRs.
     :return: the PITRs that were created or altered.
     """
-    chosen = catalog.get_pitrs(connection, **target)
+    chosen = catalog.get_pitrs(connection, name=name, **selection)
     ranges = _ranges_to_restore(connection, chosen)
     if not ranges:
         return []
-    pitrs = catalog.get_pitrs(connection) if target else chosen
+    pitrs = catalog.get_pitrs(connection) if selection or name is not None else chosen
     changed = [
         name
         for database, needed in ranges.items()

@@ -16,7 +16,7 @@ from sqlalchemy import ClauseElement, Table
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session, scoped_session
 
-from ..core.arguments import Timeout, Timestamp, check_flag, check_is_name, check_object_name, table_of
+from ..core.arguments import TableArgument, Timeout, Timestamp, check_flag, check_is_name, check_object_name, table_of
 from ..core.connection import has_changes, state_of
 from ..core.server import matrixone_dialect
 from ..core.sqlalchemy_internals import is_in_begin_block
@@ -46,7 +46,7 @@ from .rows import restore as rows
 from .rows.moment import Moment
 from .rows.target import ColumnsArgument, CriterionArgument, RowKinds, RowsArgument, RowsTarget, rows_targets
 from .rows.values import RestoredRows, RowsPreview
-from .target import Level, RecoveryTarget
+from .target import Level, RecoveryTarget, SelectionKeywords, TargetKeywords
 from .timeline import Timeline, get_timeline
 from .undrop import undrop
 from .values import Change, Coverage, Pitr, RecoveryWindow, Snapshot
@@ -97,24 +97,15 @@ class Recovery:
         cluster: bool = False,
         account: str | None = None,
         database: str | None = None,
-        table: Any = None,
+        table: TableArgument | None = None,
         if_not_exists: bool = False,
     ) -> Snapshot:
         """Keep the current state of an object, and return the snapshot. See :class:`CreateSnapshot`.
 
         With ``if_not_exists=True``, an existing snapshot of that name is returned, of whatever object it is.
         """
-        connection = self._execute(
-            CreateSnapshot(
-                name,
-                cluster=cluster,
-                account=account,
-                database=database,
-                table=table,
-                if_not_exists=if_not_exists,
-            ),
-            table,
-        )
+        target: TargetKeywords = {"cluster": cluster, "account": account, "database": database, "table": table}
+        connection = self._execute(CreateSnapshot(name, if_not_exists=if_not_exists, **target), table)
         return _created(catalog.get_snapshots(connection, name=name), SnapshotError, f"snapshot {name!r}")
 
     def drop_snapshot(self, name: str, *, if_exists: bool = False) -> None:
@@ -133,14 +124,16 @@ class Recovery:
         cluster: bool = False,
         account: str | None = None,
         database: str | None = None,
-        table: Any = None,
+        table: TableArgument | None = None,
     ) -> list[Snapshot]:
         """Return the account's snapshots that match all arguments, newest first. Allowed inside a transaction.
 
         :param level: "cluster", "account", "database" or "table".
         """
-        target = {"level": level, "cluster": cluster, "account": account, "database": database, "table": table}
-        return catalog.get_snapshots(self._connection(table), **target)
+        selection: SelectionKeywords = {
+            "level": level, "cluster": cluster, "account": account, "database": database, "table": table
+        }  # fmt: skip
+        return catalog.get_snapshots(self._connection(table), **selection)
 
     def prune_snapshots(
         self,
@@ -182,7 +175,7 @@ class Recovery:
         cluster: bool = False,
         account: str | None = None,
         database: str | None = None,
-        table: Any = None,
+        table: TableArgument | None = None,
         to_account: str | None = None,
         timeout: Timeout | None = None,
         lose: Collection[str] = (),
@@ -210,20 +203,9 @@ class Recovery:
             the statements to execute. With ``verify=True``, also with reason incomplete if the result differs; the
             message lists the differences.
         """
-        self._restore(
-            RestoreSnapshot(
-                name,
-                cluster=cluster,
-                account=account,
-                database=database,
-                table=table,
-                to_account=to_account,
-                timeout=timeout,
-            ),
-            table,
-            lose,
-            verify,
-        )
+        target: TargetKeywords = {"cluster": cluster, "account": account, "database": database, "table": table}
+        element = RestoreSnapshot(name, to_account=to_account, timeout=timeout, **target)
+        self._restore(element, table, lose, verify)
 
     # -- PITRs
 
@@ -235,25 +217,15 @@ class Recovery:
         cluster: bool = False,
         account: str | None = None,
         database: str | None = None,
-        table: Any = None,
+        table: TableArgument | None = None,
         if_not_exists: bool = False,
     ) -> Pitr:
         """Make every point in time from now on restorable for ``range``. See :class:`CreatePitr`.
 
         With ``if_not_exists=True``, an existing PITR of that name is returned, of whatever object and range it is.
         """
-        connection = self._execute(
-            CreatePitr(
-                name,
-                range=range,
-                cluster=cluster,
-                account=account,
-                database=database,
-                table=table,
-                if_not_exists=if_not_exists,
-            ),
-            table,
-        )
+        target: TargetKeywords = {"cluster": cluster, "account": account, "database": database, "table": table}
+        connection = self._execute(CreatePitr(name, range=range, if_not_exists=if_not_exists, **target), table)
         pitr = _created(catalog.get_pitrs(connection, name=name), PitrError, f"PITR {name!r}")
         if pitr.active is False and if_not_exists:
             reactivate_pitrs(connection, name=name)
@@ -273,7 +245,7 @@ class Recovery:
         cluster: bool = False,
         account: str | None = None,
         database: str | None = None,
-        table: Any = None,
+        table: TableArgument | None = None,
     ) -> list[Pitr]:
         """Protect the objects of inactive PITRs again, and return the PITRs that were created or altered for it.
 
@@ -292,9 +264,11 @@ class Recovery:
         :raises PitrError: if the server refuses a statement.
         """
         self._make_clean(PitrError, table)
-        target = {"level": level, "cluster": cluster, "account": account, "database": database, "table": table}
+        selection: SelectionKeywords = {
+            "level": level, "cluster": cluster, "account": account, "database": database, "table": table
+        }  # fmt: skip
         connection = self._connection_for_pitrs(table)
-        return reactivate_pitrs(connection, **target)
+        return reactivate_pitrs(connection, **selection)
 
     def alter_pitr(self, name: str, *, range: RangeArgument) -> Pitr:
         """Change how far back a PITR reaches. See :class:`AlterPitr`."""
@@ -317,7 +291,7 @@ class Recovery:
         cluster: bool = False,
         account: str | None = None,
         database: str | None = None,
-        table: Any = None,
+        table: TableArgument | None = None,
     ) -> list[Pitr]:
         """Return the PITRs that the account has created and that match all arguments, newest first.
 
@@ -326,8 +300,10 @@ class Recovery:
 
         :param level: "cluster", "account", "database" or "table".
         """
-        target = {"level": level, "cluster": cluster, "account": account, "database": database, "table": table}
-        return catalog.get_pitrs(self._connection_for_pitrs(table), **target)
+        selection: SelectionKeywords = {
+            "level": level, "cluster": cluster, "account": account, "database": database, "table": table
+        }  # fmt: skip
+        return catalog.get_pitrs(self._connection_for_pitrs(table), **selection)
 
     def restore_pitr(
         self,
@@ -339,7 +315,7 @@ class Recovery:
         cluster: bool = False,
         account: str | None = None,
         database: str | None = None,
-        table: Any = None,
+        table: TableArgument | None = None,
         to_account: str | None = None,
         timeout: Timeout | None = None,
         lose: Collection[str] = (),
@@ -356,25 +332,21 @@ class Recovery:
         :raises RestoreError: as :meth:`restore_snapshot`; and with reason not_covered, before anything is sent, if no
             PITR keeps the history at that point in time: the server would restore an empty table.
         """
-        self._restore(
-            RestorePitr(
-                name,
-                timestamp=timestamp,
-                mo_ts=mo_ts,
-                server_time=server_time,
-                cluster=cluster,
-                account=account,
-                database=database,
-                table=table,
-                to_account=to_account,
-                timeout=timeout,
-            ),
-            table,
-            lose,
-            verify,
+        target: TargetKeywords = {"cluster": cluster, "account": account, "database": database, "table": table}
+        element = RestorePitr(
+            name,
+            timestamp=timestamp,
+            mo_ts=mo_ts,
+            server_time=server_time,
+            to_account=to_account,
+            timeout=timeout,
+            **target,
         )
+        self._restore(element, table, lose, verify)
 
-    def undrop(self, *, table: Any = None, database: str | None = None, as_name: str | None = None) -> dt.datetime:
+    def undrop(
+        self, *, table: TableArgument | None = None, database: str | None = None, as_name: str | None = None
+    ) -> dt.datetime:
         """Restore a dropped table or database, as it was at the last point in time at which it existed.
 
         ::
@@ -412,7 +384,7 @@ class Recovery:
         return moment
 
     def recovery_windows(
-        self, *, account: str | None = None, database: str | None = None, table: Any = None
+        self, *, account: str | None = None, database: str | None = None, table: TableArgument | None = None
     ) -> list[RecoveryWindow]:
         """Return the times to which the current account, or the given object, can be restored, table by table.
 
@@ -435,7 +407,12 @@ class Recovery:
         return windows.get_recovery_windows(self._connection(table), account=account, database=database, table=table)
 
     def blockers(
-        self, *, cluster: bool = False, account: str | None = None, database: str | None = None, table: Any = None
+        self,
+        *,
+        cluster: bool = False,
+        account: str | None = None,
+        database: str | None = None,
+        table: TableArgument | None = None,
     ) -> list[Blocker]:
         """Return the sessions whose open transactions a restore of the object would wait for, the oldest first.
 
@@ -693,7 +670,9 @@ class Recovery:
 
     # -- the transaction
 
-    def _restore(self, element: RestoreSnapshot | RestorePitr, table: Any, lose: Collection[str], verify: bool) -> None:
+    def _restore(
+        self, element: RestoreSnapshot | RestorePitr, table: TableArgument | None, lose: Collection[str], verify: bool
+    ) -> None:
         kinds = check_lose(lose)
         check_flag("verify", verify)
         self._make_clean(element.error, table)
@@ -709,13 +688,13 @@ class Recovery:
         if not isinstance(self._bind, Connection):
             self._bind.expire_all()
 
-    def _execute(self, element: RecoveryDDL, table: Any = None) -> Connection:
+    def _execute(self, element: RecoveryDDL, table: TableArgument | None = None) -> Connection:
         self._make_clean(element.error, table)
         connection = self._connection(table)
         connection.execute(element)
         return connection
 
-    def _make_clean(self, error: type[RecoveryError], table: Any) -> None:
+    def _make_clean(self, error: type[RecoveryError], table: TableArgument | None) -> None:
         """Commit what is open with ``commit_first``; otherwise refuse changes that are not flushed.
 
         If something has run, the construct itself raises when the statement is executed.
@@ -731,7 +710,7 @@ class Recovery:
                 Reason.ACTIVE_TRANSACTION,
             )
 
-    def _commit(self, error: type[RecoveryError], table: Any) -> None:
+    def _commit(self, error: type[RecoveryError], table: TableArgument | None) -> None:
         if is_in_begin_block(self._bind):
             raise error(
                 "nothing was sent: commit_first cannot commit inside a block of begin(), which commits at its end. "
@@ -746,16 +725,16 @@ class Recovery:
                 Reason.ACTIVE_TRANSACTION,
             )
 
-    def _has_run(self, table: Any) -> bool:
+    def _has_run(self, table: TableArgument | None) -> bool:
         return state_of(self._connection(table).connection).has_statements
 
-    def _connection_for_pitrs(self, table: Any = None) -> Connection:
+    def _connection_for_pitrs(self, table: TableArgument | None = None) -> Connection:
         """Return a connection on which the server shows PITRs, also for accounts other than sys."""
         if self._commit_first and not catalog.reads_pitrs_in_transaction(self._connection(table)):
             self._make_clean(PitrError, table)
         return self._connection(table)
 
-    def _connection(self, table: Any = None) -> Connection:
+    def _connection(self, table: TableArgument | None = None) -> Connection:
         """Return the Session's connection; if the Session has several engines, that of the table."""
         if isinstance(self._bind, Connection):
             connection = self._bind
@@ -767,7 +746,7 @@ class Recovery:
         return connection
 
 
-def _mapped(table: Any) -> Any:
+def _mapped(table: TableArgument | None) -> Any:
     return table if isinstance(table, type) else None
 
 

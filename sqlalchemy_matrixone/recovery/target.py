@@ -4,15 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal, TypedDict
 
 from sqlalchemy import Table
 
-from ..core.arguments import check_flag, check_object_name, table_of
+from ..core.arguments import TableArgument, check_flag, check_object_name, table_of
 from ..exc import MatrixOneArgumentError
 
 Level = Literal["cluster", "account", "database", "table"]
 LEVELS: tuple[Level, ...] = ("cluster", "account", "database", "table")
+
+
+class TargetKeywords(TypedDict, total=False):
+    """The keywords that specify an object; see :meth:`RecoveryTarget.of`."""
+
+    cluster: bool
+    account: str | None
+    database: str | None
+    table: TableArgument | None
+
+
+class SelectionKeywords(TargetKeywords, total=False):
+    """The keywords that select snapshots or PITRs."""
+
+    level: Level | None
 
 
 def implied_name(database: str, table: str | None = None) -> str:
@@ -37,7 +52,12 @@ class RecoveryTarget:
 
     @classmethod
     def of(
-        cls, *, cluster: bool = False, account: str | None = None, database: str | None = None, table: Any = None
+        cls,
+        *,
+        cluster: bool = False,
+        account: str | None = None,
+        database: str | None = None,
+        table: TableArgument | None = None,
     ) -> RecoveryTarget | None:
         """Return the object that the four keywords specify, or None if they specify nothing.
 
@@ -60,7 +80,7 @@ class RecoveryTarget:
         return None if account is None else cls("account", account)
 
     @classmethod
-    def _of_table(cls, account: str | None, database: str | None, table: Any) -> RecoveryTarget:
+    def _of_table(cls, account: str | None, database: str | None, table: TableArgument) -> RecoveryTarget:
         if isinstance(table, str):
             check_object_name("table", table)
             if database is None:

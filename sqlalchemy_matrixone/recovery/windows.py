@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 import warnings
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Unpack, cast
 
 from ..core.arguments import is_object_name
 from ..core.names import fold
@@ -19,7 +19,7 @@ from ..core.server import SERVER_ZONE, matrixone_dialect
 from ..exc import MatrixOneArgumentError, Reason, RecoveryError, RecoveryWarning, server_errors_as
 from .catalog import SECOND, named_part, show, to_utc
 from .clock import MICROSECOND
-from .target import RecoveryTarget
+from .target import RecoveryTarget, TargetKeywords
 from .values import RecoveryWindow
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class _Row(NamedTuple):
     text: str
 
 
-def get_recovery_windows(connection: Connection, **target: Any) -> list[RecoveryWindow]:
+def get_recovery_windows(connection: Connection, **target: Unpack[TargetKeywords]) -> list[RecoveryWindow]:
     """Return the times to which a table, database or account can be restored. Refused inside a transaction."""
     named = RecoveryTarget.of(**target)
     if named is not None and named.level == "cluster":
