@@ -28,7 +28,7 @@ from sqlalchemy.sql import Alias, ClauseElement, dml
 from sqlalchemy.sql.base import Executable
 from sqlalchemy.sql.cache_key import HasCacheKey
 from sqlalchemy.sql.ddl import ExecutableDDLElement
-from sqlalchemy.sql.elements import Tuple
+from sqlalchemy.sql.elements import BindParameter, Tuple
 from sqlalchemy.sql.selectable import _CompoundSelectKeyword
 from sqlalchemy.sql.visitors import InternalTraversal
 
@@ -163,6 +163,16 @@ def asks_for_generated_key(statement: dml.Insert) -> bool:
         or statement._select_names
         or is_upsert(statement)
     )
+
+
+def gives_key_as_expression(statement: dml.Insert) -> bool:
+    """Return whether the values of an INSERT contain an SQL expression for the column whose ids are generated."""
+    key = getattr(statement.table, "autoincrement_column", None)
+    if key is None or statement._values is None:
+        return False
+    # SQLAlchemy keeps a column that was given by its name as a string.
+    value = statement._values.get(key, statement._values.get(key.key))
+    return isinstance(value, ClauseElement) and not isinstance(value, BindParameter)
 
 
 def is_upsert(statement: Any) -> bool:

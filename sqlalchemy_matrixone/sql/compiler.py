@@ -21,6 +21,7 @@ from ..core.sqlalchemy_internals import (
     asks_for_generated_key,
     defaults_to_return,
     execute_scalar,
+    gives_key_as_expression,
     is_upsert,
     lock_of,
     returning_defaults,
@@ -30,6 +31,7 @@ from ..exc import MatrixOneCompileError
 from ..timetravel.compiler import AsOfCompiler, check_bound_points_in_time
 from ..types import UUID, Vector, variant_for
 from .preparer import quote_after_period
+from .insert_values import with_subqueries
 
 if TYPE_CHECKING:
     from sqlalchemy.sql import elements, selectable
@@ -77,13 +79,16 @@ class MatrixOneCompiler(AsOfCompiler, DiffCompiler, StatementHooks):
         return " FOR SHARE" if lock.read and self._supports(Feature.FOR_SHARE) else " FOR UPDATE"
 
     def visit_insert(self, insert_stmt: dml.Insert, *args: Any, **kw: Any) -> str:
-        """Render an INSERT.
+        """Render an INSERT. If its values contain subqueries, render ``INSERT … SELECT``.
 
-        :raises sqlalchemy.exc.CompileError: if the server would report an id other than that of the row.
+        :raises sqlalchemy.exc.CompileError: if the server would report an id other than that of the row, and for a
+            subquery in the values of several rows.
         """
         insert_stmt = self._without_unreturnable_defaults(self._with_returned_key(insert_stmt))
         text = super().visit_insert(insert_stmt, *args, **kw)
         self._check_lastrowid(insert_stmt.table)
+        if insert_stmt.select is None:
+            text = with_subqueries(text)
         if is_upsert(insert_stmt):
             self._warn_of_unique_keys(insert_stmt.table)
         return text
@@ -282,7 +287,9 @@ class MatrixOneCompiler(AsOfCompiler, DiffCompiler, StatementHooks):
     def _with_returned_key(self, statement: dml.Insert) -> dml.Insert:
         """Add RETURNING of the primary key if ``LAST_INSERT_ID()`` would be wrong."""
         asks_for_id = not self.for_executemany and asks_for_generated_key(statement)
-        if asks_for_id and self._supports(Feature.RETURNING) and _has_fulltext_index(statement.table):
+        if not asks_for_id or not self._supports(Feature.RETURNING):
+            return statement
+        if _has_fulltext_index(statement.table) or gives_key_as_expression(statement):
             return statement.return_defaults(*statement.table.primary_key)
         return statement
 
@@ -342,12 +349,13 @@ class MatrixOneExecutionContext(ExecutionHooks):
     def get_lastrowid(self) -> int | None:  # type: ignore[override]
         """Return the generated id of the inserted row; None if no row was inserted, or if that is unknown.
 
-        The server also reports an id if ON DUPLICATE KEY UPDATE has changed a row, or IGNORE has skipped one.
+        The server also reports an id if ON DUPLICATE KEY UPDATE has changed a row, or IGNORE has skipped one. It
+        reports 0 if the id was not generated, but is an expression in the statement.
         """
         has_inserted = self.cursor.rowcount != 0
         if is_upsert(getattr(self.compiled, "statement", None)):
             has_inserted = self._has_upsert_inserted(self.cursor.rowcount)
-        return super().get_lastrowid() if has_inserted or not self.isinsert else None
+        return super().get_lastrowid() or None if has_inserted or not self.isinsert else None
 
     def _has_upsert_inserted(self, rows: int) -> bool:
         """Return whether the row is new, as far as that can be determined from what the server reports."""

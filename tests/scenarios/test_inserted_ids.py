@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import Index, String, Text, delete, insert, select, text, update
+from sqlalchemy import Index, String, Text, delete, func, insert, literal, select, text, update
 from sqlalchemy.dialects import mysql
 from sqlalchemy.exc import CompileError, IntegrityError, SAWarning
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.orm.exc import FlushError
 
 from .client import drop_databases, make_databases
 from .server import Admin, Server
@@ -150,3 +151,32 @@ def test_insert_ignored_row_has_no_id(session: Session) -> None:
     reported = [connection.execute(statement, {"email": email}).inserted_primary_key for email in ("a", "a", "b")]
     ids = session.scalars(select(Account.id).order_by(Account.id)).all()
     assert reported == [(ids[0],), (None,), (ids[1],)]
+
+
+def test_subquery_as_value_of_an_insert(session: Session) -> None:
+    """The server has subqueries in INSERT … SELECT only."""
+    count = select(func.concat("n", func.count())).select_from(Note).scalar_subquery()
+    session.add_all([first := Note(note=count), second := Note(note=count)])
+    session.commit()
+    assert [(first.id, first.note), (second.id, second.note)] == [(1, "n0"), (2, "n1")]
+    upsert = mysql.insert(Note).values(id=2, note=select(literal("x")).scalar_subquery())
+    session.execute(upsert.on_duplicate_key_update(note=upsert.inserted.note))
+    session.commit()
+    assert session.execute(select(Note.id, Note.note).order_by(Note.id)).all() == [(1, "n0"), (2, "x")]
+
+
+@pytest.mark.releases(since=(4, 2))
+def test_key_given_as_expression_is_known_after_the_insert(session: Session) -> None:
+    session.add(note := Note(id=text("12 + 3"), note="a"))
+    session.commit()
+    assert note.id == 15
+
+
+@pytest.mark.releases(until=(4, 2))
+def test_key_given_as_expression_is_not_taken_for_another_row_before_4_2(session: Session) -> None:
+    """LAST_INSERT_ID() is 0 then, which is no row's id."""
+    result = session.connection().execute(insert(Note).values(id=text("12 + 3"), note="a"))
+    assert result.inserted_primary_key == (None,)
+    session.add(Note(id=text("12 + 4"), note="b"))
+    with pytest.raises(FlushError, match="NULL identity key"):
+        session.flush()
