@@ -165,7 +165,9 @@ class MatrixOneDialect(MatrixOneReflection):
 
     def initialize(self, connection: Connection) -> None:
         row = connection.exec_driver_sql(_FACTS).one()
-        self._facts = _ServerFacts(*("" if value is None else str(value) for value in row))
+        # With use_unicode=0, the drivers return bytes.
+        texts = (value.decode() if isinstance(value, bytes) else value for value in row)
+        self._facts = _ServerFacts(*("" if text is None else str(text) for text in texts))
         self.default_account_name = self._facts.account
         self._initializing = True
         try:

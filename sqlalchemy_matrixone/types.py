@@ -13,6 +13,7 @@ from sqlalchemy.dialects.mysql.base import MySQLTypeCompiler
 from sqlalchemy.sql import coercions, operators, roles
 from sqlalchemy.types import UUID
 
+from .core.kept_text import check_kept
 from .core.release import Feature, format_release
 from .core.sqlalchemy_internals import variants_of
 from .exc import MatrixOneCompileError
@@ -300,6 +301,8 @@ class MatrixOneTypeCompiler(MySQLTypeCompiler):
                 raise MatrixOneCompileError(
                     f"MatrixOne {format_release(self._release)} splits ENUM values at commas: {type_.enums!r}"
                 )
+        for value in enumerated_values:
+            check_kept(value, f"{name} value")
         return super()._visit_enumerated_values(name, type_, enumerated_values)
 
     def visit_GEOMETRY(self, type_: GEOMETRY, **kw: Any) -> str:

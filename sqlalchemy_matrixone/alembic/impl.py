@@ -19,6 +19,7 @@ from sqlalchemy.schema import AddConstraint, Constraint, ExecutableDDLElement
 from sqlalchemy.sql.compiler import DDLCompiler
 
 from .. import types as matrixone_types
+from ..core.kept_text import check_kept
 from ..core.options import index_kind
 from ..core.release import Feature
 from ..core.server import MatrixOneServer
@@ -371,5 +372,6 @@ def _specification(element: MySQLChangeColumn, compiler: DDLCompiler) -> str:
     if element.default is not None and element.default is not False:
         words.append(f"DEFAULT {_default(compiler, element.default)}")
     if element.comment:
+        check_kept(element.comment, "comment")
         words.append(f"COMMENT {compiler.sql_compiler.render_literal_value(element.comment, types.String())}")
     return " ".join(words)

@@ -43,7 +43,11 @@ def _int(parts: _TypeParts) -> types.TypeEngine[Any]:
 
 def _bigint(parts: _TypeParts) -> types.TypeEngine[Any]:
     # The catalog describes a SET as a BIGINT that has values.
-    return mysql.SET(*_values(parts.values)) if parts.values else mysql.BIGINT(unsigned=parts.unsigned or None)
+    if not parts.values:
+        return mysql.BIGINT(unsigned=parts.unsigned or None)
+    values = _values(parts.values)
+    # SQLAlchemy tells a blank value from no value only by its number.
+    return mysql.SET(*values, retrieve_as_bitwise="" in values)
 
 
 def _float(type_: Callable[..., types.TypeEngine[Any]]) -> Callable[[_TypeParts], types.TypeEngine[Any]]:

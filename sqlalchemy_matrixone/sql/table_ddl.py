@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import schema, util
 
 from ..core.compilers import DDLCompilerPart
+from ..core.kept_text import check_kept
 from ..core.options import INDEX_OPTIONS, PITR_OPTION, column_names, index_kind, index_option
 from ..core.release import Feature, format_release
 from ..core.sqlalchemy_internals import percent_sign, reflected_default
@@ -27,7 +29,9 @@ _OPTIONS_SINCE = {
 }
 
 
-_OPTIONS_OF_MYSQL = ("auto_increment", "partition_by", "partitions")
+_OPTIONS_OF_MYSQL = ("auto_increment", "comment", "partition_by", "partitions")
+# The server has no now() after ON UPDATE.
+_ON_UPDATE_NOW = re.compile(r"\sON\s+UPDATE\s+NOW\(", re.I)
 # These options follow all others, in this order.
 _LAST_TABLE_OPTIONS = ("PARTITION_BY", "PARTITIONS", "CLUSTER_BY")
 
@@ -79,8 +83,9 @@ class MatrixOneTableDDLCompiler(DDLCompilerPart):
             if name.startswith("matrixone_") and name != PITR_OPTION and value is not None
         }
         last = {name: options.pop(name) for name in _LAST_TABLE_OPTIONS if name in options}
-        if table.comment is not None:
-            options["COMMENT"] = self._text(table.comment)
+        comment = options.pop("COMMENT", None) if table.comment is None else table.comment
+        if comment is not None:
+            options["COMMENT"] = self._comment_literal(comment)
         words = [f"{name}={value}" for name, value in options.items()]
         for name, value in last.items():
             if name == "CLUSTER_BY":
@@ -88,9 +93,24 @@ class MatrixOneTableDDLCompiler(DDLCompilerPart):
             words.append(f"{name.replace('_', ' ')} {value}")
         return " ".join(words)
 
+    def _comment_literal(self, comment: str) -> str:
+        check_kept(comment, "comment")
+        return self._text(comment)
+
+    def visit_set_table_comment(self, create: ddl.SetTableComment, **kw: Any) -> str:
+        table = create.element
+        return f"ALTER TABLE {self.preparer.format_table(table)} COMMENT {self._comment_literal(table.comment or '')}"
+
+    def get_column_specification(self, column: schema.Column[Any], **kw: Any) -> str:
+        if column.comment is not None:
+            check_kept(column.comment, "comment")
+        return super().get_column_specification(column, **kw)
+
     def get_column_default_string(self, column: schema.Column[Any]) -> str | None:
         """Return the default in a form that ALTER TABLE preserves."""
         default = self._reflected_default(column) or super().get_column_default_string(column)
+        if default is not None:
+            default = _ON_UPDATE_NOW.sub(" ON UPDATE CURRENT_TIMESTAMP(", default)
         if default is None or "'" not in default:
             return default
         return kept_by_alter(default, column.type, self._release, percent_sign(self.preparer))

@@ -107,6 +107,19 @@ def test_dialect_initialize_that_fails_can_be_repeated(monkeypatch):
     assert dialect._initializing is False
 
 
+def test_facts_that_the_driver_returns_as_bytes_are_decoded(monkeypatch):
+    """As it does with ``use_unicode=0``."""
+    dialect = MatrixOneDialect_pymysql()
+
+    class Connection:
+        def exec_driver_sql(self, statement):
+            return create_engine("sqlite://").connect().exec_driver_sql("SELECT x'64', '', x'', x'32', x'737973'")
+
+    monkeypatch.setattr(MySQLDialect, "initialize", lambda self, connection: self._detect_casing(connection))
+    dialect.initialize(Connection())
+    assert (dialect._casing, dialect.default_account_name) == (2, "sys")
+
+
 IMPORT_ORDERS = [
     "import sqlalchemy_matrixone",
     "import sqlalchemy; sqlalchemy.create_engine('matrixone+pymysql://dump@localhost')",

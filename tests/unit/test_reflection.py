@@ -54,6 +54,7 @@ def test_catalog_that_fails_otherwise_raises():
         ("INT UNSIGNED(32)", "", mysql.INTEGER(unsigned=True)),
         ("INT(24)", "", mysql.MEDIUMINT()),
         ("BIGINT UNSIGNED(0)", "a,b", mysql.SET("a", "b")),
+        ("BIGINT UNSIGNED(0)", "a,", mysql.SET("a", "", retrieve_as_bitwise=True)),
         ("ENUM(0)", "x,it's", mysql.ENUM("x", "it's")),
         ("ENUM(0)", '\0enumjson:["a,b","c"]', mysql.ENUM("a,b", "c")),
         ("VECF32(3)", "", VECF32(3)),
