@@ -1,4 +1,4 @@
-"""Refuse texts in a table's definition with which the server cannot read that definition again.
+r"""Refuse texts in a table's definition with which the server cannot read that definition again.
 
 The server writes comments and the values of ENUM and SET into SHOW CREATE TABLE without escaping backslashes, and reads
 that text for ALTER TABLE, for clones and branches, and for restores, also of the whole database or account. Such a text

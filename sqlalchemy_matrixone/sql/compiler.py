@@ -30,8 +30,8 @@ from ..core.statement import ServerStatement
 from ..exc import MatrixOneCompileError
 from ..timetravel.compiler import AsOfCompiler, check_bound_points_in_time
 from ..types import UUID, Vector, variant_for
-from .preparer import quote_after_period
 from .insert_values import with_subqueries
+from .preparer import quote_after_period
 
 if TYPE_CHECKING:
     from sqlalchemy.sql import elements, selectable
