@@ -2,7 +2,7 @@ r"""Refuse texts in a table's definition with which the server cannot read that 
 
 The server writes comments and the values of ENUM and SET into SHOW CREATE TABLE without escaping backslashes, and reads
 that text for ALTER TABLE, for clones and branches, and for restores, also of the whole database or account. Such a text
-as ``c:\\temp\\`` ends in a backslash, which escapes the quote behind it, so that all of these fail from then on.
+as ``c:\temp\`` ends in a backslash, which escapes the quote behind it, so that all of these fail from then on.
 """
 
 from __future__ import annotations
