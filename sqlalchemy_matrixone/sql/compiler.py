@@ -44,6 +44,14 @@ _Limited = TypeVar("_Limited", dml.Update, dml.Delete)
 _SINGLE_UNITS = frozenset(
     ("year", "quarter", "month", "week", "day", "hour", "minute", "second", "microsecond", "year_month")
 )
+_UNITS = ("day", "hour", "minute", "second", "microsecond")
+# Such as day_minute, which consists of the days, hours and minutes.
+_PAIRS = {
+    f"{first}_{last}": _UNITS[start : start + length + 2]
+    for start, first in enumerate(_UNITS)
+    for length, last in enumerate(_UNITS[start + 1 :])
+}
+_DIGITS = {"microsecond": 1_000_000}
 
 
 class MatrixOneCompiler(AsOfCompiler, DiffCompiler, StatementHooks):
@@ -182,10 +190,30 @@ class MatrixOneCompiler(AsOfCompiler, DiffCompiler, StatementHooks):
         """Render ``EXTRACT`` with a cast to the integer that its type specifies.
 
         For a DATETIME the server returns a string such as ``'02'``. For a pair of units such as ``day_hour`` it returns
-        ``'03 04'``, which is not a number and is not cast.
+        ``'03  4'``, from which MySQL's number cannot be read for every type. It is calculated from single units.
         """
-        text: str = super().visit_extract(extract, **kw)  # type: ignore[no-untyped-call]
-        return f"CAST({text} AS SIGNED)" if extract.field.lower() in _SINGLE_UNITS else text
+        unit = extract.field.lower()
+        if unit in _SINGLE_UNITS:
+            return self._extracted(extract, unit, **kw)
+        if unit not in _PAIRS:
+            return super().visit_extract(extract, **kw)  # type: ignore[no-any-return, no-untyped-call]
+        first, *units = _PAIRS[unit]
+        number = self._extracted(extract, first, **kw)
+        for unit in units:
+            number = f"({number}) * {_DIGITS.get(unit, 100)} + {self._extracted(extract, unit, **kw)}"
+        return f"({number})"
+
+    def _extracted(self, extract: elements.Extract, unit: str, **kw: Any) -> str:
+        return f"CAST(EXTRACT({unit} FROM {self.process(extract.expr, **kw)}) AS SIGNED)"
+
+    def visit_floordiv_binary(self, binary: elements.BinaryExpression[Any], operator: Any, **kw: Any) -> str:
+        """Render the floor division of integers without ``/``, whose result is a DOUBLE with at most 53 exact bits."""
+        left, right = self.process(binary.left, **kw), self.process(binary.right, **kw)
+        if not all(affinity_of(side.type) is types.Integer for side in (binary.left, binary.right)):
+            return super().visit_floordiv_binary(binary, operator, **kw)  # type: ignore[no-any-return, no-untyped-call]
+        # DIV truncates, which is one more than the floor if the signs differ.
+        differ = f"MOD({left}, {right}) != 0 AND ({left} < 0) != ({right} < 0)"
+        return f"(({left} DIV {right}) - CASE WHEN {differ} THEN 1 ELSE 0 END)"
 
     def visit_json_getitem_op_binary(self, binary: Any, operator: Any, **kw: Any) -> str:
         """Render access to a JSON item.

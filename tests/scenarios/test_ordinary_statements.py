@@ -22,14 +22,17 @@ from sqlalchemy import (
     String,
     Table,
     bindparam,
+    cast,
     delete,
     extract,
     func,
     insert,
+    literal,
     select,
     text,
     update,
 )
+from sqlalchemy.dialects import mysql
 from sqlalchemy.exc import CompileError, SAWarning
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
 from sqlalchemy.orm.exc import StaleDataError
@@ -63,6 +66,25 @@ def test_extract_returns_an_integer(connection: Connection) -> None:
     assert rows == [tuple(EXTRACTED.values()), (None,) * len(EXTRACTED)]
     month = extract("month", EVENTS.c.at)
     assert connection.execute(select(month, func.count()).group_by(month).having(month == 2)).all() == [(2, 1)]
+
+
+PAIRS = {"day_hour": 304, "day_minute": 30405, "hour_second": 40506, "minute_microsecond": 506000007}
+
+
+def test_extract_of_a_pair_returns_an_integer(connection: Connection) -> None:
+    """The server returns a text, such as '03  4:05'."""
+    at = literal(dt.datetime(2026, 2, 3, 4, 5, 6, 7), mysql.DATETIME(fsp=6))
+    fields = [extract(field, cast(at, mysql.DATETIME(fsp=6))) for field in PAIRS]
+    assert connection.execute(select(*fields)).one() == tuple(PAIRS.values())
+
+
+def test_floor_division_of_integers_returns_an_exact_integer(connection: Connection) -> None:
+    """The server's ``/`` returns a DOUBLE."""
+    EVENTS.create(connection)
+    connection.execute(insert(EVENTS), [{"id": 7}, {"id": -7}])
+    quotients = select(EVENTS.c.id // 2, EVENTS.c.id // -2).order_by(EVENTS.c.id.desc())
+    assert connection.execute(quotients).all() == [(3, -4), (-4, 3)]
+    assert [type(value) for row in connection.execute(quotients) for value in row] == [int] * 4
 
 
 DOCUMENTS = Table("documents", MetaData(), Column("id", Integer, primary_key=True), Column("doc", JSON))

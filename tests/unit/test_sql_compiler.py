@@ -260,3 +260,14 @@ def test_reserved_word_after_period_in_text_is_quoted(written: str, sent: str):
 
 def test_reserved_word_after_period_in_ddl_text_is_quoted():
     assert_compile(sa.DDL("DROP TABLE shop.order"), "DROP TABLE shop.`order`")
+
+
+def test_floor_division_of_integers_is_exact():
+    assert sql(sa.select((T.c.a // T.c.b).label("v"))) == (
+        "SELECT ((t.a DIV t.b) - CASE WHEN MOD(t.a, t.b) != 0 AND (t.a < 0) != (t.b < 0) THEN 1 ELSE 0 END) AS v FROM t"
+    )
+
+
+def test_floor_division_of_other_numbers_is_the_floor():
+    statement = sa.select((sa.column("n", sa.Numeric) // T.c.b).label("v"))
+    assert sql(statement) == "SELECT FLOOR(n / t.b) AS v FROM t"

@@ -103,7 +103,13 @@ def test_index_that_finds_its_rows_is_created():
 def test_extract_is_cast_if_it_is_a_number():
     at = Column("at", DateTime)
     assert "CAST(EXTRACT(month FROM at) AS SIGNED)" in compiled(select(extract("month", at)), "3.0.14")
-    assert "CAST" not in compiled(select(extract("day_hour", at)), "3.0.14")
+    assert "CAST" not in compiled(select(extract("epoch", at)), "3.0.14")
+
+
+def test_extract_of_a_pair_is_calculated_from_its_units():
+    statement = compiled(select(extract("second_microsecond", Column("at", DateTime))), "3.0.14")
+    second, microsecond = (f"CAST(EXTRACT({unit} FROM at) AS SIGNED)" for unit in ("second", "microsecond"))
+    assert f"(({second}) * 1000000 + {microsecond}) AS" in statement
 
 
 def test_json_accessors_have_no_null_in_case_before_4_2():
