@@ -24,7 +24,9 @@ import asyncio
 import logging
 import queue
 import random
+import shutil
 import subprocess
+import tempfile
 import threading
 import time
 import traceback
@@ -34,8 +36,12 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum
+from io import StringIO
+from pathlib import Path
 from typing import Any
 
+from alembic import command
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from sqlalchemy import (
@@ -390,8 +396,9 @@ class Book:
 class Writer(Worker):
     """Inserts and updates rows in transactions through the relay."""
 
-    def __init__(self, soak: Soak, number: int, book: Book) -> None:
+    def __init__(self, soak: Soak, number: int, book: Book, pause: float) -> None:
         super().__init__(soak, f"writer {number}")
+        self.pause = pause
         self._book = book
         self._engine = soak.relayed(self.name, ROWS)
         self._next_id = number * 10**9
@@ -464,8 +471,67 @@ class Writer(Worker):
 # -- migrations
 
 
+ENV = """
+from alembic import context
+
+with context.config.attributes["engine"].connect() as connection:
+    context.configure(connection=connection)
+    with context.begin_transaction():
+        context.run_migrations()
+"""
+
+REVISION = """
+import sqlalchemy as sa
+
+from sqlalchemy_matrixone.alembic import op
+
+revision, down_revision = {revision!r}, {previous!r}
+
+
+def upgrade() -> None:
+    op.execute("INSERT INTO items (id) VALUES ({number})")
+    {operation}
+    {end}
+"""
+
+
+class Project:
+    """An Alembic project in a temporary folder, whose revisions are written one by one."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="soak_"))
+        (self._folder / "env.py").write_text(ENV)
+        self._config = Config(stdout=StringIO())
+        self._config.set_main_option("script_location", str(self._folder))
+        self._config.attributes["engine"] = engine
+        self.begin_again()
+
+    def begin_again(self) -> None:
+        """Remove all revisions."""
+        shutil.rmtree(self._folder / "versions", ignore_errors=True)
+        (self._folder / "versions").mkdir()
+        self._last: str | None = None
+
+    def upgrade(self, number: int, operation: str, end: str) -> None:
+        """Write a revision and run ``alembic upgrade``."""
+        revision = f"r{number}"
+        path = self._folder / "versions" / f"{revision}.py"
+        path.write_text(
+            REVISION.format(revision=revision, previous=self._last, number=number, operation=operation, end=end)
+        )
+        try:
+            command.upgrade(self._config, "head")
+        except ArithmeticError:  # the revision raises it on purpose
+            path.unlink()
+            raise
+        self._last = revision
+
+
 class Migrator(Worker):
-    """Alters a table with Alembic and by hand. Its PITR becomes inactive and must be active again after each step."""
+    """Alters a table with Alembic and by hand. Its PITR becomes inactive and must be active again after each step.
+
+    After a migration, Alembic's hooks do that without any call.
+    """
 
     pause = 1.0
 
@@ -473,28 +539,34 @@ class Migrator(Worker):
         super().__init__(soak, "migrator")
         self._engine = soak.direct(MIGRATED)
         soak.engines[self.name] = self._engine
+        self._project = Project(self._engine)
+        self._is_lost = False
         self._number = 0
         self.columns: set[str] = set()
         self.ids: set[int] = set()
 
     def step(self) -> None:
         """Migrate the table once; begin with a new one after some migrations."""
-        if self._number % 6 == 0:
+        if self._number % 6 == 0 or self._is_lost:
             self.soak.repeat(self._begin_again)
+            self._is_lost = False
         self._number += 1
-        migrate = random.choice([self._migrate, self._migrate, self._fail, self._alter_by_hand])
+        migrate = random.choice([self._migrate, self._migrate, self._operate, self._fail, self._alter_by_hand])
         try:
             migrate(self._number)
         except SERVER_ERRORS as error:
             self.report.count(f"migrations lost with the server ({type(error).__name__})")
             self.soak.repeat(self._repair)
+            self._is_lost = True  # the project may not have the revision that the database has
         if self.soak.warned.clear(self.name):
             self.soak.repeat(self._repair)
 
     def _begin_again(self) -> None:
         """Create the table and a PITR: sometimes of the table, which the first migration makes inactive."""
         drop_protection(self._engine, MIGRATED)
+        self._project.begin_again()
         with self._engine.begin() as connection:
+            connection.execute(text("DROP TABLE IF EXISTS alembic_version"))
             connection.execute(text("DROP TABLE IF EXISTS items"))
             items.create(connection)
         self.columns, self.ids = {"id"}, set()
@@ -504,29 +576,40 @@ class Migrator(Worker):
             Recovery(connection).create_pitr(f"soak_migrated_{self._number}", range="5h", database=MIGRATED, **target)
         self.soak.declared[MIGRATED] = 5
 
-    def _migrate(self, number: int, fail: bool = False) -> None:
-        """Add a column and a row, or drop a column, in the transaction of a migration."""
+    def _dropped(self) -> str | None:
+        """Return the column to drop; None to add one."""
         columns = self.columns - {"id"}
-        dropped = random.choice(sorted(columns)) if len(columns) > 3 else None
-        with self._engine.connect() as connection:
-            context = MigrationContext.configure(connection)
-            with context.begin_transaction(), Operations.context(context) as op:
-                op.execute(insert(items).values(id=number))
-                if dropped is None:
-                    op.add_column("items", Column(f"c{number}", Integer))
-                else:
-                    op.drop_column("items", dropped)
-                if fail:
-                    raise GivenUp
-            self._reactivate(connection)
+        return random.choice(sorted(columns)) if len(columns) > 3 else None
+
+    def _migrate(self, number: int, end: str = "") -> None:
+        """Run ``alembic upgrade`` over a revision that inserts a row, and adds or drops a column."""
+        dropped = self._dropped()
+        added = f'op.add_column("items", sa.Column("c{number}", sa.Integer))'
+        self._project.upgrade(number, added if dropped is None else f'op.drop_column("items", "{dropped}")', end)
+        self._migrated(number, dropped)
+        self.report.count("migrations committed by alembic upgrade")
+
+    def _operate(self, number: int) -> None:
+        """Do the same with Alembic's operations on a connection, without a project."""
+        dropped = self._dropped()
+        with self._engine.begin() as connection:
+            op = Operations(MigrationContext.configure(connection))
+            op.execute(insert(items).values(id=number))
+            if dropped is None:
+                op.add_column("items", Column(f"c{number}", Integer))
+            else:
+                op.drop_column("items", dropped)
+        self._migrated(number, dropped)
+        self.report.count("migrations committed without a project")
+
+    def _migrated(self, number: int, dropped: str | None) -> None:
         self.columns = self.columns - {dropped} if dropped else self.columns | {f"c{number}"}
         self.ids.add(number)
-        self.report.count("migrations committed")
 
     def _fail(self, number: int) -> None:
         try:
-            self._migrate(number, fail=True)
-        except GivenUp:
+            self._migrate(number, end="raise ArithmeticError")
+        except ArithmeticError:
             self.report.count("migrations rolled back")
 
     def _alter_by_hand(self, number: int) -> None:
@@ -541,7 +624,7 @@ class Migrator(Worker):
         self.report.count("migrations by hand")
 
     def _reactivate(self, connection: Connection) -> None:
-        """Protect the database again; only Alembic's commands do that by themselves."""
+        """Protect the database again; only Alembic does that by itself."""
         changed = Recovery(connection).reactivate_pitrs(database=MIGRATED)
         self.report.count("PITRs reactivated by Recovery.reactivate_pitrs()", len(changed))
 
@@ -707,12 +790,14 @@ class Restorer(Worker):
         return True
 
     async def _cancelled(self, snapshot: str, target: dict[str, Any], seconds: float) -> bool | None:
-        url = self.soak.relay.url.set(drivername="matrixone+aiomysql", database=self.database)
+        driver = random.choice(["aiomysql", "asyncmy"])
+        self.report.count(f"restores through {driver}")
+        url = self.soak.relay.url.set(drivername=f"matrixone+{driver}", database=self.database)
         engine = create_async_engine(url)
         connection = engine.connect()
         try:
             async with asyncio.timeout(seconds):
-                if not await self._started(connection):
+                if not await self._connects(connection):
                     return False
                 await AsyncRecovery(connection).restore_snapshot(snapshot, **target, timeout=60)
             return True
@@ -724,7 +809,7 @@ class Restorer(Worker):
             check_pool(self.report, f"{self.name} (asyncio)", engine.sync_engine)
             await engine.dispose()
 
-    async def _started(self, connection: AsyncConnection) -> bool:
+    async def _connects(self, connection: AsyncConnection) -> bool:
         try:
             await connection.start()
         except exc.DBAPIError:
@@ -860,21 +945,21 @@ def restart(soak: Soak, command: str) -> None:
     soak.report.count("restarts of the server")
 
 
-def run(soak: Soak, minutes: float, writers: int, command: str | None) -> None:
+def run(soak: Soak, minutes: float, writers: int, restart_command: str | None, pause: float) -> None:
     """Run the workers, and let the witness look every half minute and at the end."""
     book, migrator = Book(), Migrator(soak)
     restorers = [Restorer(soak, number) for number in (1, 2)]
     witness = Witness(soak, book, migrator, restorers)
     create_databases(soak, [ROWS, MIGRATED, *(restorer.database for restorer in restorers)])
-    workers = [migrator, *restorers, *(Writer(soak, number, book) for number in range(1, writers + 1))]
+    workers = [migrator, *restorers, *(Writer(soak, number, book, pause) for number in range(1, writers + 1))]
     for worker in workers:
         worker.start()
     started = time.monotonic()
     while (seconds := time.monotonic() - started) < minutes * 60:
         time.sleep(min(30, minutes * 60 - seconds))
-        if command and seconds > minutes * 30:
-            restart(soak, command)
-            command = None
+        if restart_command and seconds > minutes * 30:
+            restart(soak, restart_command)
+            restart_command = None
             time.sleep(10)
         witness.look()
         print(f"{time.strftime('%X')} after {seconds:.0f} s: {dict(soak.report.counts)}", flush=True)
@@ -891,6 +976,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--url", type=make_url, required=True, help="of a server to which anything may happen")
     parser.add_argument("--minutes", type=float, default=15)
     parser.add_argument("--writers", type=int, default=4, help="how many threads insert and update rows")
+    parser.add_argument("--pause", type=float, default=0.05, help="seconds between two transactions of a writer")
     parser.add_argument("--packets", type=int, default=150, help="how many a connection transports before it is cut")
     parser.add_argument("--restart", metavar="COMMAND", help="a shell command, run after half of the time")
     return parser.parse_args()
@@ -907,7 +993,7 @@ def main() -> int:
     soak = Soak(chosen.url, report, Relay(chosen.url, report, chosen.packets), warned)
     with soak.direct().connect() as connection:
         release = connection.scalar(text("SELECT VERSION()"))
-    run(soak, chosen.minutes, chosen.writers, chosen.restart)
+    run(soak, chosen.minutes, chosen.writers, chosen.restart, chosen.pause)
     print(f"\n{release}, {chosen.minutes:g} minutes, {chosen.writers} writers\n\n{report.table()}")
     return 1 if report.violations else 0
 

@@ -6,6 +6,7 @@ each of them.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import alembic.op
@@ -18,14 +19,20 @@ if TYPE_CHECKING:
 
 
 class ExecutingImpl(MySQLImpl):
-    """MySQL's implementation with a hook for the constructs that it executes or prints."""
+    """MySQL's implementation with hooks for the constructs that it executes or prints."""
 
     def in_own_words(self, construct: Any) -> Any:
         """Return the construct to execute or print in place of a construct."""
         return construct
 
+    def executing(self, construct: Any) -> AbstractContextManager[None]:
+        """Return a context that surrounds the execution of a construct on a connection."""
+        return nullcontext()
+
     def _exec(self, construct: Any, *args: Any, **kw: Any) -> CursorResult[Any] | None:
-        return super()._exec(self.in_own_words(construct), *args, **kw)
+        construct = self.in_own_words(construct)
+        with nullcontext() if self.as_sql else self.executing(construct):
+            return super()._exec(construct, *args, **kw)
 
 
 def running_context() -> MigrationContext:

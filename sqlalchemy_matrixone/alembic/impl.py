@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, cast
 
 from alembic.ddl.base import alter_table, format_column_name, format_server_default
@@ -19,6 +19,7 @@ from sqlalchemy.schema import AddConstraint, Constraint, ExecutableDDLElement
 from sqlalchemy.sql.compiler import DDLCompiler
 
 from .. import types as matrixone_types
+from ..core.connection import state_of
 from ..core.kept_text import check_kept
 from ..core.options import index_kind
 from ..core.release import Feature
@@ -30,7 +31,7 @@ from .compare import names
 from .compare.defaults import canonical_default
 from .compare.indexes import index_differences, renamed_index
 from .compare.types import canonical_type
-from .protection import reactivate_pitrs_after_commits
+from .protection import watch_pitrs
 from .referring_keys import referring_keys
 
 if TYPE_CHECKING:
@@ -68,10 +69,18 @@ class MatrixOneImpl(ExecutingImpl):
         """Return the construct, wrapped if MatrixOne spells it otherwise than MySQL."""
         return _InOwnWords(construct) if type(construct) in _SPELLINGS else construct
 
+    def executing(self, construct: Any) -> AbstractContextManager[None]:
+        """Keep PITRs active, also for operations outside of Alembic's commands."""
+        if self.connection is None:
+            return nullcontext()
+        return watch_pitrs(self.connection).executing(state_of(self.connection.connection), construct)
+
     def start_migrations(self) -> None:
         super().start_migrations()
         if not self.as_sql and self.connection is not None:
-            reactivate_pitrs_after_commits(self.connection)
+            watch = watch_pitrs(self.connection)
+            if not state_of(self.connection.connection).in_transaction:
+                watch.remember()
         keep = self.context_opts.get(net.OPTION)
         if keep and not self.as_sql:
             net.snapshot_before_migrations(running_context(), keep)

@@ -9,8 +9,8 @@ revisions.
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from contextlib import AbstractContextManager
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from inspect import signature
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
 
@@ -33,7 +33,7 @@ from ..core.arguments import (
 from ..core.names import fold
 from ..core.server import URLS, MatrixOneServer
 from ..core.statement import MatrixOneDDL
-from ..exc import MatrixOneArgumentError, PitrError, Reason
+from ..exc import MatrixOneArgumentError
 from ..recovery import catalog
 from ..recovery.constructs import (
     AlterPitr,
@@ -45,13 +45,20 @@ from ..recovery.constructs import (
     RestoreSnapshot,
 )
 from ..recovery.pitr_range import PitrRange, RangeArgument
+from ..recovery.pitr_statements import alter_pitr, create_pitr
 from ..recovery.preservation import check_lose
+from ..recovery.reactivation import declared_pitrs, protecting, unprotected
 from ..recovery.restoring import restore
 from ..recovery.target import implied_name
-from .transaction import log, outside_transaction, with_nothing_written
+from .log import log
+from .protection import watch_pitrs
+from .transaction import check_nothing_written, outside_transaction, with_nothing_written
 
 if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
+    from sqlalchemy.engine import Connection
+
+    from ..recovery.values import Pitr
 
 Database = str | Literal[True] | None
 """The name of a database, or True for the current database of the connection."""
@@ -78,12 +85,17 @@ class RecoveryOp(MigrateOperation):
         """Return the name of the operation, which is also that of the construct, such as ``create_pitr``."""
         return self.construct.__visit_name__
 
+    @property
+    def commit_first(self) -> bool:
+        """Return whether the operation may commit what the migrations have written before it."""
+        return bool(self.arguments.get("commit_first", True))
+
     def to_diff_tuple(self) -> tuple[Any, ...]:
         return (self.operation, self.name, self.arguments)
 
     def element(self, own_database: str | None) -> MatrixOneDDL:
         """Return the construct for a connection to this database."""
-        arguments = {key: value for key, value in self.arguments.items() if key not in _OF_RESTORES}
+        arguments = {key: value for key, value in self.arguments.items() if key not in _OF_OPERATIONS}
         name = self._implied_name(own_database) if self.name is None else self.name
         table, database = arguments.get("table"), arguments.get("database")
         if table is not None and database is None:
@@ -122,31 +134,11 @@ def _run(operations: Operations, op: RecoveryOp) -> None:
     element = op.element(context.dialect.default_schema_name)
     if isinstance(element, BranchDDL):
         element.compile(dialect=context.dialect)  # fails before anything is committed if the release lacks it
-    with op.executing(context, f"op.{op.operation}({element.name!r})"):
-        try:
-            op.execute(operations, element)
-        except PitrError as error:
-            if error.reason is not Reason.EXISTS or not _is_in_place(operations, element):
-                raise
-            log.info("PITR %s was created already, to protect what the migration has replaced", element.name)
-
-
-def _is_in_place(operations: Operations, element: MatrixOneDDL) -> bool:
-    """Return whether an active PITR of the name protects the object for the range that an operation asks for.
-
-    The commit before the operation may have created it, if it reactivated the PITRs of what the migration has replaced.
-    """
-    if not isinstance(element, CreatePitr):
-        return False
-    connection, target = operations.get_bind(), element.recovery_target
-    assert target is not None
-    database = target.database or (connection.dialect.default_schema_name if target.level == "table" else None)
-    return any(
-        pitr.active is not False
-        and pitr.range == str(element.range)
-        and (pitr.level, pitr.database, pitr.table) == (target.level, fold(database), fold(target.table))
-        for pitr in catalog.get_pitrs(connection, name=element.name)
-    )
+    operation = f"op.{op.operation}({element.name!r})"
+    if not op.commit_first:
+        check_nothing_written(context, operation)
+    with op.executing(context, operation):
+        op.execute(operations, element)
 
 
 # -- snapshots
@@ -174,6 +166,7 @@ class CreateSnapshotOp(RecoveryOp):
         from_account: str | None = None,
         publication: str | None = None,
         if_not_exists: bool = False,
+        commit_first: bool = True,
     ) -> None:
         """Keep the current state of an object under a name, until the snapshot is dropped.
 
@@ -191,6 +184,7 @@ class CreateSnapshotOp(RecoveryOp):
         :param publication: requires MatrixOne 4.0 or later.
         :param if_not_exists: no error if a snapshot of that name exists, for instance because a migration is repeated
             that failed after this operation.
+        :param commit_first: False to raise an error instead of committing what was written before.
         :raises CommandError: if env.py controls the transaction.
         """
         operations.invoke(
@@ -203,6 +197,7 @@ class CreateSnapshotOp(RecoveryOp):
                 from_account=from_account,
                 publication=publication,
                 if_not_exists=if_not_exists,
+                commit_first=commit_first,
             )
         )
 
@@ -229,7 +224,9 @@ class DropSnapshotOp(RecoveryOp):
         return self.existing
 
     @classmethod
-    def drop_snapshot(cls, operations: Operations, name: str, *, if_exists: bool = False) -> None:
+    def drop_snapshot(
+        cls, operations: Operations, name: str, *, if_exists: bool = False, commit_first: bool = True
+    ) -> None:
         """Drop a snapshot. What it kept can no longer be restored. Commits what ran before.
 
         ::
@@ -238,9 +235,10 @@ class DropSnapshotOp(RecoveryOp):
 
         :param name: the name of the snapshot.
         :param if_exists: no error if it does not exist.
+        :param commit_first: False to raise an error instead of committing what was written before.
         :raises CommandError: if env.py controls the transaction.
         """
-        operations.invoke(cls(name, if_exists=if_exists))
+        operations.invoke(cls(name, if_exists=if_exists, commit_first=commit_first))
 
 
 class _RestoreOp(RecoveryOp):
@@ -281,6 +279,7 @@ class RestoreSnapshotOp(_RestoreOp):
         timeout: Timeout | None = None,
         lose: Collection[str] = (),
         verify: bool = False,
+        commit_first: bool = True,
     ) -> None:
         """Restore an object to the state that a snapshot kept. Commits what ran before.
 
@@ -303,6 +302,7 @@ class RestoreSnapshotOp(_RestoreOp):
             :meth:`sqlalchemy_matrixone.Recovery.restore_snapshot`. A script created with ``--sql`` contains only the
             server's statement, which recreates nothing.
         :param verify: compare the result with what was to be restored.
+        :param commit_first: False to raise an error instead of committing what was written before.
         :raises CommandError: if env.py controls the transaction.
         """
         operations.invoke(
@@ -316,6 +316,7 @@ class RestoreSnapshotOp(_RestoreOp):
                 timeout=timeout,
                 lose=lose,
                 verify=verify,
+                commit_first=commit_first,
             )
         )
 
@@ -323,11 +324,36 @@ class RestoreSnapshotOp(_RestoreOp):
 # -- PITRs
 
 
+class _PitrOp(RecoveryOp):
+    """An operation that creates, alters or drops PITRs."""
+
+    @contextmanager
+    def executing(self, context: MigrationContext, operation: str) -> Iterator[None]:
+        """Let the PITRs that the commit before the operation makes inactive wait for the operation."""
+        with ExitStack() as stack:
+            if context.connection is not None and not context.as_sql:
+                stack.enter_context(watch_pitrs(context.connection).postponed())
+            stack.enter_context(outside_transaction(context, operation))
+            yield
+
+
 @Operations.register_operation("create_pitr")
-class CreatePitrOp(RecoveryOp):
+class CreatePitrOp(_PitrOp):
     """``op.create_pitr()``, also as autogenerate renders it."""
 
     construct = CreatePitr
+
+    def execute(self, operations: Operations, element: MatrixOneDDL) -> None:
+        """Create the PITR; if its name is implied and an inactive PITR of the object has it, under another name."""
+        context = operations.get_context()
+        if context.as_sql:
+            super().execute(operations, element)
+            return
+        assert isinstance(element, CreatePitr)
+        assert context.connection is not None
+        created = create_pitr(context.connection, element, may_rename=self.name is None)
+        if created.name != fold(element.name):
+            log.info("created PITR %s: the inactive PITR %s keeps its name and its history", created.name, element.name)
 
     def reverse(self) -> DropPitrOp:
         if self.name is not None:
@@ -347,6 +373,7 @@ class CreatePitrOp(RecoveryOp):
         database: Database = None,
         table: Any = None,
         if_not_exists: bool = False,
+        commit_first: bool = True,
     ) -> None:
         """Make every point in time of the last ``range`` restorable from now on. Commits what ran before.
 
@@ -364,6 +391,7 @@ class CreatePitrOp(RecoveryOp):
         :param table: the name of a table; without ``database=``, in the database that the migration runs on.
             If no object is given, the current account is meant.
         :param if_not_exists: no error if a PITR of that name exists.
+        :param commit_first: False to raise an error instead of committing what was written before.
         :raises CommandError: if env.py controls the transaction.
         """
         operations.invoke(
@@ -375,12 +403,16 @@ class CreatePitrOp(RecoveryOp):
                 database=database,
                 table=table,
                 if_not_exists=if_not_exists,
+                commit_first=commit_first,
             )
         )
 
 
-class _OfPitrOp(RecoveryOp):
-    """An operation on an existing PITR, identified by its name, or by its object if its name is implied."""
+class _OfPitrOp(_PitrOp):
+    """An operation on existing PITRs: one of a name, or those that protect an object by its implied name.
+
+    After a PITR became inactive, another one stands beside it. Both belong to the object.
+    """
 
     def __init__(self, name: str | None = None, *, database: Database = None, table: Any = None, **kw: Any) -> None:
         super().__init__(name, database=database, table=table, **kw)
@@ -391,8 +423,37 @@ class _OfPitrOp(RecoveryOp):
 
     def element(self, own_database: str | None) -> MatrixOneDDL:
         name = self._implied_name(own_database) if self.name is None else self.name
-        rest = {key: value for key, value in self.arguments.items() if key not in ("database", "table")}
-        return self._construct(name, rest)
+        others = _OF_OPERATIONS | {"database", "table"}
+        return self._construct(name, {key: value for key, value in self.arguments.items() if key not in others})
+
+    def execute(self, operations: Operations, element: MatrixOneDDL) -> None:
+        """Execute the construct for each of the PITRs, or print it."""
+        context = operations.get_context()
+        if context.as_sql:
+            super().execute(operations, element)
+            return
+        assert context.connection is not None
+        pitrs = catalog.get_pitrs(context.connection)
+        chosen = self._chosen(pitrs, element, context.connection.dialect.default_schema_name)
+        if not chosen:
+            super().execute(operations, element)  # the server reports that there is none
+            return
+        for pitr in chosen:
+            self._execute_for(context.connection, element.copy_with(name=pitr.name), len(chosen) == 1)
+        self._finish(context.connection, chosen, [pitr for pitr in pitrs if pitr not in chosen])
+
+    def _chosen(self, pitrs: Sequence[Pitr], element: MatrixOneDDL, own_database: str | None) -> list[Pitr]:
+        if self.name is not None:
+            return [pitr for pitr in pitrs if pitr.name == fold(element.name)]
+        database, table = self.arguments.get("database"), self.arguments.get("table")
+        named = fold(database if isinstance(database, str) else _known(own_database))
+        return declared_pitrs(pitrs, named or "", fold(table))
+
+    def _execute_for(self, connection: Connection, element: MatrixOneDDL, is_only: bool) -> None:
+        connection.execute(element)
+
+    def _finish(self, connection: Connection, chosen: Sequence[Pitr], others: Sequence[Pitr]) -> None:
+        """Do what is to be done after the last of the PITRs."""
 
 
 @Operations.register_operation("alter_pitr")
@@ -414,6 +475,13 @@ class AlterPitrOp(_OfPitrOp):
         former = self.arguments | {"range": self.existing_range}
         return AlterPitrOp(self.name, existing_range=self.arguments["range"], **former)
 
+    def _execute_for(self, connection: Connection, element: MatrixOneDDL, is_only: bool) -> None:
+        assert isinstance(element, AlterPitr)
+        if is_only:
+            alter_pitr(connection, element)  # warns if it is inactive
+        else:
+            connection.execute(element)
+
     @classmethod
     def alter_pitr(
         cls,
@@ -424,6 +492,7 @@ class AlterPitrOp(_OfPitrOp):
         database: Database = None,
         table: Any = None,
         if_exists: bool = False,
+        commit_first: bool = True,
     ) -> None:
         """Change how far back a PITR reaches. A shorter range discards what is older. Commits what ran before.
 
@@ -437,9 +506,12 @@ class AlterPitrOp(_OfPitrOp):
         :param table: the name of a table; without ``database=``, in the database that the migration runs on.
         :param range: as for :meth:`create_pitr`.
         :param if_exists: no error if it does not exist.
+        :param commit_first: False to raise an error instead of committing what was written before.
         :raises CommandError: if env.py controls the transaction.
         """
-        operations.invoke(cls(name, range=range, database=database, table=table, if_exists=if_exists))
+        operations.invoke(
+            cls(name, range=range, database=database, table=table, if_exists=if_exists, commit_first=commit_first)
+        )
 
 
 @Operations.register_operation("drop_pitr")
@@ -460,6 +532,24 @@ class DropPitrOp(_OfPitrOp):
             raise NotImplementedError(f"drop_pitr {self.name!r} has no reverse without the operation that created it")
         return self.existing
 
+    def _finish(self, connection: Connection, chosen: Sequence[Pitr], others: Sequence[Pitr]) -> None:
+        """Report what still protects the objects, and what nothing protects any more."""
+        watch_pitrs(connection).forget(chosen)
+        for pitr in protecting(connection, chosen[0], others):
+            if pitr.level in ("database", "table"):
+                log.info("PITR %s of %s still protects %s", pitr.name, pitr.describe(), chosen[0].describe())
+        databases = {pitr.database for pitr in chosen if pitr.active is not False}
+        for pitr in unprotected(connection, [other for other in others if other.database in databases], others):
+            log.warning(
+                "PITR %s of %s is inactive, and nothing protects that %s any more. Call op.create_pitr(range=%r, "
+                "database=%r) if something should",
+                pitr.name,
+                pitr.describe(),
+                pitr.level,
+                pitr.range,
+                pitr.database,
+            )
+
     @classmethod
     def drop_pitr(
         cls,
@@ -469,6 +559,7 @@ class DropPitrOp(_OfPitrOp):
         database: Database = None,
         table: Any = None,
         if_exists: bool = False,
+        commit_first: bool = True,
     ) -> None:
         """Drop a PITR. What it covered can no longer be restored. Commits what ran before.
 
@@ -481,9 +572,10 @@ class DropPitrOp(_OfPitrOp):
         :param database: the name of a database; True for the one that the migration runs on.
         :param table: the name of a table; without ``database=``, in the database that the migration runs on.
         :param if_exists: no error if it does not exist.
+        :param commit_first: False to raise an error instead of committing what was written before.
         :raises CommandError: if env.py controls the transaction.
         """
-        operations.invoke(cls(name, database=database, table=table, if_exists=if_exists))
+        operations.invoke(cls(name, database=database, table=table, if_exists=if_exists, commit_first=commit_first))
 
 
 @Operations.register_operation("restore_pitr")
@@ -509,6 +601,7 @@ class RestorePitrOp(_RestoreOp):
         timeout: Timeout | None = None,
         lose: Collection[str] = (),
         verify: bool = False,
+        commit_first: bool = True,
     ) -> None:
         """Restore an object to a point in time that a PITR covers. Commits what ran before.
 
@@ -531,6 +624,7 @@ class RestorePitrOp(_RestoreOp):
         :param timeout: as for :meth:`restore_snapshot`.
         :param lose: as for :meth:`restore_snapshot`.
         :param verify: as for :meth:`restore_snapshot`.
+        :param commit_first: False to raise an error instead of committing what was written before.
         :raises CommandError: if env.py controls the transaction.
         """
         operations.invoke(
@@ -547,6 +641,7 @@ class RestorePitrOp(_RestoreOp):
                 timeout=timeout,
                 lose=lose,
                 verify=verify,
+                commit_first=commit_first,
             )
         )
 
@@ -564,7 +659,7 @@ class _CopyOp(RecoveryOp):
         super().__init__(name, **arguments)
 
     def element(self, own_database: str | None) -> MatrixOneDDL:
-        arguments = dict(self.arguments)
+        arguments = {key: value for key, value in self.arguments.items() if key not in _OF_OPERATIONS}
         if arguments.get("database") is True:
             arguments["database"] = _known(own_database)
         return self._construct(self.name, arguments)
@@ -606,6 +701,7 @@ class CloneTableOp(_CopyOp):
         to_account: str | None = None,
         if_not_exists: bool = False,
         copy_grants: bool = False,
+        commit_first: bool = True,
     ) -> None:
         """Copy a table with its rows, which share their storage until they change. Requires MatrixOne 3.0 or later.
 
@@ -623,6 +719,7 @@ class CloneTableOp(_CopyOp):
         :param to_account: create it in this account. Only the sys account may do that.
         :param if_not_exists: do nothing if a table of that name exists, so that the revision can be repeated.
         :param copy_grants: see :class:`~sqlalchemy_matrixone.CloneTable`.
+        :param commit_first: False to raise an error instead of committing what was written before.
         :raises CommandError: if something was written before and env.py controls the transaction.
         """
         operations.invoke(
@@ -636,6 +733,7 @@ class CloneTableOp(_CopyOp):
                 to_account=to_account,
                 if_not_exists=if_not_exists,
                 copy_grants=copy_grants,
+                commit_first=commit_first,
             )
         )
 
@@ -663,6 +761,7 @@ class CloneDatabaseOp(_CopyOp):
         mo_ts: int | None = None,
         to_account: str | None = None,
         if_not_exists: bool = False,
+        commit_first: bool = True,
     ) -> None:
         """Copy a database with all its tables. Requires MatrixOne 3.0 or later.
 
@@ -679,6 +778,7 @@ class CloneDatabaseOp(_CopyOp):
         :param mo_ts: the same in nanoseconds since 1970.
         :param to_account: create it in this account. Only the sys account may do that.
         :param if_not_exists: do nothing if a database of that name exists.
+        :param commit_first: False to raise an error instead of committing what was written before.
         :raises CommandError: if something was written before and env.py controls the transaction.
         """
         operations.invoke(
@@ -690,6 +790,7 @@ class CloneDatabaseOp(_CopyOp):
                 mo_ts=mo_ts,
                 to_account=to_account,
                 if_not_exists=if_not_exists,
+                commit_first=commit_first,
             )
         )
 
@@ -718,6 +819,7 @@ class CreateBranchOp(_CopyOp):
         timestamp: Timestamp | None = None,
         mo_ts: int | None = None,
         to_account: str | None = None,
+        commit_first: bool = True,
     ) -> None:
         """Copy a table or database so that it can be merged back. Requires MatrixOne 3.0.6 or later.
 
@@ -736,6 +838,7 @@ class CreateBranchOp(_CopyOp):
         :param timestamp: its state at this instant: a str with a UTC offset, or an aware datetime.
         :param mo_ts: the same in nanoseconds since 1970.
         :param to_account: create it in this account. Only the sys account may do that.
+        :param commit_first: False to raise an error instead of committing what was written before.
         :raises CommandError: if something was written before and env.py controls the transaction.
         """
         operations.invoke(
@@ -747,6 +850,7 @@ class CreateBranchOp(_CopyOp):
                 timestamp=timestamp,
                 mo_ts=mo_ts,
                 to_account=to_account,
+                commit_first=commit_first,
             )
         )
 
@@ -770,7 +874,9 @@ class DropBranchOp(_CopyOp):
         return self.existing
 
     @classmethod
-    def drop_branch(cls, operations: Operations, name: str | None = None, *, database: Database = None) -> None:
+    def drop_branch(
+        cls, operations: Operations, name: str | None = None, *, database: Database = None, commit_first: bool = True
+    ) -> None:
         """Drop a branch of a table or a database. Otherwise the same as :meth:`clone_table`.
 
         ::
@@ -781,24 +887,27 @@ class DropBranchOp(_CopyOp):
         :param name: the table.
         :param database: without a name, the database that is dropped; with one, the database of the table. True for the
             one that the migration runs on.
+        :param commit_first: False to raise an error instead of committing what was written before.
         :raises CommandError: if something was written before and env.py controls the transaction.
         """
-        operations.invoke(cls(name, database=database))
+        operations.invoke(cls(name, database=database, commit_first=commit_first))
 
 
 # -- arguments
 
 
-# The arguments of restores that are not keywords of the constructs.
-_OF_RESTORES = frozenset(("lose", "verify"))
+# The arguments that are not keywords of the constructs.
+_OF_OPERATIONS = frozenset(("commit_first", "lose", "verify"))
 _FLAGS = frozenset(("cluster", "verify", "if_exists", "if_not_exists", "copy_grants"))
 
 
 def _plain(arguments: dict[str, Any]) -> dict[str, Any]:
     """Return the given arguments as values that can be written in a migration."""
-    for keyword in _FLAGS & arguments.keys():
+    for keyword in (_FLAGS | {"commit_first"}) & arguments.keys():
         check_flag(keyword, arguments[keyword])
     plain = {key: value for key, value in arguments.items() if value is not None and not (key in _FLAGS and not value)}
+    if plain.get("commit_first", False):
+        del plain["commit_first"]
     if plain.get("database", True) is not True:
         check_is_name("database", plain["database"])
     if "lose" in plain:

@@ -26,8 +26,9 @@ from ..recovery.pitr_range import PitrRange
 from ..recovery.reactivation import free_name
 from ..recovery.target import RecoveryTarget, implied_name
 from ..recovery.values import Pitr
+from .log import log
 from .ops import AlterPitrOp, CreatePitrOp, DropPitrOp
-from .transaction import log, outside_transaction
+from .transaction import outside_transaction
 
 if TYPE_CHECKING:
     # Only for typing: these modules are half imported while Alembic loads its plugins.

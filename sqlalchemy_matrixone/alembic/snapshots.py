@@ -15,7 +15,8 @@ from ..exc import Reason, SnapshotError
 from ..recovery.session import Recovery
 from ..recovery.values import Snapshot
 from ._internals import planned_migrations
-from .transaction import log, outside_transaction
+from .log import log
+from .transaction import outside_transaction
 
 if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext

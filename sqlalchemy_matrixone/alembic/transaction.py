@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from alembic.util import CommandError
@@ -12,12 +11,11 @@ from alembic.util import CommandError
 from ..core.connection import TransactionState, state_of
 from ..core.release import Feature
 from ._internals import owns_transaction
+from .log import log
+from .protection import watch_pitrs
 
 if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
-
-# A child of Alembic's own logger, so that its usual configuration shows these messages.
-log = logging.getLogger("alembic.matrixone")
 
 
 @contextmanager
@@ -36,10 +34,27 @@ def outside_transaction(context: MigrationContext, operation: str, *, reading: b
         return
     if not context.as_sql:
         _check_owns_transaction(context, operation)
-    with context.autocommit_block():
+    with _watch_paused(context), context.autocommit_block():
         if not context.as_sql and not reading:
             log.info("%s: committed what ran before it; a later failure will not undo that", operation)
         yield
+
+
+def _watch_paused(context: MigrationContext) -> AbstractContextManager[None]:
+    return nullcontext() if context.connection is None or context.as_sql else watch_pitrs(context.connection).paused()
+
+
+def check_nothing_written(context: MigrationContext, operation: str) -> None:
+    """Check that an operation would not commit anything.
+
+    :raises CommandError: if the migrations have written something since the last commit.
+    """
+    state = None if context.as_sql else _state(context)
+    if state is not None and state.in_transaction and (state.has_writes or state.has_ddl):
+        raise CommandError(
+            f"{operation} was not run: it would commit what the migrations have written before it, which commit_first="
+            "False forbids. Put the operation first in its revision, and set transaction_per_migration=True in env.py."
+        )
 
 
 def _check_owns_transaction(context: MigrationContext, operation: str) -> None:

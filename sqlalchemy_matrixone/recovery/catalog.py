@@ -115,6 +115,12 @@ def get_pitrs(connection: Connection, *, name: str | None = None, **selection: U
     ]
 
 
+def pitrs_of(connection: Connection, pitrs: Iterable[Pitr], **selection: Unpack[SelectionKeywords]) -> list[Pitr]:
+    """Return those of the given PITRs that match all arguments, which are those of :func:`get_pitrs`."""
+    wanted = _Filter.of(connection, **selection)
+    return [pitr for pitr in pitrs if wanted.admits(pitr)]
+
+
 def reads_pitrs_in_transaction(connection: Connection) -> bool:
     """Return whether the account is sys: only sys can read the table of PITRs."""
     return matrixone_dialect(connection).default_account_name == SYS_ACCOUNT

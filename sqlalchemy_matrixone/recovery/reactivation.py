@@ -30,22 +30,31 @@ log = logging.getLogger("sqlalchemy_matrixone.recovery")
 
 
 def reactivate_pitrs(
-    connection: Connection, *, name: str | None = None, **selection: Unpack[SelectionKeywords]
+    connection: Connection, *, names: Collection[str] | None = None, **selection: Unpack[SelectionKeywords]
 ) -> list[Pitr]:
     """Protect the objects of inactive PITRs again, each by a PITR of its database.
 
     The inactive PITR is kept, because only it can restore the time before its object was replaced. A PITR of the
     database protects the object from now on, because no ALTER TABLE, TRUNCATE or restore of a table deactivates it.
 
-    :param name: consider only this PITR.
+    :param names: the names of the PITRs to consider; None for all of them.
     :param selection: the keywords of :meth:`Recovery.list_pitrs`, to consider only some of the PITRs.
     :return: the PITRs that were created or altered.
     """
-    chosen = catalog.get_pitrs(connection, name=name, **selection)
-    ranges = _ranges_to_restore(connection, chosen)
-    if not ranges:
-        return []
-    pitrs = catalog.get_pitrs(connection) if selection or name is not None else chosen
+    pitrs = catalog.get_pitrs(connection)
+    chosen = catalog.pitrs_of(connection, pitrs, **selection)
+    if names is not None:
+        chosen = [pitr for pitr in chosen if pitr.name in names]
+    return protect_again(connection, with_present_object(connection, chosen), pitrs)
+
+
+def protect_again(connection: Connection, inactive: Sequence[Pitr], pitrs: Sequence[Pitr]) -> list[Pitr]:
+    """Protect the objects of inactive PITRs, which all exist, each by a PITR of its database.
+
+    :param pitrs: all PITRs of the account.
+    :return: the PITRs that were created or altered.
+    """
+    ranges = _ranges_to_restore(inactive, pitrs)
     changed = [
         name
         for database, needed in ranges.items()
@@ -54,16 +63,66 @@ def reactivate_pitrs(
     return [pitr for pitr in catalog.get_pitrs(connection) if pitr.name in changed] if changed else []
 
 
-def reactivate_after_restore(connection: Connection) -> None:
-    """Protect the objects that a restore has replaced; warn if that fails, because the restore itself is done."""
+def with_present_object(connection: Connection, pitrs: Sequence[Pitr]) -> list[Pitr]:
+    """Return those of the PITRs that are inactive and whose database or table exists."""
+    inactive = [(pitr, pitr.database) for pitr in pitrs if pitr.active is False and pitr.database is not None]
+    present = catalog.present_objects(connection, [(database, pitr.table) for pitr, database in inactive])
+    return [pitr for pitr, database in inactive if (database, pitr.table) in present]
+
+
+def unprotected(connection: Connection, chosen: Sequence[Pitr], pitrs: Sequence[Pitr]) -> list[Pitr]:
+    """Return those of the chosen PITRs that are inactive and whose object exists, but is protected by no other PITR.
+
+    :param pitrs: all PITRs of the account.
+    """
+    return [pitr for pitr in with_present_object(connection, chosen) if not protecting(connection, pitr, pitrs)]
+
+
+def protecting(connection: Connection, pitr: Pitr, pitrs: Sequence[Pitr]) -> list[Pitr]:
+    """Return the other PITRs that protect the object that has the name of a PITR's object now.
+
+    :param pitrs: all PITRs of the account.
+    """
+    account = matrixone_dialect(connection).default_account_name
+    others = [other for other in pitrs if other.active is not False and other.name != pitr.name]
+    return [other for other in others if _covers_object_of(other, pitr, account)]
+
+
+def inactive_pitrs(connection: Connection) -> frozenset[str]:
+    """Return the names of the PITRs that are inactive though their object exists.
+
+    A user who may not read PITRs gets none: the server refuses restores to that user as well.
+    """
+    try:
+        return frozenset(pitr.name for pitr in with_present_object(connection, catalog.get_pitrs(connection)))
+    except RecoveryError as refused:
+        if refused.reason is not Reason.NOT_PERMITTED:
+            raise
+        return frozenset()
+
+
+def reactivate_after_restore(
+    connection: Connection, before: Collection[str] = (), **target: Unpack[SelectionKeywords]
+) -> None:
+    """Protect the objects that a restore has replaced; warn if that fails, because the restore itself is done.
+
+    :param before: the PITRs that were inactive before the restore, which stay so.
+    :param target: the keywords of :meth:`Recovery.list_pitrs`, to consider only some of the PITRs.
+    """
     with _warning():
-        reactivate_pitrs(connection)
+        _reactivate_all_but(connection, before, **target)
 
 
-def reactivate_beside(connection: Connection) -> None:
+def reactivate_beside(connection: Connection, before: Collection[str] = ()) -> None:
     """Do what :func:`reactivate_after_restore` does, on another connection."""
     with _warning(), second_engine(connection.engine) as engine, autocommit_connection(engine) as second:
-        reactivate_pitrs(second)
+        _reactivate_all_but(second, before)
+
+
+def _reactivate_all_but(connection: Connection, before: Collection[str], **target: Unpack[SelectionKeywords]) -> None:
+    pitrs = catalog.get_pitrs(connection)
+    chosen = [pitr for pitr in catalog.pitrs_of(connection, pitrs, **target) if pitr.name not in before]
+    protect_again(connection, with_present_object(connection, chosen), pitrs)
 
 
 @contextmanager
@@ -79,15 +138,19 @@ def _warning() -> Iterator[None]:
         )
 
 
-def _ranges_to_restore(connection: Connection, pitrs: Sequence[Pitr]) -> dict[str, PitrRange]:
-    """Return the databases that contain objects of inactive PITRs, each with the longest of their ranges."""
-    inactive = [(pitr, pitr.database) for pitr in pitrs if pitr.active is False and pitr.database is not None]
-    present = catalog.present_objects(connection, [(database, pitr.table) for pitr, database in inactive])
+def _ranges_to_restore(inactive: Sequence[Pitr], pitrs: Sequence[Pitr]) -> dict[str, PitrRange]:
+    """Return the databases that contain objects of inactive PITRs, each with the longest of their ranges.
+
+    The PITRs of tables that have another, active PITR of that range are left out.
+    """
     ranges: dict[str, PitrRange] = {}
-    for pitr, database in inactive:
-        if (database, pitr.table) in present:
-            candidates = [ranges.get(database), PitrRange(pitr.length, pitr.unit)]
-            ranges[database] = max(filter(None, candidates), key=lambda candidate: candidate.hours)
+    for pitr in inactive:
+        needed = PitrRange(pitr.length, pitr.unit)
+        successors = (other for other in pitrs if other.active and _is_same_object(other, pitr))
+        if pitr.database is None or any(_reaches(other, needed) for other in successors):
+            continue
+        candidates = filter(None, [ranges.get(pitr.database), needed])
+        ranges[pitr.database] = max(candidates, key=lambda candidate: candidate.hours)
     return ranges
 
 
@@ -113,6 +176,14 @@ def _protect(connection: Connection, database: str, needed: PitrRange, pitrs: Se
     return name
 
 
+def _is_same_object(first: Pitr, second: Pitr) -> bool:
+    return (first.level, first.database, first.table) == (second.level, second.database, second.table)
+
+
+def _covers_object_of(pitr: Pitr, other: Pitr, account: str | None) -> bool:
+    return _is_same_object(pitr, other) or (other.database is not None and _covers(pitr, other.database, account))
+
+
 def _covers(pitr: Pitr, database: str, account: str | None) -> bool:
     match pitr.level:
         case "database":
@@ -133,11 +204,30 @@ def _lengthen(connection: Connection, pitr: Pitr, needed: PitrRange) -> str:
     return pitr.name
 
 
-def free_name(database: str, taken: Collection[str]) -> str:
-    """Return an unused name for a PITR of a database: ``shop``, or else ``shop__2`` and so on."""
-    name = first = re.sub(r"[^\w.-]", "_", implied_name(database))
+def free_name(database: str, taken: Collection[str], table: str | None = None) -> str:
+    """Return an unused name for a PITR of a database or table: ``shop``, or else ``shop__2`` and so on."""
+    name = first = _first_name(database, table)
     number = 1
     while name in taken:
         number += 1
         name = f"{first}__{number}"
     return name
+
+
+def declared_pitrs(pitrs: Sequence[Pitr], database: str, table: str | None = None) -> list[Pitr]:
+    """Return the PITRs of a database or table that :func:`free_name` has named, or that are named after it."""
+    level = "database" if table is None else "table"
+    names = {implied_name(database, table), _first_name(database, table)}
+    return [
+        pitr
+        for pitr in pitrs
+        if (pitr.level, pitr.database, pitr.table) == (level, database, table)
+        and (pitr.name in names or _NUMBERED.sub("", pitr.name) in names)
+    ]
+
+
+_NUMBERED = re.compile(r"__\d+$")
+
+
+def _first_name(database: str, table: str | None) -> str:
+    return re.sub(r"[^\w.-]", "_", implied_name(database, table))

@@ -15,7 +15,7 @@ from .constructs import RestorePitr, RestoreSnapshot
 from .kept_history import check_protected
 from .losses.scope import RestoreScope
 from .preservation import KINDS, Losses
-from .reactivation import reactivate_after_restore, reactivate_beside
+from .reactivation import inactive_pitrs, reactivate_after_restore, reactivate_beside
 from .verification import Verification
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ def restore(
     verify: bool = False,
 ) -> None:
     """Execute a restore, put back what the server loses in it, and reactivate the PITRs of what it has replaced.
+
+    PITRs that were inactive before stay so, unless the restore brings back the object that they are named after.
 
     :param lose: the kinds of things to leave to the server.
     :param verify: compare the result with what was to be restored.
@@ -50,7 +52,8 @@ def restore(
             check_protected(connection, scope, element.name, element.operation)
         losses = None if scope is None else Losses.read(connection, scope, lose)
         verification = _verification(connection, scope, lose, others) if verify else None
-    _execute(connection, element, losses)
+        inactive = inactive_pitrs(connection) if element.to_account is None else frozenset()
+    _execute(connection, element, losses, inactive)
     try:
         if losses is not None:
             losses.put_back(connection)
@@ -58,7 +61,7 @@ def restore(
             others.warn(lose)
     finally:
         if element.to_account is None:
-            reactivate_after_restore(connection)
+            reactivate_after_restore(connection, inactive)
     if verification is not None:
         verification.compare(connection)
 
@@ -88,13 +91,15 @@ def _verification(
     return Verification(connection, scope, lose)
 
 
-def _execute(connection: Connection, element: RestoreSnapshot | RestorePitr, losses: Losses | None) -> None:
+def _execute(
+    connection: Connection, element: RestoreSnapshot | RestorePitr, losses: Losses | None, inactive: frozenset[str]
+) -> None:
     """Execute the restore; if its connection is lost after it was carried out, complete it on another one."""
     try:
         connection.execute(element)
     except RestoreError as error:
         if error.done:
-            _complete_beside(connection, element, losses)
+            _complete_beside(connection, element, losses, inactive)
         elif error.done is None and losses is not None:
             error.add_note(f"If it was or will be carried out: {losses.describe_statements()}")
         raise
@@ -106,14 +111,16 @@ def _execute(connection: Connection, element: RestoreSnapshot | RestorePitr, los
         raise
 
 
-def _complete_beside(connection: Connection, element: RestoreSnapshot | RestorePitr, losses: Losses | None) -> None:
+def _complete_beside(
+    connection: Connection, element: RestoreSnapshot | RestorePitr, losses: Losses | None, inactive: frozenset[str]
+) -> None:
     """Put back what a restore has lost and reactivate PITRs, after the restore's own connection was lost."""
     try:
         if losses is not None:
             losses.put_back(connection)
     finally:
         if element.to_account is None:
-            reactivate_beside(connection)
+            reactivate_beside(connection, inactive)
 
 
 def _own_scope(connection: Connection, element: RestoreSnapshot | RestorePitr, source: int) -> RestoreScope | None:

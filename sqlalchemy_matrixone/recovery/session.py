@@ -37,6 +37,7 @@ from .constructs import (
 from .coverage import get_coverage
 from .find_change import FindableStatement, find_change, tables_of
 from .pitr_range import RangeArgument
+from .pitr_statements import alter_pitr, create_pitr
 from .preservation import check_lose
 from .pruning import check_pruning, prune_snapshots
 from .reactivation import reactivate_pitrs
@@ -222,21 +223,17 @@ class Recovery:
     ) -> Pitr:
         """Make every point in time from now on restorable for ``range``. See :class:`CreatePitr`.
 
-        With ``if_not_exists=True``, an existing PITR of that name is returned, of whatever object and range it is.
+        With ``if_not_exists=True``, an existing PITR of that name is returned, of whatever range it is. If it is
+        inactive, its object is protected again, as by :meth:`reactivate_pitrs`. A :class:`RecoveryWarning` states that,
+        or that the PITR is of another object.
+
+        :raises PitrError: with reason exists, if there is one; with reason unsupported, if MatrixOne has found a
+            database of that name in another account, so that the PITR was dropped again.
         """
         target: TargetKeywords = {"cluster": cluster, "account": account, "database": database, "table": table}
-        connection = self._execute(CreatePitr(name, range=range, if_not_exists=if_not_exists, **target), table)
-        pitr = _created(catalog.get_pitrs(connection, name=name), PitrError, f"PITR {name!r}")
-        if pitr.active is False and if_not_exists:
-            reactivate_pitrs(connection, name=name)
-        elif pitr.active is False:
-            raise PitrError(
-                f"PITR {name!r} was created, but does not protect what it was created for: MatrixOne found an object "
-                "of that name in another account. Drop it, and protect the whole account, create_pitr(name, range=…), "
-                "or the tables.",
-                Reason.UNSUPPORTED,
-            )
-        return pitr
+        element = CreatePitr(name, range=range, if_not_exists=if_not_exists, **target)
+        self._make_clean(PitrError, table)
+        return create_pitr(self._connection(table), element)
 
     def reactivate_pitrs(
         self,
@@ -271,9 +268,12 @@ class Recovery:
         return reactivate_pitrs(connection, **selection)
 
     def alter_pitr(self, name: str, *, range: RangeArgument) -> Pitr:
-        """Change how far back a PITR reaches. See :class:`AlterPitr`."""
-        connection = self._execute(AlterPitr(name, range=range))
-        return _created(catalog.get_pitrs(connection, name=name), PitrError, f"PITR {name!r}")
+        """Change how far back a PITR reaches. See :class:`AlterPitr`.
+
+        A :class:`RecoveryWarning` states if the PITR is inactive, so that this only affects the history that it has.
+        """
+        self._make_clean(PitrError, None)
+        return alter_pitr(self._connection(), AlterPitr(name, range=range))
 
     def drop_pitr(self, name: str, *, if_exists: bool = False) -> None:
         """Give up the history that a PITR could restore. See :class:`DropPitr`."""

@@ -177,7 +177,7 @@ def _bring_back(connection: Connection, dropped: RestoreScope, renamed: RestoreS
                 rebuilt = rebuild_vector_indexes(replace(renamed, source=mo_ts_of(server_now(connection))), connection)
             execute_beside(connection, rebuilt.statements)
     finally:
-        reactivate_after_restore(connection)
+        reactivate_after_restore(connection, database=renamed.database, table=renamed.table)
 
 
 def _restore(connection: Connection, dropped: RestoreScope, found: _Found) -> None:

@@ -49,6 +49,13 @@ class Pitr:
         """The range in its written form: ``"7d"``."""
         return str(PitrRange(self.length, self.unit))
 
+    def describe(self) -> str:
+        """Return the object as text, such as ``table shop.orders``."""
+        names = [part for part in (self.database, self.table) if part]
+        if not names and self.level == "account" and self.account is not None:
+            names = [self.account]
+        return " ".join(filter(None, (self.level, ".".join(names))))
+
 
 @dataclass(frozen=True, slots=True)
 class RecoveryWindow:

@@ -98,18 +98,18 @@ class MatrixOneTableDDLCompiler(DDLCompilerPart):
         return self._text(comment)
 
     def visit_set_table_comment(self, create: ddl.SetTableComment, **kw: Any) -> str:
-        """Return an ALTER TABLE that sets the table's comment, or removes it."""Render ``ALTER TABLE … COMMENT``.
+        """Render ``ALTER TABLE … COMMENT``.
 
         :raises sqlalchemy.exc.CompileError: for a comment that the server could not read again.
-        """Return an ALTER TABLE that sets the table's comment, or removes it."""
+        """
         table = create.element
         return f"ALTER TABLE {self.preparer.format_table(table)} COMMENT {self._comment_literal(table.comment or '')}"
 
     def get_column_specification(self, column: schema.Column[Any], **kw: Any) -> str:
-        """Return the column's definition. Refuse a comment with which the server could not read it again."""Render the definition of a column.
+        """Render the definition of a column.
 
         :raises sqlalchemy.exc.CompileError: for a comment that the server could not read again.
-        """Return the column's definition. Refuse a comment with which the server could not read it again."""
+        """
         if column.comment is not None:
             check_kept(column.comment, "comment")
         return super().get_column_specification(column, **kw)

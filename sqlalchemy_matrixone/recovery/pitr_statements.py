@@ -1,0 +1,150 @@
+"""Execute CREATE PITR and ALTER PITR, and check what the PITR protects afterwards."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+from ..core.names import fold
+from ..exc import PitrError, Reason, RecoveryWarning
+from . import catalog
+from .constructs import AlterPitr, CreatePitr, DropPitr
+from .reactivation import free_name, protecting, reactivate_pitrs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy.engine import Connection
+
+    from .values import Pitr
+
+
+def create_pitr(connection: Connection, element: CreatePitr, *, may_rename: bool = False) -> Pitr:
+    """Create a PITR, and return it.
+
+    With ``if_not_exists``, an existing PITR of that name is returned. If it is inactive, its object is protected by a
+    PITR of the database; a :class:`RecoveryWarning` states that, and whether it is of another object.
+
+    :param may_rename: whether to create it under another name if an inactive PITR of the same object has the name.
+    :raises PitrError: with reason exists, if there is one; with reason unsupported, if it would protect an object of
+        another account. It is then dropped again.
+    """
+    existed = element.if_not_exists and bool(catalog.get_pitrs(connection, name=element.name))
+    if existed and may_rename and (found := _same_inactive(connection, element)):
+        return _create_beside(connection, element, found)
+    if existed:
+        return _existing(connection, element)
+    try:
+        connection.execute(element)
+    except PitrError as refused:
+        if refused.reason is not Reason.EXISTS:
+            raise
+        return _under_taken_name(connection, element, refused, may_rename)
+    return _created(connection, element)
+
+
+def alter_pitr(connection: Connection, element: AlterPitr) -> Pitr:
+    """Change the range of a PITR, and return it. A :class:`RecoveryWarning` states if it is inactive."""
+    connection.execute(element)
+    pitrs = catalog.get_pitrs(connection)
+    pitr = _named(pitrs, element.name)
+    if pitr.active is False:
+        _warn(f"PITR {pitr.name!r} reaches back {pitr.range} now, but {_inactive(connection, pitr, pitrs)}")
+    return pitr
+
+
+def _created(connection: Connection, element: CreatePitr) -> Pitr:
+    """Return a PITR that was just created, if it protects anything; otherwise drop it."""
+    pitr = _named(catalog.get_pitrs(connection), element.name)
+    if pitr.active is not False:
+        return pitr
+    connection.execute(DropPitr(pitr.name))
+    raise PitrError(
+        f"PITR {pitr.name!r} was created and dropped again: it did not protect what it was created for, because "
+        "MatrixOne found an object of that name in another account. Protect the whole account, "
+        "create_pitr(name, range=…), or the tables.",
+        Reason.UNSUPPORTED,
+    )
+
+
+def _under_taken_name(connection: Connection, element: CreatePitr, refused: PitrError, may_rename: bool) -> Pitr:
+    """Create a PITR beside an inactive one that has its name and object, or explain why that is not possible."""
+    found = next(iter(catalog.get_pitrs(connection, name=element.name)), None)
+    if found is None or found.active is not False:
+        raise refused
+    if may_rename and _is_of(found, element, connection):
+        return _create_beside(connection, element, found)
+    raise PitrError(
+        f"PITR {element.name!r} was not created: a PITR of that name exists. It is inactive, and keeps the history of "
+        f"the former {found.describe()}. Choose another name; or drop it, which gives up that history.",
+        Reason.EXISTS,
+    ) from refused
+
+
+def _create_beside(connection: Connection, element: CreatePitr, found: Pitr) -> Pitr:
+    """Create a PITR beside an inactive one of the same object, whose history only that one keeps."""
+    assert found.database is not None
+    name = free_name(found.database, {pitr.name for pitr in catalog.get_pitrs(connection)}, found.table)
+    renamed = element.copy_with(name=name, if_not_exists=False)
+    try:
+        connection.execute(renamed)
+    except PitrError as refused:
+        if refused.reason is not Reason.EXISTS:
+            raise
+        raise PitrError(
+            f"PITR {element.name!r} was not created: it exists, and is inactive, and this release of MatrixOne takes "
+            f"it for the PITR of the present {found.level}. Protect the database instead: "
+            f"create_pitr(range=…, database={found.database!r}).",
+            Reason.EXISTS,
+        ) from refused
+    return _created(connection, renamed)
+
+
+def _existing(connection: Connection, element: CreatePitr) -> Pitr:
+    """Return an existing PITR of that name; if it is inactive, protect its object again."""
+    pitrs = catalog.get_pitrs(connection)
+    pitr = _named(pitrs, element.name)
+    if pitr.active is False and reactivate_pitrs(connection, names={pitr.name}):
+        pitrs = catalog.get_pitrs(connection)
+    if not _is_of(pitr, element, connection):
+        _warn(f"PITR {pitr.name!r} existed already, and is not of that object, but of {pitr.describe()}.")
+    elif pitr.active is False:
+        _warn(f"PITR {pitr.name!r} existed already, and {_inactive(connection, pitr, pitrs)}")
+    return pitr
+
+
+def _same_inactive(connection: Connection, element: CreatePitr) -> Pitr | None:
+    found = _named(catalog.get_pitrs(connection), element.name)
+    return found if found.active is False and _is_of(found, element, connection) else None
+
+
+def _is_of(pitr: Pitr, element: CreatePitr, connection: Connection) -> bool:
+    """Return whether an existing PITR has the object of a construct."""
+    target = element.recovery_target
+    if target is None or target.level in ("account", "cluster"):
+        return pitr.level == ("account" if target is None else target.level)
+    translate = connection.get_execution_options().get("schema_translate_map")
+    database = target.in_database(connection.dialect.default_schema_name, translate)
+    return (pitr.level, pitr.database, pitr.table) == (target.level, fold(database), fold(target.table))
+
+
+def _inactive(connection: Connection, pitr: Pitr, pitrs: Sequence[Pitr]) -> str:
+    """Return a sentence on an inactive PITR and on what protects its object now."""
+    sentence = f"is inactive: it keeps the history of the former {pitr.describe()}."
+    others = protecting(connection, pitr, pitrs)
+    if others:
+        return f"{sentence} PITR {others[0].name!r} of {others[0].describe()} protects what replaced that."
+    return (
+        f"{sentence} Nothing protects what replaced that: call Recovery.reactivate_pitrs(database={pitr.database!r})."
+    )
+
+
+def _named(pitrs: Sequence[Pitr], name: str) -> Pitr:
+    found = next((pitr for pitr in pitrs if pitr.name == fold(name)), None)
+    if found is None:
+        raise PitrError(f"PITR {name!r} was created or altered, but no longer exists", Reason.NOT_FOUND)
+    return found
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, RecoveryWarning, stacklevel=5)

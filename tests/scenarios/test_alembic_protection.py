@@ -1,0 +1,300 @@
+"""Migrations protect again what they have made unprotected, and nothing else."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from alembic.util import CommandError
+from sqlalchemy import Column, Connection, Integer
+
+from sqlalchemy_matrixone import PitrError, Recovery, RecoveryWarning
+
+from .alembic_project import (
+    DATABASE,
+    database_fixture,  # noqa: F401
+    make_database,
+    pitrs,
+    project_fixture,  # noqa: F401
+    tables,
+)
+from .client import drop_accounts, make_account
+
+ORDERS = 'op.create_table("orders", sa.Column("id", sa.Integer, primary_key=True))'
+ALTER = 'op.add_column("orders", sa.Column("{0}", sa.Integer))'
+ALTERED_BY_OTHERS = f"ALTER TABLE {DATABASE}.orders ADD COLUMN theirs INT"
+PITR_OF_TABLE = 'op.create_pitr(range="7d", table="orders")'
+PITR_OF_DATABASE = 'op.create_pitr(range="7d", database=True)'
+
+
+@pytest.fixture(autouse=True)
+def _log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="alembic.matrixone")
+
+
+def activity(project: Any, database: str = DATABASE) -> dict[str, tuple[str, str, bool | None]]:
+    """Return the object, the range and the activity of each PITR of the database and its tables, by name."""
+    with project.engine.connect() as connection:
+        found = Recovery(connection).list_pitrs(database=database)
+    return {pitr.name: (pitr.table or pitr.level, pitr.range, pitr.active) for pitr in found}
+
+
+def with_pitr(project: Any, *revisions: str) -> None:
+    """Create a table and its PITR in one run, and then run the revisions in another one."""
+    project.revision("one", ORDERS)
+    project.revision("two", PITR_OF_TABLE)
+    project.upgrade()
+    for number, revision in enumerate(revisions):
+        project.revision(f"then_{number}", revision)
+    project.upgrade()
+
+
+def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+# -- what a run has made inactive
+
+
+def test_drop_pitr_of_an_altered_table_in_the_same_revision_leaves_none(project, admin) -> None:
+    with_pitr(project, ALTER.format("v") + '\nop.drop_pitr(table="orders")')
+    assert pitrs(admin) == {}
+
+
+def test_drop_pitr_of_a_database_is_not_undone_by_its_tables(project, admin, caplog) -> None:
+    with_pitr(project, PITR_OF_DATABASE, ALTER.format("v") + "\nop.drop_pitr(database=True)")
+    assert activity(project) == {"al_shop.orders": ("orders", "7d", False)}
+    assert any("al_shop.orders" in message and "nothing protects" in message for message in warnings_of(caplog))
+
+
+def test_drop_pitr_before_a_commit_of_the_same_run_is_not_undone(project, admin) -> None:
+    project.options["transaction_per_migration"] = True
+    with_pitr(
+        project, ALTER.format("v"), 'op.drop_pitr(table="orders")\nop.drop_pitr(database=True)', ALTER.format("w")
+    )
+    assert pitrs(admin) == {}
+
+
+def test_pitr_that_others_made_inactive_stays_so_and_is_reported(project, admin, caplog) -> None:
+    with_pitr(project)
+    admin(ALTERED_BY_OTHERS)
+    project.revision("three", ALTER.format("v"))
+    project.upgrade()
+    assert activity(project) == {"al_shop.orders": ("orders", "7d", False)}
+    [message] = warnings_of(caplog)
+    assert f"Recovery.reactivate_pitrs(database='{DATABASE}')" in message
+
+
+def test_net_before_migrations_reports_a_pitr_that_others_made_inactive(project, admin, caplog) -> None:
+    project.options["matrixone_keep_snapshots"] = 1
+    with_pitr(project)
+    admin(ALTERED_BY_OTHERS)
+    project.revision("three", "pass")
+    project.upgrade()
+    [message] = warnings_of(caplog)
+    assert "PITR al_shop.orders of table al_shop.orders is inactive" in message
+
+
+def test_inactive_pitr_of_another_database_is_neither_reported_nor_reactivated(project, admin, caplog) -> None:
+    other = make_database(admin, "al_other")
+    next(other)
+    admin("CREATE TABLE al_other.orders (id INT PRIMARY KEY)")
+    admin("CREATE PITR al_others FOR TABLE al_other orders RANGE 2 'd'")
+    admin("ALTER TABLE al_other.orders ADD COLUMN v INT")
+    with_pitr(project, ALTER.format("v"))
+    assert activity(project, "al_other") == {"al_others": ("orders", "2d", False)}
+    assert warnings_of(caplog) == []
+    next(other, None)
+
+
+def test_pitr_of_a_migrated_table_in_another_database_is_active_after_the_migration(project, admin) -> None:
+    other = make_database(admin, "al_other")
+    next(other)
+    admin("CREATE TABLE al_other.orders (id INT PRIMARY KEY)")
+    admin("CREATE PITR al_others FOR TABLE al_other orders RANGE 2 'd'")
+    project.revision("one", 'op.add_column("orders", sa.Column("v", sa.Integer), schema="al_other")')
+    project.upgrade()
+    assert activity(project, "al_other") == {
+        "al_others": ("orders", "2d", False),
+        "al_other": ("database", "2d", True),
+    }
+    next(other, None)
+
+
+def test_pitr_is_created_in_the_revision_that_altered_its_table(project, admin) -> None:
+    with_pitr(project, ALTER.format("v") + '\nop.create_pitr("al_own", range="3d", database=True)')
+    # The operation protects the table again, and is lengthened to the range of the table's PITR.
+    assert activity(project) == {"al_shop.orders": ("orders", "7d", False), "al_own": ("database", "7d", True)}
+
+
+def test_restore_in_a_migration_leaves_what_others_made_inactive(project, admin) -> None:
+    with_pitr(project)
+    admin(ALTERED_BY_OTHERS)
+    admin(f"CREATE SNAPSHOT al_then FOR DATABASE {DATABASE}")
+    project.revision("three", 'op.restore_snapshot("al_then", table="orders")')
+    project.upgrade()
+    assert activity(project) == {"al_shop.orders": ("orders", "7d", False)}
+
+
+# -- without run_migrations()
+
+
+@pytest.mark.parametrize("isolation_level", ["READ COMMITTED", "AUTOCOMMIT"])
+def test_operations_without_a_run_keep_the_pitr_active(project, isolation_level: str) -> None:
+    with_pitr(project)
+    with project.engine.connect().execution_options(isolation_level=isolation_level) as connection:
+        Operations(MigrationContext.configure(connection)).add_column("orders", Column("v", Integer))
+        if isolation_level != "AUTOCOMMIT":
+            assert set(activity(project)) == {"al_shop.orders"}
+            connection.commit()
+        assert activity(project)["al_shop"][0] == "database"
+
+
+def test_autocommit_block_keeps_the_pitr_active(project) -> None:
+    with_pitr(project, "with op.get_context().autocommit_block():\n    " + ALTER.format("v"))
+    assert activity(project)["al_shop"][0] == "database"
+
+
+# -- PITRs by their object
+
+
+def recreated(project: Any, admin: Any, operation: str = PITR_OF_DATABASE) -> None:
+    """Protect a database, and then drop and create it."""
+    project.revision("one", operation)
+    project.upgrade()
+    admin(f"DROP DATABASE {DATABASE}")
+    admin(f"CREATE DATABASE {DATABASE}")
+
+
+def test_create_pitr_of_a_database_that_was_created_again_keeps_the_former_pitr(project, admin) -> None:
+    recreated(project, admin)
+    project.upgrade()
+    assert activity(project) == {"al_shop": ("database", "7d", False), "al_shop__2": ("database", "7d", True)}
+
+
+def test_create_pitr_that_need_not_exist_protects_a_database_that_was_created_again(project, admin) -> None:
+    recreated(project, admin, 'op.create_pitr(range="1d", database=True, if_not_exists=True)')
+    project.upgrade()
+    assert activity(project)["al_shop__2"] == ("database", "1d", True)
+
+
+def test_create_pitr_under_the_name_of_an_inactive_one_is_refused(project, admin) -> None:
+    recreated(project, admin)
+    with project.engine.connect() as connection, pytest.raises(PitrError, match=r"Choose another name; or drop it"):
+        Recovery(connection).create_pitr("al_shop", range="1d", database=DATABASE)
+
+
+def test_drop_pitr_of_a_database_drops_its_successors(project, admin) -> None:
+    recreated(project, admin)
+    project.upgrade()
+    project.revision("two", "op.drop_pitr(database=True)")
+    project.upgrade()
+    assert pitrs(admin) == {}
+
+
+def test_drop_pitr_by_name_drops_no_other(project, admin, caplog) -> None:
+    recreated(project, admin)
+    project.upgrade()
+    project.revision("two", 'op.drop_pitr("al_shop")')
+    project.upgrade()
+    assert set(pitrs(admin)) == {"al_shop__2"}
+    assert "PITR al_shop__2 of database al_shop still protects database al_shop" in caplog.messages
+
+
+def test_alter_pitr_of_a_database_alters_its_successors(project, admin) -> None:
+    recreated(project, admin)
+    project.upgrade()
+    project.revision("two", 'op.alter_pitr(range="3mo", database=True)')
+    project.upgrade()
+    assert pitrs(admin) == {"al_shop": ("database", "3mo"), "al_shop__2": ("database", "3mo")}
+
+
+def test_alter_pitr_of_a_successor_whose_former_pitr_is_gone(project, admin) -> None:
+    recreated(project, admin)
+    project.upgrade()
+    admin("DROP PITR al_shop")
+    project.revision("two", 'op.alter_pitr(range="3mo", database=True)')
+    project.upgrade()
+    assert pitrs(admin) == {"al_shop__2": ("database", "3mo")}
+
+
+def test_create_pitr_of_a_database_of_another_account_is_undone(project, admin, server) -> None:
+    make_account(admin, "al_acc")
+    try:
+        with server.engine(server.url(user="al_acc:admin", password="111")).connect() as connection:
+            connection.exec_driver_sql("CREATE DATABASE al_theirs")
+            connection.commit()
+        project.revision("one", 'op.create_pitr(range="1d", database="al_theirs")')
+        with pytest.raises(PitrError):
+            project.upgrade()
+        assert pitrs(admin, "al_theirs") == {}
+    finally:
+        drop_accounts(admin, "al_acc")
+
+
+# -- Recovery
+
+
+@pytest.fixture(name="inactive")
+def inactive_fixture(project, admin) -> Iterator[Connection]:
+    with_pitr(project)
+    admin(ALTERED_BY_OTHERS)
+    with project.engine.connect() as connection:
+        yield connection
+
+
+def test_create_pitr_that_exists_inactive_warns(inactive: Connection) -> None:
+    with pytest.warns(RecoveryWarning, match=r"inactive: .* PITR 'al_shop' of database al_shop protects"):
+        Recovery(inactive).create_pitr(
+            "al_shop.orders", range="7d", table="orders", database=DATABASE, if_not_exists=True
+        )
+
+
+def test_create_pitr_that_exists_for_another_object_warns(inactive: Connection) -> None:
+    with pytest.warns(RecoveryWarning, match=r"not of that object, but of table al_shop\.orders"):
+        Recovery(inactive).create_pitr("al_shop.orders", range="7d", database=DATABASE, if_not_exists=True)
+
+
+def test_alter_pitr_that_is_inactive_warns(inactive: Connection) -> None:
+    with pytest.warns(RecoveryWarning, match=r"call Recovery\.reactivate_pitrs\(database='al_shop'\)"):
+        Recovery(inactive).alter_pitr("al_shop.orders", range="8d")
+
+
+def test_restore_leaves_what_was_inactive_before(inactive: Connection, project) -> None:
+    recovery = Recovery(inactive)
+    recovery.create_snapshot("al_then", database=DATABASE)
+    recovery.restore_snapshot("al_then", database=DATABASE, table="orders")
+    assert set(activity(project)) == {"al_shop.orders"}
+
+
+def test_restore_of_a_dropped_table_reactivates_its_pitr(project, admin) -> None:
+    with_pitr(project)
+    with project.engine.connect() as connection:
+        recovery = Recovery(connection)
+        recovery.create_snapshot("al_then", database=DATABASE)
+        admin(f"DROP TABLE {DATABASE}.orders")
+        recovery.restore_snapshot("al_then", database=DATABASE, table="orders")
+    assert activity(project)["al_shop"][2] is not False
+
+
+# -- commit_first
+
+
+def test_operation_that_must_not_commit_is_refused_after_a_write(project, admin) -> None:
+    project.revision("one", ORDERS + '\nop.create_pitr(range="1d", database=True, commit_first=False)')
+    with pytest.raises(CommandError, match="would commit what the migrations have written"):
+        project.upgrade()
+    assert pitrs(admin) == {}
+    assert "orders" not in tables(admin)
+
+
+def test_operation_that_must_not_commit_runs_first_in_its_revision(project, admin) -> None:
+    project.options["transaction_per_migration"] = True
+    project.revision("one", ORDERS)
+    project.revision("two", 'op.create_pitr(range="1d", database=True, commit_first=False)')
+    project.upgrade()
+    assert pitrs(admin) == {"al_shop": ("database", "1d")}
