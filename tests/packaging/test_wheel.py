@@ -44,6 +44,7 @@ def test_wheel_contains_only_the_package(wheel: Path):
     assert "sqlalchemy_matrixone" in tops
     assert "sqlalchemy_matrixone/py.typed" in names
     assert "sqlalchemy_matrixone/alembic/plugin.py" in names
+    assert "sqlalchemy_matrixone/alembic/op.pyi" in names
 
 
 def test_wheel_entry_points_load_the_dialects(python: Path, tmp_path: Path):
@@ -77,3 +78,30 @@ def test_consumer_of_the_wheel_type_checks_strictly(python: Path, wheel: Path, t
         consumer, cwd=tmp_path,
     )  # fmt: skip
     assert run(python, consumer, cwd=tmp_path) == "matrixone pymysql\n"
+
+
+REVISION = """
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+
+config = Config()
+config.set_main_option("script_location", {project!r})
+config.set_main_option("version_locations", {folder!r})
+ScriptDirectory.from_config(config).generate_revision(
+    "0001",
+    "m",
+    upgrades='op.create_pitr(range="7d", database=True)',
+    downgrades="op.drop_pitr(database=True)",
+    imports="",
+)
+"""
+
+
+def test_generated_migration_type_checks_strictly(python: Path, wheel: Path, tmp_path: Path) -> None:
+    run(python, "-m", "pip", "install", "-q", f"{wheel}[alembic]", cwd=tmp_path)
+    project = str(ROOT / "migrations_examples/migrations")
+    run(python, "-c", REVISION.format(project=project, folder=str(tmp_path)), cwd=tmp_path)
+    run(
+        sys.executable, "-m", "mypy", "--strict", "--python-executable", python, "--cache-dir", tmp_path / "cache",
+        tmp_path / "0001_m.py", cwd=tmp_path,
+    )  # fmt: skip
