@@ -31,6 +31,7 @@ from .compare import names
 from .compare.defaults import canonical_default
 from .compare.indexes import index_differences, renamed_index
 from .compare.types import canonical_type
+from .declarations import warn_if_not_compared
 from .protection import watch_pitrs
 from .referring_keys import referring_keys
 
@@ -77,6 +78,7 @@ class MatrixOneImpl(ExecutingImpl):
 
     def start_migrations(self) -> None:
         super().start_migrations()
+        warn_if_not_compared(self.context_opts)
         if not self.as_sql and self.connection is not None:
             watch = watch_pitrs(self.connection)
             if not state_of(self.connection.connection).in_transaction:

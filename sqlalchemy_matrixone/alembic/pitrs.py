@@ -26,6 +26,7 @@ from ..recovery.pitr_range import PitrRange
 from ..recovery.reactivation import free_name
 from ..recovery.target import RecoveryTarget, implied_name
 from ..recovery.values import Pitr
+from .declarations import LIST_OPTION
 from .log import log
 from .ops import AlterPitrOp, CreatePitrOp, DropPitrOp
 from .transaction import outside_transaction
@@ -143,9 +144,9 @@ def _policies_of(context: AutogenContext, own: _CurrentNames, metadata: MetaData
             yield Policy(own.canonical(RecoveryTarget.of(table=table)), _range(table.kwargs[TABLE_OPTION]))
     if TABLE_OPTION in metadata.info:
         yield Policy(_database_of(metadata, own), _range(metadata.info[TABLE_OPTION]))
-    for pitr in metadata.info.get("matrixone_pitrs", ()):
+    for pitr in metadata.info.get(LIST_OPTION, ()):
         if not isinstance(pitr, CreatePitr):
-            raise CommandError(f"MetaData.info['matrixone_pitrs'] holds CreatePitr(...) constructs, not {pitr!r}")
+            raise CommandError(f"MetaData.info[{LIST_OPTION!r}] holds CreatePitr(...) constructs, not {pitr!r}")
         yield Policy(own.canonical(pitr.recovery_target), pitr.range, fold(pitr.name))
 
 

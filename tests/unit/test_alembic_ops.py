@@ -268,3 +268,15 @@ def test_operation_with_an_argument_that_is_none_is_refused(call, why):
 def test_restore_operation_that_may_lose_an_unknown_kind_is_refused() -> None:
     with pytest.raises(MatrixOneArgumentError, match="lose=privileges: give some of sequences, grants, publications"):
         RestoreSnapshotOp("s", table="t", lose="privileges")
+
+
+def test_commit_first_is_rendered_only_if_it_is_false() -> None:
+    assert CreatePitrOp(range="7d", database=True, commit_first=True).arguments == {"range": "7d", "database": True}
+    operation = CreatePitrOp(range="7d", database=True, commit_first=False)
+    assert operation.arguments["commit_first"] is False
+    assert operation.element("shop").name == "shop"
+
+
+def test_commit_first_that_is_no_bool_is_refused() -> None:
+    with pytest.raises(MatrixOneArgumentError, match="commit_first"):
+        CreatePitrOp(range="7d", database=True, commit_first="no")
