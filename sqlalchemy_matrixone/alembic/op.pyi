@@ -47,7 +47,9 @@ def drop_snapshot(
     if_exists: bool = False,
     commit_first: bool = True,
 ) -> None:
-    """Drop a snapshot. What it kept can no longer be restored. Commits what ran before. ::
+    """Drop a snapshot. What it kept can no longer be restored. Commits what ran before.
+
+    ::
 
         op.drop_snapshot("before_import", if_exists=True)
 
@@ -106,7 +108,9 @@ def create_pitr(
     if_not_exists: bool = False,
     commit_first: bool = True,
 ) -> None:
-    """Make every point in time of the last ``range`` restorable from now on. Commits what ran before. ::
+    """Make every point in time of the last ``range`` restorable from now on. Commits what ran before.
+
+    ::
 
         op.create_pitr("orders_week", range="7d", table="orders")
         op.create_pitr(range="7d", table="orders")
@@ -133,7 +137,9 @@ def alter_pitr(
     if_exists: bool = False,
     commit_first: bool = True,
 ) -> None:
-    """Change how far back a PITR reaches. A shorter range discards what is older. Commits what ran before. ::
+    """Change how far back a PITR reaches. A shorter range discards what is older. Commits what ran before.
+
+    ::
 
         op.alter_pitr("orders_week", range="3mo")
         op.alter_pitr(table="orders", range="3mo")
@@ -155,7 +161,9 @@ def drop_pitr(
     if_exists: bool = False,
     commit_first: bool = True,
 ) -> None:
-    """Drop a PITR. What it covered can no longer be restored. Commits what ran before. ::
+    """Drop a PITR. What it covered can no longer be restored. Commits what ran before.
+
+    ::
 
         op.drop_pitr("orders_week")
         op.drop_pitr(table="orders")
@@ -255,7 +263,9 @@ def clone_database(
 ) -> None:
     """Copy a database with all its tables. Requires MatrixOne 3.0 or later.
 
-    Otherwise the same as :meth:`clone_table`. ::
+    Otherwise the same as :meth:`clone_table`.
+
+    ::
 
         op.clone_database("shop_copy", "shop")
 
@@ -283,7 +293,9 @@ def create_branch(
 ) -> None:
     """Copy a table or database so that it can be merged back. Requires MatrixOne 3.0.6 or later.
 
-    Otherwise the same as :meth:`clone_table`. ::
+    Otherwise the same as :meth:`clone_table`.
+
+    ::
 
         op.create_branch("orders_dev", "orders")
         op.create_branch("shop_dev", database="shop")
@@ -306,7 +318,9 @@ def drop_branch(
     database: Database = None,
     commit_first: bool = True,
 ) -> None:
-    """Drop a branch of a table or a database. Otherwise the same as :meth:`clone_table`. ::
+    """Drop a branch of a table or a database. Otherwise the same as :meth:`clone_table`.
+
+    ::
 
         op.drop_branch("orders_dev")
         op.drop_branch(database="shop_dev")
