@@ -1,0 +1,24 @@
+"""Hooks of mkdocs: CHANGELOG.md and CONTRIBUTING.md as pages, with links that work there and in the repository."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+PAGES = {"changelog.md": "CHANGELOG.md", "contributing.md": "CONTRIBUTING.md"}
+
+
+def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:
+    """Return the text of a page, or of the file of the repository that it stands for."""
+    if (name := PAGES.get(page.file.src_uri)) is not None:
+        return links_from_root((ROOT / name).read_text())
+    for target, name in PAGES.items():
+        markdown = markdown.replace(f"](../{name}", f"]({target}")
+    return markdown
+
+
+def links_from_root(markdown: str) -> str:
+    """Rewrite links of a file in the root of the repository: ``docs/cli.md`` is ``cli.md`` on the site."""
+    return re.sub(r"\]\(docs/([\w/-]+\.md)", r"](\1", markdown)
