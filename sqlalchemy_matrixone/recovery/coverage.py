@@ -16,6 +16,7 @@ from ..exc import Reason, RecoveryError, server_errors_as
 from . import catalog
 from .clock import server_now
 from .pitr_range import PitrRange
+from .present import database_exists
 from .values import Coverage, Period, Pitr, Snapshot
 
 if TYPE_CHECKING:
@@ -66,6 +67,10 @@ class Protection:
             and (snapshot.level != "table" or (by_table and self._keeps_its_table(snapshot)))
         ]
         return sorted(found, key=lambda source: (source[1], source[0].name))
+
+    def unknown(self, database: str, table: str) -> list[Pitr]:
+        """Return the PITRs of which it is unknown whether they keep the history of a table as it is now."""
+        return [pitr for pitr in self.pitrs if pitr.active is None and self._contains(pitr, database, table)]
 
     def of_database(self, database: str | None) -> list[Pitr | Snapshot]:
         """Return the sources of a database, of tables in it, and of what contains it; without one, of the account."""
@@ -147,6 +152,7 @@ def _coverage(protection: Protection, table: _Table) -> Coverage:
         tuple(source for source, _ in found),
         periods[0].start if periods else None,
         tuple(gaps_between(periods, protection.now)),
+        tuple(protection.unknown(table.database, table.name)),
     )
 
 
@@ -164,18 +170,9 @@ def _tables(connection: Connection, database: str | None) -> Iterator[_Table]:
             f"current_account_id() AND relkind = 'r' AND reldatabase {which} ORDER BY reldatabase, relname",
             names,
         ).all()
-        if not rows and database is not None:
-            _check_database_exists(connection, database)
-    return (_Table(row[0], row[1], bool(row[2])) for row in rows)
-
-
-def _check_database_exists(connection: Connection, database: str) -> None:
-    found = connection.exec_driver_sql(
-        "SELECT dat_id FROM mo_catalog.mo_database WHERE account_id = current_account_id() AND datname = %s",
-        (fold(database),),
-    ).first()
-    if found is None:
+    if not rows and database is not None and not database_exists(connection, database):
         raise RecoveryError(f"there is no database {database!r} in this account", Reason.NOT_FOUND)
+    return (_Table(row[0], row[1], bool(row[2])) for row in rows)
 
 
 # -- periods

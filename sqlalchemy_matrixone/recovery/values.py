@@ -30,6 +30,7 @@ class Pitr:
     :ivar created_at: the earliest time that can be restored. The server restores only to times after the creation, so
         this is the microsecond after it. Accounts that see only the second get the end of that second: all except
         sys, and before MatrixOne 3.0 also sys.
+    :ivar active: whether it protects the object that has its name now; None if this account cannot see that.
     :ivar modified_at: when the range was last changed, rounded up likewise.
     """
 
@@ -55,6 +56,13 @@ class Pitr:
         if not names and self.level == "account" and self.account is not None:
             names = [self.account]
         return " ".join(filter(None, (self.level, ".".join(names))))
+
+
+WHY_UNKNOWN = (
+    "this account cannot see whether the PITR was created for the object that has its name now, because both were "
+    "created in the same second, or the history of that time cannot be read"
+)
+"""Why ``Pitr.active`` is None, for messages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +95,8 @@ class Coverage:
     :ivar earliest: the earliest instant to which the table can be restored; None if it is unprotected.
     :ivar gaps: the periods between ``earliest`` and now in which no instant is kept. For a table without a PITR, there
         is one from the last snapshot until now.
+    :ivar unknown: PITRs of which this account cannot see whether they protect the table as it is now; see
+        :data:`WHY_UNKNOWN`. They are not among the ``sources``.
     """
 
     database: str
@@ -94,10 +104,11 @@ class Coverage:
     sources: tuple[Pitr | Snapshot, ...]
     earliest: dt.datetime | None
     gaps: tuple[Period, ...]
+    unknown: tuple[Pitr, ...] = ()
 
     @property
     def is_protected(self) -> bool:
-        """Whether the table can be restored to any instant."""
+        """Whether the table is known to be restorable to any instant."""
         return bool(self.sources)
 
 

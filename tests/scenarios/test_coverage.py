@@ -134,3 +134,29 @@ def test_coverage_of_a_lengthened_pitr_begins_when_it_was_lengthened(server: Ser
         [orders] = [each for each in recovery.coverage(database=SHOP) if each.table == "orders"]
     assert orders.earliest is not None
     assert abs(orders.earliest - pitr.modified_at) <= dt.timedelta(seconds=1)
+
+
+@pytest.mark.usefixtures("shop")
+def test_pitr_of_unknown_activity_is_no_source_but_named(server: Server, admin: Admin):
+    """For an account other than sys, one that was created in the same second as its database."""
+    clean_up(admin, accounts=(ACCOUNT,))
+    with server.engine(server.url(user=f"{ACCOUNT}:admin", password="111")).connect() as connection:
+        recovery = Recovery(connection)
+        for _ in range(5):  # until both are in the same second
+            for statement in (
+                "DROP PITR IF EXISTS sc_covered_pitr",
+                f"DROP DATABASE IF EXISTS {SHOP}",
+                f"CREATE DATABASE {SHOP}",
+                f"CREATE PITR sc_covered_pitr FOR DATABASE {SHOP} RANGE 1 'd'",
+                f"CREATE TABLE {SHOP}.orders (id INT PRIMARY KEY)",
+            ):
+                connection.exec_driver_sql(statement)
+                connection.commit()
+            if recovery.list_pitrs()[0].active is None:
+                break
+        [orders] = recovery.coverage(database=SHOP)
+        assert (orders.sources, [pitr.name for pitr in orders.unknown]) == ((), ["sc_covered_pitr"])
+        [entry] = recovery.timeline(database=SHOP).entries
+        assert entry.kind == "unknown"
+        recovery.drop_pitr("sc_covered_pitr")
+    admin(f"DROP ACCOUNT {ACCOUNT}")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
+from itertools import pairwise
 from xml.etree import ElementTree
 
 import pytest
 
 from sqlalchemy_matrixone import Period, Timeline
 from sqlalchemy_matrixone.recovery.timeline import TimelineEntry
+from sqlalchemy_matrixone.recovery.values import WHY_UNKNOWN
 
 NOW = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
 SVG = "{http://www.w3.org/2000/svg}"
@@ -43,7 +46,7 @@ def test_timeline_of_any_number_of_entries(count: int):
     entries = [snapshot(f"nightly_{number}", number * 24) for number in range(count)]
     shown = timeline(*entries)
     root = ElementTree.fromstring(shown.svg())
-    assert len(root.findall(f".//{SVG}polygon")) == count
+    assert len(root.findall(f".//{SVG}g/{SVG}polygon")) == count
     assert ("no PITR and no snapshot" in str(shown)) == (count == 0)
     assert ("no PITR and no snapshot" in shown.svg()) == (count == 0)
     assert len(str(shown).splitlines()) == (2 if count == 0 else count + 3)
@@ -72,3 +75,53 @@ def test_timeline_escapes_names():
     assert "<script>" not in shown.svg()
     assert "\x1b" not in str(shown)
     ElementTree.fromstring(shown.svg())
+
+
+def test_pitr_of_unknown_activity_is_shown_as_unknown_with_the_reason():
+    entry = replace(pitr("tenants", 24, "unknown"), note=WHY_UNKNOWN)
+    shown = str(timeline(entry, pitr("week", 48)))
+    assert shown.splitlines()[1].count("╍") > 30
+    assert "╍ unknown PITR" in shown
+    assert f"tenants is unknown: {WHY_UNKNOWN}" in shown
+    texts = " ".join(text.text or "" for text in ElementTree.fromstring(timeline(entry).svg()).iter(f"{SVG}text"))
+    assert f"tenants is unknown: {WHY_UNKNOWN}" in texts
+    assert "unknown PITR" in texts
+    assert "unknown" not in timeline(pitr("week", 48)).svg()
+
+
+def text_ends(root: ElementTree.Element, y: str) -> list[tuple[float, float]]:
+    """Return where the texts of a line begin and end, if a letter is 6.6 pixels wide."""
+    ends = []
+    for text in root.iter(f"{SVG}text"):
+        if text.get("y") == y:
+            width = 6.6 * len(text.text or "")
+            middle = float(text.get("x") or 0) + (0 if text.get("text-anchor") == "middle" else width / 2)
+            ends.append((middle - width / 2, middle + width / 2))
+    return sorted(ends)
+
+
+@pytest.mark.parametrize("hours", [1 / 3600, 0.5, 1, 7, 24, 24 * 7, 24 * 30, 24 * 38, 24 * 365, 24 * 365 * 40])
+def test_labels_of_the_axis_do_not_overlap_in_the_picture(hours: float):
+    root = ElementTree.fromstring(timeline(pitr("p", hours)).svg())
+    [now] = [text for text in root.iter(f"{SVG}text") if text.text == "now"]
+    ends = text_ends(root, now.get("y") or "")
+    assert all(end < start for (_, end), (start, _) in pairwise(ends))
+    assert len(ends) > 1
+
+
+@pytest.mark.parametrize("name", ["W" * 64, "漢" * 64, "nightly_backup_of_everything_before_the_big_import"])
+def test_long_names_end_before_the_axis(name: str):
+    wide = {"W": 11.9, "漢": 12, "…": 12}
+    root = ElementTree.fromstring(timeline(snapshot(name, 1)).svg())
+    [shown] = [text.text or "" for text in root.iter(f"{SVG}text") if (text.text or "").endswith("…")]
+    assert len(shown) > 10
+    assert sum(wide.get(letter, 6.9) for letter in shown) < 230
+
+
+def test_ticks_of_a_year_are_first_days_of_months():
+    ticks = [label for _, label in timeline(pitr("p", 24 * 365))._ticks(6)]
+    assert ticks == ["2025-04-01", "2025-07-01", "2025-10-01", "2026-01-01"]
+
+
+def test_picture_without_entries_has_no_axis():
+    assert "<line" not in timeline().svg()
