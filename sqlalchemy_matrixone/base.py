@@ -28,6 +28,7 @@ from .reflection.dialect import MatrixOneReflection
 from .sql.compiler import MatrixOneCompiler, MatrixOneExecutionContext, is_ordinary
 from .sql.ddl_compiler import MatrixOneDDLCompiler
 from .sql.preparer import MatrixOneIdentifierPreparer
+from .timetravel.missing_columns import explain_missing_column
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL, Connection
@@ -232,6 +233,7 @@ class MatrixOneDialect(MatrixOneReflection):
                     cursor.execute(statement, parameters)
         except self.loaded_dbapi.Error as error:
             raise_violation(self.loaded_dbapi, error, statement)
+            explain_missing_column(error, context)
             raise
 
     def do_executemany(

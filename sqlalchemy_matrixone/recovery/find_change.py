@@ -14,10 +14,12 @@ from sqlalchemy.sql import TableClause, visitors
 from ..core.arguments import check_timestamp
 from ..core.beside import autocommit_connection, second_engine
 from ..core.names import fold
-from ..exc import MatrixOneArgumentError, Reason, RecoveryError, RecoveryWarning, reason_of
+from ..exc import MatrixOneArgumentError, Reason, RecoveryError, RecoveryWarning, is_missing_column, reason_of
+from ..timetravel.missing_columns import ADVICE
 from ..timetravel.point_in_time import AsOfOption, PointInTime
 from .clock import MICROSECOND, from_microseconds, microseconds
 from .coverage import Readable, readable_periods
+from .present import columns_of
 from .values import Change, NoValue
 
 if TYPE_CHECKING:
@@ -55,7 +57,8 @@ def find_change(
     with second_engine(connection.engine) as engine, autocommit_connection(engine) as beside:
         tables = sorted(set(_tables(statement, translate)))
         time = _Searched.of(readable_periods(beside, tables), first, last)
-        return _Search(beside.execution_options(**options), statement, time).find(precision // MICROSECOND)
+        search = _Search(beside.execution_options(**options), statement, time, tables)
+        return search.find(precision // MICROSECOND)
 
 
 def _check_statement(statement: Any) -> None:
@@ -114,10 +117,10 @@ class _Searched:
         ranges = [(microseconds(start), microseconds(end)) for start, end in readable.periods]
         landmarks = [microseconds(each) for each in readable.landmarks if start < each < end]
         searched = cls(microseconds(start), microseconds(end), ranges, landmarks)
-        if not (readable.includes(start) and readable.includes(end)):
+        if lost := [f"{instant}" for instant in (start, end) if not readable.includes(instant)]:
             warnings.warn(
-                f"no PITR or snapshot keeps all tables of the statement as they were at {start} or {end}: past that "
-                "garbage collection has removed reads as empty tables, and may be mistaken for a change",
+                f"no PITR or snapshot keeps all tables of the statement as they were at {' and at '.join(lost)}: past "
+                "that garbage collection has removed reads as empty tables, and may be mistaken for a change",
                 RecoveryWarning,
                 stacklevel=6,
             )
@@ -145,17 +148,25 @@ class _Searched:
 class _Search:
     """A search on a connection in AUTOCOMMIT."""
 
-    def __init__(self, connection: Connection, statement: FindableStatement, time: _Searched) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        statement: FindableStatement,
+        time: _Searched,
+        tables: Sequence[tuple[str, str]] = (),
+    ) -> None:
         self._connection = connection
+        self._tables = tables
         self._statement: Any = statement
         self._time = time
         self._queries = 0
-        self._refused = ""
+        self._missing_column: str | None = None
 
     def find(self, precision: int) -> Change:
         """Return the instants before and after a change that are at most ``precision`` apart, and the values there.
 
         :raises RecoveryError: if the value is the same wherever it was read.
+        :raises MatrixOneArgumentError: if a column of the statement existed at none of these instants.
         """
         low, high = self._time.start, self._time.end
         value_low, value_high = self._value_at(low), self._value_at(high)
@@ -177,13 +188,29 @@ class _Search:
         for instant in self._time.probes():
             if not _is_same(other := self._value_at(instant), value):
                 return instant, other
-        refused = f" ({self._refused})" if value is NoValue.DOES_NOT_EXIST else ""
+        when = (
+            f"at {from_microseconds(low)}, at {from_microseconds(high)} and at {self._queries - 2} instants in between"
+        )
+        if value is not NoValue.DOES_NOT_EXIST:
+            raise RecoveryError(
+                f"no change was found: the value is {value!r} {when}. Give since= and until= with different values",
+                Reason.NOT_FOUND,
+            )
+        if self._missing_column is not None:
+            raise MatrixOneArgumentError(f"{self._missing_column} {when}{self._columns()}")
         raise RecoveryError(
-            f"no change was found: the value is {value!r}{refused} at {from_microseconds(low)}, at "
-            f"{from_microseconds(high)} and at {self._queries - 2} instants in between. Give since= and until= with "
-            "different values",
+            f"no change was found: {self._names()} did not exist {when}. Check the name, or give since= within the "
+            "time in which it existed",
             Reason.NOT_FOUND,
         )
+
+    def _names(self) -> str:
+        return " or ".join(f"{database}.{table}" for database, table in self._tables) or "what the statement reads"
+
+    def _columns(self) -> str:
+        """Return the current columns of the tables, as sentences."""
+        columns = columns_of(self._connection, self._tables)
+        return "".join(f". {database}.{table} has {', '.join(names)}" for (database, table), names in columns.items())
 
     def _value_at(self, instant: int) -> Any:
         self._queries += 1
@@ -193,7 +220,8 @@ class _Search:
         except exc.DBAPIError as error:
             if error.connection_invalidated or reason_of(error) is not Reason.NOT_FOUND:
                 raise
-            self._refused = str(error.orig.args[-1]) if error.orig is not None else ""
+            if is_missing_column(error):
+                self._missing_column = _sentence(error)
             return NoValue.DOES_NOT_EXIST
         if len(rows) > 1:
             raise MatrixOneArgumentError(
@@ -201,6 +229,12 @@ class _Search:
                 "than one row: use an aggregate function, or a criterion that only one row meets"
             )
         return rows[0][0] if rows else NoValue.NO_ROW
+
+
+def _sentence(error: exc.DBAPIError) -> str:
+    """Return what the server says of a missing column, without its classification."""
+    assert error.orig is not None
+    return str(error.orig.args[-1]).removeprefix("invalid input: ").removesuffix(ADVICE)
 
 
 def _is_same(one: Any, other: Any) -> bool:

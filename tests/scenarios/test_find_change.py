@@ -171,7 +171,7 @@ def test_find_change_without_a_change_is_not_found(server: Server, admin: Admin,
         recovery_of(server).find_change(NOTE, since=before)
     assert refused.value.reason is Reason.NOT_FOUND
     misspelt = select(func.count()).select_from(table("ordres", schema=SHOP))
-    with pytest.raises(RecoveryError, match="does not exist"):
+    with pytest.raises(RecoveryError, match=f"{SHOP}.ordres did not exist at"):
         recovery_of(server).find_change(misspelt, since=before)
 
 

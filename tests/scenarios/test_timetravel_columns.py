@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, bindparam, exc, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Session, defer, registry
+from sqlalchemy.orm import Session, defer, load_only, registry
 
 from sqlalchemy_matrixone import RecoveryWarning, as_of, changes_between, changes_since
 
@@ -121,3 +121,27 @@ def test_as_of_entity_of_a_time_before_a_column_was_added(connection: Connection
     with Session(connection) as session:
         found = session.scalars(select(old).options(defer(old.added)).order_by(old.id)).all()  # type: ignore[attr-defined]
         assert [note.note for note in found] == ["a", "c"]  # type: ignore[attr-defined]
+
+
+def test_as_of_before_a_column_was_added_advises_to_leave_it_out(connection: Connection) -> None:
+    then = as_of(Note, snapshot=BEFORE)
+    with Session(connection) as session:
+        with pytest.raises(exc.DBAPIError) as refused:
+            session.scalars(select(then)).all()
+        assert "options(load_only(…)) or options(defer(…))" in str(refused.value)
+        session.rollback()
+        found = session.scalars(select(then).options(load_only(then.id, then.note)).order_by(then.id)).all()
+        assert [note.note for note in found] == ["a", "c"]
+        session.rollback()
+        with pytest.raises(exc.DBAPIError) as present:
+            connection.exec_driver_sql("SELECT nothing FROM notes")
+        assert "load_only" not in str(present.value)
+
+
+@pytest.mark.parametrize("driver", ["aiomysql", "asyncmy"])
+async def test_as_of_before_a_column_was_added_advises_to_leave_it_out_awaited(
+    server: Server, noon: dt.datetime, driver: str
+) -> None:
+    async with AsyncSession(server.async_engine(driver, server.url(driver, database=DATABASE))) as session:
+        with pytest.raises(exc.DBAPIError, match="load_only"):
+            await session.execute(select(as_of(notes, snapshot=BEFORE)))
