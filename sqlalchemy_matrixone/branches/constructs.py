@@ -7,9 +7,11 @@ the server always commits are refused outside of an AUTOCOMMIT connection; see :
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import Column, Row, Table
@@ -446,7 +448,7 @@ class PickBranch(_MergeStatement):
     :param between: only the changes between two snapshots.
     :param on_conflict: as for :class:`MergeBranch`.
     :param database: the database of tables that are given as plain names; by default the current database.
-    :raises MatrixOneArgumentError: if neither keys nor snapshots are given.
+    :raises MatrixOneArgumentError: if neither keys nor snapshots are given, or a value cannot be a key.
     :raises BranchConflict: when executed, with the key of the row, if rows conflict.
     """
 
@@ -485,7 +487,31 @@ def _keys(keys: Any) -> list[Any]:
         raise MatrixOneArgumentError(f"keys={keys!r} is not a list of keys: {error}") from error
     if not rows or any(key is None or (isinstance(key, tuple) and not key) for key in rows):
         raise MatrixOneArgumentError(f"keys={keys!r} is an empty list of keys, or one of them is empty")
+    for key in rows:
+        for part in key if isinstance(key, tuple) else (key,):
+            _check_key(part)
     return [key[0] if isinstance(key, tuple) and len(key) == 1 else key for key in rows]
+
+
+_BIGINTS = range(-(1 << 63), 1 << 64)
+
+
+def _check_key(part: Any) -> None:
+    """Check a value of a key, which becomes a literal.
+
+    :raises MatrixOneArgumentError: if no key has such a value, or the server would take it for another one.
+    """
+    problem = None
+    if isinstance(part, bool):
+        problem = "is a bool: give 1 or 0"
+    elif isinstance(part, int) and part not in _BIGINTS:
+        problem = "is beyond BIGINT"
+    elif isinstance(part, (bytes, bytearray, memoryview)):
+        problem = "is binary, which MatrixOne takes for another value: give a SELECT of the keys"
+    elif isinstance(part, (float, Decimal)) and not math.isfinite(part):
+        problem = "is no number"
+    if problem is not None:
+        raise MatrixOneArgumentError(f"keys=…: the key {part!r} {problem}")
 
 
 def _snapshots(between: Any) -> tuple[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
+from decimal import Decimal
 
 import pytest
 import sqlalchemy as sa
@@ -209,6 +210,25 @@ def test_branch_constructs_follow_schema_translate_map():
 def test_branch_construct_with_invalid_arguments_is_refused(make):
     with pytest.raises(MatrixOneArgumentError):
         make()
+
+
+@pytest.mark.parametrize(
+    ("key", "problem"),
+    [
+        (True, "is a bool"),
+        (float("nan"), "is no number"),
+        (Decimal("Infinity"), "is no number"),
+        (1 << 64, "is beyond BIGINT"),
+        (-(1 << 63) - 1, "is beyond BIGINT"),
+        (b"1", "is binary"),
+    ],
+)
+def test_pick_by_a_value_that_cannot_be_a_key_is_refused_by_its_name(key: object, problem: str):
+    for keys in ([1, key], [(1, key)]):
+        with pytest.raises(MatrixOneArgumentError) as refused:
+            PickBranch("b", "t", keys=keys)
+        assert f"the key {key!r} {problem}" in str(refused.value)
+    assert sql(PickBranch("b", "t", keys=[(1 << 64) - 1])).endswith("KEYS (18446744073709551615)")
 
 
 def test_pick_branch_keys_are_copied_at_construction():
