@@ -61,6 +61,8 @@ class Reason(StrEnum):
     """Statements have been executed since the last commit or rollback. Nothing was sent."""
     TIMEOUT = "timeout"
     """The time limit was exceeded. The statement was ended on the server and changed nothing."""
+    KILLED = "killed"
+    """Another session ended the statement by KILL. It changed nothing."""
     INCOMPLETE = "incomplete"
     """The statement was carried out, but its result differs from what it should be."""
     UNKNOWN = "unknown"

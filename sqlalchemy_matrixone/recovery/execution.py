@@ -38,6 +38,8 @@ PATIENCE = 10.0
 """The seconds that the server has to end a statement, and another connection to confirm it."""
 
 _CLIENT_ERRORS = range(2000, 3000)
+_CANCELED = "context canceled"
+"""In the error of a statement that was ended by KILL QUERY or KILL CONNECTION."""
 
 
 class Outcome(Enum):
@@ -82,7 +84,7 @@ class Attempt:
         self._effect = effect
         self._timeout = timeout
         self._waits_for = waits_for
-        self._expired = self._killed = False
+        self._expired = self._killed = self._killed_by_other = False
         self.outcome: Outcome | None = None
         self.blockers: tuple[Blocker, ...] = ()
 
@@ -110,7 +112,9 @@ class Attempt:
         """Return the error to raise instead of the driver's, or None if the server refused the statement."""
         if self.outcome is None:
             return None
-        if self._expired:
+        if self._killed_by_other:
+            how = f"The server has canceled this, as after a KILL by another session: {self._statement}."
+        elif self._expired:
             how = f"{self._statement} was not done after {self._timeout:g} seconds."
         else:
             how = f"The connection was lost: {self._statement}."
@@ -121,6 +125,8 @@ class Attempt:
     def _reason(self, cause: BaseException) -> Reason:
         if self.outcome is Outcome.UNKNOWN:
             return Reason.UNKNOWN
+        if self._killed_by_other:
+            return Reason.KILLED
         timed_out = self._expired or "timed out" in str(cause)
         return Reason.TIMEOUT if timed_out and self.outcome is Outcome.NOT_DONE else Reason.OTHER
 
@@ -173,6 +179,7 @@ class Attempt:
             assert failure is not None
             raise failure from error
         elif dialect.is_disconnect(error, None, None):
+            self._killed_by_other = _CANCELED in str(error)
             self._find_outcome(self._after_end)
 
     def _tell(self, error: BaseException) -> None:

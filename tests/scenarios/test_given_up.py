@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -256,3 +257,20 @@ def test_migration_operation_after_its_timeout_is_ended(server: Server, admin: A
             op.restore_snapshot("sc_given_up", table="orders", timeout=1)
         assert refused.value.reason is Reason.TIMEOUT
         assert written(admin, connection) == ALL
+
+
+@pytest.mark.parametrize("kill", ["KILL QUERY", "KILL"])
+@pytest.mark.parametrize("driver", DRIVERS)
+async def test_restore_killed_by_another_session_has_its_own_reason(
+    server: Server, admin: Admin, shop: str, driver: str, kill: str
+) -> None:
+    async with Client.connected(server, driver) as client:
+        [[number]] = await client.rows("SELECT CONNECTION_ID()")
+        with writer(server) as connection:
+            killer = threading.Timer(1, admin, [f"{kill} {number}"])
+            killer.start()
+            with pytest.raises(RestoreError, match="KILL by another session") as killed:
+                await client.restore_snapshot("sc_given_up", table="orders", database=SHOP)
+            killer.join()
+            assert (killed.value.reason, killed.value.done) == (Reason.KILLED, False)
+            assert written(admin, connection) == ALL

@@ -106,7 +106,7 @@ def test_error_classes_have_their_base_classes():
 def test_reason_enum_has_the_documented_values():
     assert {str(reason) for reason in Reason} == {
         "exists", "not_found", "not_permitted", "not_covered", "out_of_range", "active_transaction", "timeout",
-        "incomplete", "unknown", "conflict", "unsupported", "other",
+        "killed", "incomplete", "unknown", "conflict", "unsupported", "other",
     }  # fmt: skip
 
 
