@@ -65,8 +65,9 @@ assert sqlalchemy.create_engine("mysql+matrixone://dump@localhost").dialect.name
 def test_quickstart_runs_from_the_wheel(python: Path, tmp_path: Path):
     """It connects to the recorded server through the installed package and the real driver."""
     printed = run(python, "-W", "error::DeprecationWarning", ROOT / "docs/examples/quickstart.py", cwd=tmp_path)
-    assert "recorded answers of 8.0.30-MatrixOne-v4.2.0" in printed
-    assert "Dropped the snapshot, the PITR and the database" in printed
+    assert "recorded responses of 8.0.30-MatrixOne-v4.2.0" in printed
+    assert "Restored 2 rows in a transaction" in printed
+    assert "Dropped the PITR and the database" in printed
 
 
 def test_consumer_of_the_wheel_type_checks_strictly(python: Path, wheel: Path, tmp_path: Path):

@@ -15,18 +15,18 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = ["README.md", "docs/install.md", "docs/connecting.md", "docs/recovery.md", "docs/rows.md"]
 PRINTED_URL = re.compile(r"matrixone\+(\w+)://dump:111@127\.0\.0\.1:6001")
 
-ROWS_BEFORE = "Ada 12.00, Ada 34.00, Charles 56.00"
-
 
 def test_quickstart_restores_rows(server: Server, capsys: pytest.CaptureFixture[str]):
     quickstart = run_path(str(ROOT / "docs/examples/quickstart.py"))
     quickstart["main"](server.url(ssl_disabled="true"))
     lines = capsys.readouterr().out.splitlines()
-    assert lines[1].endswith(ROWS_BEFORE)
-    assert "no orders" in lines[4]
-    assert lines[5].endswith(ROWS_BEFORE)
-    assert "Ada 0.00" in lines[6]
-    assert lines[7].endswith(ROWS_BEFORE)
+    assert lines[1].endswith("Ada 12.00; Ada 34.00; Charles 56.00")
+    assert lines[3].endswith("Ada 0.00; Ada 0.00; Charles 0.00")
+    assert lines[4].endswith("Ada 0.00; Ada 0.00; Charles 49.00; Charles 78.00")
+    assert "1200 became 0 after" in lines[5]
+    assert lines[6].endswith("order 1 would cost 12.00 again, order 2 would cost 34.00 again")
+    assert lines[7].endswith("Ada, informed 12.00; Ada, informed 34.00; Charles 49.00; Charles 78.00")
+    assert len(lines) == 9
 
 
 @pytest.mark.parametrize("page", PAGES)
