@@ -16,13 +16,15 @@ if TYPE_CHECKING:
     from .losses.scope import RestoreScope
 
 _KINDS = {"v": "view", "S": "sequence", "e": "external table"}
+_Column = tuple[str, bool, str | None]
+"""A column's type, whether it is NOT NULL, and its default."""
 _VECTORS = ("VECF32", "VECF64")
 
 
 class Fact(NamedTuple):
     """A thing that exists once, such as a table or a column.
 
-    :ivar kind: "table", "view", "sequence", "column", "index" or "rows of table".
+    :ivar kind: "table", "view", "sequence", "column", "default of column", "index" or "rows of table".
     :ivar database: its database; None if a database or a table is compared. The same applies to ``table``.
     """
 
@@ -36,6 +38,8 @@ class Fact(NamedTuple):
 
 
 Contents = dict[Fact, Any]
+
+DEFAULT = "default of column"
 
 
 def read_contents(connection: Connection, scope: RestoreScope, *, past: bool, rows: bool) -> Contents:
@@ -51,8 +55,9 @@ def read_contents(connection: Connection, scope: RestoreScope, *, past: bool, ro
         contents[_fact(scope, _KINDS.get(kind, "table"), database, name)] = None
         if kind in _KINDS:
             continue
-        for column, definition in columns[database, name].items():
-            contents[_fact(scope, "column", database, name, column)] = definition
+        for column, (type_, not_null, default) in columns[database, name].items():
+            contents[_fact(scope, "column", database, name, column)] = (type_, not_null)
+            contents[_fact(scope, DEFAULT, database, name, column)] = default
         if rows:
             contents[_fact(scope, "rows of table", database, name)] = _rows(
                 connection, scope, past, (database, name), columns[database, name]
@@ -64,11 +69,22 @@ def read_contents(connection: Connection, scope: RestoreScope, *, past: bool, ro
     return contents
 
 
+def tables_of(connection: Connection, scope: RestoreScope, *, past: bool) -> set[tuple[str, str]]:
+    """Return the databases and names of the tables of a scope, without views, sequences and external tables."""
+    return {names for names, kind in _relations(connection, scope, past).items() if kind not in _KINDS}
+
+
+def count_rows(connection: Connection, scope: RestoreScope, table: tuple[str, str], *, past: bool) -> int:
+    [row] = scope.read(connection, f"SELECT COUNT(*) FROM {scope.name(*table)} {{at}}", past=past)
+    return int(row[0])
+
+
 def differences(expected: Contents, found: Contents) -> Iterator[str]:
     """Yield a short description of each difference."""
     for fact, value in expected.items():
         if fact not in found:
-            yield f"{fact} is missing"
+            if fact.kind != DEFAULT:  # its column is missing too
+                yield f"{fact} is missing"
         elif found[fact] != value:
             yield f"{fact} is {found[fact]} instead of {value}"
     for fact in found.keys() - expected.keys():
@@ -94,14 +110,16 @@ def _relations(connection: Connection, scope: RestoreScope, past: bool) -> dict[
 
 def _columns(
     connection: Connection, scope: RestoreScope, past: bool
-) -> defaultdict[tuple[str, str], dict[str, tuple[str, bool]]]:
+) -> defaultdict[tuple[str, str], dict[str, _Column]]:
     statement = (
-        "SELECT att_database, att_relname, attname, mo_show_visible_bin(atttyp, 3), attnotnull "
+        "SELECT att_database, att_relname, attname, mo_show_visible_bin(atttyp, 3), attnotnull, "
+        "mo_show_visible_bin(att_default, 1) "
         "FROM mo_catalog.mo_columns {at} WHERE att_is_hidden = 0 AND "
     )
-    found: defaultdict[tuple[str, str], dict[str, tuple[str, bool]]] = defaultdict(dict)
-    for row in sorted(scope.read(connection, statement + scope.criteria("att_database", "att_relname"), past=past)):
-        found[row[0], row[1]][row[2]] = (row[3], bool(row[4]))
+    found: defaultdict[tuple[str, str], dict[str, _Column]] = defaultdict(dict)
+    rows = scope.read(connection, statement + scope.criteria("att_database", "att_relname"), past=past)
+    for row in sorted(rows, key=lambda row: tuple(row[:3])):
+        found[row[0], row[1]][row[2]] = (row[3], bool(row[4]), row[5])
     return found
 
 
@@ -129,10 +147,10 @@ def _rows(
     scope: RestoreScope,
     past: bool,
     table: tuple[str, str],
-    columns: Mapping[str, tuple[str, bool]],
+    columns: Mapping[str, _Column],
 ) -> tuple[int, int | None]:
     """Return the number of rows and the sum of their checksums; None for the sum if a type has no checksum."""
-    texts = (_as_text(scope.name(name), type_) for name, (type_, _) in columns.items())
+    texts = (_as_text(scope.name(name), type_) for name, (type_, _, _) in columns.items())
     source = f"{scope.name(*table)} {{at}}"
     checksum = f"SELECT COUNT(*), SUM(CRC32(CONCAT_WS('|', {', '.join(texts)}))) FROM {source}"
     try:
@@ -140,8 +158,7 @@ def _rows(
     except exc.DBAPIError as error:
         if error.connection_invalidated:
             raise
-        [row] = scope.read(connection, f"SELECT COUNT(*), 0 FROM {source}", past=past)
-        return int(row[0]), None
+        return count_rows(connection, scope, table, past=past), None
     return int(row[0]), int(row[1] or 0)
 
 

@@ -217,6 +217,26 @@ def test_restore_that_doubles_quotes_of_defaults_warns(connection: Connection) -
     assert "`b`" not in str(told[0].message)
 
 
+@pytest.mark.releases(until=(3, 0))
+@pytest.mark.parametrize("level", ["table", "database"])
+def test_default_with_a_backslash_that_a_restore_changes_is_told_and_seen_by_verify(
+    connection: Connection, level: str
+) -> None:
+    default = r"a VARCHAR(20) DEFAULT 'it''s a\\b'"
+    run(connection, f"CREATE TABLE {SHOP}.orders2 (id INT PRIMARY KEY, {default}, b INT DEFAULT 1)")
+    snapshot(connection, "database")
+    target = {"database": SHOP} | ({"table": "orders2"} if level == "table" else {})
+    with (
+        pytest.warns(RestoreWarning, match="default of `shop`.`orders2`.`a` has become") as told,
+        pytest.raises(RestoreError, match="default of column") as differs,
+    ):
+        Recovery(connection).restore_snapshot("sc_keep", **target, verify=True)
+    assert (differs.value.reason, differs.value.done) == (Reason.INCOMPLETE, True)
+    message = str(told[0].message)
+    run(connection, message[message.index("ALTER TABLE") :], f"INSERT INTO {SHOP}.orders2 (id) VALUES (1)")
+    assert connection.exec_driver_sql(f"SELECT a FROM {SHOP}.orders2").scalar() == r"it's a\b"
+
+
 @pytest.mark.releases(since=(3, 0))
 @pytest.mark.parametrize("level", ["database", "account"])
 def test_restore_rebuilds_vector_indexes(connection: Connection, level: str) -> None:
