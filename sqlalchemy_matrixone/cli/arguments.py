@@ -14,12 +14,15 @@ from sqlalchemy import ColumnElement, MetaData, Table, and_, exc
 
 from ..core.arguments import check_timestamp
 from ..core.names import fold
-from ..exc import MatrixOneArgumentError, RecoveryWarning
+from ..exc import MatrixOneArgumentError, Reason, RecoveryWarning, reason_of
 from ..recovery.clock import from_microseconds, server_now
 from ..recovery.coverage import readable_periods
+from ..recovery.present import database_exists
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
+
+    from ..recovery.session import Recovery
 
 _AGO = re.compile(r"(?P<number>\d+(?:\.\d+)?) ?(?P<unit>ms|s|m|h|d)")
 _UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -65,14 +68,27 @@ def instant(connection: Connection, given: dt.datetime | dt.timedelta | None) ->
     return server_now(connection) - given if isinstance(given, dt.timedelta) else given
 
 
+_PART = r"`(?:[^`]|``)+`|[^`.][^.]*"
+_TABLE = re.compile(rf"(?P<database>{_PART})\.(?P<table>`(?:[^`]|``)+`|[^`].*)|(?P<only>`(?:[^`]|``)+`|[^`.]+)", re.S)
+
+
 def split_table(name: str, default: str | None) -> tuple[str, str]:
-    """Return the database and the name of a table that is written as ``orders`` or ``shop.orders``."""
-    database, dot, table = name.partition(".")
-    if dot:
-        return database, table
+    """Return the database and the name of a table that is written as ``orders`` or ``shop.orders``.
+
+    Either may be in backquotes, which a name that contains a dot needs.
+    """
+    match = _TABLE.fullmatch(name)
+    if match is None:
+        raise click.UsageError(f"{name!r} is no name of a table: write TABLE, DATABASE.TABLE, or `TABLE` in backquotes")
+    if match["only"] is None:
+        return _unquoted(match["database"]), _unquoted(match["table"])
     if default is None:
         raise click.UsageError(f"which database is {name!r} in? Write DATABASE.{name}, or give a URL with a database")
-    return default, name
+    return default, _unquoted(match["only"])
+
+
+def _unquoted(name: str) -> str:
+    return name[1:-1].replace("``", "`") if name.startswith("`") else name
 
 
 def reflect(connection: Connection, name: str) -> Table:
@@ -80,8 +96,30 @@ def reflect(connection: Connection, name: str) -> Table:
     database, table = split_table(name, connection.dialect.default_schema_name)
     try:
         return Table(table, MetaData(), schema=database, autoload_with=connection, resolve_fks=False)
-    except exc.NoSuchTableError:
-        raise click.ClickException(f"there is no table {database}.{table}") from None
+    except (exc.NoSuchTableError, exc.DBAPIError) as error:
+        if isinstance(error, exc.DBAPIError) and reason_of(error) is not Reason.NOT_FOUND:
+            raise
+        raise click.ClickException(does_not_exist(connection, database, table)) from None
+
+
+def does_not_exist(connection: Connection, database: str, table: str) -> str:
+    """Return a sentence about a table that does not exist."""
+    if database_exists(connection, database):
+        return f"there is no table {database}.{table}: if it was dropped, undrop brings it back"
+    hint = f"; if {database}.{table!r} is a table, write `{database}.{table}` in backquotes"
+    return f"there is no database {database!r}" + (hint if "`" not in table else "")
+
+
+def check_snapshot(recovery: Recovery, name: str | None) -> None:
+    """Check that the account has a snapshot.
+
+    :raises click.ClickException: if it does not.
+    """
+    if name is None or recovery.get_snapshot(name) is not None:
+        return
+    names = [snapshot.name for snapshot in recovery.list_snapshots()]
+    existing = f": there are {', '.join(names[:10])}" if names else ", nor any other"
+    raise click.ClickException(f"there is no snapshot {name!r} in this account{existing}")
 
 
 def check_is_kept(connection: Connection, table: Table, mo_ts: int | None) -> None:

@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
-from sqlalchemy import Select, literal_column, select, table, text
+from sqlalchemy import Select, exc, literal_column, select, table, text
 
-from ..exc import Reason, RecoveryError
+from ..core.names import fold
+from ..exc import Blocker, Reason, RecoveryError, reason_of
 from ..recovery.clock import mo_ts_of
+from ..recovery.constructs import RestorePitr, RestoreSnapshot
+from ..recovery.plan import RestorePlan, plan_restore
+from ..recovery.present import database_exists, table_exists
 from ..recovery.rows.values import RestoredRows, RowsPreview
 from ..recovery.session import Recovery
+from ..recovery.values import WHY_UNKNOWN, Coverage
 from ..timetravel.changes import changes_since
 from . import output
 from .app import App, Group, NotDone, parse_url
-from .arguments import DURATION, INSTANT, check_is_kept, criterion, instant, reflect, split_table
+from .arguments import DURATION, INSTANT, check_is_kept, check_snapshot, criterion, instant, reflect, split_table
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
 
 _database = click.option("--database", metavar="NAME", help="Only this database.")
 _at = click.option(
     "--at", type=INSTANT, metavar="TIME", help='As of then: 25m for 25 minutes ago, or "2026-03-01 12:00:00+00:00".'
 )
 _snapshot = click.option("--snapshot", metavar="NAME", help="As of this snapshot.")
+_as_name = click.option("--as", "as_name", metavar="NAME", help="Under this name, beside the present one (3.0 on).")
 _yes = click.option("--yes", "-y", is_flag=True, help="Do not ask for confirmation.")
 _dry_run = click.option("--dry-run", is_flag=True, help="Change nothing, and show what would be done.")
 
@@ -60,13 +70,24 @@ def status(app: App, database: str | None) -> None:
         (
             each.database,
             each.table,
-            ", ".join(source.name for source in each.sources) or "NOT PROTECTED",
+            _protected_by(each),
             each.earliest,
             len(each.gaps),
         )
         for each in found
     ]
-    app.print(found, lambda: output.table(("database", "table", "protected by", "since", "gaps"), rows, "no tables"))
+
+    def show() -> None:
+        output.table(("database", "table", "protected by", "since", "gaps"), rows, "no tables")
+        for name in sorted({pitr.name for each in found for pitr in each.unknown}):
+            click.echo(f"unknown: {name}: {WHY_UNKNOWN}. `windows` shows what the server restores")
+
+    app.print(found, show)
+
+
+def _protected_by(table: Coverage) -> str:
+    names = [source.name for source in table.sources] + [f"unknown: {pitr.name}" for pitr in table.unknown]
+    return ", ".join(names) or "NOT PROTECTED"
 
 
 @cli.command()
@@ -80,6 +101,8 @@ def windows(app: App, database: str | None, name: str | None) -> None:
         if name is not None:
             target["database"], target["table"] = split_table(name, database or connection.dialect.default_schema_name)
         found = Recovery(connection).recovery_windows(**target)
+        if not found and target["database"] is not None:
+            _check_exists(connection, str(target["database"]), target.get("table"))
     app.table(found, ("level", "database", "table", "source", "source_name", "start", "end"), "nothing can be restored")
 
 
@@ -89,8 +112,10 @@ def windows(app: App, database: str | None, name: str | None) -> None:
 @click.pass_obj
 def timeline(app: App, database: str | None, path: str | None) -> None:
     """Show PITRs and snapshots on a time axis."""
-    with app.recovery() as recovery:
-        found = recovery.timeline(database=database)
+    with app.connected() as connection:
+        found = Recovery(connection).timeline(database=database)
+        if database is not None and not any(entry.object.split(".")[0] == fold(database) for entry in found.entries):
+            _check_exists(connection, database)
     if path is not None:
         with click.open_file(path, "w", encoding="utf-8") as file:
             file.write(found.svg())
@@ -108,11 +133,18 @@ def changes(app: App, name: str, at: Any, snapshot: str | None, limit: int) -> N
     _check_moment(at, snapshot)
     with app.connected() as connection:
         target = reflect(connection, name)
+        check_snapshot(Recovery(connection), snapshot)
         moment = _moment(connection, at, snapshot)
         check_is_kept(connection, target, moment.get("mo_ts"))
         since = changes_since(target, **moment).limit(limit)
         with app.waiting(f"comparing {name} with its past"):
-            found = [_as_change(row) for row in connection.execute(since).mappings()]
+            try:
+                found = [_as_change(row) for row in connection.execute(since).mappings()]
+            except exc.DBAPIError as error:
+                if reason_of(error) not in (Reason.NOT_FOUND, Reason.NOT_COVERED):
+                    raise
+                when = f"in snapshot {snapshot!r}" if at is None else f"at {instant(connection, at)}"
+                raise click.ClickException(f"there was no table {target.fullname} {when}") from None
     found.sort(key=lambda each: str(each["change"]))
     rows = [(each["change"], _row(each["old"]), _row(each["new"])) for each in found]
     app.print(found, lambda: output.table(("change", "then", "now"), rows, "no rows have changed"))
@@ -201,6 +233,7 @@ def restore_rows(
             "new": new,
         }
         recovery = Recovery(connection)
+        check_snapshot(recovery, snapshot)
         with app.waiting("comparing with the past"):
             preview = recovery.preview_rows(targets, **arguments)
         connection.rollback()
@@ -240,42 +273,110 @@ def _show_preview(preview: RowsPreview, sql: bool) -> None:
 @_snapshot
 @click.option("--pitr", metavar="NAME", help="From this PITR, with --at.")
 @_at
+@_as_name
 @click.option("--timeout", type=DURATION, help="Give up if writers block it for this long.")
 @_dry_run
 @_yes
 @click.pass_obj
 def restore(
     app: App, database: str | None, name: str | None, account: str | None, snapshot: str | None, pitr: str | None,
-    at: Any, timeout: dt.timedelta | None, dry_run: bool, yes: bool,
+    at: Any, as_name: str | None, timeout: dt.timedelta | None, dry_run: bool, yes: bool,
 ) -> None:  # fmt: skip
     """Replace a table, database or account by its former state. What was written since is lost.
 
-    To keep newer changes, use restore-rows.
+    To keep newer changes, use restore-rows; to keep the present object, give the former one another name with --as.
     """
     if (snapshot is None) == (pitr is None) or (pitr is None) != (at is None):
         raise click.UsageError("from what? Give --snapshot NAME, or --pitr NAME with --at TIME")
+    if as_name is not None and timeout is not None:
+        raise click.UsageError("--timeout is not for --as, which waits for no writer")
     with app.connected() as connection:
         target, described = _target(connection, database, name, account)
         recovery = Recovery(connection)
-        blockers = recovery.blockers(**target)
         when = instant(connection, at)
+        element = RestoreSnapshot(snapshot, **target) if snapshot else RestorePitr(str(pitr), timestamp=when, **target)
+        plan = plan_restore(connection, element, as_name)
         source = f"snapshot {snapshot}" if snapshot is not None else f"PITR {pitr} at {when}"
-        plan = {"restore": described, "from": source, "blockers": blockers}
-        for blocker in blockers if not app.as_json else ():
-            click.echo(
-                f"in the way: connection {blocker.connection_id} of {blocker.user} from {blocker.host}, in a "
-                f"transaction since {output.cell(blocker.since)}", err=True,
-            )  # fmt: skip
+        blockers = [] if as_name is not None else recovery.blockers(**target)
+        if dry_run or not (yes or app.as_json):
+            shown = {"restore": described, "from": source, "as": as_name, "plan": plan, "blockers": blockers}
+            app.print(shown, lambda: _show_plan(plan, as_name))
+        _warn_of_blockers(app, blockers)
         if dry_run:
-            app.print(plan, lambda: click.echo(f"would replace {described} by {source}"))
             return
-        app.confirm(f"Replace {described} by {source}? What was written since is lost.", yes=yes)
+        _confirm_restore(app, f"{described} by {source}", as_name, yes=yes)
         with app.waiting(f"restoring {described}"):
+            arguments: dict[str, Any] = {**target, "timeout": timeout, "as_name": as_name}
             if snapshot is not None:
-                recovery.restore_snapshot(snapshot, **target, timeout=timeout)
+                recovery.restore_snapshot(snapshot, **arguments)
             else:
-                recovery.restore_pitr(str(pitr), timestamp=when, **target, timeout=timeout)
-    app.print(plan | {"done": True}, lambda: click.echo(f"done: {described} is what it was"))
+                recovery.restore_pitr(str(pitr), timestamp=when, **arguments)
+    done = {"restore": described, "from": source, "as": as_name, "blockers": blockers, "done": True}
+    result = f"{described} is what it was" if as_name is None else f"{described} as it was is now {as_name}"
+    app.print(done, lambda: click.echo(f"done: {result}"))
+
+
+def _show_plan(plan: RestorePlan, as_name: str | None) -> None:
+    click.echo(f"would send: {plan.statement}")
+    for statement in plan.put_back:
+        click.echo(f"afterwards: {statement}")
+    rows = [(f"{each.database}.{each.table}", each.rows_then, each.rows_now) for each in plan.tables]
+    output.table(("table", "rows then", "rows now"), rows, "no tables")
+    for lost in plan.lost:
+        click.echo(f"would be lost: {lost}")
+    if as_name is not None:
+        click.echo(f"the present object stays as it is, beside {as_name}")
+    elif plan.exists:
+        click.echo(f"would be lost: what was written since {output.cell(plan.restores_to)} UTC; `changes` shows it")
+
+
+def _warn_of_blockers(app: App, blockers: Sequence[Blocker]) -> None:
+    for blocker in blockers if not app.as_json else ():
+        click.echo(
+            f"in the way: connection {blocker.connection_id} of {blocker.user} from {blocker.host}, in a "
+            f"transaction since {output.cell(blocker.since)}", err=True,
+        )  # fmt: skip
+
+
+def _confirm_restore(app: App, what: str, as_name: str | None, *, yes: bool) -> None:
+    if as_name is None:
+        app.confirm(f"Replace {what}? What was written since is lost.", yes=yes)
+    else:
+        app.confirm(f"Create {as_name} from {what}?", yes=yes)
+
+
+@cli.command()
+@_database
+@click.option("--table", "name", metavar="TABLE", help="Bring back this table.")
+@_as_name
+@_dry_run
+@_yes
+@click.pass_obj
+def undrop(
+    app: App, database: str | None, name: str | None, as_name: str | None, dry_run: bool, yes: bool
+) -> None:  # fmt: skip
+    """Bring a dropped table or database back, as it was at the last moment at which it existed.
+
+    Replaces nothing. To see or keep a table that was dropped and created again, give the former one another name with
+    --as.
+    """
+    if name is None and database is None:
+        raise click.UsageError("bring back what? Give --table or --database")
+    with app.connected() as connection:
+        target, described = _target(connection, database, name, None)
+        recovery = Recovery(connection)
+        described += f" as {as_name}" if as_name is not None else ""
+        if dry_run or not yes:
+            with app.waiting(f"searching the past of {described}"):
+                moment = recovery.undrop(**target, as_name=as_name, dry_run=True)
+        if not dry_run:
+            if not yes:
+                app.confirm(f"Bring back {described}, as it was at {moment}?", yes=False)
+            with app.waiting(f"bringing back {described}"):
+                moment = recovery.undrop(**target, as_name=as_name)
+    result = "would bring back" if dry_run else "done: brought back"
+    found = {"undrop": described, "at": moment, "done": not dry_run}
+    app.print(found, lambda: click.echo(f"{result} {described}, as it was at {moment}"))
 
 
 def _target(connection: Any, database: str | None, name: str | None, account: str | None) -> tuple[Any, str]:
@@ -298,6 +399,8 @@ def _target(connection: Any, database: str | None, name: str | None, account: st
 @click.pass_obj
 def prune(app: App, prefix: str, keep: int | None, older_than: dt.timedelta | None, dry_run: bool, yes: bool) -> None:
     """Drop older snapshots whose names begin with PREFIX."""
+    if (keep is None) == (older_than is None):
+        raise click.UsageError("which ones? Give --keep N, how many of the newest stay, or --older-than 7d")
     with app.recovery() as recovery:
         found = recovery.prune_snapshots(prefix, keep=keep, older_than=older_than, dry_run=True)
         if not app.as_json or dry_run:
@@ -319,3 +422,14 @@ def _moment(connection: Any, at: Any, snapshot: str | None) -> dict[str, Any]:
     """Return the keyword argument for the point in time."""
     when = instant(connection, at)
     return {"snapshot": snapshot} if when is None else {"mo_ts": mo_ts_of(when)}
+
+
+def _check_exists(connection: Connection, database: str, table_name: str | None = None) -> None:
+    """Check that a database or table exists of which nothing was found.
+
+    :raises click.ClickException: if it does not.
+    """
+    if not database_exists(connection, database):
+        raise click.ClickException(f"there is no database {database!r}, and nothing of it can be restored")
+    if table_name is not None and not table_exists(connection, database, table_name):
+        raise click.ClickException(f"there is no table {database}.{table_name}, and nothing of it can be restored")

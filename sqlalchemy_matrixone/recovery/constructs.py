@@ -28,7 +28,7 @@ from ..core.arguments import (
 from ..core.names import fold
 from ..core.server import MatrixOneServer, matrixone_dialect
 from ..core.statement import MatrixOneDDL
-from ..exc import MatrixOneArgumentError, PitrError, RestoreError, SnapshotError, server_errors_as
+from ..exc import MatrixOneArgumentError, PitrError, Reason, RestoreError, SnapshotError, server_errors_as
 from . import catalog
 from .effects import Effect, NamedCreated, NamedDropped, ObjectReplaced, PitrAltered
 from .execution import Attempt, executing
@@ -88,6 +88,17 @@ class RecoveryDDL(MatrixOneDDL):
             if (failure := attempt.failure(error)) is not None:
                 raise failure from error
             raise
+
+    def sql_on(self, connection: Connection) -> str:
+        """Return the statement that would be sent on a connection.
+
+        :raises RestoreError: if the server would restore nothing, or another point in time.
+        """
+        options = connection.get_execution_options()
+        element = self._resolved(connection, options)
+        translate = options.get("schema_translate_map")
+        compiled = element.compile(dialect=connection.dialect, schema_translate_map=translate)
+        return str(compiled)
 
     def _execute_plainly(self, connection: Connection, execute: Execute) -> CursorResult[Any]:
         """Execute on an engine of another dialect, which knows neither the release nor the checks before a restore."""
@@ -526,6 +537,7 @@ class RestorePitr(_Restore):
             raise MatrixOneArgumentError("from a PITR, only a whole account can be restored to_account")
 
     def _resolved(self, connection: Connection, options: Mapping[str, Any]) -> Self:
+        _refuse_blanks(self.recovery_target)
         element = super()._resolved(connection, options)
         if self.server_time is not None:
             return element
@@ -544,6 +556,21 @@ class RestorePitr(_Restore):
             return self.timestamp.replace(microsecond=0), self.timestamp.microsecond * 1000
         seconds, nanoseconds = divmod(self.mo_ts or 0, 10**9)
         return dt.datetime.fromtimestamp(seconds, dt.UTC), nanoseconds
+
+
+def _refuse_blanks(target: RecoveryTarget) -> None:
+    """Check that the server takes the name of a table in a restore from a PITR, on which all releases agree.
+
+    :raises RestoreError: if the name contains a blank, which the server calls an "invalid input".
+    """
+    name = target.table
+    if name is not None and {" ", "\t"}.intersection(name):
+        raise RestoreError(
+            f"RESTORE was not sent: MatrixOne does not restore table {name!r} from a PITR, because its name contains a "
+            "blank. Restore its database, bring its rows back with restore_rows(), or restore it beside the present "
+            "one under another name (as_name=)",
+            Reason.UNSUPPORTED,
+        )
 
 
 def _no_account_of_objects(target: RecoveryTarget | None) -> None:

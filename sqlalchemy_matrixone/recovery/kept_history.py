@@ -9,8 +9,8 @@ it.
 from __future__ import annotations
 
 import warnings
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Self
 
 from ..core.names import fold
 from ..exc import Reason, RestoreError, RestoreWarning
@@ -22,10 +22,36 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from .losses.scope import RestoreScope
-    from .values import Pitr
+    from .values import Pitr, Snapshot
 
 
-def check_protected(connection: Connection, scope: RestoreScope, name: str, what: str) -> None:
+@dataclass(frozen=True)
+class Pitrs:
+    """The PITRs that the account has created.
+
+    :ivar now: the server's time when they were read, in nanoseconds since 1970.
+    """
+
+    all: list[Pitr]
+    now: int
+
+    @classmethod
+    def read(cls, connection: Connection) -> Self:
+        return cls(catalog.get_pitrs(connection), mo_ts_of(server_now(connection)))
+
+    def named(self, name: str) -> Pitr | None:
+        return next((pitr for pitr in self.all if pitr.name == fold(name)), None)
+
+    def covering(self, scope: RestoreScope) -> list[Pitr]:
+        """Return the PITRs of the scope's object, and of the objects that contain it."""
+        return [pitr for pitr in self.all if covers(pitr, scope)]
+
+    def reaching(self, scope: RestoreScope) -> list[Pitr]:
+        """Return those of them that can restore the point in time of the scope."""
+        return [pitr for pitr in self.covering(scope) if earliest(pitr, self.now) <= scope.source]
+
+
+def check_protected(connection: Connection, scope: RestoreScope, name: str, what: str, pitrs: Pitrs) -> None:
     """Check that a PITR keeps the history of a database or table at the point in time that is to be restored.
 
     :param name: the PITR to restore from. If it does not reach back to that time, the server reports it.
@@ -35,7 +61,7 @@ def check_protected(connection: Connection, scope: RestoreScope, name: str, what
     """
     if scope.level == "account":
         return
-    protected = is_protected(connection, scope, name)
+    protected = _is_protected(connection, scope, name, pitrs)
     if protected:
         return
     moment = from_microseconds(scope.source // 1000).isoformat(" ")
@@ -53,13 +79,12 @@ def check_protected(connection: Connection, scope: RestoreScope, name: str, what
     )
 
 
-def is_protected(connection: Connection, scope: RestoreScope, name: str) -> bool | None:
+def _is_protected(connection: Connection, scope: RestoreScope, name: str, known: Pitrs) -> bool | None:
     """Return whether a visible PITR keeps the history at the point in time of the scope; None if unknown.
 
     :param name: the PITR to restore from. If it does not reach back to that time, True is returned.
     """
-    now = mo_ts_of(server_now(connection))
-    pitrs = [pitr for pitr in covering_pitrs(connection, scope) if earliest(pitr, now) <= scope.source]
+    pitrs = known.reaching(scope)
     if fold(name) not in {pitr.name for pitr in pitrs}:
         return True
     if any(pitr.level in ("cluster", "account") for pitr in pitrs):
@@ -72,21 +97,16 @@ def is_protected(connection: Connection, scope: RestoreScope, name: str) -> bool
     return True if True in answers else None if None in answers else False
 
 
-def covering_pitrs(connection: Connection, scope: RestoreScope) -> list[Pitr]:
-    """Return the PITRs of the scope's object, and of the objects that contain it."""
-    names: dict[str, tuple[str | None, str | None]] = {
-        "cluster": (None, None),
-        "account": (None, None),
-        "database": (fold(scope.database), None),
-    }
-    if scope.level == "table":
-        names["table"] = (fold(scope.database), fold(scope.table))
-    own = fold(scope.dialect.default_account_name)
-    return [
-        pitr
-        for pitr in catalog.get_pitrs(connection)
-        if names.get(pitr.level) == (pitr.database, pitr.table) and (pitr.level != "account" or pitr.account == own)
-    ]
+def covers(source: Pitr | Snapshot, scope: RestoreScope) -> bool:
+    """Return whether a PITR or snapshot is of the scope's object, or of an object that contains it."""
+    match source.level:
+        case "cluster":
+            return True
+        case "account":
+            return source.account == fold(scope.dialect.default_account_name)
+        case "database":
+            return scope.level != "account" and source.database == fold(scope.database)
+    return scope.level == "table" and (source.database, source.table) == (fold(scope.database), fold(scope.table))
 
 
 def earliest(pitr: Pitr, now: int) -> int:

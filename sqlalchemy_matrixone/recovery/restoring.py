@@ -9,10 +9,9 @@ from ..core.names import fold, quote_name, quote_text, readable
 from ..core.sequences import SEQUENCES
 from ..core.server import SYS_ACCOUNT, matrixone_dialect
 from ..exc import Reason, RestoreError, RestoreWarning, server_errors_as
-from . import catalog
-from .clock import mo_ts_of, server_now
+from .clock import mo_ts_of
 from .constructs import RestorePitr, RestoreSnapshot
-from .kept_history import check_protected
+from .kept_history import Pitrs, check_protected
 from .losses.scope import RestoreScope
 from .preservation import KINDS, Losses
 from .reactivation import inactive_pitrs, reactivate_after_restore, reactivate_beside
@@ -42,14 +41,15 @@ def restore(
     with server_errors_as(RestoreError, element.operation):
         source = element.source(connection)
         others = None if source is None else _OtherAccounts.of(connection, element, source)
-        if source is None or _is_refused(connection, element, source, others):  # the server reports the reason
+        pitrs = Pitrs.read(connection) if isinstance(element, RestorePitr) else None
+        if source is None or _is_refused(connection, element, source, others, pitrs):  # the server reports the reason
             connection.execute(element)
             return
         if others is not None:
             others.check(connection, lose)
-        scope = _own_scope(connection, element, source)
-        if scope is not None and isinstance(element, RestorePitr):
-            check_protected(connection, scope, element.name, element.operation)
+        scope = own_scope(connection, element, source)
+        if scope is not None and pitrs is not None:
+            check_protected(connection, scope, element.name, element.operation, pitrs)
         losses = None if scope is None else Losses.read(connection, scope, lose)
         verification = _verification(connection, scope, lose, others) if verify else None
         inactive = inactive_pitrs(connection) if element.to_account is None else frozenset()
@@ -67,17 +67,20 @@ def restore(
 
 
 def _is_refused(
-    connection: Connection, element: RestoreSnapshot | RestorePitr, source: int, others: _OtherAccounts | None
+    connection: Connection,
+    element: RestoreSnapshot | RestorePitr,
+    source: int,
+    others: _OtherAccounts | None,
+    pitrs: Pitrs | None,
 ) -> bool:
     """Return whether the server is certain to refuse the restore, whose source may then be unreadable."""
     if others is not None and matrixone_dialect(connection).default_account_name != SYS_ACCOUNT:
         return True
-    if isinstance(element, RestoreSnapshot):
+    if pitrs is None:
         return False
-    pitrs = catalog.get_pitrs(connection, name=element.name)
+    pitr = pitrs.named(element.name)
     # Creation times are rounded up to a second.
-    is_future = source > mo_ts_of(server_now(connection))
-    return is_future or all(source < mo_ts_of(pitr.created_at) - 2 * 10**9 for pitr in pitrs)
+    return pitr is None or source > pitrs.now or source < mo_ts_of(pitr.created_at) - 2 * 10**9
 
 
 def _verification(
@@ -123,7 +126,7 @@ def _complete_beside(
             reactivate_beside(connection, inactive)
 
 
-def _own_scope(connection: Connection, element: RestoreSnapshot | RestorePitr, source: int) -> RestoreScope | None:
+def own_scope(connection: Connection, element: RestoreSnapshot | RestorePitr, source: int) -> RestoreScope | None:
     """Return the scope of the restore in the current account."""
     dialect = matrixone_dialect(connection)
     target = element.recovery_target

@@ -34,6 +34,7 @@ from .constructs import (
     RestorePitr,
     RestoreSnapshot,
 )
+from .copying import check_copy, restore_copy
 from .coverage import get_coverage
 from .find_change import FindableStatement, find_change, tables_of
 from .pitr_range import RangeArgument
@@ -181,6 +182,7 @@ class Recovery:
         timeout: Timeout | None = None,
         lose: Collection[str] = (),
         verify: bool = False,
+        as_name: str | None = None,
     ) -> None:
         """Return an object to the state that a snapshot kept, and expire the Session's objects.
 
@@ -199,6 +201,10 @@ class Recovery:
         :param verify: read what is to be restored, with a checksum of all rows, before the restore, and compare the
             result with it. What others write in the meantime counts as a difference. Not available for another account
             or the cluster.
+        :param as_name: restore the database or table under this name, a table in the same database, **beside the
+            present one**, which stays as it is. It is a clone at that point in time, and waits for nobody. It does not
+            get privileges, publications and PITRs of the original; ``timeout``, ``lose`` and ``to_account`` do not
+            apply. MatrixOne 3.0 on.
         :raises RestoreError: if the restore was refused or changed nothing: ``done`` is False. If it was carried out
             and something could not be put back: ``done`` is True, the reason is incomplete, and the message contains
             the statements to execute. With ``verify=True``, also with reason incomplete if the result differs; the
@@ -206,7 +212,7 @@ class Recovery:
         """
         target: TargetKeywords = {"cluster": cluster, "account": account, "database": database, "table": table}
         element = RestoreSnapshot(name, to_account=to_account, timeout=timeout, **target)
-        self._restore(element, table, lose, verify)
+        self._restore(element, table, lose, verify, as_name)
 
     # -- PITRs
 
@@ -320,6 +326,7 @@ class Recovery:
         timeout: Timeout | None = None,
         lose: Collection[str] = (),
         verify: bool = False,
+        as_name: str | None = None,
     ) -> None:
         """Return an object to a point in time that a PITR covers, and expire the Session's objects.
 
@@ -329,6 +336,7 @@ class Recovery:
 
         :param lose: as for :meth:`restore_snapshot`.
         :param verify: as for :meth:`restore_snapshot`.
+        :param as_name: as for :meth:`restore_snapshot`.
         :raises RestoreError: as :meth:`restore_snapshot`; and with reason not_covered, before anything is sent, if no
             PITR keeps the history at that point in time: the server would restore an empty table.
         """
@@ -342,10 +350,15 @@ class Recovery:
             timeout=timeout,
             **target,
         )
-        self._restore(element, table, lose, verify)
+        self._restore(element, table, lose, verify, as_name)
 
     def undrop(
-        self, *, table: TableArgument | None = None, database: str | None = None, as_name: str | None = None
+        self,
+        *,
+        table: TableArgument | None = None,
+        database: str | None = None,
+        as_name: str | None = None,
+        dry_run: bool = False,
     ) -> dt.datetime:
         """Restore a dropped table or database, as it was at the last point in time at which it existed.
 
@@ -364,6 +377,7 @@ class Recovery:
         :param database: without a table, the database to restore.
         :param as_name: restore it under this name, for a table in the same database, beside an object that may have
             its former name. Privileges are not restored with it. MatrixOne 3.0 on.
+        :param dry_run: restore nothing, and return the point in time that would be restored.
         :return: the point in time, in UTC.
         :raises RestoreError: with reason exists, if there is an object of that name; not_found, if the kept history
             does not contain it; not_covered, if no PITR or snapshot keeps its history.
@@ -373,13 +387,14 @@ class Recovery:
             raise MatrixOneArgumentError("specify what to restore, with database=… or table=…")
         if as_name is not None:
             check_object_name("as_name", as_name)
+        check_flag("dry_run", dry_run)
         self._make_clean(RestoreError, table)
         connection = self._connection(table)
         translate = connection.get_execution_options().get("schema_translate_map")
         of_database = target.in_database(connection.dialect.default_schema_name, translate)
         if of_database is None:
             raise MatrixOneArgumentError(f"table={target.table!r}: give the Table a schema, or the URL a database")
-        moment = undrop(connection, of_database, target.table, as_name)
+        moment = undrop(connection, of_database, target.table, as_name, dry_run=dry_run)
         self._expire()
         return moment
 
@@ -671,11 +686,21 @@ class Recovery:
     # -- the transaction
 
     def _restore(
-        self, element: RestoreSnapshot | RestorePitr, table: TableArgument | None, lose: Collection[str], verify: bool
+        self,
+        element: RestoreSnapshot | RestorePitr,
+        table: TableArgument | None,
+        lose: Collection[str],
+        verify: bool,
+        as_name: str | None,
     ) -> None:
         kinds = check_lose(lose)
         check_flag("verify", verify)
+        if as_name is not None:
+            check_copy(element, as_name, kinds)
         self._make_clean(element.error, table)
+        if as_name is not None:
+            restore_copy(self._connection(table), element, as_name, verify=verify)
+            return
         try:
             restore(self._connection(table), element, lose=kinds, verify=verify)
         except BaseException as error:

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ..core.beside import execute_beside
-from ..core.names import fold
 from ..core.release import Feature
-from ..core.sequences import read_sequences
 from ..core.server import matrixone_dialect
-from ..exc import Reason, RestoreError, RestoreWarning, server_errors_as
+from ..exc import Reason, RestoreError, server_errors_as
 from . import catalog
-from .clock import from_microseconds, mo_ts_of, server_now
+from .clock import from_microseconds, mo_ts_of
 from .constructs import RestorePitr, RestoreSnapshot
-from .contents import Contents, differences, read_contents
-from .kept_history import check_protected, covering_pitrs, earliest, object_id
+from .contents import DEFAULT, read_contents
+from .copying import clone, renamed, report_differences
+from .kept_history import Pitrs, check_protected, covers, earliest, object_id
 from .losses.scope import RestoreScope
-from .losses.tables import rebuild_vector_indexes
-from .preservation import Losses
 from .reactivation import reactivate_after_restore
 from .restoring import restore
 from .values import Pitr, Snapshot
@@ -45,43 +40,38 @@ class _Found:
     source: Pitr | Snapshot
 
 
-def undrop(connection: Connection, database: str, table: str | None, as_name: str | None) -> dt.datetime:
+def undrop(
+    connection: Connection, database: str, table: str | None, as_name: str | None, *, dry_run: bool = False
+) -> dt.datetime:
     """Restore a dropped object, and return the point in time to which it was restored.
 
     :param as_name: the name to give it; by default its former name.
+    :param dry_run: only find that point in time.
     :raises RestoreError: if the object exists, or if nothing is found that can be restored.
     """
     dialect = matrixone_dialect(connection)
     dialect.refuse_in_transaction(connection.connection, RestoreError, "UNDROP")
     dropped = RestoreScope(dialect, "database" if table is None else "table", database, table, 0)
-    renamed = _renamed(dropped, as_name)
+    copy = dropped if as_name is None else renamed(dropped, as_name)
     what = f"undrop {dropped}"
     with server_errors_as(RestoreError, what):
-        if _object_id(connection, renamed) is not None:
+        if _object_id(connection, copy) is not None:
             advice = "Give as_name= to bring it back beside that." if as_name is None else "Choose another name."
-            raise RestoreError(f"{what}: nothing was done, for {renamed} exists. {advice}", Reason.EXISTS)
-        found = _find(connection, dropped, what)
-        dropped = replace(dropped, source=found.moment)
+            raise RestoreError(f"{what}: nothing was done, for {copy} exists. {advice}", Reason.EXISTS)
+        pitrs = Pitrs.read(connection)
+        found = _find(connection, dropped, what, pitrs)
+        dropped, copy = replace(dropped, source=found.moment), replace(copy, source=found.moment)
         if isinstance(found.source, Pitr):
-            check_protected(connection, dropped, found.source.name, what)
-        with dialect.preserving_clean_state(connection):
-            expected = read_contents(connection, dropped, past=True, rows=False)
-        _bring_back(connection, dropped, renamed, found, what)
-        with dialect.preserving_clean_state(connection):
-            _warn_of_differences(expected, read_contents(connection, renamed, past=False, rows=False))
+            check_protected(connection, dropped, found.source.name, what, pitrs)
+        if not dry_run:
+            _bring_back(connection, dropped, copy, found, what)
     return from_microseconds(found.moment // _MICROSECOND)
-
-
-def _renamed(dropped: RestoreScope, as_name: str | None) -> RestoreScope:
-    if as_name is None:
-        return dropped
-    return replace(dropped, database=as_name) if dropped.level == "database" else replace(dropped, table=as_name)
 
 
 # -- when it existed
 
 
-def _find(connection: Connection, dropped: RestoreScope, what: str) -> _Found:
+def _find(connection: Connection, dropped: RestoreScope, what: str, known: Pitrs) -> _Found:
     """Find the last point in time at which the object existed, among those that PITRs and snapshots keep.
 
     :raises RestoreError: if there is none.
@@ -91,9 +81,9 @@ def _find(connection: Connection, dropped: RestoreScope, what: str) -> _Found:
     def existed(moment: int) -> bool:
         return _object_id(connection, dropped, moment) not in (None, present)
 
-    now = mo_ts_of(server_now(connection))
-    pitrs = sorted(covering_pitrs(connection, dropped), key=lambda pitr: earliest(pitr, now))
-    snapshots = [each for each in catalog.get_snapshots(connection) if _contains(each, dropped)]
+    now = known.now
+    pitrs = sorted(known.covering(dropped), key=lambda pitr: earliest(pitr, now))
+    snapshots = [each for each in catalog.get_snapshots(connection) if covers(each, dropped)]
     last = _last_moment(existed, earliest(pitrs[0], now), now) if pitrs else None
     for snapshot in snapshots:
         taken = mo_ts_of(snapshot.created_at)
@@ -134,19 +124,6 @@ def _object_id(connection: Connection, scope: RestoreScope, moment: int | None =
     return object_id(connection, at, past=moment is not None, column=column)
 
 
-def _contains(snapshot: Snapshot, scope: RestoreScope) -> bool:
-    match snapshot.level:
-        case "database":
-            return snapshot.database == fold(scope.database)
-        case "table":
-            names = (fold(scope.database), fold(scope.table))
-            return scope.level == "table" and names == (snapshot.database, snapshot.table)
-        case "account":
-            return snapshot.account == fold(scope.dialect.default_account_name)
-        case level:
-            return level == "cluster"
-
-
 def _exactly(connection: Connection, snapshot: Snapshot) -> int:
     """Return the time of a snapshot to the nanosecond."""
     moment = RestoreSnapshot(snapshot.name, cluster=True).source(connection)
@@ -157,27 +134,20 @@ def _exactly(connection: Connection, snapshot: Snapshot) -> int:
 # -- restoring it
 
 
-def _bring_back(connection: Connection, dropped: RestoreScope, renamed: RestoreScope, found: _Found, what: str) -> None:
-    if not dropped.supports(Feature.CLONE):
-        if renamed.quoted != dropped.quoted:
-            raise RestoreError(f"{what}: nothing was done, for as_name= needs MatrixOne 3.0", Reason.UNSUPPORTED)
+def _bring_back(connection: Connection, dropped: RestoreScope, copy: RestoreScope, found: _Found, what: str) -> None:
+    with dropped.dialect.preserving_clean_state(connection):
+        expected = read_contents(connection, dropped, past=True, rows=False)
+    if not dropped.supports(Feature.CLONE) and copy.quoted == dropped.quoted:
         _restore(connection, dropped, found)
-        return
+    else:
+        try:
+            clone(connection, dropped, copy, what)
+        finally:
+            reactivate_after_restore(connection, database=copy.database, table=copy.table)
+    if copy.quoted == dropped.quoted:  # the restore has warned of defaults
+        expected = {fact: value for fact, value in expected.items() if fact.kind != DEFAULT}
     with dropped.dialect.preserving_clean_state(connection):
-        losses = _losses(connection, dropped, renamed)
-    with dropped.dialect.preserving_clean_state(connection):
-        # Without a BEGIN, the server commits a clone immediately.
-        connection.exec_driver_sql(
-            f"CREATE {dropped.level.upper()} {renamed.quoted} CLONE {dropped.quoted} {dropped.past}"
-        )
-    try:
-        losses.put_back(connection)
-        if renamed.quoted != dropped.quoted:
-            with dropped.dialect.preserving_clean_state(connection):
-                rebuilt = rebuild_vector_indexes(replace(renamed, source=mo_ts_of(server_now(connection))), connection)
-            execute_beside(connection, rebuilt.statements)
-    finally:
-        reactivate_after_restore(connection, database=renamed.database, table=renamed.table)
+        report_differences(expected, read_contents(connection, copy, past=False, rows=False))
 
 
 def _restore(connection: Connection, dropped: RestoreScope, found: _Found) -> None:
@@ -187,19 +157,3 @@ def _restore(connection: Connection, dropped: RestoreScope, found: _Found) -> No
         else RestoreSnapshot(found.source.name, database=dropped.database, table=dropped.table)
     )
     restore(connection, element)
-
-
-def _losses(connection: Connection, dropped: RestoreScope, renamed: RestoreScope) -> Losses:
-    """Return what a clone does not restore."""
-    if renamed.quoted == dropped.quoted:
-        return Losses.read(connection, dropped, frozenset())
-    losses = Losses(dropped)
-    if dropped.level == "database":
-        for sequence in read_sequences(connection, dropped.in_databases("{database}"), dropped.past):
-            losses.statements += sequence.statements(dropped.dialect, renamed.database)
-    return losses
-
-
-def _warn_of_differences(expected: Contents, found: Contents) -> None:
-    if missing := list(differences(expected, found)):
-        warnings.warn(RestoreWarning(f"It was brought back, but: {'; '.join(missing)}"), stacklevel=4)

@@ -94,7 +94,10 @@ def test_cli_restore_asks_before_it_replaces(run: Run, admin: Admin):
     admin(f"CREATE SNAPSHOT sc_cli_snap FOR DATABASE {SHOP}")
     admin(f"DELETE FROM {SHOP}.orders WHERE id = 1")
     arguments = ("restore", "--table", "orders", "--snapshot", "sc_cli_snap")
-    assert f"would replace table {SHOP}.orders" in run(*arguments, "--dry-run").output
+    dry = run(*arguments, "--dry-run").output
+    assert "would send: RESTORE" in dry
+    assert f"{SHOP}.orders  2          1" in dry
+    assert "would be lost: what was written since" in dry
     run(*arguments, answer="\n", exit_code=3)
     run("--json", *arguments, exit_code=2)
     assert notes(admin) == ["second"]
@@ -122,7 +125,6 @@ def test_cli_prune_asks_before_it_drops(run: Run, admin: Admin):
         "sc_cli_n2", "sc_cli_n1",
     ]  # fmt: skip
     assert "no snapshot to drop" in run("prune", "sc_cli_n", "--older-than", "1h").output
-    assert "give one of keep=" in run("prune", "sc_cli_n", exit_code=1).output
 
 
 def test_cli_error_is_one_line_with_exit_code_1(run: Run, server: Server, admin: Admin):
@@ -143,3 +145,99 @@ def test_cli_conflicting_rows_have_exit_code_3(run: Run, server: Server, admin: 
     result = run("restore-rows", "people", "--at", before, "--yes", exit_code=3)
     assert "conflict: " in result.output
     assert admin(f"SELECT id FROM {SHOP}.people") == [(2,)]
+
+
+@pytest.mark.parametrize("dry_run", [True, False], ids=["dry run", "for real"])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--table", "orders", "--snapshot", "sc_nothing"), "there is no snapshot 'sc_nothing'"),
+        (("--table", "orders", "--pitr", "sc_nothing", "--at", "1s"), "there is no PITR 'sc_nothing'"),
+        (("--table", "nothing", "--snapshot", "sc_cli_snap"), f"table {SHOP}.nothing did not exist at"),
+        (("--database", "sc_nothing", "--snapshot", "sc_cli_snap"), "which does not contain database sc_nothing"),
+        (("--table", "orders", "--pitr", "sc_cli_pitr", "--at", "3d"), "PITR 'sc_cli_pitr' reaches from"),
+        (("--table", "parents", "--snapshot", "sc_cli_snap"), f"foreign keys refer to parents of '{SHOP}'"),
+        (("--table", "q'x", "--snapshot", "sc_cli_snap"), 'contains "\'"'),
+    ],
+    ids=["snapshot", "PITR", "table", "database", "time", "referred table", "quote"],
+)
+def test_restore_that_is_impossible_is_refused_alike_in_dry_run_and_for_real(
+    run: Run, admin: Admin, arguments: tuple[str, ...], message: str, dry_run: bool
+):
+    admin(f"CREATE TABLE {SHOP}.parents (id INT PRIMARY KEY)")
+    admin(f"CREATE TABLE {SHOP}.children (id INT, FOREIGN KEY (id) REFERENCES {SHOP}.parents (id))")
+    admin(f"CREATE PITR sc_cli_pitr FOR DATABASE {SHOP} RANGE 1 'd'")
+    admin(f"CREATE SNAPSHOT sc_cli_snap FOR DATABASE {SHOP}")
+    result = run("restore", *arguments, "--dry-run" if dry_run else "--yes", exit_code=1)
+    assert message in result.stderr
+    assert notes(admin) == ["first", "second"]
+
+
+def test_restore_of_a_table_with_a_blank_or_dot_in_its_name(run: Run, server: Server, admin: Admin):
+    for name in ("my orders", "a.b"):
+        admin(f"CREATE TABLE {SHOP}.`{name}` (id INT PRIMARY KEY)")
+        admin(f"INSERT INTO {SHOP}.`{name}` VALUES (1)")
+    admin(f"CREATE PITR sc_cli_pitr FOR DATABASE {SHOP} RANGE 1 'd'")
+    admin(f"CREATE SNAPSHOT sc_cli_snap FOR DATABASE {SHOP}")
+    before = str(moment(server, admin))
+    for name, written in (("my orders", "my orders"), ("a.b", "`a.b`"), ("a.b", f"{SHOP}.a.b")):
+        admin(f"DELETE FROM {SHOP}.`{name}` WHERE id = 1")
+        run("restore", "--table", written, "--snapshot", "sc_cli_snap", "--yes")
+        assert admin(f"SELECT id FROM {SHOP}.`{name}`") == [(1,)]
+    assert "there is no database 'a'; if" in run("changes", "a.b", "--at", before, exit_code=1).stderr
+    from_pitr = ("restore", "--table", "my orders", "--pitr", "sc_cli_pitr", "--at", before)
+    for last in ("--dry-run", "--yes"):
+        assert "its name contains a blank" in run(*from_pitr, last, exit_code=1).stderr
+
+
+def test_restore_beside_the_present_table(run: Run, server: Server, admin: Admin):
+    admin(f"CREATE SNAPSHOT sc_cli_snap FOR DATABASE {SHOP}")
+    admin(f"DELETE FROM {SHOP}.orders WHERE id = 1")
+    arguments = ("restore", "--table", "orders", "--snapshot", "sc_cli_snap", "--as", "orders_before")
+    if server.release < (3, 0):
+        assert "needs MatrixOne 3.0" in run(*arguments, "--yes", exit_code=1).stderr
+        return
+    assert f"would send: CREATE TABLE `{SHOP}`.`orders_before` CLONE" in run(*arguments, "--dry-run").output
+    run(*arguments, answer="n\n", exit_code=3)
+    run(*arguments, answer="y\n")
+    assert notes(admin) == ["second"]
+    assert admin(f"SELECT COUNT(*) FROM {SHOP}.orders_before") == [(2,)]
+    assert "orders_before exists" in run(*arguments, "--dry-run", exit_code=1).stderr
+
+
+def test_undrop_asks_and_brings_a_table_back(run: Run, server: Server, admin: Admin):
+    admin(f"CREATE PITR sc_cli_pitr FOR DATABASE {SHOP} RANGE 1 'd'")
+    moment(server, admin)
+    assert "orders exists" in run("undrop", "--table", "orders", exit_code=1).stderr
+    admin(f"DROP TABLE {SHOP}.orders")
+    moment(server, admin)
+    assert "would bring back table" in run("undrop", "--table", "orders", "--dry-run").output
+    run("undrop", "--table", "orders", answer="n\n", exit_code=3)
+    assert "undrop brings it back" in run("changes", "orders", "--at", "1s", exit_code=1).stderr
+    done = as_json(run("--json", "undrop", "--table", "orders", "--yes"))
+    assert (done["undrop"], done["done"]) == (f"table {SHOP}.orders", True)
+    assert notes(admin) == ["first", "second"]
+    assert "holds a moment at which it existed" in run("undrop", "--table", "nothing", "--yes", exit_code=1).stderr
+
+
+def test_unknown_databases_tables_and_columns_are_named(run: Run, server: Server, admin: Admin):
+    before = str(moment(server, admin))
+    unknown = {
+        ("changes", "sc_nothing.orders", "--at", before): "there is no database 'sc_nothing'",
+        ("changes", "nothing", "--at", before): f"there is no table {SHOP}.nothing",
+        ("changes", "orders", "--snapshot", "sc_nothing"): "there is no snapshot 'sc_nothing'",
+        ("restore-rows", "orders", "--snapshot", "sc_nothing"): "there is no snapshot 'sc_nothing'",
+        ("windows", "--database", "sc_nothing"): "there is no database 'sc_nothing'",
+        ("windows", "--table", "nothing"): f"there is no table {SHOP}.nothing",
+        ("timeline", "--database", "sc_nothing"): "there is no database 'sc_nothing'",
+        ("status", "--database", "sc_nothing"): "there is no database 'sc_nothing'",
+    }
+    for arguments, message in unknown.items():
+        assert message in run(*arguments, exit_code=1).stderr
+    nothing = run("find-change", "nothing", "--since", before, exit_code=3)
+    assert f"{SHOP}.nothing did not exist at" in nothing.stderr
+    for option in (("--value", "price"), ("--where", "price = 0")):
+        result = run("find-change", "orders", *option, "--since", before, exit_code=1)
+        assert "column price does not exist at" in result.stderr
+        assert f"{SHOP}.orders has id, note" in result.stderr
+        assert "Warning" not in result.stderr

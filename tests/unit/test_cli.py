@@ -35,7 +35,7 @@ def run(*arguments: str, **kw: object):
 
 def test_cli_commands_have_help():
     assert set(cli.commands) >= {
-        "status", "windows", "timeline", "changes", "find-change", "restore-rows", "restore", "prune",
+        "status", "windows", "timeline", "changes", "find-change", "restore-rows", "restore", "undrop", "prune",
     }  # fmt: skip
     for name in cli.commands:
         result = run(name, "--help")
@@ -55,6 +55,11 @@ def test_cli_commands_have_help():
         (["restore", "--snapshot", "s"], "restore what?"),
         (["find-change", "orders", "--precision", "soon"], "is no duration"),
         (["prune"], "Missing argument"),
+        (["prune", "nightly_"], "Give --keep N"),
+        (["prune", "nightly_", "--keep", "1", "--older-than", "7d"], "Give --keep N"),
+        (["undrop"], "bring back what?"),
+        (["restore", "--table", "o", "--snapshot", "s", "--as", "o2", "--timeout", "9s"], "is not for --as"),
+        (["changes", "`a.b", "--at", "5m"], "is no name of a table"),
         (["undo"], "No such command"),
     ],
 )
@@ -126,6 +131,10 @@ def test_cli_instants_need_an_offset():
 def test_cli_tables_are_parsed_with_and_without_a_database():
     assert split_table("shop.orders", None) == ("shop", "orders")
     assert split_table("orders", "shop") == ("shop", "orders")
+    assert split_table("shop.a.b", None) == ("shop", "a.b")
+    assert split_table("`a.b`", "shop") == ("shop", "a.b")
+    assert split_table("`sh.op`.`my ``orders`", "x") == ("sh.op", "my `orders")
+    assert split_table("my orders", "shop") == ("shop", "my orders")
     with pytest.raises(click.UsageError, match="which database"):
         split_table("orders", None)
 

@@ -1,0 +1,144 @@
+"""Restore an object beside the present one, under another name: a clone at the point in time."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Collection
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ..core.arguments import check_object_name
+from ..core.beside import execute_beside
+from ..core.names import fold
+from ..core.release import Feature, format_release
+from ..core.sequences import read_sequences
+from ..core.server import matrixone_dialect
+from ..exc import MatrixOneArgumentError, Reason, RestoreError, RestoreWarning, server_errors_as
+from .clock import mo_ts_of, server_now
+from .contents import Contents, differences, read_contents
+from .losses.tables import rebuild_vector_indexes
+from .present import database_exists, table_exists
+from .preservation import Losses
+from .source import check_source
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+    from .constructs import RestorePitr, RestoreSnapshot
+    from .losses.scope import RestoreScope
+
+
+def renamed(scope: RestoreScope, name: str) -> RestoreScope:
+    """Return the scope of the object under another name; a table stays in its database."""
+    return replace(scope, database=name) if scope.level == "database" else replace(scope, table=name)
+
+
+def check_copy(element: RestoreSnapshot | RestorePitr, as_name: str, lose: Collection[str]) -> None:
+    """Check the arguments of a restore under another name.
+
+    :raises MatrixOneArgumentError: if it cannot have another name, or if an argument would have no effect.
+    """
+    check_object_name("as_name", as_name)
+    if element.recovery_target.level not in ("database", "table"):
+        raise MatrixOneArgumentError(f"as_name={as_name!r}: only a database or a table can be restored beside another")
+    given = {"timeout": element.timeout, "to_account": element.to_account, "lose": lose or None}
+    if without := [f"{name}=" for name, value in given.items() if value is not None]:
+        raise MatrixOneArgumentError(
+            f"{' and '.join(without)} does not apply to as_name=, which creates a copy and replaces nothing"
+        )
+
+
+def restore_copy(
+    connection: Connection, element: RestoreSnapshot | RestorePitr, as_name: str, *, verify: bool = False
+) -> None:
+    """Restore an object beside the present one, which stays as it is.
+
+    :param as_name: the name of the restored database, or of the restored table in the same database.
+    :param verify: compare also the rows of the result, and raise if something differs.
+    :raises RestoreError: if nothing was restored, or the result differs.
+    """
+    element.check_transaction(connection)
+    what = f"{element.operation} as {as_name!r}"
+    with server_errors_as(RestoreError, what):
+        scope = check_source(connection, element)
+        if scope is None:
+            raise RestoreError(f"{what}: nothing was done, for it is in another account", Reason.UNSUPPORTED)
+        copy = renamed(scope, as_name)
+        check_new_name(connection, scope, copy, what)
+        dialect = matrixone_dialect(connection)
+        with dialect.preserving_clean_state(connection):
+            expected = read_contents(connection, scope, past=True, rows=verify)
+        clone(connection, scope, copy, what)
+        with dialect.preserving_clean_state(connection):
+            found = read_contents(connection, copy, past=False, rows=verify)
+    report_differences(expected, found, must_equal=verify)
+
+
+def check_new_name(connection: Connection, scope: RestoreScope, copy: RestoreScope, what: str) -> None:
+    """Check that the new name is free.
+
+    :raises RestoreError: if an object has it.
+    """
+    assert copy.database is not None
+    exists = (
+        database_exists(connection, copy.database)
+        if copy.table is None
+        else table_exists(connection, copy.database, copy.table)
+    )
+    if exists:
+        is_itself = fold(copy.quoted) == fold(scope.quoted)
+        advice = "To replace it, leave out the new name." if is_itself else "Choose another name."
+        raise RestoreError(f"{what}: nothing was done, for {copy} exists. {advice}", Reason.EXISTS)
+
+
+def clone(connection: Connection, scope: RestoreScope, copy: RestoreScope, what: str) -> None:
+    """Clone an object as it was, and put back what a clone does not contain.
+
+    :param copy: the same scope, or that of the new name. A new name does not get the privileges of the original.
+    :raises RestoreError: before MatrixOne 3.0, which cannot clone.
+    """
+    statement = clone_statement(scope, copy, what)
+    is_new_name = copy.quoted != scope.quoted
+    with scope.dialect.preserving_clean_state(connection):
+        losses = _losses(connection, scope, copy) if is_new_name else Losses.read(connection, scope, frozenset())
+    with scope.dialect.preserving_clean_state(connection):
+        # Without a BEGIN, the server commits a clone immediately.
+        connection.exec_driver_sql(statement)
+    losses.put_back(connection)
+    if is_new_name:
+        with scope.dialect.preserving_clean_state(connection):
+            rebuilt = rebuild_vector_indexes(replace(copy, source=mo_ts_of(server_now(connection))), connection)
+        execute_beside(connection, rebuilt.statements)
+
+
+def clone_statement(scope: RestoreScope, copy: RestoreScope, what: str) -> str:
+    """Return the statement that creates a copy.
+
+    :raises RestoreError: before MatrixOne 3.0, which cannot clone.
+    """
+    if not scope.supports(Feature.CLONE):
+        needed = format_release(Feature.CLONE.since)
+        raise RestoreError(f"{what}: nothing was done, for as_name= needs MatrixOne {needed}", Reason.UNSUPPORTED)
+    return f"CREATE {scope.level.upper()} {copy.quoted} CLONE {scope.quoted} {scope.past}"
+
+
+def _losses(connection: Connection, scope: RestoreScope, copy: RestoreScope) -> Losses:
+    """Return what a clone under another name does not contain."""
+    losses = Losses(scope)
+    if copy.table is None and copy.database is not None:
+        for sequence in read_sequences(connection, scope.in_databases("{database}"), scope.past):
+            losses.statements += sequence.statements(scope.dialect, copy.database)
+    return losses
+
+
+def report_differences(expected: Contents, found: Contents, *, must_equal: bool = False) -> None:
+    """Warn of what a clone lacks.
+
+    :param must_equal: raise instead.
+    :raises RestoreError: with reason incomplete, if something differs and must not.
+    """
+    if missing := list(differences(expected, found)):
+        message = f"It was brought back, but: {'; '.join(missing)}"
+        if must_equal:
+            raise RestoreError(message, Reason.INCOMPLETE, done=True)
+        warnings.warn(RestoreWarning(message), stacklevel=5)
