@@ -75,6 +75,11 @@ def tables_of(connection: Connection, scope: RestoreScope, *, past: bool) -> set
 
 
 def count_rows(connection: Connection, scope: RestoreScope, table: tuple[str, str], *, past: bool) -> int:
+    """Return the number of rows of a table.
+
+    :param table: its database and name.
+    :param past: at the point in time of the scope, rather than now.
+    """
     [row] = scope.read(connection, f"SELECT COUNT(*) FROM {scope.name(*table)} {{at}}", past=past)
     return int(row[0])
 

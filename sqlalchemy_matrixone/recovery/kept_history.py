@@ -37,9 +37,11 @@ class Pitrs:
 
     @classmethod
     def read(cls, connection: Connection) -> Self:
+        """Read the PITRs and the server's clock."""
         return cls(catalog.get_pitrs(connection), mo_ts_of(server_now(connection)))
 
     def named(self, name: str) -> Pitr | None:
+        """Return the PITR of this name, which is case-insensitive; None if there is none."""
         return next((pitr for pitr in self.all if pitr.name == fold(name)), None)
 
     def covering(self, scope: RestoreScope) -> list[Pitr]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 
 def database_exists(connection: Connection, database: str) -> bool:
+    """Return whether there is a database of this name."""
     with matrixone_dialect(connection).preserving_clean_state(connection):
         found = connection.exec_driver_sql(
             "SELECT dat_id FROM mo_catalog.mo_database WHERE account_id = current_account_id() AND datname = %s",
@@ -22,6 +23,7 @@ def database_exists(connection: Connection, database: str) -> bool:
 
 
 def table_exists(connection: Connection, database: str, table: str) -> bool:
+    """Return whether there is a table, view or sequence of this name."""
     with matrixone_dialect(connection).preserving_clean_state(connection):
         found = connection.exec_driver_sql(
             "SELECT rel_id FROM mo_catalog.mo_tables "
