@@ -124,7 +124,9 @@ def _columns(
     found: defaultdict[tuple[str, str], dict[str, _Column]] = defaultdict(dict)
     rows = scope.read(connection, statement + scope.criteria("att_database", "att_relname"), past=past)
     for row in sorted(rows, key=lambda row: tuple(row[:3])):
-        found[row[0], row[1]][row[2]] = (row[3], bool(row[4]), row[5])
+        # A clone writes the missing default of a column as NULL.
+        default = None if row[5] == "null" else row[5]
+        found[row[0], row[1]][row[2]] = (row[3], bool(row[4]), default)
     return found
 
 

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from .losses.scope import RestoreScope
 
 _SHOWN = 20
-_PATIENCE = 3
+_INTERVAL = 0.2  # seconds between two comparisons
+_PATIENCE = 3  # how often to compare again
+_PATIENCE_IF_MISSING = 50
 
 
 class Verification:
@@ -40,13 +42,7 @@ class Verification:
 
         :raises RestoreError: with reason incomplete, if something differs.
         """
-        differing = self._differences(connection)
-        for _ in range(_PATIENCE if not self._scope.supports(Feature.CLONE) else 0):
-            # Before 3.0 a restore may become visible to accounts other than sys only a moment after it has ended.
-            if not differing:
-                break
-            time.sleep(0.2)
-            differing = self._differences(connection)
+        differing = self._visible_differences(connection)
         if differing:
             more = f"; and {len(differing) - _SHOWN} more" if len(differing) > _SHOWN else ""
             raise RestoreError(
@@ -55,6 +51,17 @@ class Verification:
                 Reason.INCOMPLETE,
                 done=True,
             )
+
+    def _visible_differences(self, connection: Connection) -> list[str]:
+        """Return the differences that remain once the restore is visible.
+
+        Before 3.0 it may become visible to accounts other than sys only seconds after it has ended.
+        """
+        differing, compared = self._differences(connection), 0
+        while differing and not self._scope.supports(Feature.CLONE) and compared < _patience(differing):
+            time.sleep(_INTERVAL)
+            differing, compared = self._differences(connection), compared + 1
+        return differing
 
     def _differences(self, connection: Connection) -> list[str]:
         with matrixone_dialect(connection).preserving_clean_state(connection):
@@ -68,3 +75,7 @@ class Verification:
         # A RestoreWarning reports external tables.
         lost = {"sequence": "sequences", DEFAULT: "defaults"}
         return fact.kind == "external table" or lost.get(fact.kind) in self._lose
+
+
+def _patience(differing: list[str]) -> int:
+    return _PATIENCE_IF_MISSING if any(difference.endswith("is missing") for difference in differing) else _PATIENCE
