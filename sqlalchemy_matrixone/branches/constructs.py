@@ -372,8 +372,11 @@ class DropBranch(BranchDDL):
 
 
 _HANGS = "never answers, and KILL does not end it"
+_PANICS = "panics, whatever is compared"
 _UNMERGED = {
     "ENUM": _HANGS,
+    "YEAR": _PANICS,
+    **dict.fromkeys(("BLOB", "BIT"), "refuses to merge"),
     **dict.fromkeys(("BINARY", "VARBINARY"), "changes control characters, such as x'01' into 'x01'"),
 }
 _UNREADABLE = {
@@ -599,6 +602,8 @@ class DiffBranch(BranchStatement, TranslatesErrors, Executable, Generative, Clau
         columns = self.columns or [column.name for column in self.result_columns or ()]
         is_returned = not columns or name.lower() in map(str.lower, columns)
         has_rows = self.output is None and self.as_table is None and self.file is None
+        if type_ == "YEAR":
+            return _PANICS
         return _UNREADABLE.get(type_) if has_rows and is_returned else None
 
     @contextmanager

@@ -124,10 +124,13 @@ def _columns(
     found: defaultdict[tuple[str, str], dict[str, _Column]] = defaultdict(dict)
     rows = scope.read(connection, statement + scope.criteria("att_database", "att_relname"), past=past)
     for row in sorted(rows, key=lambda row: tuple(row[:3])):
-        # A clone writes the missing default of a column as NULL.
-        default = None if row[5] == "null" else row[5]
-        found[row[0], row[1]][row[2]] = (row[3], bool(row[4]), default)
+        found[row[0], row[1]][row[2]] = (row[3], bool(row[4]), _default(row[5]))
     return found
+
+
+def _default(text: str | None) -> str | None:
+    """Return a default as the catalog has it; None for NULL, which it writes in several ways."""
+    return None if not text or text.upper() == "NULL" else text
 
 
 def _indexes(

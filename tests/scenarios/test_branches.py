@@ -555,6 +555,11 @@ def test_diff_branch_returns_enum_and_binary_values(engine: Engine) -> None:
         (VARBINARY(3), DiffBranch("typed_dev", "typed"), "VARBINARY, .* exclude it by columns="),
         (LargeBinary(), DiffBranch("typed_dev", "typed"), "BLOB, .* exclude it by columns="),
         (mysql.BIT(3), DiffBranch("typed_dev", "typed"), "BIT, .* loses the value"),
+        (mysql.BIT(3), MergeBranch("typed_dev", "typed"), "BIT, .* refuses to merge"),
+        (LargeBinary(), MergeBranch("typed_dev", "typed"), "BLOB, .* refuses to merge"),
+        (LargeBinary(), PickBranch("typed_dev", "typed", keys=[1]), "BLOB, .* refuses to merge"),
+        (mysql.YEAR(), DiffBranch("typed_dev", "typed", output="count"), "YEAR, .* panics"),
+        (mysql.YEAR(), MergeBranch("typed_dev", "typed"), "YEAR, .* panics"),
     ],
 )
 def test_branch_statement_of_a_corrupted_column_type_is_refused(
