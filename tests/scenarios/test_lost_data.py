@@ -5,12 +5,17 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from sqlalchemy import DECIMAL, Column, Integer, MetaData, String, Table, func, select, table
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from sqlalchemy_matrixone import AsyncRecovery, NoValue
 from sqlalchemy_matrixone.cli.commands import cli
 
 from .client import clean_up, make_databases, moment
@@ -94,10 +99,36 @@ def _this_time(argument: str, arguments: list[str], before: list[str]) -> str:
     """Put the times that were found in the place of those on the page."""
     if arguments[arguments.index(argument) - 1] != "--at":
         return argument
-    return before[1] if arguments[0] == "restore" else before[0]
+    return before[0]
 
 
 def _without_times(output: str) -> str:
     """Leave out what differs each time: times, axes, blanks, and the order of rows, which the server chooses."""
     lines = sorted(line for line in output.splitlines() if not line.startswith(" "))
     return " ".join(re.sub(r"[━◆]+", "━", TIME.sub("", "\n".join(lines))).split())
+
+
+@pytest.mark.parametrize("driver", ["aiomysql", "asyncmy"])
+async def test_lost_data_steps_awaited_restore_the_data(server: Server, admin: Admin, well: str, driver: str):
+    """The steps of the page's Python example, with AsyncRecovery."""
+    orders = Table("orders", MetaData(), Column("id", Integer, primary_key=True), Column("price", DECIMAL(8, 2)),
+                   Column("note", String(20)), schema="shop")  # fmt: skip
+    count = select(func.count()).select_from(table("invoices", schema="shop"))
+    engine = server.async_engine(driver, server.url(driver, database="shop"))
+    async with AsyncSession(engine) as session:
+        recovery = AsyncRecovery(session)
+        [covered] = await recovery.coverage(database="shop")
+        assert [source.name for source in covered.sources] == ["shop_week"]
+        price = select(orders.c.price).where(orders.c.id == 1)
+        update = await recovery.find_change(price, since=well, precision=timedelta(milliseconds=1))
+        drop = await recovery.find_change(count, since=well)
+        assert (drop.value_before, drop.value_after) == (2, NoValue.DOES_NOT_EXIST)
+        damaged: dict[str, Any] = {"where": orders.c.price == 0, "columns": ["price"]}
+        preview = await recovery.preview_rows(orders, timestamp=update.before, **damaged)
+        assert preview.updated == 2
+        await session.rollback()
+        done = await recovery.restore_rows(orders, timestamp=update.before, **damaged)
+        assert done.updated == 2
+        await session.commit()
+        await recovery.undrop(table="invoices", database="shop")
+    check_shop(admin)
