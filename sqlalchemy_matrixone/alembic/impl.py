@@ -25,7 +25,7 @@ from ..core.options import index_kind
 from ..core.release import Feature
 from ..core.server import MatrixOneServer
 from ..sql.table_ddl import check_finds_rows
-from . import snapshots as net
+from . import snapshots
 from ._internals import ExecutingImpl, running_context
 from .compare import names
 from .compare.defaults import canonical_default
@@ -41,17 +41,15 @@ if TYPE_CHECKING:
     from sqlalchemy import (
         ClauseElement,
         Column,
-        Connection,
         Dialect,
         ForeignKeyConstraint,
         Index,
+        Inspector,
         Table,
         UniqueConstraint,
     )
     from sqlalchemy.sql.elements import quoted_name
     from sqlalchemy.types import TypeEngine
-
-    from ..base import MatrixOneDialect
 
 
 class MatrixOneImpl(ExecutingImpl):
@@ -83,9 +81,9 @@ class MatrixOneImpl(ExecutingImpl):
             watch = watch_pitrs(self.connection)
             if not state_of(self.connection.connection).in_transaction:
                 watch.remember()
-        keep = self.context_opts.get(net.OPTION)
+        keep = self.context_opts.get(snapshots.OPTION)
         if keep and not self.as_sql:
-            net.snapshot_before_migrations(running_context(), keep)
+            snapshots.snapshot_before_migrations(running_context(), keep)
 
     def compare_server_default(
         self,
@@ -116,8 +114,17 @@ class MatrixOneImpl(ExecutingImpl):
         return ComparisonResult.Different(messages) if messages else result
 
     @property
+    def _server(self) -> MatrixOneServer:
+        return cast("MatrixOneServer", self.dialect)
+
+    def _inspector(self) -> Inspector:
+        """Return an Inspector of the connection, which offline scripts lack."""
+        assert self.connection is not None
+        return inspect(self.connection)
+
+    @property
     def _keeps_prefix_lengths(self) -> bool:
-        return cast("MatrixOneDialect", self.dialect).supports(Feature.INDEX_PREFIX_LENGTHS)
+        return self._server.supports(Feature.INDEX_PREFIX_LENGTHS)
 
     def correct_for_autogen_constraints(
         self,
@@ -214,24 +221,22 @@ class MatrixOneImpl(ExecutingImpl):
         """
         if len(index.columns) > 1 and self._hides_rows_by_key:
             key = self._primary_key(index.table.name, index.table.schema) if index.table is not None else []
-            check_finds_rows(index, key, cast("MatrixOneDialect", self.dialect).server_release)
+            check_finds_rows(index, key, self._server.server_release)
         super().create_index(index, **kw)
 
     @property
     def _hides_rows_by_key(self) -> bool:
         """Return whether the primary key may keep the server from finding rows by an index, and the key can be read."""
-        return not self.as_sql and not cast("MatrixOneDialect", self.dialect).supports(Feature.KEY_IN_INDEX)
+        return not self.as_sql and not self._server.supports(Feature.KEY_IN_INDEX)
 
     def _primary_key(self, table_name: str, schema: str | None) -> list[str]:
-        inspector = inspect(cast("Connection", self.connection))
-        return inspector.get_pk_constraint(table_name, schema=schema)["constrained_columns"]
+        return self._inspector().get_pk_constraint(table_name, schema=schema)["constrained_columns"]
 
     def _indexes_with_key(self, table_name: str, column_name: str, new_name: str, schema: str | None) -> list[Index]:
         """Return the indexes to create again when a column is renamed, with the new name of the column."""
         if not self._hides_rows_by_key or column_name not in (key := self._primary_key(table_name, schema)):
             return []
-        inspector = inspect(cast("Connection", self.connection))
-        reflected = (index for index in inspector.get_indexes(table_name, schema=schema) if not index["unique"])
+        reflected = (index for index in self._inspector().get_indexes(table_name, schema=schema) if not index["unique"])
         indexes = [renamed_index(index, table_name, schema, key, {column_name: new_name}) for index in reflected]
         return [index for index in indexes if index_kind(index) == "btree"]
 

@@ -387,9 +387,10 @@ class MatrixOneExecutionContext(ExecutionHooks):
 
     def _has_upsert_inserted(self, rows: int) -> bool:
         """Return whether the row is new, as far as that can be determined from what the server reports."""
-        if not cast("MatrixOneServer", self.dialect).supports(Feature.UPSERT_BY_UNIQUE_KEY):
+        server = cast("MatrixOneServer", self.dialect)
+        if not server.supports(Feature.UPSERT_BY_UNIQUE_KEY):
             return True  # such a release never matches an existing row by a generated key
-        return cast("MatrixOneServer", self.dialect).supports(Feature.UPSERT_COUNT) and rows == 1
+        return server.supports(Feature.UPSERT_COUNT) and rows == 1
 
     def fire_sequence(self, seq: schema.Sequence, type_: types.Integer) -> int:
         compiler = cast("MatrixOneCompiler", self.dialect.statement_compiler(self.dialect, None))
