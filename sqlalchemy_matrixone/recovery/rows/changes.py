@@ -13,7 +13,7 @@ from .target import RowKinds
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
-    from sqlalchemy.sql import Select
+    from sqlalchemy.sql import FromClause, Select
 
 KEY_LIMIT = 5000
 """Up to this number of rows of a table are handled by their keys, more of them without, to limit the use of memory."""
@@ -81,30 +81,47 @@ def old_rows(pair: TablePair, kinds: RowKinds) -> ColumnElement[bool]:
 
 
 def _find_old(connection: Connection, pair: TablePair, kinds: RowKinds, keys: Sequence[Key] | None) -> dict[str, Any]:
+    """Return the missing and changed rows, with their keys if there are few."""
     columns = pair.scope if kinds.changed else ()
-    is_missing = pair.current.c[pair.key[0]].is_(None)
-    flags = [case((pair.differs(name), 1), else_=0).label(f"d_{index}") for index, name in enumerate(columns)]
     source, where = pair.from_past(keys), (old_rows(pair, kinds), *pair.within(pair.old, keys))
-    if pair.has_exact_key:
-        listed = [pair.old.c[name].label(f"k_{index}") for index, name in enumerate(pair.key)]
-        rows = _read_few(connection, select(*listed, case((is_missing, 1), else_=0), *flags), source, where)
-        if rows is not None:
-            size = len(pair.key)
-            differing = {
-                name
-                for row in rows
-                if not row[size]
-                for name, flag in zip(columns, row[size + 1 :], strict=True)
-                if flag
-            }
-            missing = sum(row[size] for row in rows)
-            return {
-                "missing": missing,
-                "changed": len(rows) - missing,
-                "differing": tuple(name for name in columns if name in differing),
-                "keys": tuple(tuple(row[:size]) for row in rows),
-                "missing_keys": tuple(tuple(row[:size]) for row in rows if row[size]),
-            }
+    found = _read_old(connection, pair, columns, source, where) if pair.has_exact_key else None
+    return _count_old(connection, pair, columns, source, where) if found is None else found
+
+
+def _read_old(
+    connection: Connection,
+    pair: TablePair,
+    columns: Sequence[str],
+    source: FromClause,
+    where: Sequence[ColumnElement[bool]],
+) -> dict[str, Any] | None:
+    size = len(pair.key)
+    listed = [pair.old.c[name].label(f"k_{index}") for index, name in enumerate(pair.key)]
+    is_missing = case((pair.current.c[pair.key[0]].is_(None), 1), else_=0)
+    flags = [case((pair.differs(name), 1), else_=0).label(f"d_{index}") for index, name in enumerate(columns)]
+    rows = _read_few(connection, select(*listed, is_missing, *flags), source, where)
+    if rows is None:
+        return None
+    changed = [row for row in rows if not row[size]]
+    return {
+        "missing": len(rows) - len(changed),
+        "changed": len(changed),
+        "differing": tuple(
+            name for index, name in enumerate(columns, start=size + 1) if any(row[index] for row in changed)
+        ),
+        "keys": tuple(tuple(row[:size]) for row in rows),
+        "missing_keys": tuple(tuple(row[:size]) for row in rows if row[size]),
+    }
+
+
+def _count_old(
+    connection: Connection,
+    pair: TablePair,
+    columns: Sequence[str],
+    source: FromClause,
+    where: Sequence[ColumnElement[bool]],
+) -> dict[str, Any]:
+    is_missing = pair.current.c[pair.key[0]].is_(None)
     present = pair.current.c[pair.key[0]].is_not(None)
     counts = connection.execute(
         select(
@@ -136,7 +153,7 @@ def _find_new(connection: Connection, pair: TablePair, keys: Sequence[Key] | Non
 
 
 def _read_few(
-    connection: Connection, statement: Select[Any], source: Any, where: Sequence[ColumnElement[bool]]
+    connection: Connection, statement: Select[Any], source: FromClause, where: Sequence[ColumnElement[bool]]
 ) -> Sequence[Any] | None:
     """Return the rows, or None if there are too many."""
     rows = connection.execute(statement.select_from(source).where(*where).limit(KEY_LIMIT + 1)).all()
