@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import exc
 
@@ -31,23 +31,18 @@ def check_restorable(dialect: MatrixOneServer, connection: Connection, target: R
         table, even one of the table itself; or if a table of the database is referred to by one of another database,
         or before 4.2 by itself.
     """
-    with dialect.preserving_clean_state(connection):
-        try:
-            rows = connection.exec_driver_sql(_TABLES, (fold(database),)).all()
-        except exc.DBAPIError as error:
-            if reason_of(error) is Reason.NOT_PERMITTED:
-                return  # the restore is probably not permitted either
-            raise
-    if target.level == "database" and (lost := left_out(dialect, (name for _, name, _ in rows))):
+    tables = _tables(dialect, connection, database)
+    if target.level == "database" and (lost := left_out(dialect, (table.name for table in tables))):
         raise RestoreError(refusal("RESTORE", (f"{database}.{name}" for name in lost)), Reason.UNSUPPORTED)
-    inside = {SELF} if dialect.supports(Feature.RESTORE_OF_TREES) else set()
-    inside.update(number for number, _, _ in rows)
+    inside = {table.id for table in tables}
+    if dialect.supports(Feature.RESTORE_OF_TREES):
+        inside.add(SELF)
+    referring = {table.name: set(referring_tables(table.constraints or "")) for table in tables}
     restored = inside
     if target.level == "table":
-        assert target.table is not None
-        restored, rows = set(), [row for row in rows if row[1] == fold(target.table)]
-    referring = {name: set(referring_tables(constraints or "")) for _, name, constraints in rows}
-    held = sorted(name for name, tables in referring.items() if not tables <= restored)
+        name = fold(str(target.table))
+        referring, restored = {name: referring.get(name, set())}, set()
+    held = sorted(name for name, numbers in referring.items() if not numbers <= restored)
     if held:
         together = inside.issuperset(set().union(*(referring[name] for name in held)))
         advice = _advice(dialect, target, held, database, together=together)
@@ -56,6 +51,28 @@ def check_restorable(dialect: MatrixOneServer, connection: Connection, target: R
             f"that as it is, and report no error. {advice}",
             Reason.UNSUPPORTED,
         )
+
+
+class _Table(NamedTuple):
+    """A table, with its constraints as the server stores them."""
+
+    id: int
+    name: str
+    constraints: str | None
+
+
+def _tables(dialect: MatrixOneServer, connection: Connection, database: str) -> list[_Table]:
+    """Return the tables of a database; none if reading them is not permitted.
+
+    Then the restore is probably not permitted either.
+    """
+    with dialect.preserving_clean_state(connection):
+        try:
+            return [_Table(*row) for row in connection.exec_driver_sql(_TABLES, (fold(database),))]
+        except exc.DBAPIError as error:
+            if reason_of(error) is not Reason.NOT_PERMITTED:
+                raise
+            return []
 
 
 def _advice(dialect: MatrixOneServer, target: RecoveryTarget, held: list[str], database: str, *, together: bool) -> str:
