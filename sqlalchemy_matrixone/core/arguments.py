@@ -19,6 +19,9 @@ SNAPSHOT_NAME_LENGTH = 64
 TableArgument = type[Any] | FromClause | str
 """A mapped class, a Table or a table's name. Where the past can be read, also an ``as_of()`` of a class or Table."""
 
+ColumnsArgument = Iterable[str | ColumnElement[Any] | QueryableAttribute[Any]]
+"""Names or attributes of columns, or a single name."""
+
 Timestamp = dt.datetime | str
 """An instant: an aware datetime, or a string with a UTC offset, such as ``"2026-03-01 12:00:00+00:00"``."""
 

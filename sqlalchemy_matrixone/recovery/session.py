@@ -16,7 +16,16 @@ from sqlalchemy import ClauseElement, Table
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session, scoped_session
 
-from ..core.arguments import TableArgument, Timeout, Timestamp, check_flag, check_is_name, check_object_name, table_of
+from ..core.arguments import (
+    ColumnsArgument,
+    TableArgument,
+    Timeout,
+    Timestamp,
+    check_flag,
+    check_is_name,
+    check_object_name,
+    table_of,
+)
 from ..core.connection import has_changes, state_of
 from ..core.server import matrixone_dialect
 from ..core.sqlalchemy_internals import is_in_begin_block
@@ -46,7 +55,7 @@ from .rehearsal import rehearsing
 from .restoring import restore
 from .rows import restore as rows
 from .rows.moment import Moment
-from .rows.target import ColumnsArgument, CriterionArgument, RowKinds, RowsArgument, RowsTarget, rows_targets
+from .rows.target import CriterionArgument, RowKinds, RowsArgument, RowsTarget, rows_targets
 from .rows.values import RestoredRows, RowsPreview
 from .target import Level, RecoveryTarget, SelectionKeywords, TargetKeywords
 from .timeline import Timeline, get_timeline
@@ -566,8 +575,8 @@ class Recovery:
         snapshot: str | None = None,
         timestamp: Timestamp | None = None,
         mo_ts: int | None = None,
-        where: CriterionArgument = None,
-        columns: ColumnsArgument = None,
+        where: CriterionArgument | None = None,
+        columns: ColumnsArgument | None = None,
         missing: bool = True,
         changed: bool = True,
         new: bool = False,
@@ -619,8 +628,8 @@ class Recovery:
         snapshot: str | None = None,
         timestamp: Timestamp | None = None,
         mo_ts: int | None = None,
-        where: CriterionArgument = None,
-        columns: ColumnsArgument = None,
+        where: CriterionArgument | None = None,
+        columns: ColumnsArgument | None = None,
         missing: bool = True,
         changed: bool = True,
         new: bool = False,
@@ -659,8 +668,8 @@ class Recovery:
         snapshot: str | None,
         timestamp: Timestamp | None,
         mo_ts: int | None,
-        where: CriterionArgument,
-        columns: ColumnsArgument,
+        where: CriterionArgument | None,
+        columns: ColumnsArgument | None,
         missing: bool,
         changed: bool,
         new: bool,

@@ -27,7 +27,15 @@ from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
 from sqlalchemy.orm import Mapper, QueryableAttribute
 from sqlalchemy.sql.base import Executable
 
-from ..core.arguments import Timestamp, check_is_name, inspect_entity, is_timestamp, list_of_columns, table_of
+from ..core.arguments import (
+    ColumnsArgument,
+    Timestamp,
+    check_is_name,
+    inspect_entity,
+    is_timestamp,
+    list_of_columns,
+    table_of,
+)
 from ..core.names import fold
 from ..core.sqlalchemy_internals import ConnectionAware, union_all_as, with_selects
 from ..exc import MatrixOneArgumentError, RecoveryWarning, is_missing_column
@@ -38,9 +46,6 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, CursorResult
 
     from ..core.sqlalchemy_internals import Execute
-
-ColumnsArgument = Iterable[str | ColumnElement[Any] | QueryableAttribute[Any]]
-"""Names or attributes of columns."""
 
 
 def changes_since(

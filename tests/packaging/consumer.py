@@ -24,6 +24,7 @@ from sqlalchemy_matrixone import (
     Recovery,
     RecoveryError,
     RecoveryWindow,
+    RestoredRows,
     RestorePitr,
     Snapshot,
     Vector,
@@ -60,6 +61,14 @@ def use(engine: Engine) -> None:
             recovery.drop_pitr("p")
         except RecoveryError as error:
             assert_type(error.reason, Reason)
+        recovery.create_snapshot("s", table=Order)
+        recovery.create_snapshot("s", table=Order.__table__)
+        recovery.create_snapshot("s", table=7)  # type: ignore[arg-type]
+        recovery.restore_snapshot("s", databse="shop")  # type: ignore[call-arg]
+        done = recovery.restore_rows([Order, ITEMS], snapshot="s", where={ITEMS: [ITEMS.c.id > 1]}, columns=[Order.id])
+        assert_type(done, RestoredRows)
+        recovery.restore_rows(Order, snapshot="s", where=Order.id == 1, columns="id")
+        recovery.restore_rows("orders", snapshot="s")  # type: ignore[arg-type]
     inspector = inspect(engine)
     if isinstance(inspector, MatrixOneInspector):
         assert_type(inspector.get_snapshots(), list[Snapshot])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,18 +13,19 @@ from sqlalchemy.sql import FromClause, visitors
 from sqlalchemy.sql.expression import ColumnClause
 from sqlalchemy.sql.selectable import SelectBase
 
-from ...core.arguments import check_flag, inspect_entity, list_of_columns, table_of
+from ...core.arguments import ColumnsArgument, check_flag, inspect_entity, list_of_columns, table_of
 from ...core.names import fold
 from ...exc import MatrixOneArgumentError
 
-RowsArgument = Any
-"""A mapped class or a Table, or a list of these."""
+_RowsTable = type[Any] | FromClause
 
-CriterionArgument = ColumnElement[bool] | Mapping[Any, ColumnElement[bool]] | None
-"""A criterion, or criteria by mapped class or Table."""
+RowsArgument = _RowsTable | Sequence[_RowsTable] | Set[_RowsTable]
+"""A mapped class or a Table, or several of these."""
 
-ColumnsArgument = Iterable[Any] | str | None
-"""Attributes or Columns, or the names of columns of a single table."""
+_Criterion = ColumnElement[bool] | Sequence[ColumnElement[bool]]
+
+CriterionArgument = _Criterion | Mapping[Any, _Criterion]
+"""A criterion, or criteria by mapped class or Table; a list of criteria must all be met."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,9 @@ class RowsTarget:
         )
 
 
-def rows_targets(target: Any, where: Any, columns: Any) -> list[RowsTarget]:
+def rows_targets(
+    target: RowsArgument, where: CriterionArgument | None, columns: ColumnsArgument | None
+) -> list[RowsTarget]:
     """Return the tables that the arguments specify.
 
     :raises MatrixOneArgumentError: if the rows of one of them cannot be restored, or the criteria or columns do not
