@@ -21,8 +21,8 @@ def _no(reason: str, releases: str = "2.2, 3.0, 4.2") -> Any:
 
     :param releases: the releases on which the reason was observed; empty if it does not depend on the server.
     """
-    said = f"{reason} ({releases})" if releases else reason
-    return property(lambda self: exclusions.skip_if(lambda config: True, said))  # type: ignore[no-untyped-call]
+    explanation = f"{reason} ({releases})" if releases else reason
+    return property(lambda self: exclusions.skip_if(lambda config: True, explanation))  # type: ignore[no-untyped-call]
 
 
 def _from(feature: Feature) -> Any:

@@ -92,16 +92,18 @@ class MatrixOneImpl(ExecutingImpl):
         rendered_metadata_default: str | None,
         rendered_inspector_default: str | None,
     ) -> bool:
-        there, wanted = (
+        reflected, declared = (
             canonical_default(self.dialect, column, metadata_column.type)
             for column in (inspector_column, metadata_column)
         )
-        return there != wanted
+        return reflected != declared
 
     def compare_type(self, inspector_column: Column[Any], metadata_column: Column[Any]) -> bool:
         """Return whether the two types render differently in CREATE TABLE, including the server's defaults."""
-        there, wanted = (canonical_type(self.dialect, column.type) for column in (inspector_column, metadata_column))
-        return there != wanted
+        reflected, declared = (
+            canonical_type(self.dialect, column.type) for column in (inspector_column, metadata_column)
+        )
+        return reflected != declared
 
     def compare_indexes(self, metadata_index: Index, reflected_index: Index) -> ComparisonResult:
         """Compare indexes as Alembic does, and by their kind.
@@ -369,8 +371,8 @@ def _column(compiler: DDLCompiler, name: Any) -> str:
 
 def _default(compiler: DDLCompiler, default: Any) -> str:
     """Render a default as in CREATE TABLE, with an expression in parentheses."""
-    said = str(format_server_default(compiler, default))
-    return f"({said})" if _EXPRESSION.fullmatch(said) else said
+    rendered = str(format_server_default(compiler, default))
+    return f"({rendered})" if _EXPRESSION.fullmatch(rendered) else rendered
 
 
 _ON_UPDATE = re.compile(r"\bON\s+UPDATE\b", re.I)

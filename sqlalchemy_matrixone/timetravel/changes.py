@@ -151,8 +151,8 @@ class _Comparison:
 
     def narrowed(self, execute: Execute) -> Self | None:
         """Return the comparison of the columns on both sides; None if these are all of them, or lack the key."""
-        there = _names(execute, self.past) & _names(execute, self.table)
-        columns = tuple(column for column in self.columns if fold(column.name) in there)
+        in_both = _names(execute, self.past) & _names(execute, self.table)
+        columns = tuple(column for column in self.columns if fold(column.name) in in_both)
         if len(columns) == len(self.columns) or not set(self.table.primary_key) <= set(columns):
             return None
         _warn_of_skipped(self.table, set(self.columns) - set(columns))

@@ -44,9 +44,9 @@ def index_differences(declared: Index, reflected: Index, keeps_prefix_lengths: b
     for name in ("with_parser", *INDEX_OPTIONS):
         if index_option(declared, name) is None:
             continue
-        wanted, there = (_comparable(name, index_option(index, name)) for index in (declared, reflected))
-        if wanted != there and (there is not None or name in _KEPT.get(kinds[0], _KEPT_BY_OTHERS)):
-            yield f"{name} {there} to {wanted}"
+        new, old = (_comparable(name, index_option(index, name)) for index in (declared, reflected))
+        if new != old and (old is not None or name in _KEPT.get(kinds[0], _KEPT_BY_OTHERS)):
+            yield f"{name} {old} to {new}"
     lengths = _lengths(reflected), _lengths(declared)
     if keeps_prefix_lengths and index_option(declared, "length") is not None and lengths[0] != lengths[1]:
         yield f"length {lengths[0]} to {lengths[1]}"

@@ -34,12 +34,12 @@ _BITS_OF_FLOAT = 23
 
 def canonical_type(dialect: Dialect, type_: TypeEngine[Any]) -> str:
     """Return a type as in CREATE TABLE, with the server's defaults, and without what the server does not store."""
-    said = dialect.type_compiler_instance.process(type_)
-    if enumerated := _ENUMERATED.match(said):
+    rendered = dialect.type_compiler_instance.process(type_)
+    if enumerated := _ENUMERATED.match(rendered):
         return enumerated[0]
-    match = _TYPE.fullmatch(said.upper())
+    match = _TYPE.fullmatch(rendered.upper())
     if match is None:
-        return said
+        return rendered
     name, size = _with_size(_NAMES.get(match["name"], match["name"]), (match["size"] or "").replace(" ", ""))
     rest = _NOT_KEPT.sub("", match["rest"])
     if name in _WITHOUT_SIGN:
