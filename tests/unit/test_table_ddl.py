@@ -43,13 +43,13 @@ def tree(ondelete):
         ("SET NULL", "4.1.4", "never ends before MatrixOne 4.2.0"),
     ],
 )
-def test_on_delete_of_a_self_referencing_table_warns_if_the_server_fails(ondelete, release, fault):
+def test_self_referencing_on_delete_warns_if_the_server_fails(ondelete, release, fault):
     with pytest.warns(SAWarning, match=fault):
         compiled(CreateTable(tree(ondelete)), release)
 
 
 @pytest.mark.parametrize(("ondelete", "release"), [("SET NULL", "4.2.0"), (None, "2.2.2"), ("RESTRICT", "2.2.2")])
-def test_on_delete_of_a_self_referencing_table_does_not_warn_if_it_works(ondelete, release):
+def test_self_referencing_on_delete_does_not_warn_if_it_works(ondelete, release):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         compiled(CreateTable(tree(ondelete)), release)
