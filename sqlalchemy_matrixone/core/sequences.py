@@ -44,10 +44,12 @@ class Sequence(NamedTuple):
             f"INCREMENT BY {self.increment} MINVALUE {self.minimum} MAXVALUE {self.maximum} "
             f"START WITH {self.start}{cycle}"
         )
-        # SETVAL and NEXTVAL find only sequences of the current database. After SETVAL the next value is the one that
-        # was set, regardless of the third argument.
+        # SETVAL and NEXTVAL find only sequences of the current database. SETVAL does not change is_called, whatever its
+        # third argument. It is 0 for a new sequence, and 1 for one that the server has kept, as builds after 4.2.0 do.
         name = quote_text(dialect, self.name)
-        values = [f"SELECT SETVAL({name}, '{self.last}')", *([f"SELECT NEXTVAL({name})"] if self.is_called else [])]
+        values = [f"SELECT SETVAL({name}, '{self.last}')"]
+        if self.is_called:
+            values.append(f"SELECT NEXTVAL({name}) FROM {quote_name(dialect, self.name)} WHERE NOT is_called")
         return [create, f"USE {quote_name(dialect, database)}", *values]
 
 

@@ -40,7 +40,7 @@ from sqlalchemy.orm.exc import StaleDataError
 from sqlalchemy_matrixone import VECF32
 
 from .client import drop_databases, make_databases
-from .server import Admin, Server
+from .server import DEVELOPMENT, Admin, Server
 
 DATABASE = "sc_ordinary"
 
@@ -221,7 +221,7 @@ def test_index_with_the_key_finds_its_rows(connection: Connection) -> None:
     assert connection.scalars(select(table.c.id).where(table.c.tenant == "t2")).all() == [2]
 
 
-def test_self_referencing_table_whose_rows_would_be_orphans_warns(connection: Connection) -> None:
+def test_self_referencing_table_whose_rows_would_be_orphans_warns(server: Server, connection: Connection) -> None:
     table = Table(
         "nodes",
         MetaData(),
@@ -232,7 +232,8 @@ def test_self_referencing_table_whose_rows_would_be_orphans_warns(connection: Co
         table.create(connection)
     connection.execute(insert(table), [{"id": 1, "parent_id": None}, {"id": 2, "parent_id": 1}])
     connection.execute(delete(table).where(table.c.id == 1))
-    assert connection.scalars(select(table.c.id)).all() == [2]
+    left = [] if server.label == DEVELOPMENT else [2]  # builds after 4.2.0 delete it too
+    assert connection.scalars(select(table.c.id)).all() == left
 
 
 def test_vector_search_with_a_criterion_is_exact_without_the_index(connection: Connection) -> None:

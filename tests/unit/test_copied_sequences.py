@@ -12,6 +12,8 @@ from sqlalchemy_matrixone import RecoveryWarning
 from sqlalchemy_matrixone.branches import sequences
 from sqlalchemy_matrixone.branches.sequences import CopiedSequences
 from sqlalchemy_matrixone.core.connection import TransactionState
+from sqlalchemy_matrixone.core.sequences import Sequence
+from tests.unit.compiling import dialect
 
 
 def test_clone_that_cannot_create_sequences_warns_with_the_statements(monkeypatch):
@@ -24,3 +26,12 @@ def test_clone_that_cannot_create_sequences_warns_with_the_statements(monkeypatc
     driver = SimpleNamespace(transaction_state=TransactionState(autocommit=True))
     with pytest.warns(RecoveryWarning, match="'shop_copy'.*no privilege.*in AUTOCOMMIT: CREATE SEQUENCE `a%b`; USE"):
         copied.put_back(SimpleNamespace(connection=driver))
+
+
+def test_sequence_that_the_server_has_copied_is_not_advanced():
+    sequence = Sequence("shop", "a%b", "BIGINT", 15, 1, 100, 10, 5, False, True)
+    assert sequence.statements(dialect(), "shop_copy")[1:] == [
+        "USE `shop_copy`",
+        "SELECT SETVAL('a%%b', '15')",
+        "SELECT NEXTVAL('a%%b') FROM `a%%b` WHERE NOT is_called",
+    ]
