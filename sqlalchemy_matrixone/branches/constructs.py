@@ -38,6 +38,7 @@ from ..core.statement import MatrixOneDDL, TranslatesErrors
 from ..exc import BranchError, MatrixOneArgumentError
 from ..timetravel.point_in_time import PointInTime
 from ..timetravel.tables import AsOfTable
+from .copied import Copied
 from .execution import (
     BranchStatement,
     DatabaseObject,
@@ -48,7 +49,6 @@ from .execution import (
     drop_branch,
     refuse_columns,
 )
-from .sequences import CopiedSequences
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, CursorResult
@@ -136,6 +136,11 @@ def _check_if_not_exists(if_not_exists: bool, to_account: str | None) -> None:
         raise MatrixOneArgumentError("if_not_exists=True cannot be checked in another account: omit it with to_account")
 
 
+def _check_copy_grants(copy_grants: bool, to_account: str | None) -> None:
+    if copy_grants and to_account is not None:
+        raise MatrixOneArgumentError("copy_grants=True: another account has other roles. Omit it with to_account")
+
+
 def _check_account(to_account: str | None) -> str | None:
     if to_account is not None:
         check_object_name("to_account", to_account)
@@ -152,24 +157,26 @@ class _Copy(BranchDDL):
 
     def run_on(self, connection: Connection, options: Mapping[str, Any], execute: Execute) -> CursorResult[Any]:
         database = self._copied_database()
-        sequences: list[CopiedSequences] = []
+        existence = Existence(connection, options)
+        copied: list[Copied] = []
 
         def copy() -> CursorResult[Any]:
             if database is not None:
                 check_nothing_left_out(connection, self.operation.upper(), database)
-                sequences.append(CopiedSequences(connection, database, self.moment, self.name))
+            source, created = existence.named(self._source()), existence.named(self._created())
+            copied.append(Copied(connection, source, created, self.moment, copy_grants=self._grants_again()))
             return execute(self.copy_with(if_not_exists=False))
 
         is_present = database is not None and self.moment is None
         result = create_copy(
-            Existence(connection, options),
+            existence,
             self._created(),
             copy,
             source=DatabaseObject(database) if is_present else None,
             if_not_exists=self.if_not_exists,
             in_other_account=self.to_account is not None,
         )
-        for each in sequences:
+        for each in copied:
             each.put_back(connection, in_other_account=self.to_account is not None)
         return result
 
@@ -177,9 +184,18 @@ class _Copy(BranchDDL):
         """Return the object that is created."""
         raise NotImplementedError
 
+    def _source(self) -> DatabaseObject:
+        """Return the object that is copied."""
+        raise NotImplementedError
+
+    def _grants_again(self) -> bool:
+        """Return whether to copy the privileges by GRANT statements."""
+        return False
+
     def _copied_database(self) -> str | None:
         """Return the database that is copied, if it is one."""
-        return None
+        source = self._source()
+        return source.database if source.table is None else None
 
 
 class CloneTable(_Copy):
@@ -233,6 +249,9 @@ class CloneTable(_Copy):
     def _created(self) -> DatabaseObject:
         return self.new.as_object()
 
+    def _source(self) -> DatabaseObject:
+        return self.source.as_object()
+
 
 class CloneDatabase(_Copy):
     """``CREATE DATABASE … CLONE``: copy a database with all its tables. MatrixOne 3.0 on.
@@ -250,6 +269,8 @@ class CloneDatabase(_Copy):
     :param mo_ts: the same in nanoseconds since 1970.
     :param to_account: create the clone in this account; only sys may do this.
     :param if_not_exists: do nothing if a database of that name exists.
+    :param copy_grants: grant the privileges on the database and its tables on the copy as well. Requires AUTOCOMMIT;
+        in a transaction, a :class:`RecoveryWarning` contains the GRANT statements.
     :raises MatrixOneArgumentError: if several points in time are given, or ``if_not_exists`` with ``to_account``.
     :raises BranchError: when executed, if the transaction has written something.
     """
@@ -266,6 +287,7 @@ class CloneDatabase(_Copy):
         mo_ts: int | None = None,
         to_account: str | None = None,
         if_not_exists: bool = False,
+        copy_grants: bool = False,
     ) -> None:
         for keyword, value in (("name", name), ("source", source)):
             check_is_name(keyword, value)
@@ -274,13 +296,18 @@ class CloneDatabase(_Copy):
         self.moment = _moment_or_none(snapshot, timestamp, mo_ts)
         self.to_account = _check_account(to_account)
         self.if_not_exists = check_flag("if_not_exists", if_not_exists)
+        self.copy_grants = check_flag("copy_grants", copy_grants)
         _check_if_not_exists(if_not_exists, to_account)
+        _check_copy_grants(copy_grants, to_account)
 
     def _created(self) -> DatabaseObject:
         return DatabaseObject(self.name)
 
-    def _copied_database(self) -> str | None:
-        return self.source
+    def _source(self) -> DatabaseObject:
+        return DatabaseObject(self.source)
+
+    def _grants_again(self) -> bool:
+        return self.copy_grants
 
 
 class CreateBranch(_Copy):
@@ -301,6 +328,8 @@ class CreateBranch(_Copy):
     :param timestamp: branch it as it was at this instant: an aware datetime, or a str with a UTC offset.
     :param mo_ts: the same in nanoseconds since 1970.
     :param to_account: create the branch in this account; only sys may do this.
+    :param copy_grants: grant the privileges on its source on the branch as well. Requires AUTOCOMMIT; in a transaction,
+        a :class:`RecoveryWarning` contains the GRANT statements.
     :raises MatrixOneArgumentError: if neither a table nor a database is given.
     """
 
@@ -316,6 +345,7 @@ class CreateBranch(_Copy):
         timestamp: Timestamp | None = None,
         mo_ts: int | None = None,
         to_account: str | None = None,
+        copy_grants: bool = False,
     ) -> None:
         if source is None and database is None:
             raise MatrixOneArgumentError("specify what to branch: a table, or database=…")
@@ -329,12 +359,17 @@ class CreateBranch(_Copy):
         self.database = database
         self.moment = _resolve_point_in_time(_moment_or_none(snapshot, timestamp, mo_ts), self.source)
         self.to_account = _check_account(to_account)
+        self.copy_grants = check_flag("copy_grants", copy_grants)
+        _check_copy_grants(copy_grants, to_account)
 
     def _created(self) -> DatabaseObject:
         return DatabaseObject(self.name) if self.source is None else self.new.as_object()
 
-    def _copied_database(self) -> str | None:
-        return self.database if self.source is None else None
+    def _source(self) -> DatabaseObject:
+        return DatabaseObject(self.database) if self.source is None else self.source.as_object()
+
+    def _grants_again(self) -> bool:
+        return self.copy_grants
 
 
 class DropBranch(BranchDDL):

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from enum import Enum, auto
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from sqlalchemy import Select, and_, column, func, select, table
@@ -178,6 +179,15 @@ class Existence:
         """Return the result of a look-up, without its row; None if the object does not exist."""
         found = self._connection.execute(self._query(wanted))
         return None if found.first() is None else found
+
+    def named(self, given: DatabaseObject) -> tuple[str, str | None]:
+        """Return the names of a database and table, with the current database if none is given."""
+        return self._translated.get(given.database, given.database) or self._current_database, given.table
+
+    @cached_property
+    def _current_database(self) -> str:
+        with self._dialect.preserving_clean_state(self._connection):
+            return self._connection.exec_driver_sql("SELECT DATABASE()").scalar() or ""
 
     def can_look_before(self, element: BranchStatement) -> bool:
         """Return whether a query is needed before a statement, and leaves the statement possible.

@@ -6,7 +6,7 @@ import datetime as dt
 import re
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, FromClause, Table, inspect
 from sqlalchemy.orm import Mapper, QueryableAttribute
@@ -15,6 +15,9 @@ from sqlalchemy.orm.util import AliasedClass, AliasedInsp
 from ..exc import MatrixOneArgumentError
 
 SNAPSHOT_NAME_LENGTH = 64
+
+Level = Literal["cluster", "account", "database", "table"]
+"""What a recovery statement is about."""
 
 TableArgument = type[Any] | FromClause | str
 """A mapped class, a Table or a table's name. Where the past can be read, also an ``as_of()`` of a class or Table."""

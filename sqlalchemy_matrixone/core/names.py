@@ -41,6 +41,9 @@ def readable(statement: str) -> str:
 
 
 def quote_text(dialect: Dialect, text: str) -> str:
-    """Return a string as a literal, for a statement passed to the driver: each % is doubled."""
+    """Return a string as a literal, for a statement passed to the driver: each % is doubled.
+
+    SQLAlchemy escapes backslashes elsewhere, in its compiler.
+    """
     render: Any = types.String().dialect_impl(dialect).literal_processor(dialect)
-    return str(render(text))
+    return str(render(text.replace("\\", "\\\\")))

@@ -63,9 +63,9 @@ def read_sequences(connection: Connection, criteria: str, past: str) -> list[Seq
     names = connection.exec_driver_sql(
         f"SELECT att_database, att_relname, mo_show_visible_bin(atttyp, 3) FROM mo_catalog.mo_columns {past} "
         f"WHERE account_id = CURRENT_ACCOUNT_ID() AND attname = 'last_seq_num' "
-        f"AND {criteria.format(database='att_database')} AND att_relname IN (SELECT relname "
+        f"AND {criteria.replace('{database}', 'att_database')} AND att_relname IN (SELECT relname "
         f"FROM mo_catalog.mo_tables {past} WHERE account_id = CURRENT_ACCOUNT_ID() "
-        f"AND {criteria.format(database='reldatabase')} AND relkind = 'S')"
+        f"AND {criteria.replace('{database}', 'reldatabase')} AND relkind = 'S')"
     ).all()
     return [_read(connection, past, *row) for row in names]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from sqlalchemy import exc
 
-from ..core.arguments import check_choice, check_is_name
+from ..core.arguments import Level, check_choice, check_is_name
 from ..core.names import fold
 from ..core.release import Feature
 from ..core.server import (
@@ -23,7 +23,7 @@ from ..core.server import (
 )
 from ..exc import PitrError, RecoveryError, SnapshotError, server_errors_as
 from .clock import MICROSECOND, from_microseconds, mo_ts_of
-from .target import LEVELS, Level, RecoveryTarget, SelectionKeywords, TargetKeywords
+from .target import LEVELS, RecoveryTarget, SelectionKeywords, TargetKeywords
 from .values import Pitr, Snapshot
 
 if TYPE_CHECKING:

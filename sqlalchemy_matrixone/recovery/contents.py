@@ -13,7 +13,7 @@ from ..core.sequences import read_sequences
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-    from .losses.scope import RestoreScope
+    from ..losses.scope import RestoreScope
 
 _KINDS = {"v": "view", "S": "sequence", "e": "external table"}
 _Column = tuple[str, bool, str | None]

@@ -14,9 +14,10 @@ from ..core.release import Feature, format_release
 from ..core.sequences import read_sequences
 from ..core.server import matrixone_dialect
 from ..exc import MatrixOneArgumentError, Reason, RestoreError, RestoreWarning, server_errors_as
+from ..losses.tables import rebuild_vector_indexes
+from ..losses.texts import special_texts
 from .clock import mo_ts_of, server_now
 from .contents import Contents, differences, read_contents
-from .losses.tables import rebuild_vector_indexes
 from .present import database_exists, table_exists
 from .preservation import Losses
 from .source import check_source
@@ -24,8 +25,8 @@ from .source import check_source
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
+    from ..losses.scope import RestoreScope
     from .constructs import RestorePitr, RestoreSnapshot
-    from .losses.scope import RestoreScope
 
 
 def renamed(scope: RestoreScope, name: str) -> RestoreScope:
@@ -124,7 +125,8 @@ def clone_statement(scope: RestoreScope, copy: RestoreScope, what: str) -> str:
 
 def _losses(connection: Connection, scope: RestoreScope, copy: RestoreScope) -> Losses:
     """Return what a clone under another name does not contain."""
-    losses = Losses(scope)
+    renaming = replace(scope, copy=(copy.database or "", copy.table))
+    losses = Losses(renaming, texts=special_texts(renaming, connection, frozenset()))
     if copy.table is None and copy.database is not None:
         for sequence in read_sequences(connection, scope.in_databases("{database}"), scope.past):
             losses.statements += sequence.statements(scope.dialect, copy.database)

@@ -10,8 +10,7 @@ from ..core.arguments import check_is_name
 from . import catalog, windows
 
 if TYPE_CHECKING:
-    from ..core.arguments import TableArgument
-    from .target import Level
+    from ..core.arguments import Level, TableArgument
     from .values import Pitr, RecoveryWindow, Snapshot
 
 

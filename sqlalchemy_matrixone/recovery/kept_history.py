@@ -21,7 +21,7 @@ from .pitr_range import PitrRange
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-    from .losses.scope import RestoreScope
+    from ..losses.scope import RestoreScope
     from .values import Pitr, Snapshot
 
 

@@ -20,8 +20,8 @@ from .source import check_source
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
+    from ..losses.scope import RestoreScope
     from .constructs import RestorePitr, RestoreSnapshot
-    from .losses.scope import RestoreScope
 
 _MOST_COUNTED = 200
 """The rows of no more tables than this are counted."""

@@ -16,33 +16,29 @@ from ..core.names import readable
 from ..core.sequences import SEQUENCES
 from ..core.server import matrixone_dialect
 from ..exc import MatrixOneArgumentError, Reason, RestoreError, RestoreWarning, reason_of
-from .losses.grants import grant_again
-from .losses.publications import publish_again
-from .losses.scope import Loss, RestoreScope
-from .losses.sequences import recreate_sequences
-from .losses.tables import (
-    Column,
-    describe_changed_defaults,
-    name_external_tables,
-    quoted_defaults,
-    rebuild_vector_indexes,
-)
+from ..losses.grants import grant_again
+from ..losses.publications import publish_again
+from ..losses.scope import Loss, RestoreScope
+from ..losses.sequences import recreate_sequences
+from ..losses.tables import name_external_tables, rebuild_vector_indexes
+from ..losses.texts import DEFAULTS, DEFINITIONS, Texts, restore_texts, special_texts
+from ..losses.views import recreate_views
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
 log = logging.getLogger("sqlalchemy_matrixone.recovery")
 
-_DEFAULTS = "defaults"
-# Grants come after the sequences, because there may be grants on them.
+# Grants come after the sequences and views, because there may be grants on them.
 _READERS: dict[str, Callable[[RestoreScope, Connection], Loss]] = {
     SEQUENCES: recreate_sequences,
+    "views": recreate_views,
     "grants": grant_again,
     "publications": publish_again,
     "vector_indexes": rebuild_vector_indexes,
     "external_tables": name_external_tables,
 }
-KINDS = (*_READERS, _DEFAULTS)
+KINDS = (*_READERS, DEFAULTS, DEFINITIONS)
 
 
 def check_lose(lose: Any) -> frozenset[str]:
@@ -62,13 +58,13 @@ class Losses:
 
     :ivar statements: the statements that put it back, in order.
     :ivar names: what cannot be put back, each with what to do.
-    :ivar defaults: the defaults that the server may change.
+    :ivar texts: the texts in definitions that the server may change.
     """
 
     scope: RestoreScope
     statements: list[str] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
-    defaults: dict[Column, str] = field(default_factory=dict)
+    texts: Texts = field(default_factory=dict)
 
     @classmethod
     def read(cls, connection: Connection, scope: RestoreScope, lose: frozenset[str]) -> Losses:
@@ -85,9 +81,8 @@ class Losses:
                         loss = read(scope, connection)
                     losses.statements += loss.statements
                     losses.names += loss.names
-            if _DEFAULTS not in lose:
-                with _reading(_DEFAULTS):
-                    losses.defaults = quoted_defaults(scope, connection, past=True)
+            with _reading(DEFINITIONS):
+                losses.texts = special_texts(scope, connection, lose)
         return losses
 
     def put_back(self, connection: Connection) -> None:
@@ -97,12 +92,13 @@ class Losses:
 
         :raises RestoreError: if a statement fails.
         """
-        if not (self.statements or self.names or self.defaults):
+        if not (self.statements or self.names or self.texts):
             return
         done = 0
         try:
             with second_engine(connection.engine) as engine, autocommit_connection(engine) as second:
-                changed = self._changed_defaults(second)
+                texts = restore_texts(self.scope, second, self.texts)
+                self.statements += texts.statements
                 for statement in self.statements:
                     second.exec_driver_sql(statement)
                     log.info("put back after the restore: %s", readable(statement))
@@ -117,8 +113,7 @@ class Losses:
         except BaseException as error:
             error.add_note(f"The restore was carried out. {self.describe_statements(done)}")
             raise
-        if self.names or changed:
-            told = [readable(text) for text in (*self.names, *changed)]
+        if told := [readable(text) for text in (*self.names, *texts.names)]:
             warnings.warn(RestoreWarning("The restore was carried out, but lost: " + "; ".join(told)), stacklevel=5)
 
     def describe_statements(self, done: int = 0) -> str:
@@ -127,12 +122,6 @@ class Losses:
             return "Nothing else is to be put back."
         statements = "".join(f"\n  {readable(statement)};" for statement in self.statements[done:])
         return f"Not put back; execute this in AUTOCOMMIT:{statements}"
-
-    def _changed_defaults(self, connection: Connection) -> list[str]:
-        if not self.defaults:
-            return []
-        after = quoted_defaults(self.scope, connection, past=False)
-        return describe_changed_defaults(self.scope, self.defaults, after)
 
 
 @contextmanager

@@ -9,8 +9,8 @@ from sqlalchemy import exc
 
 from ..core.names import fold
 from ..core.release import Feature, format_release
-from ..core.server import matrixone_dialect
-from ..exc import PitrError, Reason, RecoveryWarning, reason_of
+from ..core.server import SYS_ACCOUNT, matrixone_dialect
+from ..exc import PitrError, Reason, RecoveryWarning, SnapshotError, reason_of
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Row
@@ -77,3 +77,34 @@ def _read(connection: Connection, database: str, table: str) -> Row[Any] | None:
             if reason_of(refused) is Reason.NOT_PERMITTED:
                 return None  # the snapshot or PITR is not permitted either
             raise
+
+
+_HELD_BY_SNAPSHOT = (
+    "SELECT s.level, s.obj_id, d.dat_id, t.rel_id FROM mo_catalog.mo_snapshots s "
+    "LEFT JOIN mo_catalog.mo_database d ON d.account_id = current_account_id() AND d.datname = s.database_name "
+    "LEFT JOIN mo_catalog.mo_tables t ON t.account_id = current_account_id() AND t.reldatabase = s.database_name "
+    "AND t.relname = s.table_name WHERE s.sname = %s"
+)
+
+
+def check_snapshot_is_of_own_object(connection: Connection, name: str) -> None:
+    """Check, as sys, that a new snapshot holds an object of sys, rather than of the same name in another account.
+
+    The server searches all accounts for a database, before 3.0 for a table too.
+
+    :raises SnapshotError: with reason unsupported.
+    """
+    dialect = matrixone_dialect(connection)
+    if dialect.default_account_name != SYS_ACCOUNT:
+        return
+    with dialect.preserving_clean_state(connection):
+        row = connection.exec_driver_sql(_HELD_BY_SNAPSHOT, (fold(name),)).first()
+    if row is None or row[0] not in ("database", "table"):
+        return
+    level, held, database, table = row
+    if int(held) != (database if level == "database" else table):
+        raise SnapshotError(
+            f"snapshot {name!r} was created, but keeps nothing of what it was created for: MatrixOne found a {level} "
+            "of that name in another account. Drop it, and take one of the whole account: create_snapshot(name).",
+            Reason.UNSUPPORTED,
+        )

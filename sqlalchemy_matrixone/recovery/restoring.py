@@ -9,16 +9,19 @@ from ..core.names import fold, quote_name, quote_text, readable
 from ..core.sequences import SEQUENCES
 from ..core.server import SYS_ACCOUNT, matrixone_dialect
 from ..exc import Reason, RestoreError, RestoreWarning, server_errors_as
+from ..losses.other_accounts import kinds_at_risk
+from ..losses.scope import RestoreScope
 from .clock import mo_ts_of
 from .constructs import RestorePitr, RestoreSnapshot
 from .kept_history import Pitrs, check_protected
-from .losses.scope import RestoreScope
-from .preservation import KINDS, Losses
+from .preservation import Losses
 from .reactivation import inactive_pitrs, reactivate_after_restore, reactivate_beside
 from .verification import Verification
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
+
+    from ..core.server import MatrixOneServer
 
 
 def restore(
@@ -46,7 +49,7 @@ def restore(
             connection.execute(element)
             return
         if others is not None:
-            others.check(connection, lose)
+            others.read(connection, lose)
         scope = own_scope(connection, element, source)
         if scope is not None and pitrs is not None:
             check_protected(connection, scope, element.name, element.operation, pitrs)
@@ -58,7 +61,7 @@ def restore(
         if losses is not None:
             losses.put_back(connection)
         if others is not None:
-            others.warn(lose)
+            others.warn()
     finally:
         if element.to_account is None:
             reactivate_after_restore(connection, inactive)
@@ -152,6 +155,7 @@ class _OtherAccounts:
         self._whose = whose
         self._criterion = criterion
         self._source = source
+        self._kinds: list[str] = []
 
     @classmethod
     def of(cls, connection: Connection, element: RestoreSnapshot | RestorePitr, source: int) -> _OtherAccounts | None:
@@ -166,21 +170,27 @@ class _OtherAccounts:
         whose = f"account {element.to_account or account!r}"
         return cls(whose, f"account_name = {quote_text(dialect, account)}", source)
 
-    def check(self, connection: Connection, lose: frozenset[str]) -> None:
-        """Check that the restore loses no sequences.
+    def read(self, connection: Connection, lose: frozenset[str]) -> None:
+        """Read what may be lost, and check that the restore loses no sequences.
 
+        :param lose: the kinds of things to leave to the server.
         :raises RestoreError: if sequences would be lost.
         """
-        if SEQUENCES in lose:
-            return
-        past = f"{{MO_TS = {self._source}}}"
         dialect = matrixone_dialect(connection)
         with dialect.preserving_clean_state(connection):
-            rows = connection.exec_driver_sql(
-                f"SELECT reldatabase, relname FROM mo_catalog.mo_tables {past} WHERE relkind = 'S' AND account_id IN "
-                f"(SELECT account_id FROM mo_catalog.mo_account WHERE {self._criterion})"
-            ).all()
-        if rows:
+            ids = connection.exec_driver_sql(
+                f"SELECT account_id FROM mo_catalog.mo_account WHERE {self._criterion}"
+            ).scalars()
+            if not (accounts := ", ".join(str(int(number)) for number in ids)):
+                return
+            scope = RestoreScope(dialect, "account", None, None, self._source, accounts=f"account_id IN ({accounts})")
+            if SEQUENCES not in lose:
+                self._check_sequences(dialect, scope, connection)
+            self._kinds = kinds_at_risk(scope, connection, lose)
+
+    def _check_sequences(self, dialect: MatrixOneServer, scope: RestoreScope, connection: Connection) -> None:
+        statement = "SELECT reldatabase, relname FROM mo_catalog.mo_tables {at} WHERE relkind = 'S' AND "
+        if rows := scope.read(connection, statement + scope.accounts, past=True):
             names = ", ".join(readable(quote_name(dialect, *row)) for row in rows)
             raise RestoreError(
                 f"RESTORE was not sent: it would lose the sequences {names} of {self._whose}, which only an "
@@ -189,10 +199,11 @@ class _OtherAccounts:
                 Reason.UNSUPPORTED,
             )
 
-    def warn(self, lose: frozenset[str]) -> None:
-        if lost := [kind.replace("_", " ") for kind in KINDS if kind not in lose]:
+    def warn(self) -> None:
+        if self._kinds:
+            lost = ", ".join(kind.replace("_", " ") for kind in self._kinds)
             message = (
                 f"The restore was carried out. Check, and put back yourself, what it may have lost in {self._whose}: "
-                f"{', '.join(lost)}. A restore by an administrator of the account puts it back."
+                f"{lost}. A restore by an administrator of the account puts it back."
             )
             warnings.warn(RestoreWarning(message), stacklevel=4)

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session, scoped_session
 
 from ..core.arguments import (
     ColumnsArgument,
+    Level,
     TableArgument,
     Timeout,
     Timestamp,
@@ -49,6 +50,7 @@ from .find_change import FindableStatement, find_change, tables_of
 from .pitr_range import RangeArgument
 from .pitr_statements import alter_pitr, create_pitr
 from .preservation import check_lose
+from .protection import check_snapshot_is_of_own_object
 from .pruning import check_pruning, prune_snapshots
 from .reactivation import reactivate_pitrs
 from .rehearsal import rehearsing
@@ -57,7 +59,7 @@ from .rows import restore as rows
 from .rows.moment import Moment
 from .rows.target import CriterionArgument, RowKinds, RowsArgument, RowsTarget, rows_targets
 from .rows.values import RestoredRows, RowsPreview
-from .target import Level, RecoveryTarget, SelectionKeywords, TargetKeywords
+from .target import RecoveryTarget, SelectionKeywords, TargetKeywords
 from .timeline import Timeline, get_timeline
 from .undrop import undrop
 from .values import Change, Coverage, Pitr, RecoveryWindow, Snapshot
@@ -114,10 +116,16 @@ class Recovery:
         """Keep the current state of an object, and return the snapshot. See :class:`CreateSnapshot`.
 
         With ``if_not_exists=True``, an existing snapshot of that name is returned, of whatever object it is.
+
+        :raises SnapshotError: with reason unsupported, if the snapshot was created by sys, but is of an object of the
+            same name in another account. It should be dropped.
         """
         target: TargetKeywords = {"cluster": cluster, "account": account, "database": database, "table": table}
         connection = self._execute(CreateSnapshot(name, if_not_exists=if_not_exists, **target), table)
-        return _created(catalog.get_snapshots(connection, name=name), SnapshotError, f"snapshot {name!r}")
+        snapshot = _created(catalog.get_snapshots(connection, name=name), SnapshotError, f"snapshot {name!r}")
+        if snapshot.level in ("database", "table") and not if_not_exists:
+            check_snapshot_is_of_own_object(connection, name)
+        return snapshot
 
     def drop_snapshot(self, name: str, *, if_exists: bool = False) -> None:
         """Drop a snapshot. See :class:`DropSnapshot`."""
@@ -202,9 +210,10 @@ class Recovery:
         These are read before the restore and put back after it, from a second connection, and PITRs of what was
         replaced are reactivated.
 
-        :param lose: what not to put back: any of "sequences", "grants", "publications", "vector_indexes" (which
-            MatrixOne 3.0 leaves wrong, so that they are rebuilt), "external_tables" and "defaults" (with quotes, which
-            4.1 and 4.2 double). The last two cannot be put back: a :class:`RestoreWarning` names them. If sys restores
+        :param lose: what not to put back: any of "sequences", "views" (with capitals in their names), "grants",
+            "publications", "vector_indexes" (which MatrixOne 3.0 leaves wrong, so that they are rebuilt),
+            "external_tables", "defaults" and "definitions" (with quotes or backslashes, which some releases change).
+            Most of the last three cannot be put back: a :class:`RestoreWarning` names them. If sys restores
             another account, nothing can be put back there: its sequences must be named here, otherwise the restore is
             refused.
         :param verify: read what is to be restored, with a checksum of all rows, before the restore, and compare the

@@ -14,7 +14,7 @@ from .restoring import own_scope
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-    from .losses.scope import RestoreScope
+    from ..losses.scope import RestoreScope
     from .values import Pitr, Snapshot
 
 

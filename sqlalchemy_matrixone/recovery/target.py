@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypedDict
+from typing import TypedDict
 
 from sqlalchemy import Table
 
-from ..core.arguments import TableArgument, check_flag, check_object_name, table_of
+from ..core.arguments import Level, TableArgument, check_flag, check_object_name, table_of
 from ..exc import MatrixOneArgumentError
 
-Level = Literal["cluster", "account", "database", "table"]
 LEVELS: tuple[Level, ...] = ("cluster", "account", "database", "table")
 
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from ..core.release import Feature
 from ..core.server import matrixone_dialect
 from ..exc import Reason, RestoreError, server_errors_as
+from ..losses.scope import RestoreScope
 from . import catalog
 from .clock import from_microseconds, mo_ts_of
 from .constructs import RestorePitr, RestoreSnapshot
 from .contents import DEFAULT, read_contents
 from .copying import clone, renamed, report_differences
 from .kept_history import Pitrs, check_protected, covers, earliest, object_id
-from .losses.scope import RestoreScope
 from .reactivation import reactivate_after_restore
 from .restoring import restore
 from .values import Pitr, Snapshot

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Literal, NamedTuple
 
+from ..core.arguments import Level
 from .pitr_range import PitrRange, Unit
-from .target import Level
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from .contents import DEFAULT, Contents, Fact, differences, read_contents
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-    from .losses.scope import RestoreScope
+    from ..losses.scope import RestoreScope
 
 _SHOWN = 20
 _INTERVAL = 0.2  # seconds between two comparisons

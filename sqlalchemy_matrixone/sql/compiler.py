@@ -11,6 +11,7 @@ from sqlalchemy.sql import dml, operators
 from sqlalchemy.sql.elements import BinaryExpression, BindParameter, BooleanClauseList, Label
 
 from ..branches.compiler import DiffCompiler
+from ..core.names import fold
 from ..core.options import index_kind
 from ..core.release import Feature, format_release
 from ..core.sql_text import makes_temporary_table
@@ -273,7 +274,7 @@ class MatrixOneCompiler(AsOfCompiler, DiffCompiler, StatementHooks):
         )
 
     def visit_sequence(self, sequence: schema.Sequence, **kw: Any) -> str:
-        """Render ``nextval``, which takes the name as a string and returns the number as a string.
+        """Render ``nextval``, which takes the name as a string, in lower case, and returns the number as a string.
 
         :raises sqlalchemy.exc.CompileError: for a sequence of another database, which ``nextval`` cannot refer to.
         """
@@ -282,7 +283,7 @@ class MatrixOneCompiler(AsOfCompiler, DiffCompiler, StatementHooks):
             raise MatrixOneCompileError(
                 f"nextval() only finds sequences of the current database, and {sequence.name!r} is in {database!r}"
             )
-        return f"CAST(nextval({self._text(sequence.name)}) AS SIGNED)"
+        return f"CAST(nextval({self._text(fold(sequence.name))}) AS SIGNED)"
 
     def visit_typeclause(self, typeclause: Any, type_: Any = None, **kw: Any) -> str | None:
         if type_ is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -128,6 +129,89 @@ def test_copied_database_has_its_sequences_with_their_values(numbered: Engine, c
         assert inspect(connection).get_sequence_names(schema=COPY) == ["numbers"]
         connection.exec_driver_sql(f"USE {COPY}")
         assert connection.exec_driver_sql("SELECT NEXTVAL('numbers')").scalar() == "20"
+
+
+@pytest.mark.releases(since=(3, 0))
+def test_clone_of_database_with_backslash_has_its_own_sequences(engine: Engine, admin: Admin) -> None:
+    names = ("tt_axb", "tt_a\\xb")
+    drop_databases(admin, *(f"`{name}`" for name in names))
+    with autocommit(engine) as connection:
+        for database, sequence in zip(names, ("theirs", "ours"), strict=True):
+            connection.exec_driver_sql(f"CREATE DATABASE `{database}`")
+            connection.exec_driver_sql(f"CREATE SEQUENCE `{database}`.{sequence}")
+        connection.execute(CloneDatabase(COPY, "tt_a\\xb"))
+        assert inspect(connection).get_sequence_names(schema=COPY) == ["ours"]
+    drop_databases(admin, *(f"`{name}`" for name in names))
+
+
+@pytest.mark.releases(since=(3, 0))
+@pytest.mark.parametrize("level", ["database", "table"])
+def test_clone_has_the_definitions_of_its_source_or_warns(engine: Engine, level: str) -> None:
+    with autocommit(engine) as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {COPY}_too")
+        connection.exec_driver_sql(
+            f"CREATE TABLE {SHOP}.texts (id INT PRIMARY KEY, a VARCHAR(9) DEFAULT 'it''s') COMMENT 'a\\\\b'"
+        )
+        new, source = (table("texts", schema=schema) for schema in (f"{COPY}_too", SHOP))
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            connection.execute(CloneTable(new, source) if level == "table" else CloneDatabase(COPY, SHOP))
+        copy = f"{COPY}_too" if level == "table" else COPY
+        connection.exec_driver_sql(f"INSERT INTO {copy}.texts (id) VALUES (1)")
+        default = connection.exec_driver_sql(f"SELECT a FROM {copy}.texts").scalar()
+        warned = any(f"default of `{copy}`.`texts`.`a` has become" in str(warning.message) for warning in told)
+        assert (default == "it's") != warned
+        comment = connection.exec_driver_sql(
+            f"SELECT rel_comment FROM mo_catalog.mo_tables WHERE reldatabase = '{copy}' AND relname = 'texts'"
+        ).scalar()
+        assert comment == "a\\b"
+        connection.exec_driver_sql(f"DROP DATABASE {COPY}_too")
+
+
+@pytest.mark.releases(since=(3, 0))
+def test_clone_of_a_database_names_the_functions_that_it_lacks(engine: Engine) -> None:
+    with autocommit(engine) as connection:
+        connection.exec_driver_sql("CREATE FUNCTION plus (x INT) RETURNS INT LANGUAGE SQL AS '$1 + 1'")
+        with pytest.warns(RecoveryWarning, match="It lacks function `plus`"):
+            connection.execute(CloneDatabase(COPY, SHOP))
+        connection.exec_driver_sql("DROP FUNCTION plus (INT)")
+
+
+@pytest.mark.releases(since=(3, 0))
+def test_clone_of_database_with_external_table_is_refused(engine: Engine) -> None:
+    with autocommit(engine) as connection:
+        connection.exec_driver_sql(f"CREATE EXTERNAL TABLE {SHOP}.files (id INT) INFILE{{'filepath'='/tmp/none.csv'}}")
+        with pytest.raises(BranchError, match="files is not BASE TABLE"):
+            connection.execute(CloneDatabase(COPY, SHOP))
+        assert COPY not in inspect(connection).get_schema_names()
+
+
+@has_branches
+@pytest.mark.parametrize(
+    "copy",
+    [
+        CloneDatabase(COPY, SHOP, copy_grants=True),
+        CloneDatabase(COPY, SHOP, snapshot="tt_after", copy_grants=True),
+        CreateBranch(COPY, database=SHOP, copy_grants=True),
+    ],
+    ids=COPIES,
+)
+def test_copy_of_a_database_has_its_grants_if_wanted(numbered: Engine, copy: Any) -> None:
+    grants = [f"SELECT ON TABLE {SHOP}.orders", f"CREATE TABLE ON DATABASE {SHOP}", f"UPDATE ON TABLE {SHOP}.*"]
+    with autocommit(numbered) as connection:
+        connection.exec_driver_sql("DROP ROLE IF EXISTS tt_clerk")
+        connection.exec_driver_sql("CREATE ROLE tt_clerk")
+        for grant in grants:
+            connection.exec_driver_sql(f"GRANT {grant} TO tt_clerk")
+        connection.execute(copy)
+        shown = connection.exec_driver_sql(
+            "SELECT p.privilege_name FROM mo_catalog.mo_role_privs AS p JOIN mo_catalog.mo_tables AS t "
+            f"ON t.rel_id = p.obj_id WHERE p.role_name = 'tt_clerk' AND t.reldatabase = '{COPY}' "
+            "UNION ALL SELECT p.privilege_name FROM mo_catalog.mo_role_privs AS p JOIN mo_catalog.mo_database AS d "
+            f"ON d.dat_id = p.obj_id WHERE p.role_name = 'tt_clerk' AND d.datname = '{COPY}'"
+        )
+        assert sorted(shown.scalars()) == ["create table", "select", "update"]
+        connection.exec_driver_sql("DROP ROLE tt_clerk")
 
 
 @has_branches

@@ -12,7 +12,7 @@ from sqlalchemy import Column, Connection, Integer, MetaData, Table, event
 from sqlalchemy_matrixone import PitrError, Reason, Recovery, RecoveryWarning, SnapshotError
 
 from .alembic_project import database_fixture, pitrs, project_fixture  # noqa: F401
-from .client import clean_up
+from .client import clean_up, drop_accounts
 from .server import Admin, Server
 
 DATABASE = "sc_kept"
@@ -212,3 +212,17 @@ def test_migration_that_alters_a_table_before_it_creates_the_pitr_again_is_appli
     assert written.index("op.add_column") < written.index("op.create_pitr('al_shop__2', range='7d', database=True)")
     project.upgrade()
     project.check()
+
+
+def test_snapshot_by_sys_of_database_in_another_account_is_reported(server: Server, admin: Admin) -> None:
+    clean_up(admin, accounts=(ACCOUNT,))
+    tenant = server.engine(server.url(user=f"{ACCOUNT}:admin", password="111"), isolation_level="AUTOCOMMIT")
+    with tenant.connect() as connection:
+        connection.exec_driver_sql("CREATE DATABASE sc_theirs")
+    with server.engine().connect() as connection:
+        recovery = Recovery(connection)
+        with pytest.raises(SnapshotError, match="MatrixOne found a database of that name in another account") as told:
+            recovery.create_snapshot("sc_snap", database="sc_theirs")
+        assert told.value.reason is Reason.UNSUPPORTED
+        recovery.drop_snapshot("sc_snap")
+    drop_accounts(admin, ACCOUNT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -237,6 +238,73 @@ def test_default_with_a_backslash_that_a_restore_changes_is_told_and_seen_by_ver
     assert connection.exec_driver_sql(f"SELECT a FROM {SHOP}.orders2").scalar() == r"it's a\b"
 
 
+TEXTS = (
+    f"CREATE TABLE {SHOP}.texts (id INT PRIMARY KEY, a VARCHAR(9) DEFAULT 'a`b', b INT COMMENT 'a\\\\b') "
+    "COMMENT 'a\\\\b'",
+    f"CREATE VIEW {SHOP}.pattern AS SELECT 'a\\\\b' AS a",
+)
+
+
+@pytest.mark.parametrize("level", ["database", "account"])
+def test_text_with_a_backslash_in_a_definition_is_kept_or_put_back_or_named(connection: Connection, level: str) -> None:
+    run(connection, *TEXTS)
+    snapshot(connection, level)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        restore(connection, level)
+    messages = " ".join(str(warning.message) for warning in told)
+    of_table = connection.exec_driver_sql(
+        "SELECT rel_comment FROM mo_catalog.mo_tables WHERE reldatabase = 'shop' AND relname = 'texts'"
+    ).scalar()
+    of_column = connection.exec_driver_sql(
+        "SELECT att_comment FROM mo_catalog.mo_columns WHERE att_database = 'shop' AND att_relname = 'texts' "
+        "AND attname = 'b'"
+    ).scalar()
+    assert of_table == "a\\b"
+    assert (of_column == "a\\b") != ("the comment of `shop`.`texts`.`b` has become" in messages)
+    run(connection, f"INSERT INTO {SHOP}.texts (id) VALUES (1)")
+    default = connection.exec_driver_sql(f"SELECT a FROM {SHOP}.texts").scalar()
+    assert (default == "a`b") != ("the default of `shop`.`texts`.`a` has become" in messages)
+    pattern = connection.exec_driver_sql(f"SELECT a FROM {SHOP}.pattern").scalar()
+    assert (pattern == "a\\b") != ("CREATE OR REPLACE VIEW `shop`.`pattern` AS SELECT 'a\\\\b' AS a" in messages)
+
+
+@pytest.mark.releases(since=(3, 0))
+def test_values_of_an_enum_that_a_restore_changes_are_named(connection: Connection) -> None:
+    run(
+        connection,
+        f"CREATE TABLE {SHOP}.kinds (id INT PRIMARY KEY, k ENUM('a\\\\b', 'c'))",
+        f"INSERT INTO {SHOP}.kinds VALUES (1, 'a\\\\b')",
+    )
+    snapshot(connection, "database")
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        restore(connection, "database")
+    messages = " ".join(str(warning.message) for warning in told)
+    kind = connection.exec_driver_sql(f"SELECT k FROM {SHOP}.kinds").scalar()
+    assert (kind == "a\\b") != ("the values of `shop`.`kinds`.`k` have become" in messages)
+
+
+def test_changed_definitions_are_not_named_when_they_may_be_lost(connection: Connection, recwarn: Any) -> None:
+    run(connection, *TEXTS)
+    snapshot(connection, "database")
+    restore(connection, "database", lose=("definitions", "defaults"))
+    assert not [warning for warning in recwarn if issubclass(warning.category, RestoreWarning)]
+
+
+@pytest.mark.parametrize("level", ["database", "account"])
+def test_view_that_was_created_with_capitals_is_found_after_a_restore(
+    server: Server, connection: Connection, level: str
+) -> None:
+    run(connection, f"USE {SHOP}", "CREATE VIEW `Totals` AS SELECT COUNT(*) AS a, 'x%%' AS b FROM Orders")
+    if server.release >= (3, 0):
+        run(connection, f"GRANT SELECT ON VIEW {SHOP}.totals TO clerk")
+    snapshot(connection, level)
+    for _ in range(2):  # the second one finds what the server has left
+        restore(connection, level)
+        assert connection.exec_driver_sql(f"SELECT a, b FROM {SHOP}.totals").one() == (1, "x%")
+
+
 @pytest.mark.releases(since=(3, 0))
 @pytest.mark.parametrize("level", ["database", "account"])
 def test_restore_rebuilds_vector_indexes(connection: Connection, level: str) -> None:
@@ -257,11 +325,22 @@ def test_restore_rebuilds_vector_indexes(connection: Connection, level: str) -> 
 def test_restore_of_another_account_warns_of_what_only_that_sees(
     server: Server, admin: Admin, connection: Connection
 ) -> None:
-    snapshot(connection, "account")
+    run(connection, f"CREATE TABLE {SHOP}.quoted (id INT PRIMARY KEY, a VARCHAR(9) DEFAULT 'it''s')")
+    run(connection, f"CREATE VIEW {SHOP}.`Totals` AS SELECT 1 AS a")
     admin(f"CREATE SNAPSHOT sc_keep_sys FOR ACCOUNT {ACCOUNT}")
     with server.engine().connect() as sys:
-        with pytest.warns(RestoreWarning, match=f"in account '{ACCOUNT}': sequences, grants, publications"):
+        with pytest.warns(RestoreWarning, match=f"in account '{ACCOUNT}': grants.* views, defaults. A restore"):
             Recovery(sys).restore_snapshot("sc_keep_sys", account=ACCOUNT)
+        Recovery(sys).drop_snapshot("sc_keep_sys")
+
+
+def test_restore_of_another_account_that_has_nothing_to_lose_warns_of_nothing_else(
+    server: Server, admin: Admin, connection: Connection
+) -> None:
+    admin(f"CREATE SNAPSHOT sc_keep_sys FOR ACCOUNT {ACCOUNT}")
+    with server.engine().connect() as sys, warnings.catch_warnings():
+        warnings.simplefilter("error", RestoreWarning)
+        Recovery(sys).restore_snapshot("sc_keep_sys", account=ACCOUNT, lose=("grants", "vector_indexes"))
         Recovery(sys).drop_snapshot("sc_keep_sys")
 
 

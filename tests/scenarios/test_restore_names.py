@@ -91,6 +91,22 @@ def test_pitr_restore_of_table_whose_name_matches_others_is_unsupported(
     recovery.drop_pitr("sc_pitr")
 
 
+def test_database_with_braces_in_its_name_is_restored(server: Server, admin: Admin) -> None:
+    clean_up(admin)
+    name = "sc_{names}"
+    make_databases(admin, f"`{name}`")
+    for statement in ("CREATE TABLE `{}`.orders (id INT)", "CREATE SEQUENCE `{}`.numbers"):
+        admin(statement.format(name))
+    with server.engine().connect() as connection:
+        recovery = Recovery(connection)
+        recovery.create_snapshot("sc_snap", database=name)
+        admin(f"DROP TABLE `{name}`.orders")
+        recovery.restore_snapshot("sc_snap", database=name)
+        recovery.drop_snapshot("sc_snap")
+    assert admin(f"SELECT COUNT(*) FROM `{name}`.orders") == [(0,)]
+    drop_databases(admin, f"`{name}`")
+
+
 def test_restore_from_missing_snapshot_is_not_found(recovery: Recovery, admin: Admin) -> None:
     create(admin, "a_b")
     with pytest.raises(RestoreError) as refusal:

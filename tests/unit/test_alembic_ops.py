@@ -266,7 +266,7 @@ def test_operation_with_an_argument_that_is_none_is_refused(call, why):
 
 
 def test_restore_operation_that_may_lose_an_unknown_kind_is_refused() -> None:
-    with pytest.raises(MatrixOneArgumentError, match="lose=privileges: give some of sequences, grants, publications"):
+    with pytest.raises(MatrixOneArgumentError, match="lose=privileges: give some of sequences, views, grants"):
         RestoreSnapshotOp("s", table="t", lose="privileges")
 
 

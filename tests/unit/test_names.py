@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from sqlalchemy_matrixone import CreatePitr, CreateSnapshot, MatrixOneArgumentError, RestoreSnapshot
 from sqlalchemy_matrixone.aiomysql import MatrixOneDialect_aiomysql
+from sqlalchemy_matrixone.core.names import quote_text
 from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
 
 SENT = MatrixOneDialect_pymysql(server_version="4.2.0")
@@ -74,3 +75,12 @@ def test_snapshot_names_are_quoted_or_refused(name):
 @pytest.mark.parametrize("word", ["select", "snapshot", "pitr", "table", "for", "cluster", "UPPER", "快照", "a-b"])
 def test_reserved_words_are_quoted_as_names(word):
     assert sent(CreatePitr(word, range="1d", account=word)) == f"CREATE PITR `{word}` FOR ACCOUNT `{word}` RANGE 1 'd'"
+
+
+@given(names | awkward)
+@example("sc_a\\xb")
+@example("x\\' OR 1 = 1 -- ")
+def test_text_in_a_query_of_the_catalog_is_one_literal(text):
+    literal = quote_text(SENT, text) % ()
+    assert TOKEN.fullmatch(literal)
+    assert tokens(literal) == [text]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...core.sequences import read_sequences
+from ..core.sequences import read_sequences
 from .scope import Loss, RestoreScope
 
 if TYPE_CHECKING:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ...core.names import fold, quote_name, quote_text
-from ...core.server import SYSTEM_DATABASES
+from ..core.names import fold, quote_name, quote_text
+from ..core.server import SYSTEM_DATABASES
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-    from ...core.release import Feature
-    from ...core.server import MatrixOneServer
-    from ..target import Level
+    from ..core.arguments import Level
+    from ..core.release import Feature
+    from ..core.server import MatrixOneServer
 
 
 @dataclass
@@ -30,11 +30,14 @@ class Loss:
 
 @dataclass(frozen=True)
 class RestoreScope:
-    """The restore of an object of the current account.
+    """The restore of an object of the current account, or of other accounts.
 
     :ivar level: "account", "database" or "table".
     :ivar database: the name of the database that is restored, or that contains the restored table.
     :ivar source: the point in time that is restored, in nanoseconds since 1970.
+    :ivar copy: the name of the database or table that it is copied to, if that differs.
+    :ivar hint: the time-travel hint of that point in time, instead of the source; empty for the present.
+    :ivar accounts: a criterion on ``account_id``.
     """
 
     dialect: MatrixOneServer
@@ -42,6 +45,9 @@ class RestoreScope:
     database: str | None
     table: str | None
     source: int
+    copy: tuple[str, str | None] | None = None
+    hint: str | None = None
+    accounts: str = "account_id = CURRENT_ACCOUNT_ID()"
 
     def __str__(self) -> str:
         return f"{self.level} {'.'.join(filter(None, (self.database, self.table)))}"
@@ -51,10 +57,16 @@ class RestoreScope:
         """Return the name of the database or table, for a statement."""
         return self.name(*filter(None, (self.database, self.table)))
 
+    def copy_of(self, database: str, table: str) -> tuple[str, str]:
+        """Return the names that a table has afterwards: other ones if it is copied."""
+        if self.copy is None:
+            return database, table
+        return fold(self.copy[0]), fold(self.copy[1]) or table
+
     @property
     def past(self) -> str:
         """Return the time-travel hint of the point in time that is restored."""
-        return f"{{MO_TS = {self.source}}}"
+        return f"{{MO_TS = {self.source}}}" if self.hint is None else self.hint
 
     def read(self, connection: Connection, statement: str, *, past: bool = False) -> list[Any]:
         """Read a table of the catalog.
@@ -70,7 +82,7 @@ class RestoreScope:
         :param database: the column with the database's name.
         :param table: the column with the table's name.
         """
-        criteria = ["account_id = CURRENT_ACCOUNT_ID()", self.in_databases(database)]
+        criteria = [self.accounts, self.in_databases(database)]
         if self.level == "table" and table is not None:
             criteria.append(f"{table} = {self.text(fold(self.table) or '')}")
         return " AND ".join(criteria)

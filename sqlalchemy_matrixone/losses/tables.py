@@ -5,14 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from ...core.release import Feature
+from ..core.release import Feature
 from .scope import Loss, RestoreScope
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
-
-Column = tuple[str, str, str]
-"""A column's database, table and name."""
 
 
 def name_external_tables(scope: RestoreScope, connection: Connection) -> Loss:
@@ -20,37 +17,6 @@ def name_external_tables(scope: RestoreScope, connection: Connection) -> Loss:
     statement = "SELECT reldatabase, relname FROM mo_catalog.mo_tables {at} WHERE relkind = 'e' AND "
     rows = scope.read(connection, statement + scope.criteria("reldatabase", "relname"), past=True)
     return Loss(names=[f"external table {scope.name(*row)}: CREATE EXTERNAL TABLE it again" for row in rows])
-
-
-def quoted_defaults(scope: RestoreScope, connection: Connection, *, past: bool) -> dict[Column, str]:
-    """Return the defaults that a restore may change: those with doubled quotes or with backslashes.
-
-    From 4.1 on it doubles the quotes of ``'it''s'``; before 3.0 it takes the backslashes for those of a literal.
-    """
-    statement = (
-        "SELECT att_database, att_relname, attname, mo_show_visible_bin(att_default, 1) "
-        "FROM mo_catalog.mo_columns {at} WHERE att_default <> '' AND "
-    ) + scope.criteria("att_database", "att_relname")
-    rows = scope.read(connection, statement, past=past)
-    texts = {(row[0], row[1], row[2]): row[3] or "" for row in rows}
-    return {column: text for column, text in texts.items() if "''" in text[1:-1] or "\\" in text}
-
-
-def describe_changed_defaults(scope: RestoreScope, before: dict[Column, str], after: dict[Column, str]) -> list[str]:
-    """Return which defaults a restore has changed, each with the statement that sets it back."""
-    return [
-        f"the default of {scope.name(*column)} has become {after[column]}: ALTER TABLE {scope.name(*column[:2])} "
-        f"ALTER COLUMN {scope.name(column[2])} SET DEFAULT {_as_written(scope, default)}"
-        for column, default in before.items()
-        if after.get(column, default) != default
-    ]
-
-
-def _as_written(scope: RestoreScope, default: str) -> str:
-    """Return a default of the catalog as ALTER TABLE takes it."""
-    if scope.supports(Feature.DEFAULTS_WITH_DOUBLED_QUOTES):
-        return f"({default})"
-    return "'" + default[1:-1].replace("'", "''") + "'" if default.startswith("'") else default
 
 
 def rebuild_vector_indexes(scope: RestoreScope, connection: Connection) -> Loss:

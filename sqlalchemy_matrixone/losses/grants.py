@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
-from ...core.release import Feature
+from ..core.release import Feature
 from .scope import Loss, RestoreScope
 
 if TYPE_CHECKING:
@@ -44,18 +44,27 @@ def grant_again(scope: RestoreScope, connection: Connection) -> Loss:
     rows = scope.read(connection, _GRANTS, past=scope.level == "account")
     grants = [_Grant._make((*row[:4], row[4] in (1, "true"))) for row in rows]
     objects = _objects(scope, connection) if grants else {}
+    return Loss(_statements(scope, grants, objects))
+
+
+def _statements(scope: RestoreScope, grants: list[_Grant], objects: dict[int, _Object]) -> list[str]:
     together: defaultdict[tuple[str, str, bool], list[str]] = defaultdict(list)
     for grant in grants:
         if grant.object_id in objects:
             on = _on(scope, grant, objects[grant.object_id])
             together[on, grant.role, grant.with_grant_option].append(grant.words)
-    return Loss(
-        [
-            f"GRANT {', '.join(dict.fromkeys(privileges))} ON {on} TO {scope.name(role)}"
-            + (" WITH GRANT OPTION" if with_grant_option else "")
-            for (on, role, with_grant_option), privileges in together.items()
-        ]
-    )
+    return [
+        f"GRANT {', '.join(dict.fromkeys(privileges))} ON {on} TO {scope.name(role)}"
+        + (" WITH GRANT OPTION" if with_grant_option else "")
+        for (on, role, with_grant_option), privileges in together.items()
+    ]
+
+
+def grants_of_copy(scope: RestoreScope, connection: Connection) -> list[str]:
+    """Read the GRANT statements that give a copy the privileges of its source."""
+    rows = scope.read(connection, _GRANTS)
+    grants = [_Grant._make((*row[:4], row[4] in (1, "true"))) for row in rows]
+    return _statements(scope, grants, _ids(scope, connection, past=True) if grants else {})
 
 
 def _objects(scope: RestoreScope, connection: Connection) -> dict[int, _Object]:
@@ -85,8 +94,9 @@ def _ids(scope: RestoreScope, connection: Connection, *, past: bool) -> dict[int
 
 
 def _on(scope: RestoreScope, grant: _Grant, granted: _Object) -> str:
+    database, table = scope.copy_of(granted.database, granted.table or "")
     if grant.kind == "database":
-        return f"DATABASE {scope.name(granted.database)}"
+        return f"DATABASE {scope.name(database)}"
     if granted.table is None:  # all tables of the database
-        return f"{grant.kind.upper()} {scope.name(granted.database)}.*"
-    return f"{grant.kind.upper()} {scope.name(granted.database, granted.table)}"
+        return f"{grant.kind.upper()} {scope.name(database)}.*"
+    return f"{grant.kind.upper()} {scope.name(database, table)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ...core.names import fold
+from ..core.names import fold
 from .scope import Loss, RestoreScope
 
 if TYPE_CHECKING:

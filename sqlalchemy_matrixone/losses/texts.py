@@ -1,0 +1,130 @@
+"""Texts with quotes or backslashes in definitions: some releases change them when they copy a table."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..core.release import Feature
+from .scope import Loss
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+    from .scope import RestoreScope
+
+DEFAULTS = "defaults"
+DEFINITIONS = "definitions"
+
+_SPECIAL = frozenset("'\"`\\")
+_COLUMNS = (
+    "SELECT att_database, att_relname, attname, mo_show_visible_bin(att_default, 1), att_comment, attr_enum "
+    "FROM mo_catalog.mo_columns {at} WHERE (att_default <> '' OR att_comment <> '' OR attr_enum <> '') AND "
+)
+_TABLES = (
+    "SELECT reldatabase, relname, relkind, rel_comment, rel_createsql FROM mo_catalog.mo_tables {at} "
+    "WHERE (rel_comment <> '' OR relkind = 'v') AND "
+)
+_QUERY = re.compile(r"\bAS\s+((?:SELECT|WITH|VALUES|TABLE|\().*)", re.I | re.S)
+
+
+class Text(NamedTuple):
+    """A text in the definition of a table, column or view.
+
+    :ivar kind: "default", "comment", "values" of an ENUM or SET, or "query" of a view.
+    :ivar column: None for the comment of a table, and for a view.
+    """
+
+    kind: str
+    database: str
+    table: str
+    column: str | None = None
+
+
+Texts = dict[Text, str]
+
+
+def special_texts(scope: RestoreScope, connection: Connection, lose: frozenset[str]) -> Texts:
+    """Return the texts that the copy of a table may change, before it is copied.
+
+    :param lose: the kinds of things to leave to the server.
+    """
+    return {
+        text: value for text, value in _read(scope, connection, lose, past=True).items() if _is_special(text, value)
+    }
+
+
+def _is_special(text: Text, value: str) -> bool:
+    if text.kind == "query":
+        return "\\" in value or "/*" in value  # comments are removed, in strings too
+    # A default is a literal, with quotes around it.
+    return not _SPECIAL.isdisjoint(value[1:-1] if text.kind == "default" else value)
+
+
+def _read(scope: RestoreScope, connection: Connection, lose: frozenset[str], *, past: bool) -> Texts:
+    if {DEFAULTS, DEFINITIONS} <= lose:
+        return {}
+    texts: Texts = {}
+    for database, table, column, *values in scope.read(
+        connection, _COLUMNS + scope.criteria("att_database", "att_relname"), past=past
+    ):
+        for kind, value in zip(("default", "comment", "values"), values, strict=True):
+            if value and (DEFAULTS if kind == "default" else DEFINITIONS) not in lose:
+                texts[Text(kind, database, table, column)] = value
+    if DEFINITIONS not in lose:
+        for row in scope.read(connection, _TABLES + scope.criteria("reldatabase", "relname"), past=past):
+            texts |= _of_table(*row)
+    return texts
+
+
+def _of_table(database: str, table: str, kind: str, comment: str, statement: str) -> Texts:
+    texts = {Text("comment", database, table): comment} if comment else {}
+    if kind == "v" and (query := _QUERY.search(statement)):
+        texts[Text("query", database, table)] = query[1]
+    return texts
+
+
+def restore_texts(scope: RestoreScope, connection: Connection, before: Texts) -> Loss:
+    """Return how to set back the texts that have changed, after the tables were copied."""
+    loss = Loss()
+    if not before:
+        return loss
+    database, table = scope.copy_of(scope.database or "", scope.table or "")
+    copied = replace(scope, database=database, table=table, copy=None)
+    after = _read(copied, connection, frozenset(), past=False)
+    for text, value in before.items():
+        name = scope.copy_of(text.database, text.table)
+        found = after.get(text._replace(database=name[0], table=name[1]), "")
+        if found == value:
+            continue
+        if text.kind == "comment" and text.column is None:
+            loss.statements.append(f"ALTER TABLE {scope.name(*name)} COMMENT = {scope.text(value)}")
+        else:
+            loss.names.append(_describe(scope, text, name, value, found))
+    return loss
+
+
+def _describe(scope: RestoreScope, text: Text, name: tuple[str, str], value: str, found: str) -> str:
+    if text.kind == "query":
+        view = scope.name(*name)
+        return f"the query of {view} was changed: CREATE OR REPLACE VIEW {view} AS {value.replace('%', '%%')}"
+    column = scope.name(text.column or "")
+    if text.kind == "default":
+        value, found = value.replace("%", "%%"), found.replace("%", "%%")
+        return (
+            f"the default of {scope.name(*name)}.{column} has become {found}: ALTER TABLE {scope.name(*name)} "
+            f"ALTER COLUMN {column} SET DEFAULT {_as_written(scope, value)}"
+        )
+    rows = ", and the rows with them show the changed ones" if text.kind == "values" else ""
+    return (
+        f"the {text.kind} of {scope.name(*name)}.{column} ha{'ve' if text.kind == 'values' else 's'} become "
+        f"{scope.text(found)} instead of {scope.text(value)}{rows}"
+    )
+
+
+def _as_written(scope: RestoreScope, default: str) -> str:
+    """Return a default of the catalog as ALTER TABLE takes it."""
+    if scope.supports(Feature.DEFAULTS_WITH_DOUBLED_QUOTES):
+        return f"({default})"
+    return "'" + default[1:-1].replace("'", "''") + "'" if default.startswith("'") else default

@@ -1,0 +1,42 @@
+"""Views with capitals in their names: a restore creates them again under a name that nothing finds."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from ..core.names import fold
+from .scope import Loss, RestoreScope
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+_NAME = r"(?:`(?:[^`]|``)+`|[^\s`.(]+)"
+_CREATE = re.compile(
+    rf"CREATE\b[\s\w=@`'%.]*?\bVIEW\s+(?:IF\s+NOT\s+EXISTS\s+)?(?:{_NAME}\s*\.\s*)?(?P<name>{_NAME})(?P<rest>.*)",
+    re.I | re.S,
+)
+
+
+def recreate_views(scope: RestoreScope, connection: Connection) -> Loss:
+    """Read how to create the views again.
+
+    The restore itself does not fold the names of views: from ``CREATE VIEW `Totals` `` it creates ``Totals``, and every
+    query looks for ``totals``.
+    """
+    loss = Loss()
+    if scope.level == "table":
+        return loss
+    statement = "SELECT reldatabase, relname, rel_createsql FROM mo_catalog.mo_tables {at} WHERE relkind = 'v' AND "
+    for database, name, create in scope.read(connection, statement + scope.criteria("reldatabase"), past=True):
+        if fold(name) != name:
+            continue  # left by a restore: nothing finds it
+        match = _CREATE.fullmatch(create)
+        if match is None or fold(created := match["name"].strip("`").replace("``", "`")) == created:
+            continue
+        view = scope.name(scope.copy_of(database, name)[0], name)
+        loss.statements += [
+            f"USE {scope.name(scope.copy_of(database, name)[0])}",
+            f"CREATE VIEW IF NOT EXISTS {view}{match['rest'].replace('%', '%%')}",
+        ]
+    return loss

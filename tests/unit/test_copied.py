@@ -1,0 +1,65 @@
+"""What a clone lacks and cannot be put back: the clone exists, so that is a warning and not an error."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pymysql
+import pytest
+from sqlalchemy import exc
+
+from sqlalchemy_matrixone import CloneDatabase, CreateBranch, MatrixOneArgumentError, RecoveryWarning
+from sqlalchemy_matrixone.branches import copied
+from sqlalchemy_matrixone.branches.copied import Copied
+from sqlalchemy_matrixone.core.connection import TransactionState
+from sqlalchemy_matrixone.core.sequences import Sequence
+from tests.unit.compiling import dialect
+
+STATEMENTS = ["CREATE SEQUENCE `a%%b`", "USE `shop_copy`"]
+
+
+def copy_of_shop(**attributes):
+    copy = Copied.__new__(Copied)
+    vars(copy).update({"_name": "shop_copy", "_statements": list(STATEMENTS), "_names": [], "_texts": {}} | attributes)
+    return copy
+
+
+def connection(autocommit):
+    state = TransactionState(autocommit=autocommit)
+    return SimpleNamespace(connection=SimpleNamespace(transaction_state=state))
+
+
+def test_statements_that_fail_after_a_clone_are_told(monkeypatch):
+    def fail(connection, statements):
+        raise exc.OperationalError(statements[0], None, pymysql.OperationalError(20101, "no privilege"))
+
+    monkeypatch.setattr(copied, "execute_beside", fail)
+    with pytest.warns(RecoveryWarning, match="'shop_copy'.*no privilege.*in AUTOCOMMIT: CREATE SEQUENCE `a%b`; USE"):
+        copy_of_shop().put_back(connection(autocommit=True))
+
+
+def test_statements_after_a_clone_in_another_account_are_told():
+    with pytest.warns(RecoveryWarning, match="in AUTOCOMMIT: CREATE SEQUENCE `a%b`"):
+        copy_of_shop().put_back(connection(autocommit=True), in_other_account=True)
+
+
+def test_clone_that_lacks_nothing_does_not_warn(recwarn):
+    copy_of_shop(_statements=[]).put_back(connection(autocommit=True))
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize(
+    "construct", [lambda **kw: CloneDatabase("c", "d", **kw), lambda **kw: CreateBranch("c", "t", **kw)]
+)
+def test_grants_are_not_copied_to_another_account(construct):
+    with pytest.raises(MatrixOneArgumentError, match="another account has other roles"):
+        construct(copy_grants=True, to_account="a")
+
+
+def test_sequence_that_the_server_has_copied_is_not_advanced():
+    sequence = Sequence("shop", "a%b", "BIGINT", 15, 1, 100, 10, 5, False, True)
+    assert sequence.statements(dialect(), "shop_copy")[1:] == [
+        "USE `shop_copy`",
+        "SELECT SETVAL('a%%b', '15')",
+        "SELECT NEXTVAL('a%%b') FROM `a%%b` WHERE NOT is_called",
+    ]
