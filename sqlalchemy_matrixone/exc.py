@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import exc
 
@@ -84,6 +84,9 @@ class RecoveryError(MatrixOneError):
         not be determined.
     """
 
+    _needs: ClassVar[str] = "the administrator of the account, which is the user that was created with it"
+    """Who may do it, or with which privileges, to be shown if the server refuses it for lack of them."""
+
     def __init__(self, message: str, reason: Reason = Reason.OTHER, *, done: bool | None = False) -> None:
         super().__init__(message)
         self.reason = reason
@@ -92,6 +95,8 @@ class RecoveryError(MatrixOneError):
 
 class AccountError(RecoveryError):
     """An account could not be created, altered or dropped."""
+
+    _needs = "an administrator of the account sys"
 
 
 class CommitUncertain(MatrixOneError):
@@ -196,6 +201,8 @@ def format_row(row: Mapping[str, Any]) -> str:
 class BranchError(RecoveryError):
     """A clone or a data branch statement was not carried out."""
 
+    _needs = "SELECT on the tables that are read, and the privileges to create, write or drop what is changed"
+
 
 class BranchConflict(BranchError):
     """A row has changed in both of the tables that were to be merged.
@@ -266,11 +273,14 @@ _TEXTS = (
 
 
 @contextmanager
-def server_errors_as(error: type[RecoveryError], operation: str, *, if_lost: Reason = Reason.OTHER) -> Iterator[None]:
+def server_errors_as(
+    error: type[RecoveryError], operation: str, *, if_lost: Reason = Reason.OTHER, needs: str | None = None
+) -> Iterator[None]:
     """Raise server errors as errors of this package, with the reason, and with SQLAlchemy's error as the cause.
 
     :param operation: the operation that failed, for the message.
     :param if_lost: the reason if the connection was lost: ``unknown`` for a statement that changes something.
+    :param needs: what the operation needs, for users who lack it; by default what the class of the error says.
     :raises RecoveryError: of this class; or :class:`BranchConflict`.
     """
     try:
@@ -283,6 +293,8 @@ def server_errors_as(error: type[RecoveryError], operation: str, *, if_lost: Rea
         if is_unknown:
             text = f"the connection was lost, and it is unknown whether this was carried out: {text}"
         reason = if_lost if refused.connection_invalidated else reason_of(refused)
+        if "do not have privilege" in str(text):
+            text = f"{text}. It needs {needs or error._needs}"
         raise error(f"{operation}: {text}", reason, done=None if is_unknown else False) from refused
 
 

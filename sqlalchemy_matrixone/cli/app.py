@@ -41,7 +41,7 @@ class App:
     def connected(self, *, transaction: bool = False) -> Iterator[Connection]:
         """Connect, in AUTOCOMMIT unless a transaction is needed."""
         if self.url is None:
-            raise click.UsageError("where is the server? Give --url, or set MATRIXONE_URL")
+            raise click.UsageError("no server was given. Give --url, or set MATRIXONE_URL")
         engine = create_engine(self.url)
         options = {} if transaction else {"isolation_level": "AUTOCOMMIT"}
         try:

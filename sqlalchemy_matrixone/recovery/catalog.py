@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 _RESERVED_PITR = "sys_mo_catalog_pitr"
 _RESERVED_PREFIXES = ("__mo_branch_", "ccpr_")
 
+TO_READ_CATALOG = "GRANT SELECT ON TABLE mo_catalog.*, or the administrator of the account"
+"""What a user needs to read the server's catalog, for messages."""
+
 
 @dataclass(frozen=True)
 class _Filter:
@@ -81,7 +84,10 @@ def get_snapshots(
     wanted = _Filter.of(connection, **selection)
     dialect = matrixone_dialect(connection)
     own_rows = "WHERE kind <> 'branch' " if dialect.supports(Feature.INTERNAL_ROWS) else ""
-    with server_errors_as(SnapshotError, "reading snapshots"), dialect.preserving_clean_state(connection):
+    with (
+        server_errors_as(SnapshotError, "reading snapshots", needs=TO_READ_CATALOG),
+        dialect.preserving_clean_state(connection),
+    ):
         rows = connection.exec_driver_sql(
             "SELECT sname, level, account_name, database_name, table_name, ts "
             f"FROM mo_catalog.mo_snapshots {own_rows}ORDER BY ts DESC, sname"

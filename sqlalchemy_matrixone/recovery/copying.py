@@ -63,7 +63,7 @@ def restore_copy(
     with server_errors_as(RestoreError, what):
         scope = check_source(connection, element)
         if scope is None:
-            raise RestoreError(f"{what}: nothing was done, for it is in another account", Reason.UNSUPPORTED)
+            raise RestoreError(f"{what}: nothing was done: it is in another account", Reason.UNSUPPORTED)
         copy = renamed(scope, as_name)
         check_new_name(connection, scope, copy, what)
         dialect = matrixone_dialect(connection)
@@ -89,7 +89,7 @@ def check_new_name(connection: Connection, scope: RestoreScope, copy: RestoreSco
     if exists:
         is_itself = fold(copy.quoted) == fold(scope.quoted)
         advice = "To replace it, leave out the new name." if is_itself else "Choose another name."
-        raise RestoreError(f"{what}: nothing was done, for {copy} exists. {advice}", Reason.EXISTS)
+        raise RestoreError(f"{what}: nothing was done: {copy} exists. {advice}", Reason.EXISTS)
 
 
 def clone(connection: Connection, scope: RestoreScope, copy: RestoreScope, what: str) -> None:
@@ -119,7 +119,7 @@ def clone_statement(scope: RestoreScope, copy: RestoreScope, what: str) -> str:
     """
     if not scope.supports(Feature.CLONE):
         needed = format_release(Feature.CLONE.since)
-        raise RestoreError(f"{what}: nothing was done, for as_name= needs MatrixOne {needed}", Reason.UNSUPPORTED)
+        raise RestoreError(f"{what}: nothing was done: as_name= needs MatrixOne {needed}", Reason.UNSUPPORTED)
     return f"CREATE {scope.level.upper()} {copy.quoted} CLONE {scope.quoted} {scope.past}"
 
 

@@ -48,7 +48,7 @@ class Outcome(Enum):
     NOT_DONE = "It was ended on the server and changed nothing; another connection has confirmed that."
     DONE = "It was carried out: another connection sees what it has changed."
     UNKNOWN = (
-        "It is unknown whether it was carried out or still will be, for that could not be seen in time from another "
+        "It is unknown whether it was carried out or still will be: this could not be seen in time from another "
         "connection. Before you repeat it, look for it in SHOW PROCESSLIST, KILL it there, and look at its object."
     )
 

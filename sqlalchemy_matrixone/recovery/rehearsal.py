@@ -13,8 +13,9 @@ from ..core.arguments import check_object_name
 from ..core.beside import autocommit_connection, second_engine
 from ..core.names import fold
 from ..core.server import matrixone_dialect
-from ..exc import Reason, RecoveryError, RecoveryWarning
+from ..exc import Reason, RecoveryError, RecoveryWarning, server_errors_as
 from .blockers import describe_blockers, get_blockers
+from .catalog import TO_READ_CATALOG
 from .clock import from_microseconds, microseconds, server_now
 from .coverage import readable_periods
 from .target import RecoveryTarget
@@ -76,7 +77,8 @@ def _drop(engine: Engine, scratch: str) -> None:
     :raises RecoveryError: if open transactions have written to the clone: the server would wait for them to end.
     """
     with second_engine(engine) as own, autocommit_connection(own) as connection:
-        blockers = get_blockers(connection, RecoveryTarget("database", database=scratch))
+        with server_errors_as(RecoveryError, f"the scratch database {scratch!r} still exists", needs=TO_READ_CATALOG):
+            blockers = get_blockers(connection, RecoveryTarget("database", database=scratch))
         if blockers:
             raise RecoveryError(
                 f"the scratch database {scratch!r} was not dropped, because an open transaction has written to it. "

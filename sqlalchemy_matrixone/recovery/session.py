@@ -30,7 +30,16 @@ from ..core.arguments import (
 from ..core.connection import has_changes, state_of
 from ..core.server import matrixone_dialect
 from ..core.sqlalchemy_internals import is_in_begin_block
-from ..exc import Blocker, MatrixOneArgumentError, PitrError, Reason, RecoveryError, RestoreError, SnapshotError
+from ..exc import (
+    Blocker,
+    MatrixOneArgumentError,
+    PitrError,
+    Reason,
+    RecoveryError,
+    RestoreError,
+    SnapshotError,
+    server_errors_as,
+)
 from ..timetravel.session import refuse_time_travel
 from . import catalog, windows
 from .blockers import get_blockers
@@ -455,9 +464,12 @@ class Recovery:
                 print(blocker.connection_id, blocker.user, blocker.host, blocker.since)
 
         Without arguments, those of all sessions of the account are returned.
+
+        :raises RecoveryError: with reason not_permitted if the user may not read ``mo_catalog``.
         """
         target = RecoveryTarget.of(cluster=cluster, account=account, database=database, table=table)
-        return get_blockers(self._connection(table), target or RecoveryTarget("account"))
+        with server_errors_as(RecoveryError, "reading who blocks a restore", needs=catalog.TO_READ_CATALOG):
+            return get_blockers(self._connection(table), target or RecoveryTarget("account"))
 
     # -- reading history
 
@@ -763,7 +775,7 @@ class Recovery:
         self._bind.commit()
         if self._has_run(table):
             raise error(
-                "nothing was sent: after commit() the transaction is still open, for it belongs to somebody else: "
+                "nothing was sent: after commit() the transaction is still open, because "
                 "the Session joined a Connection that began it. Commit there first.",
                 Reason.ACTIVE_TRANSACTION,
             )

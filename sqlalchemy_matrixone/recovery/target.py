@@ -68,7 +68,7 @@ class RecoveryTarget:
         check_flag("cluster", cluster)
         if cluster and (account is not None or database is not None or table is not None):
             raise MatrixOneArgumentError(
-                "cluster=True is the whole cluster: name no account, database or table with it"
+                "cluster=True is the whole cluster: do not pass an account, database or table with it"
             )
         if cluster:
             return cls("cluster")
@@ -91,7 +91,7 @@ class RecoveryTarget:
             check_object_name("database", named.schema)
         if database is not None:
             raise MatrixOneArgumentError(
-                f"table={named.name!r} knows its own database: name no database={database!r} with it"
+                f"table={named.name!r} has its own database: do not pass database={database!r} with it"
             )
         return cls("table", account, named.schema, named.name, named)
 

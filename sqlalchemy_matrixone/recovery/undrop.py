@@ -57,7 +57,7 @@ def undrop(
     with server_errors_as(RestoreError, what):
         if _object_id(connection, copy) is not None:
             advice = "Give as_name= to bring it back beside that." if as_name is None else "Choose another name."
-            raise RestoreError(f"{what}: nothing was done, for {copy} exists. {advice}", Reason.EXISTS)
+            raise RestoreError(f"{what}: nothing was done: {copy} exists. {advice}", Reason.EXISTS)
         pitrs = Pitrs.read(connection)
         found = _find(connection, dropped, what, pitrs)
         dropped, copy = replace(dropped, source=found.moment), replace(copy, source=found.moment)
@@ -91,7 +91,7 @@ def _find(connection: Connection, dropped: RestoreScope, what: str, known: Pitrs
             return _Found(_exactly(connection, snapshot), snapshot)
     if last is None:
         raise RestoreError(
-            f"{what}: nothing was done, for no PITR or snapshot of this account holds a moment at which it existed",
+            f"{what}: nothing was done: no PITR or snapshot of this account keeps a time at which it existed",
             Reason.NOT_FOUND if pitrs or snapshots else Reason.NOT_COVERED,
         )
     return _Found(last, next(pitr for pitr in pitrs if earliest(pitr, now) <= last))

@@ -32,6 +32,7 @@ class Pitr:
         sys, and before MatrixOne 3.0 also sys.
     :ivar active: whether it protects the object that has its name now; None if this account cannot see that.
     :ivar modified_at: when the range was last changed, rounded up likewise.
+    :ivar active: whether it protects its object as it is now; None if that cannot be determined.
     """
 
     name: str

@@ -17,7 +17,7 @@ from ..core.names import fold
 from ..core.release import Feature
 from ..core.server import SERVER_ZONE, matrixone_dialect
 from ..exc import MatrixOneArgumentError, Reason, RecoveryError, RecoveryWarning, server_errors_as
-from .catalog import SECOND, named_part, show, to_utc
+from .catalog import SECOND, TO_READ_CATALOG, named_part, show, to_utc
 from .clock import MICROSECOND
 from .target import RecoveryTarget, TargetKeywords
 from .values import RecoveryWindow
@@ -52,7 +52,7 @@ def get_recovery_windows(connection: Connection, **target: Unpack[TargetKeywords
     named = RecoveryTarget.of(**target)
     if named is not None and named.level == "cluster":
         raise MatrixOneArgumentError("MatrixOne shows the recovery windows of an account, a database or a table")
-    with server_errors_as(RecoveryError, "reading recovery windows"):
+    with server_errors_as(RecoveryError, "reading recovery windows", needs=TO_READ_CATALOG):
         rows = _show_windows(connection, named)
         if named is None or named.level != "table":
             rows = _of_each_table(connection, named, rows)

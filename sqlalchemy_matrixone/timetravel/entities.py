@@ -107,8 +107,8 @@ def _check_no_association(relationship: RelationshipProperty[Any]) -> None:
     """Refuse an association table, for which no point in time can be given."""
     if relationship.secondary is not None:
         raise MatrixOneCompileError(
-            f"{relationship} goes by a table between, {relationship.secondary!s}, which would be read in the present: "
-            "join as_of() that table as well, or read the whole graph with time_travel()"
+            f"{relationship} uses an association table, {relationship.secondary!s}, which would be read in the "
+            "present: join as_of() that table as well, or read the whole graph with time_travel()"
         )
 
 

@@ -252,7 +252,7 @@ class _TimeTravel:
             raise MatrixOneInvalidRequestError("within time_travel() nothing is written: leave the block first")
 
     def _refuse_flush(self, *_: Any) -> NoReturn:
-        raise MatrixOneInvalidRequestError("within time_travel() nothing is flushed: the past cannot be written to")
+        raise MatrixOneInvalidRequestError("within time_travel() nothing is flushed: historical rows are read-only")
 
     def _refuse_commit(self, *_: Any) -> NoReturn:
         raise MatrixOneInvalidRequestError("within time_travel() nothing is committed: leave the block first")

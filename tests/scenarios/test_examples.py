@@ -12,7 +12,7 @@ from .client import clean_up, drop_databases, make_databases
 from .server import Admin, Server
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ["README.md", "docs/install.md", "docs/connecting.md", "docs/recovery.md", "docs/rows.md"]
+PAGES = ["README.md", "docs/install.md", "docs/connecting.md", "docs/recovery.md", "docs/rows.md", "docs/rights.md"]
 PRINTED_URL = re.compile(r"matrixone\+(\w+)://dump:111@127\.0\.0\.1:6001")
 
 
@@ -42,3 +42,5 @@ def test_documentation_page_examples_run(server: Server, admin: Admin, page: str
         code = PRINTED_URL.sub(lambda printed: url.replace("pymysql", printed[1]), block)
         exec(compile(code, page, "exec", dont_inherit=True), namespace)
     drop_databases(admin, "shop")
+    for created in ("USER IF EXISTS bob", "ROLE IF EXISTS clerk"):  # by docs/rights.md
+        admin.unrecorded(f"DROP {created}")

@@ -281,7 +281,7 @@ def test_commit_first_inside_a_begin_block_is_refused(server: Server, admin: Adm
         Session(connection, join_transaction_mode="rollback_only") as session,
     ):
         session.execute(text("SELECT 1"))
-        with pytest.raises(SnapshotError, match="belongs to somebody else"):
+        with pytest.raises(SnapshotError, match="the Session joined a Connection that began it"):
             Recovery(session, commit_first=True).drop_snapshot("sc_snap")
     assert {row[0] for row in admin("SHOW SNAPSHOTS")} >= {"sc_snap"}
 
