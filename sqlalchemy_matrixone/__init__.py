@@ -60,7 +60,7 @@ from .types import DATALINK, GEOMETRY, UUID, VECBF16, VECF16, VECF32, VECF64, VE
 if TYPE_CHECKING:
     from .recovery.asyncio import AsyncRecovery
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "DATALINK",

@@ -1,4 +1,7 @@
-"""Hooks of mkdocs: CHANGELOG.md and CONTRIBUTING.md as pages, with links that work there and in the repository."""
+"""Hooks of mkdocs.
+
+CHANGELOG.md and CONTRIBUTING.md are pages of the site, with links that work there and in the repository.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,14 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
+VERSION = re.findall(r'^__version__ = "(.*)"', (ROOT / "sqlalchemy_matrixone/__init__.py").read_text(), re.M)[0]
 PAGES = {"changelog.md": "CHANGELOG.md", "contributing.md": "CONTRIBUTING.md"}
+
+
+def on_config(config: Any) -> Any:
+    """Show the version of the package at the foot of each page."""
+    config["copyright"] = f"sqlalchemy_matrixone {VERSION}"
+    return config
 
 
 def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:
