@@ -16,6 +16,7 @@ from .branches.constructs import (
     MergeBranch,
     PickBranch,
 )
+from .core.reserved_ids import ReservedIds, reserve_ids
 from .core.retries import run_async_transaction, run_transaction
 from .exc import (
     AccountError,
@@ -109,6 +110,7 @@ __all__ = [
     "RecoveryError",
     "RecoveryWarning",
     "RecoveryWindow",
+    "ReservedIds",
     "RestoreConflict",
     "RestoreError",
     "RestorePitr",
@@ -126,6 +128,7 @@ __all__ = [
     "changes_between",
     "changes_since",
     "insert",
+    "reserve_ids",
     "run_async_transaction",
     "run_transaction",
     "time_travel",

@@ -121,6 +121,7 @@ class MatrixOneDialect(MatrixOneReflection):
         """Set SQLAlchemy's feature flags for the server's release, overriding those of the MySQL dialect."""
         self._requires_alias_for_on_duplicate_key = False  # every release uses VALUES(column)
         self._needs_correct_for_88718_96365 = False
+        self.supports_sequences = self.sequences_optional = True  # SQLAlchemy 2.0 sets them by the version of MariaDB
         # UPDATE and DELETE support RETURNING too, but their flags are not set. With them, the ORM would add RETURNING
         # by itself, also to statements of several tables, for which the server refuses it.
         self.insert_returning = self.supports(Feature.RETURNING)

@@ -120,6 +120,19 @@ def test_facts_that_the_driver_returns_as_bytes_are_decoded(monkeypatch):
     assert (dialect._casing, dialect.default_account_name) == (2, "sys")
 
 
+def test_dialect_that_has_connected_supports_sequences(monkeypatch):
+    """SQLAlchemy 2.0 sets the flag when it connects, by the version of MariaDB."""
+    dialect = MatrixOneDialect_pymysql()
+
+    class Connection:
+        def exec_driver_sql(self, statement):
+            return create_engine("sqlite://").connect().exec_driver_sql("SELECT 'd', 'READ-COMMITTED', '', '1', 'sys'")
+
+    monkeypatch.setattr(MySQLDialect, "initialize", lambda self, connection: setattr(self, "supports_sequences", False))
+    dialect.initialize(Connection())
+    assert dialect.supports_sequences
+
+
 IMPORT_ORDERS = [
     "import sqlalchemy_matrixone",
     "import sqlalchemy; sqlalchemy.create_engine('matrixone+pymysql://dump@localhost')",
