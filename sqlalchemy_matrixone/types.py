@@ -18,6 +18,11 @@ from .core.release import Feature, format_release
 from .core.sqlalchemy_internals import variants_of
 from .exc import MatrixOneCompileError
 
+try:
+    import orjson as _parser
+except ImportError:
+    import json as _parser  # type: ignore[no-redef]
+
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
     from sqlalchemy.sql.elements import ColumnElement
@@ -43,7 +48,7 @@ class Vector(types.UserDefinedType[list[float]]):
     """Base of the vector types. Use :class:`VECF32`, :class:`VECF64` or one of the narrower types.
 
     A value is given as a list, a tuple, a NumPy array or the server's own text ``"[1, 2, 3]"``. It is returned as a
-    list of float, or of int for the integer vectors::
+    list of float, or of int for the integer vectors. Values are read several times as fast if orjson is installed::
 
         class Item(Base):
             __tablename__ = "item"
@@ -91,7 +96,9 @@ class Vector(types.UserDefinedType[list[float]]):
         return lambda value: quoted(self._text(value))
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], list[float] | None]:
-        return lambda value: None if value is None else [self.element(number) for number in json.loads(value)]
+        element, loads = self.element, _parser.loads
+        # The text of a whole number has no fraction, and would become an int.
+        return lambda value: None if value is None else list(map(element, loads(value)))
 
     def _text(self, value: Any) -> str | None:
         if value is None or isinstance(value, str):
@@ -99,15 +106,17 @@ class Vector(types.UserDefinedType[list[float]]):
         numbers = value.tolist() if hasattr(value, "tolist") else value  # arrays of NumPy and similar libraries
         if not isinstance(numbers, Iterable):
             raise ValueError(f"a vector is a list of numbers, not {value!r}")
-        return json.dumps(list(map(self._number, numbers)), separators=(",", ":"))
+        return json.dumps(self._elements(list(map(float, numbers))), separators=(",", ":"))
 
-    def _number(self, value: Any) -> float:
-        number = float(value)
-        if not math.isfinite(number):
-            raise ValueError(f"a vector holds no {number}")
-        if self.element is int and not number.is_integer():
-            raise ValueError(f"a vector of integers holds no {number}")
-        return self.element(number)
+    def _elements(self, numbers: list[float]) -> list[float]:
+        # A vector has hundreds of elements: map() is several times as fast as a loop.
+        if not all(map(math.isfinite, numbers)):
+            raise ValueError(f"a vector holds no {next(each for each in numbers if not math.isfinite(each))}")
+        if self.element is float:
+            return numbers
+        if not all(map(float.is_integer, numbers)):
+            raise ValueError(f"a vector of integers holds no {next(each for each in numbers if not each.is_integer())}")
+        return list(map(self.element, numbers))
 
     class Comparator(types.TypeEngine.Comparator[list[float]]):
         """The server's vector functions, as methods of a column."""

@@ -1,6 +1,7 @@
 """MatrixOne's types: how they are spelled, and what goes in and comes back."""
 
 import contextlib
+import json
 import re
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from sqlalchemy import exc
 from sqlalchemy.dialects import mysql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
+from sqlalchemy_matrixone import types
 from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
 from sqlalchemy_matrixone.types import DATALINK, GEOMETRY, UUID, VECF32, VECF64, VECINT8, VECTORS, MatrixOneBoolean
 
@@ -95,6 +97,16 @@ def test_vector_result_is_a_list():
     process = VECF32(2).result_processor(DIALECT, None)
     assert process("[1, 2.5]") == [1, 2.5]
     assert process(None) is None
+
+
+@pytest.mark.parametrize("parser", ["json", "orjson"])
+@pytest.mark.parametrize("type_", [VECF32(3), VECINT8(3)])
+def test_vector_read_by_either_parser_is_the_same(monkeypatch, parser, type_):
+    monkeypatch.setattr(types, "_parser", pytest.importorskip(parser))
+    text = "[1, 2.5, -1e-07]" if type_.element is float else "[1, 2, -3]"
+    read = type_.result_processor(DIALECT, None)(text)
+    assert read == json.loads(text)
+    assert {type(number) for number in read} == {type_.element}
 
 
 @pytest.mark.parametrize("type_", [*VECTORS, GEOMETRY, DATALINK, UUID])

@@ -1,0 +1,100 @@
+"""What the benchmarks have in common: figures of several ways to do the same, measured in turns."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from statistics import median
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+import sqlalchemy_matrixone  # noqa: F401  (registers the dialect)
+
+OURS, THEIRS = "matrixone+pymysql", "mysql+pymysql"
+DIALECTS = (THEIRS, OURS)
+
+
+class Comparison(NamedTuple):
+    """The figures of one task.
+
+    :ivar task: what is done, and how much of it.
+    :ivar unit: of the figures, of which less is better.
+    :ivar runs: the figures of each way to do it, in the order of the runs; that of this package under :data:`OURS`.
+    """
+
+    task: str
+    unit: str
+    runs: dict[str, list[float]]
+
+    @property
+    def peer(self) -> str | None:
+        return next((name for name in self.runs if name != OURS), None)
+
+    @property
+    def ratio(self) -> float | None:
+        """How many times as much as the peer this package needs, by the least figure of each."""
+        return None if self.peer is None else min(self.runs[OURS]) / min(self.runs[self.peer])
+
+    @property
+    def spread(self) -> tuple[float, float, float] | None:
+        """The least, the median and the greatest ratio of runs that followed each other."""
+        if self.peer is None:
+            return None
+        ratios = sorted(ours / theirs for ours, theirs in zip(self.runs[OURS], self.runs[self.peer], strict=False))
+        return ratios[0], median(ratios), ratios[-1]
+
+
+def in_turns(
+    task: str,
+    ways: dict[str, Callable[[], object]],
+    rounds: int,
+    *,
+    clock: Callable[[], float] = time.perf_counter,
+    unit: str = "s",
+    per: float = 1,
+) -> Comparison:
+    """Run each way once for each round, in alternating order, and measure it.
+
+    :param clock: ``time.thread_time`` for the CPU time of this process, which excludes the server.
+    :param per: what to divide the seconds by, such as the number of statements, for another unit.
+    """
+    runs: dict[str, list[float]] = {name: [] for name in ways}
+    gc.collect()
+    gc.disable()
+    try:
+        for number in range(rounds):
+            for name in list(ways)[:: -1 if number % 2 else 1]:
+                start = clock()
+                ways[name]()
+                runs[name].append((clock() - start) / per)
+    finally:
+        gc.enable()
+    return Comparison(task, unit, runs)
+
+
+def url(dialect: str, server: str, database: str = "") -> str:
+    return f"{dialect}://{server}/{database}"
+
+
+@contextmanager
+def new_database(server: str, database: str) -> Iterator[sa.Connection]:
+    """Create a database, provide a connection to it in AUTOCOMMIT, and drop it."""
+    admin = sa.create_engine(url(OURS, server), isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"DROP DATABASE IF EXISTS {database}")
+        connection.exec_driver_sql(f"CREATE DATABASE {database}")
+        connection.exec_driver_sql(f"USE {database}")
+        try:
+            yield connection
+        finally:
+            connection.exec_driver_sql(f"DROP DATABASE {database}")
+    admin.dispose()
+
+
+def show(comparison: Comparison) -> None:
+    figures = ", ".join(f"{name} {min(runs):.4g} {comparison.unit}" for name, runs in comparison.runs.items())
+    ratio = "" if comparison.ratio is None else f", ratio {comparison.ratio:.3f}"
+    print(f"{comparison.task}: {figures}{ratio}", flush=True)
