@@ -2,7 +2,7 @@
 
 ::
 
-    python benchmarks/reflection.py dump:111@127.0.0.1:6001 --tables 200 1000 --delay 0 5
+    python -m benchmarks.reflection dump:111@127.0.0.1:6001 --tables 200 1000 --delay 0 5
 
 Creates its own database and drops it. The delay, in milliseconds, is added to each round trip: statements, and the
 COMMIT and ROLLBACK that end transactions. The two alternate for several rounds, and the fastest round of each counts.
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -20,10 +20,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, MetaData, event
 
-import sqlalchemy_matrixone  # noqa: F401  (registers the dialect)
+from benchmarks.measuring import OURS, THEIRS, Comparison, new_database, show, url
 
 DATABASE = "benchmark_reflection"
-DIALECTS = ("mysql+pymysql", "matrixone+pymysql")
 
 
 class Measured(NamedTuple):
@@ -62,8 +61,8 @@ def autogenerate(engine: Engine, metadata: MetaData) -> None:
 TASKS = {"reflect()": reflect, "autogenerate": autogenerate}
 
 
-def measure(task: Callable[[Engine, MetaData], None], url: str, metadata: MetaData, delay: float) -> Measured:
-    engine = sa.create_engine(url)
+def run(task: Callable[[Engine, MetaData], None], name: str, metadata: MetaData, delay: float) -> Measured:
+    engine = sa.create_engine(name)
     with engine.connect() as connection:
         connection.execute(sa.text("SELECT 1"))
     round_trips = 0
@@ -91,19 +90,32 @@ def measure(task: Callable[[Engine, MetaData], None], url: str, metadata: MetaDa
     return Measured(seconds, round_trips)
 
 
-def compare(server: str, metadata: MetaData, delay: float, rounds: int) -> None:
+def compare(server: str, metadata: MetaData, delay: float, rounds: int) -> Iterator[Comparison]:
     for name, task in TASKS.items():
-        turns = [
-            [measure(task, f"{dialect}://{server}/{DATABASE}", metadata, delay) for dialect in DIALECTS]
-            for _ in range(rounds)
-        ]
-        theirs, ours = (min(runs) for runs in zip(*turns, strict=True))
-        print(
-            f"{len(metadata.tables)} tables, {delay:g} ms, {name}: "
-            f"mysql {theirs.seconds:.2f} s in {theirs.round_trips} round trips, "
-            f"matrixone {ours.seconds:.2f} s in {ours.round_trips}: {theirs.seconds / ours.seconds:.1f} times as fast",
-            flush=True,
+        runs: dict[str, list[Measured]] = {OURS: [], THEIRS: []}
+        for _ in range(rounds):
+            for dialect, measured in runs.items():
+                measured.append(run(task, url(dialect, server, DATABASE), metadata, delay))
+        trips = " and ".join(f"{measured[0].round_trips:,}" for measured in runs.values())
+        title = f"{len(metadata.tables):,} tables, {delay:g} ms: {name} in {trips} round trips"
+        yield Comparison(
+            title, "s", {dialect: [each.seconds for each in measured] for dialect, measured in runs.items()}
         )
+
+
+def measure(
+    server: str,
+    counts: tuple[int, ...] = (200, 1000),
+    delays: tuple[float, ...] = (0, 5),
+    rounds: int = 3,
+) -> Iterator[Comparison]:
+    for count in counts:
+        metadata = tables(count)
+        with new_database(server, DATABASE):
+            metadata.create_all(engine := sa.create_engine(url(OURS, server, DATABASE)))
+            engine.dispose()
+            for delay in delays:
+                yield from compare(server, metadata, delay, rounds)
 
 
 def main() -> None:
@@ -113,18 +125,8 @@ def main() -> None:
     parser.add_argument("--delay", type=float, nargs="+", default=[0, 5])
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
-    admin = sa.create_engine(f"matrixone+pymysql://{arguments.server}/", isolation_level="AUTOCOMMIT")
-    for count in arguments.tables:
-        metadata = tables(count)
-        with admin.connect() as connection:
-            connection.exec_driver_sql(f"DROP DATABASE IF EXISTS {DATABASE}")
-            connection.exec_driver_sql(f"CREATE DATABASE {DATABASE}")
-            try:
-                metadata.create_all(sa.create_engine(f"matrixone+pymysql://{arguments.server}/{DATABASE}"))
-                for delay in arguments.delay:
-                    compare(arguments.server, metadata, delay, arguments.rounds)
-            finally:
-                connection.exec_driver_sql(f"DROP DATABASE {DATABASE}")
+    for comparison in measure(arguments.server, tuple(arguments.tables), tuple(arguments.delay), arguments.rounds):
+        show(comparison)
 
 
 if __name__ == "__main__":

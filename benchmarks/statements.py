@@ -2,29 +2,27 @@
 
 ::
 
-    python benchmarks/statements.py dump:111@127.0.0.1:6001 --drivers pymysql aiomysql asyncmy
+    python -m benchmarks.statements dump:111@127.0.0.1:6001 --drivers pymysql aiomysql asyncmy
 
 Creates its own database and drops it. The two dialects alternate in short batches in one run. The batch with the least
-CPU time of this process counts for each, which excludes the server and any other load of the machine.
+CPU time of this thread counts for each, which excludes the server, but not what other load of the machine does to the
+caches of its processors.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import create_async_engine
 
-import sqlalchemy_matrixone  # noqa: F401  (registers the dialect)
+from benchmarks.measuring import DIALECTS, OURS, THEIRS, Comparison, in_turns, new_database, show, url
 
 DATABASE = "benchmark_statements"
-DIALECTS = ("mysql", "matrixone")
 
 orders = sa.Table(
     "orders",
@@ -64,73 +62,61 @@ def work(connection: sa.Connection, statement: Any, parameters: Any, count: int)
     connection.rollback()
 
 
-def measured(connection: sa.Connection, statement: Any, parameters: Any, count: int) -> float:
-    """Return the CPU time of a batch in seconds."""
-    start = time.process_time()
-    work(connection, statement, parameters, count)
-    return time.process_time() - start
-
-
-def report(driver: str, name: str, turns: list[list[float]], count: int) -> None:
-    theirs, ours = (min(runs) / count * 1e6 for runs in zip(*turns, strict=True))
-    print(f"{driver}, {name}: mysql {theirs:.0f} µs, matrixone {ours:.0f} µs, ratio {ours / theirs:.3f}", flush=True)
-
-
-def compare(server: str, rounds: int, count: int) -> None:
-    engines = [sa.create_engine(f"{dialect}+pymysql://{server}/{DATABASE}") for dialect in DIALECTS]
-    connections = [engine.connect() for engine in engines]
+def compare(driver: str, connections: list[sa.Connection], rounds: int, count: int) -> Iterator[Comparison]:
+    """Measure each kind of statement, on a connection of each of the two dialects."""
     for name, (statement, parameters) in STATEMENTS.items():
-        turns = [
-            [measured(connection, statement, parameters, count) for connection in connections] for _ in range(rounds)
-        ]
-        report("pymysql", name, turns, count)
-    for connection in connections:
-        connection.close()
+
+        def batch(connection: sa.Connection, statement: Any = statement, parameters: Any = parameters) -> None:
+            work(connection, statement, parameters, count)
+
+        theirs, ours = ((lambda each=each: batch(each)) for each in connections)
+        ways: dict[str, Callable[[], object]] = {OURS: ours, THEIRS: theirs}
+        yield in_turns(f"{driver}: {name}", ways, rounds, clock=time.thread_time, unit="µs", per=count * 1e-6)
 
 
-async def compare_async(driver: str, server: str, rounds: int, count: int) -> None:
-    engines = [create_async_engine(f"{dialect}+{driver}://{server}/{DATABASE}") for dialect in DIALECTS]
+def measure(
+    server: str, drivers: tuple[str, ...] = ("pymysql",), rounds: int = 100, count: int = 5
+) -> Iterator[Comparison]:
+    with new_database(server, DATABASE):
+        orders.metadata.create_all(engine := sa.create_engine(url(OURS, server, DATABASE)))
+        with engine.begin() as filling:
+            filling.execute(sa.insert(orders), ROWS)
+        engine.dispose()
+        for driver in drivers:
+            if driver == "pymysql":
+                engines = [sa.create_engine(url(name, server, DATABASE)) for name in DIALECTS]
+                connections = [engine.connect() for engine in engines]
+                yield from compare(driver, connections, rounds, count)
+                for connection, engine in zip(connections, engines, strict=True):
+                    connection.close()
+                    engine.dispose()
+            else:
+                yield from asyncio.run(compare_async(driver, server, rounds, count))
+
+
+async def compare_async(driver: str, server: str, rounds: int, count: int) -> list[Comparison]:
+    names = [name.replace("pymysql", driver) for name in DIALECTS]
+    engines = [create_async_engine(url(name, server, DATABASE)) for name in names]
     connections = [await engine.connect() for engine in engines]
-    for name, (statement, parameters) in STATEMENTS.items():
-        turns = [
-            [await connection.run_sync(measured, statement, parameters, count) for connection in connections]
-            for _ in range(rounds)
-        ]
-        report(driver, name, turns, count)
+    theirs, ours = connections
+    measured = await ours.run_sync(
+        lambda connection: list(compare(driver, [theirs.sync_connection, connection], rounds, count))
+    )
     for connection, engine in zip(connections, engines, strict=True):
         await connection.close()
         await engine.dispose()
-
-
-@contextmanager
-def database(server: str) -> Iterator[None]:
-    admin = sa.create_engine(f"matrixone+pymysql://{server}/", isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.exec_driver_sql(f"DROP DATABASE IF EXISTS {DATABASE}")
-        connection.exec_driver_sql(f"CREATE DATABASE {DATABASE}")
-        try:
-            orders.metadata.create_all(engine := sa.create_engine(f"matrixone+pymysql://{server}/{DATABASE}"))
-            with engine.begin() as filling:
-                filling.execute(sa.insert(orders), ROWS)
-            yield
-        finally:
-            connection.exec_driver_sql(f"DROP DATABASE {DATABASE}")
+    return measured
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("server", help="user:password@host:port")
     parser.add_argument("--drivers", nargs="+", default=["pymysql"])
-    parser.add_argument("--rounds", type=int, default=150)
-    parser.add_argument("--count", type=int, default=10, help="statements in a batch")
+    parser.add_argument("--rounds", type=int, default=100)
+    parser.add_argument("--count", type=int, default=5, help="statements in a batch")
     arguments = parser.parse_args()
-    gc.disable()
-    with database(arguments.server):
-        for driver in arguments.drivers:
-            if driver == "pymysql":
-                compare(arguments.server, arguments.rounds, arguments.count)
-            else:
-                asyncio.run(compare_async(driver, arguments.server, arguments.rounds, arguments.count))
+    for comparison in measure(arguments.server, tuple(arguments.drivers), arguments.rounds, arguments.count):
+        show(comparison)
 
 
 if __name__ == "__main__":

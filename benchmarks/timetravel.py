@@ -5,7 +5,7 @@ value. It is compared with the other way to put a hint into a statement: compile
 values in the text, and insert the hint after the first FROM with a regular expression. That is what the vendor's SDK
 does. If it is installed (``pip install matrixone-python-sdk``), its own functions are measured in the same run.
 
-    python benchmarks/timetravel.py
+    python -m benchmarks.timetravel
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from __future__ import annotations
 import datetime as dt
 import re
 import timeit
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, aliased, mapped_column
 from sqlalchemy.util import LRUCache
 
+from benchmarks.measuring import OURS, Comparison, show
 from sqlalchemy_matrixone import as_of
 from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
 from sqlalchemy_matrixone.timetravel.point_in_time import AsOfOption, PointInTime
@@ -78,53 +79,53 @@ AT_ANY_TIME = select_from(as_of(Order, timestamp=bindparam("when")))
 OPTION = AsOfOption(PointInTime.of(snapshot="nightly", timestamp=None, mo_ts=None))
 
 
-def microseconds(run) -> float:
-    return min(timeit.repeat(run, number=STATEMENTS, repeat=REPEATS)) / STATEMENTS * 1e6
+def microseconds(run: Callable[[], object]) -> list[float]:
+    return [seconds / STATEMENTS * 1e6 for seconds in timeit.repeat(run, number=STATEMENTS, repeat=REPEATS)]
 
 
-def by_sdk() -> Callable[[], str]:
+def by_sdk() -> tuple[str, Callable[[], str]]:
     """Return the vendor's way, as in its documentation, or our own equivalent if it is not installed."""
     try:
         from matrixone.sqlalchemy_ext.snapshot import compile_select, select
     except ImportError:
-        return by_text
+        return "text and a regular expression", by_text
     statement = select(Order, snapshot="nightly").where(Order.total > 100).order_by(Order.id)
-    return lambda: compile_select(statement)
+    return "matrixone-python-sdk", lambda: compile_select(statement)
 
 
-def measure() -> dict[str, float]:
-    cache: LRUCache = LRUCache(500)
-    text = by_sdk()
-    measured = {
-        "text and a regular expression" + (": the SDK" if text is not by_text else ""): microseconds(text),
-        "as_of(), a snapshot": microseconds(lambda: by_cache(AT_SNAPSHOT, cache)),
-        "as_of(), another time in each": microseconds(lambda: by_cache(AT_ANY_TIME, cache, when=now())),
-        "with the option of time_travel()": microseconds(lambda: by_cache(PRESENT.options(OPTION), cache)),
-        "as_of() of a Table, created for each time": microseconds(
-            lambda: by_cache(select_from_table(as_of(ORDERS, timestamp=now())), cache)
+def ways(cache: LRUCache) -> dict[str, Callable[[], object]]:
+    return {
+        "`as_of()`, a snapshot": lambda: by_cache(AT_SNAPSHOT, cache),
+        "`as_of()`, another time in each": lambda: by_cache(AT_ANY_TIME, cache, when=now()),
+        "the option of `time_travel()`": lambda: by_cache(PRESENT.options(OPTION), cache),
+        "`as_of()` of a Table, created for each time": lambda: by_cache(
+            select_from_table(as_of(ORDERS, timestamp=now())), cache
         ),
-        "as_of() of a class, created again, a snapshot": microseconds(
-            lambda: by_cache(select_from(as_of(Order, snapshot="nightly")), cache)
+        "`as_of()` of a class, created again, a snapshot": lambda: by_cache(
+            select_from(as_of(Order, snapshot="nightly")), cache
         ),
-        "as_of() of a class, created for each time": microseconds(
-            lambda: by_cache(select_from(as_of(Order, timestamp=now())), cache)
+        "`as_of()` of a class, created for each time": lambda: by_cache(
+            select_from(as_of(Order, timestamp=now())), cache
         ),
-        "for comparison: aliased(), created in each": microseconds(
-            lambda: by_cache(select_from(aliased(Order)), cache)
-        ),
+        "for comparison: `aliased()`, created in each": lambda: by_cache(select_from(aliased(Order)), cache),
     }
+
+
+def measure() -> Iterator[Comparison]:
+    cache: LRUCache = LRUCache(500)
+    name, sdk = by_sdk()
+    peer = microseconds(sdk)
+    for task, way in ways(cache).items():
+        yield Comparison(task, "µs", {OURS: microseconds(way), name: peer})
     assert len(cache) == 6, f"one compiled form of each shape, not {len(cache)}"
-    return measured
 
 
 def main() -> None:
-    measured = measure()
-    text, *travels = measured.values()
-    for name, time in measured.items():
-        print(f"{name:50} {time:8.1f} µs   {text / time:6.1f} x")
-    ratio = text / max(travels[:3])
-    print(f"ratio {ratio:.1f}, goal {GOAL}")
-    raise SystemExit(ratio < GOAL)
+    measured = list(measure())
+    for comparison in measured:
+        show(comparison)
+    worst = max(comparison.ratio or 0 for comparison in measured[:3])
+    raise SystemExit(worst > 1 / GOAL)
 
 
 if __name__ == "__main__":

@@ -222,15 +222,15 @@ class MatrixOneDialect(MatrixOneReflection):
 
     # -- executing statements
 
-    def do_execute(
-        self, cursor: DBAPICursor, statement: str, parameters: Any, context: ExecutionContext | None = None
-    ) -> None:
-        guard = self._guarding(statement, context)
+    def do_execute(self, cursor: DBAPICursor, statement: str, parameters: Any, context: Any = None) -> None:
+        # This runs for each statement. Most are ordinary, which their compiled form knows.
+        compiled: Any = context.compiled if context is not None and self._follows_all else None
+        is_known = isinstance(compiled, MatrixOneCompiler) and OUTSIDE_TRANSACTION not in context.execution_options
         try:
-            if guard is None:
+            if is_known and compiled.is_ordinary:
                 cursor.execute(statement, parameters)
             else:
-                with guard:
+                with self._guarding(statement, context) or NOTHING:
                     cursor.execute(statement, parameters)
         except self.loaded_dbapi.Error as error:
             raise_violation(self.loaded_dbapi, error, statement)
@@ -258,13 +258,13 @@ class MatrixOneDialect(MatrixOneReflection):
             raise
 
     def _guarding(self, statement: str, context: Any) -> AbstractContextManager[None] | None:
-        """Return a context for the sending of a statement; None, quickly, for an ordinary statement."""
-        if context is None:
+        """Return a context for the sending of a statement; None for an ordinary statement."""
+        if context is None or (
+            self._follows_all
+            and OUTSIDE_TRANSACTION not in context.execution_options
+            and is_ordinary(context.compiled, statement)
+        ):
             return None
-        if self._follows_all and OUTSIDE_TRANSACTION not in context.execution_options:
-            compiled = context.compiled
-            if compiled.is_ordinary if isinstance(compiled, MatrixOneCompiler) else is_ordinary(compiled, statement):
-                return None
         connection = context.root_connection.connection
         return self._both(self._guard(statement, context, connection), following(connection, statement))
 

@@ -18,7 +18,7 @@ from weakref import WeakKeyDictionary
 
 from ..exc import MatrixOneInvalidRequestError
 from .sql_mode import refuse_mode
-from .sql_text import LONGEST_CACHED, OPAQUE, PING, READ, WRITE, Event, Sent, read_long_statement, read_statement
+from .sql_text import LONGEST_CACHED, OPAQUE, PING, READ, Event, Sent, read_long_statement, read_statement
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session, scoped_session
@@ -177,8 +177,8 @@ class TransactionState:
         """Record that the server has executed the pending statement."""
         statement = self.pending
         self.pending = None
-        if statement is READ or statement is WRITE or statement is None:
-            return  # their success changes nothing, and nearly every statement is one of them
+        if statement is None:
+            return
         if statement.savepoint:
             self._note_savepoint(statement)
         if (change := _TRANSITIONS[statement.event].succeeded) is not _NO_CHANGE:

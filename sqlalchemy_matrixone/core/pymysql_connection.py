@@ -12,6 +12,7 @@ from pymysql.connections import Connection
 
 from .connection import NOT_CONNECTED, TransactionState, read_command
 from .sql_mode import set_autocommit, without_mode
+from .sql_text import READ, WRITE
 
 
 class PyMySQLConnection(Connection):  # type: ignore[misc]
@@ -55,7 +56,11 @@ class PyMySQLConnection(Connection):  # type: ignore[misc]
         except Exception as error:
             self.transaction_state.failed(error)
             raise
-        self.transaction_state.succeeded()
+        state = self.transaction_state
+        if state.pending is READ or state.pending is WRITE:
+            state.pending = None  # as succeeded() would, in less time
+        else:
+            state.succeeded()
         return result
 
     def _read_ok_packet(self) -> Any:

@@ -114,7 +114,10 @@ def read_long_statement(text: bytes) -> Sent:
     if beginning in _USUAL_WRITES:
         return WRITE
     if beginning == b"SELECT ":
-        return _read_select(text)
+        lower = text.lower()
+        if b"update" in lower or b"share" in lower or b"into" in lower or b"tval" in lower:
+            return _read_with(text)
+        return READ
     match = _FIRST_WORD.match(text)
     effect = _WORDS.get(match[1].upper(), _read_change) if match else _read_change
     return effect if isinstance(effect, Sent) else effect(text)
@@ -135,13 +138,6 @@ def _read_several(text: bytes) -> Sent:
 def _opaque(code: bytes) -> Sent:
     change = read_several(code)
     return OPAQUE if change is None else OPAQUE._replace(mode_change=change)
-
-
-def _read_select(text: bytes) -> Sent:
-    lower = text.lower()
-    if b"update" in lower or b"share" in lower or b"into" in lower or b"tval" in lower:
-        return _read_with(text)
-    return READ
 
 
 def _read_with(text: bytes) -> Sent:
@@ -202,8 +198,7 @@ def _read_autocommit(code: bytes) -> Sent:
 # CHANGE.
 _WORDS: dict[bytes, Sent | Callable[[bytes], Sent]] = {
     **dict.fromkeys(b"SHOW DESCRIBE DESC".split(), READ),
-    **dict.fromkeys(b"SELECT VALUES".split(), _read_select),
-    **dict.fromkeys(b"WITH EXPLAIN".split(), _read_with),
+    **dict.fromkeys(b"SELECT VALUES WITH EXPLAIN".split(), _read_with),
     **dict.fromkeys(b"INSERT REPLACE UPDATE DELETE".split(), WRITE),
     **dict.fromkeys(b"GRANT REVOKE LOCK".split(), MAY_COMMIT),
     **dict.fromkeys(b"CALL EXECUTE".split(), OPAQUE),
