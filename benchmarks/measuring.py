@@ -40,11 +40,12 @@ class Comparison(NamedTuple):
 
     @property
     def spread(self) -> tuple[float, float, float] | None:
-        """The least, the median and the greatest ratio of runs that followed each other."""
+        """The lower quartile, the median and the upper quartile of the ratios of runs that followed each other."""
         if self.peer is None:
             return None
         ratios = sorted(ours / theirs for ours, theirs in zip(self.runs[OURS], self.runs[self.peer], strict=False))
-        return ratios[0], median(ratios), ratios[-1]
+        rest = len(ratios) // 4
+        return ratios[rest], median(ratios), ratios[-1 - rest]
 
 
 def in_turns(

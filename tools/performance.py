@@ -1,0 +1,133 @@
+"""Run the benchmarks, and write their figures to docs/performance.md.
+
+    python -m tools.performance --url dump:111@127.0.0.1:6001 [--url …] [--only AREA …] [--again]
+    python -m tools.performance                                       the page, from the stored figures
+
+The figures of each area are stored as soon as it has run, by the release of the server. An area that has figures of a
+release is not run again, unless with ``--again``: a run that was interrupted is continued by the same command. The
+benchmarks create their own databases and drop them. For the figures of the vendor's SDK, install matrixone-python-sdk.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy
+from sqlalchemy import create_engine
+
+from benchmarks import connect, inserts, reflection, restore_rows, results, statements, timetravel
+from benchmarks.measuring import OURS, Comparison, show, url
+from sqlalchemy_matrixone.core.release import parse_greeting
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = Path(__file__).with_suffix("") / "results.json"
+PAGE = ROOT / "docs/performance.md"
+BEGIN, END = "<!-- figures: {} -->\n", "<!-- end -->"
+
+WITHOUT_SERVER = "any"
+"""Stands for the release in the figures of an area that needs no server."""
+
+AREAS: dict[str, Callable[[str], Iterable[Comparison]]] = {
+    "statements": lambda server: statements.measure(server, ("pymysql", "asyncmy")),
+    "connect": connect.measure,
+    "inserts": inserts.measure,
+    "reflection": lambda server: reflection.measure(server, rounds=1),
+    "timetravel": lambda server: timetravel.measure(),
+    "restore_rows": restore_rows.measure,
+    "results": results.measure,
+}
+
+
+def release_of(server: str) -> str:
+    engine = create_engine(url(OURS, server))
+    with engine.connect() as connection:
+        driver_connection: Any = connection.connection.driver_connection
+        release = parse_greeting(driver_connection.get_server_info())
+    engine.dispose()
+    return ".".join(map(str, release or ("unknown",)))
+
+
+def run(server: str, only: list[str], again: bool) -> None:
+    release = release_of(server)
+    for area, measure in AREAS.items():
+        key = WITHOUT_SERVER if area == "timetravel" else release
+        stored = load()
+        if (only and area not in only) or (key in stored.get(area, {}) and not again):
+            continue
+        measured = []
+        for comparison in measure(server):
+            show(comparison)
+            measured.append(comparison._asdict())
+        about = {"date": str(dt.date.today()), "sqlalchemy": sqlalchemy.__version__, "figures": measured}
+        stored = load()
+        stored.setdefault(area, {})[key] = about
+        RESULTS.write_text(json.dumps(stored, indent=1, ensure_ascii=False, sort_keys=True) + "\n")
+
+
+def load() -> dict[str, Any]:
+    stored: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    return stored
+
+
+def write() -> None:
+    page = PAGE.read_text()
+    for area in AREAS:
+        before, _, rest = page.partition(BEGIN.format(area))
+        after = rest.partition(END)[2]
+        page = before + BEGIN.format(area) + tables(load(), area) + END + after
+    PAGE.write_text(page)
+
+
+def tables(stored: dict[str, Any], area: str) -> str:
+    return "".join(_table(release, about) for release, about in sorted(stored.get(area, {}).items(), reverse=True))
+
+
+def _table(release: str, about: dict[str, Any]) -> str:
+    comparisons = [Comparison(each["task"], each["unit"], each["runs"]) for each in about["figures"]]
+    peers = dict.fromkeys(peer for each in comparisons if (peer := each.peer) is not None)
+    where = "Without a server" if release == WITHOUT_SERVER else f"MatrixOne {release}"
+    lines = [
+        f"{where}, SQLAlchemy {about['sqlalchemy']}, {about['date']}:\n",
+        f"| | `matrixone` | {', '.join(f'`{peer}`' for peer in peers)} | ratio | spread |",
+        "|---|--:|--:|--:|---|",
+        *map(_line, comparisons),
+    ]
+    return "\n".join(lines) + "\n\n"
+
+
+def _line(comparison: Comparison) -> str:
+    ours = f"{_rounded(min(comparison.runs[OURS]))} {comparison.unit}"
+    if comparison.peer is None or comparison.ratio is None or comparison.spread is None:
+        return f"| {comparison.task} | {ours} | | | |"
+    theirs = f"{_rounded(min(comparison.runs[comparison.peer]))} {comparison.unit}"
+    low, middle, high = map(_rounded, comparison.spread)
+    return (
+        f"| {comparison.task} | {ours} | {theirs} | {_rounded(comparison.ratio)} | {low} to {high}, median {middle} |"
+    )
+
+
+def _rounded(figure: float) -> str:
+    """Return a figure with two decimals, or three digits if it is greater than 10."""
+    if figure >= 10:
+        return f"{figure:,.0f}"
+    return f"{figure:.2f}" if figure >= 0.095 else f"{figure:.3f}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--url", action="append", default=[], help="user:password@host:port of a server")
+    parser.add_argument("--only", nargs="+", choices=AREAS, default=[], help="the areas to run")
+    parser.add_argument("--again", action="store_true", help="run areas that have figures, too")
+    arguments = parser.parse_args()
+    for server in arguments.url:
+        run(server.rpartition("://")[2].rstrip("/"), arguments.only, arguments.again)
+    write()
+
+
+if __name__ == "__main__":
+    main()
