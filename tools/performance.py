@@ -33,8 +33,8 @@ WITHOUT_SERVER = "any"
 """Stands for the release in the figures of an area that needs no server."""
 
 AREAS: dict[str, Callable[[str], Iterable[Comparison]]] = {
-    "statements": lambda server: statements.measure(server, ("pymysql", "asyncmy")),
-    "connect": connect.measure,
+    "statements": lambda server: statements.measure(server, ("pymysql", "asyncmy"), rounds=60),
+    "connect": lambda server: connect.measure(server, rounds=10),
     "inserts": inserts.measure,
     "reflection": lambda server: reflection.measure(server, rounds=1),
     "timetravel": lambda server: timetravel.measure(),
@@ -44,6 +44,7 @@ AREAS: dict[str, Callable[[str], Iterable[Comparison]]] = {
 
 
 def release_of(server: str) -> str:
+    """Return the release in the greeting of a server."""
     engine = create_engine(url(OURS, server))
     with engine.connect() as connection:
         driver_connection: Any = connection.connection.driver_connection
@@ -53,6 +54,7 @@ def release_of(server: str) -> str:
 
 
 def run(server: str, only: list[str], again: bool) -> None:
+    """Run the benchmarks of each area, and store their figures."""
     release = release_of(server)
     for area, measure in AREAS.items():
         key = WITHOUT_SERVER if area == "timetravel" else release
@@ -66,15 +68,18 @@ def run(server: str, only: list[str], again: bool) -> None:
         about = {"date": str(dt.date.today()), "sqlalchemy": sqlalchemy.__version__, "figures": measured}
         stored = load()
         stored.setdefault(area, {})[key] = about
+        RESULTS.parent.mkdir(exist_ok=True)
         RESULTS.write_text(json.dumps(stored, indent=1, ensure_ascii=False, sort_keys=True) + "\n")
 
 
 def load() -> dict[str, Any]:
+    """Return the stored figures, by area and release."""
     stored: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     return stored
 
 
 def write() -> None:
+    """Write the tables of all areas into the page."""
     page = PAGE.read_text()
     for area in AREAS:
         before, _, rest = page.partition(BEGIN.format(area))
@@ -84,6 +89,7 @@ def write() -> None:
 
 
 def tables(stored: dict[str, Any], area: str) -> str:
+    """Return the tables of an area, one for each release, the newest first."""
     return "".join(_table(release, about) for release, about in sorted(stored.get(area, {}).items(), reverse=True))
 
 
@@ -119,6 +125,7 @@ def _rounded(figure: float) -> str:
 
 
 def main() -> None:
+    """Run what the arguments ask for, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--url", action="append", default=[], help="user:password@host:port of a server")
     parser.add_argument("--only", nargs="+", choices=AREAS, default=[], help="the areas to run")
