@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
+from ..core.beside import autocommit_connection, second_engine
 from ..core.release import Feature
 from ..core.server import matrixone_dialect
 from ..exc import Reason, RestoreError
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from ..losses.scope import RestoreScope
 
 _SHOWN = 20
-_INTERVAL = 0.2  # seconds between two comparisons
-_PATIENCE = 3  # how often to compare again
-_PATIENCE_IF_MISSING = 50
 
 
 class Verification:
@@ -42,7 +39,11 @@ class Verification:
 
         :raises RestoreError: with reason incomplete, if something differs.
         """
-        differing = self._visible_differences(connection)
+        differing = self._differences(connection)
+        if differing and not self._scope.supports(Feature.CLONE):
+            # Before 3.0 the connection of an account other than sys may not see what it has restored after SHOW PITR.
+            with second_engine(connection.engine) as engine, autocommit_connection(engine) as second:
+                differing = self._differences(second)
         if differing:
             more = f"; and {len(differing) - _SHOWN} more" if len(differing) > _SHOWN else ""
             raise RestoreError(
@@ -51,17 +52,6 @@ class Verification:
                 Reason.INCOMPLETE,
                 done=True,
             )
-
-    def _visible_differences(self, connection: Connection) -> list[str]:
-        """Return the differences that remain once the restore is visible.
-
-        Before 3.0 it may become visible to accounts other than sys only seconds after it has ended.
-        """
-        differing, compared = self._differences(connection), 0
-        while differing and not self._scope.supports(Feature.CLONE) and compared < _patience(differing):
-            time.sleep(_INTERVAL)
-            differing, compared = self._differences(connection), compared + 1
-        return differing
 
     def _differences(self, connection: Connection) -> list[str]:
         with matrixone_dialect(connection).preserving_clean_state(connection):
@@ -75,7 +65,3 @@ class Verification:
         # A RestoreWarning reports external tables.
         lost = {"sequence": "sequences", DEFAULT: "defaults"}
         return fact.kind == "external table" or lost.get(fact.kind) in self._lose
-
-
-def _patience(differing: list[str]) -> int:
-    return _PATIENCE_IF_MISSING if any(difference.endswith("is missing") for difference in differing) else _PATIENCE
