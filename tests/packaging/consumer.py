@@ -64,7 +64,7 @@ def use(engine: Engine) -> None:
         recovery.create_snapshot("s", table=Order)
         recovery.create_snapshot("s", table=Order.__table__)
         recovery.create_snapshot("s", table=7)  # type: ignore[arg-type]
-        recovery.restore_snapshot("s", databse="shop")  # type: ignore[call-arg]
+        recovery.restore_snapshot("s", databse="shop")  # type: ignore[call-arg]  # codespell:ignore databse
         done = recovery.restore_rows([Order, ITEMS], snapshot="s", where={ITEMS: [ITEMS.c.id > 1]}, columns=[Order.id])
         assert_type(done, RestoredRows)
         recovery.restore_rows(Order, snapshot="s", where=Order.id == 1, columns="id")
