@@ -217,7 +217,7 @@ def test_undrop_asks_and_brings_a_table_back(run: Run, server: Server, admin: Ad
     done = as_json(run("--json", "undrop", "--table", "orders", "--yes"))
     assert (done["undrop"], done["done"]) == (f"table {SHOP}.orders", True)
     assert notes(admin) == ["first", "second"]
-    assert "holds a moment at which it existed" in run("undrop", "--table", "nothing", "--yes", exit_code=1).stderr
+    assert "keeps a time at which it existed" in run("undrop", "--table", "nothing", "--yes", exit_code=1).stderr
 
 
 def test_unknown_databases_tables_and_columns_are_named(run: Run, server: Server, admin: Admin):
