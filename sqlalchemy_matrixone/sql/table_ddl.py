@@ -114,6 +114,14 @@ class MatrixOneTableDDLCompiler(DDLCompilerPart):
             check_kept(column.comment, "comment")
         return super().get_column_specification(column, **kw)
 
+    def visit_computed_column(self, generated: schema.Computed, **kw: Any) -> str:
+        """Render ``GENERATED ALWAYS AS (…)``.
+
+        :raises sqlalchemy.exc.CompileError: before 4.0, which has no generated columns.
+        """
+        Feature.GENERATED_COLUMN.require(self._release, f"GENERATED ALWAYS AS ({generated.sqltext})")
+        return super().visit_computed_column(generated, **kw)  # type: ignore[no-any-return, no-untyped-call]
+
     def get_column_default_string(self, column: schema.Column[Any]) -> str | None:
         """Return the default in a form that ALTER TABLE preserves."""
         default = self._reflected_default(column) or super().get_column_default_string(column)

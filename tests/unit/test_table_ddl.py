@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import (
     JSON,
     Column,
+    Computed,
     DateTime,
     ForeignKey,
     Index,
@@ -98,6 +99,13 @@ def test_index_that_finds_its_rows_is_created():
     ):
         index = Index("k", *(table.c[name] for name in columns), **options)
         assert f"INDEX k ON accounts ({', '.join(columns)})" in compiled(CreateIndex(index), release)
+
+
+def test_generated_column_is_refused_before_4_0():
+    table = Table("t", MetaData(), Column("x", Integer), Column("y", Integer, Computed("x + 1", persisted=True)))
+    assert "y INTEGER GENERATED ALWAYS AS (x + 1) STORED" in compiled(CreateTable(table), "4.0.0")
+    with pytest.raises(CompileError, match=r"GENERATED ALWAYS AS \(x \+ 1\) needs MatrixOne 4\.0\.0 or later"):
+        compiled(CreateTable(table), "3.0.18")
 
 
 def test_extract_is_cast_if_it_is_a_number():
