@@ -19,7 +19,7 @@ from sqlalchemy_matrixone import Reason, Recovery, RestoreError, RestoreSnapshot
 from sqlalchemy_matrixone.recovery import preservation
 
 from .client import clean_up
-from .server import Admin, Server
+from .server import DEVELOPMENT, Admin, Server
 
 ACCOUNT, SUBSCRIBER = "sc_keep", "sc_subscriber"
 SHOP = "shop"
@@ -347,6 +347,8 @@ def test_restore_of_another_account_that_has_nothing_to_lose_warns_of_nothing_el
 def test_restore_of_another_account_that_would_lose_its_sequences_is_refused(
     server: Server, admin: Admin, connection: Connection
 ) -> None:
+    if server.label == DEVELOPMENT:
+        pytest.skip("builds after 4.2.0 refuse to restore another account that has a sequence (1049)")
     run(connection, f"USE {SHOP}", "CREATE SEQUENCE numbers")
     admin(f"CREATE SNAPSHOT sc_keep_sys FOR ACCOUNT {ACCOUNT}")
     run(connection, f"UPDATE {SHOP}.orders SET note = 'changed'")
