@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import time
 import timeit
 from collections.abc import Callable, Iterator
 
@@ -24,7 +25,7 @@ from sqlalchemy_matrixone import as_of
 from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
 from sqlalchemy_matrixone.timetravel.point_in_time import AsOfOption, PointInTime
 
-REPEATS, STATEMENTS = 5, 200
+REPEATS, STATEMENTS = 60, 20
 GOAL = 5
 
 
@@ -80,7 +81,10 @@ OPTION = AsOfOption(PointInTime.of(snapshot="nightly", timestamp=None, mo_ts=Non
 
 
 def microseconds(run: Callable[[], object]) -> list[float]:
-    return [seconds / STATEMENTS * 1e6 for seconds in timeit.repeat(run, number=STATEMENTS, repeat=REPEATS)]
+    return [
+        seconds / STATEMENTS * 1e6
+        for seconds in timeit.repeat(run, number=STATEMENTS, repeat=REPEATS, timer=time.thread_time)
+    ]
 
 
 def by_sdk() -> tuple[str, Callable[[], str]]:

@@ -90,7 +90,10 @@ def write() -> None:
 
 def tables(stored: dict[str, Any], area: str) -> str:
     """Return the tables of an area, one for each release, the newest first."""
-    return "".join(_table(release, about) for release, about in sorted(stored.get(area, {}).items(), reverse=True))
+    measured = sorted(stored.get(area, {}).items(), reverse=True)
+    if not measured:
+        return f"Not measured yet: `python -m tools.performance --url … --only {area}`.\n\n"
+    return "".join(_table(release, about) for release, about in measured)
 
 
 def _table(release: str, about: dict[str, Any]) -> str:
