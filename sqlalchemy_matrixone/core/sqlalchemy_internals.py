@@ -175,6 +175,11 @@ def gives_key_as_expression(statement: dml.Insert) -> bool:
     return isinstance(value, ClauseElement) and not isinstance(value, BindParameter)
 
 
+def repeats_values(compiler: SQLCompiler) -> bool:
+    """Return whether an INSERT that has been compiled has its VALUES repeated for each row, if there are several."""
+    return compiler._insertmanyvalues is not None
+
+
 def is_upsert(statement: Any) -> bool:
     """Return whether a statement is an INSERT with ON DUPLICATE KEY UPDATE."""
     return isinstance(statement, dml.Insert) and statement._post_values_clause is not None

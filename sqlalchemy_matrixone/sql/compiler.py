@@ -25,6 +25,7 @@ from ..core.sqlalchemy_internals import (
     gives_key_as_expression,
     is_upsert,
     lock_of,
+    repeats_values,
     returning_defaults,
 )
 from ..core.statement import ServerStatement
@@ -97,7 +98,8 @@ class MatrixOneCompiler(AsOfCompiler, DiffCompiler, StatementHooks):
         text = super().visit_insert(insert_stmt, *args, **kw)
         self._check_lastrowid(insert_stmt.table)
         if insert_stmt.select is None:
-            text = with_subqueries(text)
+            # Otherwise, SQLAlchemy would not find the values that it repeats, and would send one row for all.
+            text = with_subqueries(text, is_batched=self.for_executemany and repeats_values(self))
         if is_upsert(insert_stmt):
             self._warn_of_unique_keys(insert_stmt.table)
         return text

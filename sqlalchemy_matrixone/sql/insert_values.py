@@ -12,11 +12,12 @@ _PARENTHESES = re.compile(rf"(?P<literal>{_LITERAL})|[()]", re.S)
 _SUBQUERY = re.compile(rf"(?P<literal>{_LITERAL})|\(\s*(?:SELECT|WITH)\b", re.S | re.I)
 
 
-def with_subqueries(insert: str) -> str:
+def with_subqueries(insert: str, *, is_batched: bool = False) -> str:
     """Return an INSERT in the form ``INSERT INTO t (a) SELECT …`` if its values contain a subquery.
 
     :param insert: an INSERT with VALUES.
-    :raises sqlalchemy.exc.CompileError: if it has several rows.
+    :param is_batched: whether SQLAlchemy will repeat its VALUES for each row of an executemany() with RETURNING.
+    :raises sqlalchemy.exc.CompileError: if it has several rows, or will have.
     """
     if not any(match["literal"] is None for match in _SUBQUERY.finditer(insert)):
         return insert
@@ -26,7 +27,7 @@ def with_subqueries(insert: str) -> str:
         values = insert[start + 1 : end - 1]
         if not any(match["literal"] is None for match in _SUBQUERY.finditer(values)):
             return insert
-        if insert.startswith(", (", end):
+        if is_batched or insert.startswith(", (", end):
             raise MatrixOneCompileError(
                 "MatrixOne has no subqueries in the VALUES of an INSERT of several rows: insert them one by one"
             )

@@ -70,6 +70,14 @@ def test_subquery_in_several_rows_is_refused():
         sql(sa.insert(USERS).values([{"n": NEXT}, {"n": NEXT}]))
 
 
+def test_subquery_in_executemany_with_returning_is_refused():
+    """SQLAlchemy repeats the VALUES for each row, and would send a single row if they were missing."""
+    statement = sa.insert(USERS).values(n=NEXT)
+    assert sql(statement, for_executemany=True) == f"INSERT INTO users (n) SELECT {NEXT_SQL}"
+    with pytest.raises(CompileError, match="insert them one by one"):
+        sql(statement.returning(USERS.c.id), for_executemany=True)
+
+
 def test_key_given_as_expression_is_returned_since_4_2():
     statement = sa.insert(USERS).values(id=sa.text("12 + 3"))
     assert sql(statement) == "INSERT INTO users (id) VALUES (12 + 3) RETURNING users.id"
