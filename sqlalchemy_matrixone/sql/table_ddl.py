@@ -29,6 +29,7 @@ _OPTIONS_SINCE = {
 }
 
 
+_CHANGING = ("CASCADE", "SET NULL")
 _OPTIONS_OF_MYSQL = ("auto_increment", "comment", "partition_by", "partitions")
 # The server has no now() after ON UPDATE.
 _ON_UPDATE_NOW = re.compile(r"\sON\s+UPDATE\s+NOW\(", re.I)
@@ -53,6 +54,32 @@ def check_finds_rows(index: schema.Index, key: Sequence[str], release: Release) 
         f"Index {index.name!r} was not created: before {format_release(feature.since)} MatrixOne does not find rows by "
         "an index that has the whole primary key in it. It adds the key to each index by itself: leave it out, "
         f"Index({', '.join(map(repr, (index.name, *others)))})."
+    )
+
+
+def _warn_of_second_key(constraint: schema.ForeignKeyConstraint) -> None:
+    """Warn about actions that fail in the server because the table has another foreign key to the same table."""
+    target = constraint.referred_table
+    others = [
+        key
+        for key in constraint.table.foreign_key_constraints
+        if key is not constraint and key.referred_table is target
+    ]
+    if others and (constraint.ondelete or "").upper() == "SET NULL":
+        action, fault = "DELETE SET NULL", f"each DELETE of a row of {target.name!r} fails with an internal error"
+    elif (constraint.onupdate or "").upper() in _CHANGING and any(
+        (key.onupdate or "").upper() in _CHANGING for key in others
+    ):
+        action = f"UPDATE {(constraint.onupdate or '').upper()}"
+        fault = (
+            f"an UPDATE of the key of {target.name!r} fails with an internal error, and before 4.2 can duplicate rows"
+        )
+    else:
+        return
+    util.warn(
+        f"ON {action} of table {constraint.table.name!r}, which has more than one foreign key to {target.name!r}: in "
+        f"MatrixOne {fault}. Leave the action out, and update these rows yourself: the ORM does so without "
+        "passive_deletes and with passive_updates=False."
     )
 
 
@@ -137,10 +164,12 @@ class MatrixOneTableDDLCompiler(DDLCompilerPart):
         return None if text is None else str(self.sql_compiler.post_process_text(text))  # type: ignore[no-untyped-call]
 
     def visit_foreign_key_constraint(self, constraint: schema.ForeignKeyConstraint, **kw: Any) -> str:
-        """Render a foreign key. Warn if the table refers to itself and the server does not apply ON DELETE."""
+        """Render a foreign key. Warn if the server does not apply its ON DELETE or ON UPDATE correctly."""
         text: str = super().visit_foreign_key_constraint(constraint, **kw)
         if text and constraint.referred_table.key == constraint.table.key:
             self._warn_of_tree(constraint)
+        elif text:
+            _warn_of_second_key(constraint)
         return text
 
     def _warn_of_tree(self, constraint: schema.ForeignKeyConstraint) -> None:

@@ -125,3 +125,37 @@ def test_json_accessors_have_no_null_in_case_before_4_2():
     for value in (item.as_integer(), item.as_string(), item.as_boolean(), item.as_float(), item.as_numeric(10, 2)):
         assert "CASE" not in compiled(select(value), "4.1.4")
         assert "CASE" in compiled(select(value), "4.2.0")
+
+
+def documents(first: dict[str, str], second: dict[str, str]) -> CreateTable:
+    metadata = MetaData()
+    Table("users", metadata, Column("id", Integer, primary_key=True))
+    columns = (Column(name, ForeignKey("users.id", **kw)) for name, kw in (("author", first), ("editor", second)))
+    return CreateTable(Table("documents", metadata, Column("id", Integer, primary_key=True), *columns))
+
+
+@pytest.mark.parametrize("other", [{}, {"ondelete": "CASCADE"}])
+def test_set_null_beside_another_key_to_the_same_table_is_warned_of(other):
+    with pytest.warns(SAWarning, match=r"ON DELETE SET NULL of table 'documents', .* each DELETE of a row of 'users'"):
+        compiled(documents({"ondelete": "set null"}, other), "4.2.0")
+
+
+def test_two_cascading_updates_from_one_table_are_warned_of():
+    keys = {"onupdate": "CASCADE"}
+    with pytest.warns(SAWarning, match="ON UPDATE CASCADE of table 'documents', .* before 4.2 can duplicate rows"):
+        compiled(documents(keys, keys), "3.0.14")
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({}, {}),
+        ({"ondelete": "CASCADE"}, {"ondelete": "CASCADE"}),
+        ({"onupdate": "CASCADE"}, {}),
+        ({"ondelete": "CASCADE"}, {}),
+    ],
+)
+def test_two_keys_that_the_server_applies_are_not_warned_of(first, second):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        compiled(documents(first, second), "4.2.0")
