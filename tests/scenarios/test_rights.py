@@ -355,6 +355,8 @@ def test_rights_of_an_administrator_of_an_account(server: Server, administrator:
 
 
 def test_rights_of_a_user_who_may_only_connect(server: Server, clerk: Engine):
+    if server.release[:2] == (4, 0):
+        pytest.skip("on 4.0, a candidate, branches need other privileges than before and after")
     operations = in_this_release(server)
     found = {name: is_permitted(operation, clerk) for name, operation in operations.items()}
     assert found == {name: operation.needs(server.release) == () for name, operation in operations.items()}
@@ -370,6 +372,8 @@ def granted(engine: Engine, privileges: tuple[str, ...]) -> Iterator[None]:
 
 
 def test_privileges_that_another_user_needs(server: Server, administrator: Engine, clerk: Engine):
+    if server.release[:2] == (4, 0):
+        pytest.skip("on 4.0, a candidate, branches need other privileges than before and after")
     for name, operation in in_this_release(server).items():
         needs = operation.needs(server.release)
         if not needs:
