@@ -30,9 +30,8 @@ class Pitr:
     :ivar created_at: the earliest time that can be restored. The server restores only to times after the creation, so
         this is the microsecond after it. Accounts that see only the second get the end of that second: all except
         sys, and before MatrixOne 3.0 also sys.
-    :ivar active: whether it protects the object that has its name now; None if this account cannot see that.
     :ivar modified_at: when the range was last changed, rounded up likewise.
-    :ivar active: whether it protects its object as it is now; None if that cannot be determined.
+    :ivar active: whether it protects the object that has its name now; None if this account cannot see that.
     """
 
     name: str
