@@ -60,7 +60,10 @@ def list_of_columns(columns: Any) -> list[Any]:
         return [columns]
     if isinstance(columns, (bytes, Mapping)) or not isinstance(columns, Iterable):
         raise MatrixOneArgumentError(f"columns={columns!r} is no list of names or attributes")
-    return list(columns)
+    try:
+        return list(columns)
+    except TypeError as error:  # an array without dimensions is iterable only by its class
+        raise MatrixOneArgumentError(f"columns={columns!r} is no list of names or attributes") from error
 
 
 def check_flag(keyword: str, value: Any) -> bool:
