@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator
 
 from ..exc import MatrixOneCompileError
+from .preparer import STRING_LITERAL
 
-_LITERAL = r"""'[^'\\]*+(?:(?:\\.|'')[^'\\]*+)*+'|"[^"\\]*+(?:\\.[^"\\]*+)*+"|`[^`]*+`"""
+_LITERAL = STRING_LITERAL + "|`[^`]*+`"
 _PARENTHESES = re.compile(rf"(?P<literal>{_LITERAL})|[()]", re.S)
 _SUBQUERY = re.compile(rf"(?P<literal>{_LITERAL})|\(\s*(?:SELECT|WITH)\b", re.S | re.I)
 

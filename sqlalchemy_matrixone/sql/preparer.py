@@ -56,10 +56,11 @@ RESERVED_WORDS = frozenset(
 
 ALL_RESERVED_WORDS = RESERVED_WORDS_MYSQL | RESERVED_WORDS
 
+STRING_LITERAL = r"""'[^'\\]*+(?:(?:\\.|'')[^'\\]*+)*+'|"[^"\\]*+(?:(?:\\.|"")[^"\\]*+)*+\""""
 _NAME = r"(?:[^\W\d]\w*+|`[^`]*+`)"
 # Qualified names. Literals and comments come first, so that what looks like a name in them is not one.
 _LITERAL_OR_QUALIFIED_NAME = re.compile(
-    r"""'[^'\\]*+(?:(?:\\.|'')[^'\\]*+)*+'|"[^"\\]*+(?:(?:\\.|"")[^"\\]*+)*+"|/\*.*?\*/|(?:--\s|//|\#)[^\n]*+"""
+    STRING_LITERAL + r"""|/\*.*?\*/|(?:--\s|//|\#)[^\n]*+"""
     rf"|(?<![\w@:$.])(?P<name>{_NAME}(?:\s*+\.\s*+{_NAME})++)|{_NAME}|['\"`].*",
     re.S,
 )
