@@ -7,7 +7,7 @@ inactive, or that a migration drops, are left as they are.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -39,7 +39,7 @@ _watches: WeakKeyDictionary[Connection, PitrWatch] = WeakKeyDictionary()
 
 
 def watch_pitrs(connection: Connection) -> PitrWatch:
-    """Return the watch over the PITRs of a connection's account, and begin it if it has not begun.
+    """Return the watch over the PITRs of a connection's account, and start it if there is none yet.
 
     From then on it acts after each commit on the connection.
     """
@@ -137,7 +137,7 @@ class PitrWatch:
     def _report_later(self) -> None:
         self._look(self._report)
 
-    def _look(self, action: Any) -> None:
+    def _look(self, action: Callable[[Connection, list[Pitr]], None]) -> None:
         """Call a function with a second connection and the PITRs, and log a failure: the migration is committed."""
         try:
             with second_engine(self._engine) as engine, autocommit_connection(engine) as second:

@@ -13,11 +13,12 @@ import click
 from sqlalchemy import ColumnElement, MetaData, Table, and_, exc
 
 from ..core.arguments import check_timestamp
-from ..core.names import fold
+from ..core.names import fold, unquote_name
 from ..exc import MatrixOneArgumentError, Reason, RecoveryWarning, reason_of
 from ..recovery.clock import from_microseconds, server_now
 from ..recovery.coverage import readable_periods
 from ..recovery.present import database_exists
+from ..recovery.source import no_such_snapshot
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -81,14 +82,10 @@ def split_table(name: str, default: str | None) -> tuple[str, str]:
     if match is None:
         raise click.UsageError(f"{name!r} is no name of a table: write TABLE, DATABASE.TABLE, or `TABLE` in backquotes")
     if match["only"] is None:
-        return _unquoted(match["database"]), _unquoted(match["table"])
+        return unquote_name(match["database"]), unquote_name(match["table"])
     if default is None:
         raise click.UsageError(f"which database is {name!r} in? Write DATABASE.{name}, or give a URL with a database")
-    return default, _unquoted(match["only"])
-
-
-def _unquoted(name: str) -> str:
-    return name[1:-1].replace("``", "`") if name.startswith("`") else name
+    return default, unquote_name(match["only"])
 
 
 def reflect(connection: Connection, name: str) -> Table:
@@ -117,9 +114,7 @@ def check_snapshot(recovery: Recovery, name: str | None) -> None:
     """
     if name is None or recovery.get_snapshot(name) is not None:
         return
-    names = [snapshot.name for snapshot in recovery.list_snapshots()]
-    existing = f": there are {', '.join(names[:10])}" if names else ", nor any other"
-    raise click.ClickException(f"there is no snapshot {name!r} in this account{existing}")
+    raise click.ClickException(no_such_snapshot(name, recovery.list_snapshots()))
 
 
 def check_is_kept(connection: Connection, table: Table, mo_ts: int | None) -> None:

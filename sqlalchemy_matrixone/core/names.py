@@ -35,6 +35,16 @@ def quote_name(dialect: Dialect, *parts: str) -> str:
     return ".".join(dialect.identifier_preparer.quote_identifier(part) for part in parts)
 
 
+def unquote_name(name: str) -> str:
+    """Return a name without backquotes around it, as they are in a statement; a name without them as it is."""
+    return name[1:-1].replace("``", "`") if name.startswith("`") else name
+
+
+def describe(kind: str, *names: str | None) -> str:
+    """Return an object as text, such as ``table shop.orders``, without the names that are None."""
+    return " ".join(filter(None, (kind, ".".join(filter(None, names)))))
+
+
 def readable(statement: str) -> str:
     """Return a statement that was written for the driver as a person reads it: no % is doubled."""
     return statement.replace("%%", "%")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ..core.names import fold, quote_name, quote_text
+from ..core.names import describe, fold, quote_name, quote_text
 from ..core.server import SYSTEM_DATABASES
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class RestoreScope:
     accounts: str = "account_id = CURRENT_ACCOUNT_ID()"
 
     def __str__(self) -> str:
-        return f"{self.level} {'.'.join(filter(None, (self.database, self.table)))}"
+        return describe(self.level, self.database, self.table)
 
     @property
     def quoted(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ..core.names import fold
+from ..core.names import fold, unquote_name
 from .scope import Loss, RestoreScope
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def recreate_views(scope: RestoreScope, connection: Connection) -> Loss:
         if fold(name) != name:
             continue  # left by a restore: nothing finds it
         match = _CREATE.fullmatch(create)
-        if match is None or fold(created := match["name"].strip("`").replace("``", "`")) == created:
+        if match is None or fold(created := unquote_name(match["name"])) == created:
             continue
         view = scope.name(scope.copy_of(database, name)[0], name)
         loss.statements += [

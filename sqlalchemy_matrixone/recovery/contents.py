@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import exc
 
+from ..core.names import describe
 from ..core.sequences import read_sequences
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Fact(NamedTuple):
     name: str | None = None
 
     def __str__(self) -> str:
-        return " ".join(filter(None, (self.kind, ".".join(filter(None, (self.database, self.table, self.name))))))
+        return describe(self.kind, self.database, self.table, self.name)
 
 
 Contents = dict[Fact, Any]

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from .values import Pitr, Snapshot
 
 
+CREATION_ROUNDING = 2 * 10**9
+"""How much earlier than its creation time, in nanoseconds, a PITR may reach: that time is rounded up to a second."""
+
+
 @dataclass(frozen=True)
 class Pitrs:
     """The PITRs that the account has created.

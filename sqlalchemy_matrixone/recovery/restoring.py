@@ -13,7 +13,7 @@ from ..losses.other_accounts import kinds_at_risk
 from ..losses.scope import RestoreScope
 from .clock import mo_ts_of
 from .constructs import RestorePitr, RestoreSnapshot
-from .kept_history import Pitrs, check_protected
+from .kept_history import CREATION_ROUNDING, Pitrs, check_protected
 from .preservation import Losses
 from .reactivation import inactive_pitrs, reactivate_after_restore, reactivate_beside
 from .verification import Verification
@@ -82,8 +82,7 @@ def _is_refused(
     if pitrs is None:
         return False
     pitr = pitrs.named(element.name)
-    # Creation times are rounded up to a second.
-    return pitr is None or source > pitrs.now or source < mo_ts_of(pitr.created_at) - 2 * 10**9
+    return pitr is None or source > pitrs.now or source < mo_ts_of(pitr.created_at) - CREATION_ROUNDING
 
 
 def _verification(

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..core.names import describe
 from ..exc import Reason, RestoreError
 from . import catalog
 from .clock import from_microseconds
 from .constructs import RestorePitr, RestoreSnapshot
-from .kept_history import Pitrs, check_protected, covers, earliest, object_id
+from .kept_history import CREATION_ROUNDING, Pitrs, check_protected, covers, earliest, object_id
 from .restoring import own_scope
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy.engine import Connection
 
     from ..losses.scope import RestoreScope
@@ -27,8 +30,7 @@ def check_source(connection: Connection, element: RestoreSnapshot | RestorePitr)
     source = element.source(connection)
     what = element.operation
     if source is None:
-        existing = _existing(connection)
-        raise RestoreError(f"there is no snapshot {element.name!r} in this account{existing}", Reason.NOT_FOUND)
+        raise RestoreError(no_such_snapshot(element.name, catalog.get_snapshots(connection)), Reason.NOT_FOUND)
     pitrs = Pitrs.read(connection) if isinstance(element, RestorePitr) else None
     if pitrs is not None:
         _check_time(element.name, pitrs, source)
@@ -45,10 +47,12 @@ def check_source(connection: Connection, element: RestoreSnapshot | RestorePitr)
     return scope
 
 
-def _existing(connection: Connection) -> str:
-    names = [snapshot.name for snapshot in catalog.get_snapshots(connection)]
+def no_such_snapshot(name: str, snapshots: Sequence[Snapshot]) -> str:
+    """Return a sentence about a snapshot that does not exist, with the names of those that do."""
+    names = [snapshot.name for snapshot in snapshots]
     more = ", …" if len(names) > 10 else ""
-    return f": there are {', '.join(names[:10])}{more}" if names else ", nor any other"
+    existing = f": there are {', '.join(names[:10])}{more}" if names else ", nor any other"
+    return f"there is no snapshot {name!r} in this account{existing}"
 
 
 def _check_time(name: str, pitrs: Pitrs, source: int) -> None:
@@ -60,7 +64,7 @@ def _check_time(name: str, pitrs: Pitrs, source: int) -> None:
             Reason.NOT_FOUND,
         )
     first = earliest(pitr, pitrs.now)
-    if not first - 2 * 10**9 <= source <= pitrs.now:
+    if not first - CREATION_ROUNDING <= source <= pitrs.now:
         raise RestoreError(
             f"PITR {name!r} reaches from {from_microseconds(first // 1000)} to now, "
             f"{from_microseconds(pitrs.now // 1000)}: {from_microseconds(source // 1000)} is not within",
@@ -78,7 +82,7 @@ def _check_covers(
     )
     if found is not None and not covers(found, scope):
         kind = "snapshot" if pitrs is None else "PITR"
-        of = " ".join(filter(None, (found.level, ".".join(filter(None, (found.database, found.table))))))
+        of = describe(found.level, found.database, found.table)
         raise RestoreError(
             f"{element.operation} was not sent: {kind} {found.name!r} is of {of}, which does not contain {scope}",
             Reason.NOT_COVERED,

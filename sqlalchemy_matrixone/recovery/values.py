@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Any, Literal, NamedTuple
 
 from ..core.arguments import Level
+from ..core.names import describe
 from .pitr_range import PitrRange, Unit
 
 
@@ -52,10 +53,7 @@ class Pitr:
 
     def describe(self) -> str:
         """Return the object as text, such as ``table shop.orders``."""
-        names = [part for part in (self.database, self.table) if part]
-        if not names and self.level == "account" and self.account is not None:
-            names = [self.account]
-        return " ".join(filter(None, (self.level, ".".join(names))))
+        return describe(self.level, self.account if self.level == "account" else None, self.database, self.table)
 
 
 WHY_UNKNOWN = (

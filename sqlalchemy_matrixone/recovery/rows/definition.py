@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import exc, inspect
 
-from ...core.names import fold
+from ...core.names import fold, unquote_name
 from ...core.release import Feature
 from ...core.server import matrixone_dialect
 
@@ -165,7 +165,7 @@ _TEXTS = re.compile(rf"(?:DEFAULT|COMMENT) {_STRING}")
 
 def _columns(text: str) -> Iterator[tuple[str, ColumnDefinition]]:
     for match in _COLUMN.finditer(text):
-        name = _unquoted(match["name"])
+        name = unquote_name(match["name"])
         # A default or a comment may contain any words.
         rest = _TEXTS.sub(lambda found: found[0].split()[0] + " ''", match["rest"]).upper()
         yield (
@@ -232,16 +232,16 @@ def _in_lower_case(part: re.Match[str]) -> str:
 def _unique_key(match: re.Match[str]) -> UniqueKey:
     columns = list(_key_columns(match["columns"]))
     return UniqueKey(
-        _unquoted(match["name"]), tuple(name for name, _ in columns), tuple(length for _, length in columns)
+        unquote_name(match["name"]), tuple(name for name, _ in columns), tuple(length for _, length in columns)
     )
 
 
 def _foreign_key(match: re.Match[str]) -> ForeignKey:
     return ForeignKey(
-        _unquoted(match["name"]),
+        unquote_name(match["name"]),
         tuple(name for name, _ in _key_columns(match["columns"])),
-        fold(_unquoted(match["schema"])) if match["schema"] else None,
-        fold(_unquoted(match["table"])),
+        fold(unquote_name(match["schema"])) if match["schema"] else None,
+        fold(unquote_name(match["table"])),
         tuple(name for name, _ in _key_columns(match["referred"])),
         match["delete"] or "RESTRICT",
         match["update"] or "RESTRICT",
@@ -250,8 +250,4 @@ def _foreign_key(match: re.Match[str]) -> ForeignKey:
 
 def _key_columns(text: str) -> Iterator[tuple[str, int | None]]:
     for match in _KEY_COLUMN.finditer(text):
-        yield fold(_unquoted(match["name"])), int(match["length"]) if match["length"] else None
-
-
-def _unquoted(name: str) -> str:
-    return name[1:-1].replace("``", "`")
+        yield fold(unquote_name(match["name"])), int(match["length"]) if match["length"] else None
