@@ -546,10 +546,15 @@ def _check_key(part: Any) -> None:
         problem = "is beyond BIGINT"
     elif isinstance(part, (bytes, bytearray, memoryview)):
         problem = "is binary, which MatrixOne takes for another value: give a SELECT of the keys"
-    elif isinstance(part, (float, Decimal)) and not math.isfinite(part):
+    elif isinstance(part, (float, Decimal)) and not _is_finite(part):
         problem = "is no number"
     if problem is not None:
         raise MatrixOneArgumentError(f"keys=…: the key {part!r} {problem}")
+
+
+def _is_finite(number: float | Decimal) -> bool:
+    # math.isfinite() raises for a signaling NaN.
+    return number.is_finite() if isinstance(number, Decimal) else math.isfinite(number)
 
 
 def _snapshots(between: Any) -> tuple[str, str]:

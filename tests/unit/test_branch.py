@@ -217,6 +217,7 @@ def test_branch_construct_with_invalid_arguments_is_refused(make):
     [
         (True, "is a bool"),
         (float("nan"), "is no number"),
+        (Decimal("sNaN"), "is no number"),
         (Decimal("Infinity"), "is no number"),
         (1 << 64, "is beyond BIGINT"),
         (-(1 << 63) - 1, "is beyond BIGINT"),
