@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -20,6 +19,7 @@ from ..core.server import matrixone_dialect
 from ..core.sqlalchemy_internals import without_rows
 from ..core.statement import ServerStatement
 from ..exc import BranchError, Reason, RecoveryWarning
+from ..losses.tables import ENABLE_HNSW, how_to_rebuild
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
@@ -212,10 +212,12 @@ class Existence:
         if self._dialect.supports(Feature.VECTOR_INDEXES_KEPT_BY_RESTORE) or not self._dialect.supports(Feature.CLONE):
             return
         quote = self._dialect.identifier_preparer.quote
-        statements = [
-            f"ALTER TABLE {quote(database)}.{quote(name)} ALTER REINDEX {quote(index)} IVFFLAT "
-            f"LISTS = {int(json.loads(options)['lists'])}"
-            for database, name, index, options in self._connection.execute(self._vector_indexes(copied))
+        rows = self._connection.execute(self._vector_indexes(copied)).all()
+        statements = [ENABLE_HNSW] if any(row[3] == "hnsw" for row in rows) else []
+        statements += [
+            f"ALTER TABLE {quote(database)}.{quote(name)} ALTER REINDEX {quote(index)} "
+            + how_to_rebuild(algorithm, options)
+            for database, name, index, algorithm, options in rows
         ]
         if statements:
             warnings.warn(
@@ -232,9 +234,15 @@ class Existence:
         else:
             is_copied &= self._is_in(_MO_TABLES.c.reldatabase, _MO_TABLES.c.relname, copied)
         return (
-            select(_MO_TABLES.c.reldatabase, _MO_TABLES.c.relname, _MO_INDEXES.c.name, _MO_INDEXES.c.algo_params)
+            select(
+                _MO_TABLES.c.reldatabase,
+                _MO_TABLES.c.relname,
+                _MO_INDEXES.c.name,
+                _MO_INDEXES.c.algo,
+                _MO_INDEXES.c.algo_params,
+            )
             .join_from(_MO_INDEXES, _MO_TABLES, _MO_TABLES.c.rel_id == _MO_INDEXES.c.table_id)
-            .where(is_copied, _MO_INDEXES.c.algo == "ivfflat")
+            .where(is_copied, _MO_INDEXES.c.algo.in_(("ivfflat", "hnsw")))
             .distinct()
         )
 

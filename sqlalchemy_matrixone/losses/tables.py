@@ -11,6 +11,8 @@ from .scope import Loss, RestoreScope
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
+ENABLE_HNSW = "SET experimental_hnsw_index = 1"
+
 
 def name_external_tables(scope: RestoreScope, connection: Connection) -> Loss:
     """Read the names of the external tables, which the server omits; it does not show where their files are."""
@@ -20,20 +22,26 @@ def name_external_tables(scope: RestoreScope, connection: Connection) -> Loss:
 
 
 def rebuild_vector_indexes(scope: RestoreScope, connection: Connection) -> Loss:
-    """Read how to rebuild vector indexes, which find wrong neighbors in a restored table."""
+    """Read how to rebuild vector indexes, which find wrong neighbors in a restored table, or none."""
     if scope.supports(Feature.VECTOR_INDEXES_KEPT_BY_RESTORE) or not scope.supports(Feature.CLONE):
         return Loss()
     tables = "SELECT rel_id, reldatabase, relname FROM mo_catalog.mo_tables {at} WHERE "
     rows = scope.read(
         connection,
-        "SELECT t.reldatabase, t.relname, i.name, i.algo_params FROM mo_catalog.mo_indexes {at} AS i JOIN "
-        f"({tables}{scope.criteria('reldatabase', 'relname')}) AS t ON t.rel_id = i.table_id WHERE i.algo = 'ivfflat'",
+        "SELECT t.reldatabase, t.relname, i.name, i.algo, i.algo_params FROM mo_catalog.mo_indexes {at} AS i JOIN "
+        f"({tables}{scope.criteria('reldatabase', 'relname')}) AS t ON t.rel_id = i.table_id "
+        "WHERE i.algo IN ('ivfflat', 'hnsw')",
         past=True,
     )
-    indexes = {(database, table, index, int(json.loads(options)["lists"])) for database, table, index, options in rows}
-    return Loss(
-        [
-            f"ALTER TABLE {scope.name(database, table)} ALTER REINDEX {scope.name(index)} IVFFLAT LISTS = {lists}"
-            for database, table, index, lists in sorted(indexes)
-        ]
-    )
+    statements = {
+        f"ALTER TABLE {scope.name(database, table)} ALTER REINDEX {scope.name(index)} "
+        + how_to_rebuild(algorithm, options)
+        for database, table, index, algorithm, options in rows
+    }
+    enabling = [ENABLE_HNSW] if any(row[3] == "hnsw" for row in rows) else []
+    return Loss([*enabling, *sorted(statements)])
+
+
+def how_to_rebuild(algorithm: str, options: str) -> str:
+    """Return the end of the statement that rebuilds a vector index."""
+    return "HNSW" if algorithm == "hnsw" else f"IVFFLAT LISTS = {int(json.loads(options)['lists'])}"

@@ -322,6 +322,21 @@ def test_restore_rebuilds_vector_indexes(connection: Connection, level: str) -> 
         assert connection.exec_driver_sql(nearest).scalar() == number
 
 
+@pytest.mark.releases(since=(3, 0))
+def test_hnsw_index_finds_neighbors_after_a_restore(connection: Connection) -> None:
+    run(
+        connection,
+        "SET experimental_hnsw_index = 1",
+        f"CREATE TABLE {SHOP}.vectors (id BIGINT PRIMARY KEY, v VECF32(3))",
+        f"INSERT INTO {SHOP}.vectors VALUES (1, '[1,0,0]'), (2, '[0,1,0]'), (3, '[0,0,1]')",
+        f"CREATE INDEX nearest USING HNSW ON {SHOP}.vectors (v) OP_TYPE 'vector_l2_ops'",
+    )
+    snapshot(connection, "database")
+    restore(connection, "database")
+    nearest = f"SELECT id FROM {SHOP}.vectors ORDER BY L2_DISTANCE(v, '[0,1,0]') LIMIT 1"
+    assert connection.exec_driver_sql(nearest).scalar() == 2
+
+
 def test_restore_of_another_account_warns_of_what_only_that_sees(
     server: Server, admin: Admin, connection: Connection
 ) -> None:

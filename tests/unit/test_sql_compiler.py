@@ -109,6 +109,10 @@ class TestSequence:
         next_value = sa.Sequence("it's`q").next_value().label("v")
         assert_compile(sa.select(next_value), "SELECT CAST(nextval('it''s`q') AS SIGNED) AS v")
 
+    def test_name_is_in_lower_case(self):
+        next_value = sa.Sequence("Numbers").next_value().label("v")
+        assert_compile(sa.select(next_value), "SELECT CAST(nextval('numbers') AS SIGNED) AS v")
+
     def test_sequence_of_another_database_is_refused(self):
         with pytest.raises(CompileError, match="'q' is in 'd'"):
             sql(sa.select(sa.Sequence("q", schema="d").next_value()))
