@@ -14,6 +14,7 @@ from ..core.release import Feature, format_release
 from ..core.sequences import read_sequences
 from ..core.server import matrixone_dialect
 from ..exc import MatrixOneArgumentError, Reason, RestoreError, RestoreWarning, server_errors_as
+from ..losses.routines import name_routines
 from ..losses.tables import rebuild_vector_indexes
 from ..losses.texts import special_texts
 from .clock import mo_ts_of, server_now
@@ -102,6 +103,8 @@ def clone(connection: Connection, scope: RestoreScope, copy: RestoreScope, what:
     is_new_name = copy.quoted != scope.quoted
     with scope.dialect.preserving_clean_state(connection):
         losses = _losses(connection, scope, copy) if is_new_name else Losses.read(connection, scope, frozenset())
+        if scope.level == "database":
+            losses.names += name_routines(scope, connection).names
     with scope.dialect.preserving_clean_state(connection):
         # Without a BEGIN, the server commits a clone immediately.
         connection.exec_driver_sql(statement)

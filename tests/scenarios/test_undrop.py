@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Connection
 
-from sqlalchemy_matrixone import Reason, Recovery, RestoreError
+from sqlalchemy_matrixone import Reason, Recovery, RestoreError, RestoreWarning
 
 from .client import DRIVERS, Client, clean_up, drop_databases
 from .server import Admin, Server
@@ -92,6 +92,18 @@ def test_dropped_database_comes_back_with_its_sequence_and_is_protected(server: 
     assert scalars(connection, "SELECT NEXTVAL('numbers')") == ["8"]
     assert [pitr.active for pitr in recovery.list_pitrs(database=SHOP) if pitr.name != "sc_undrop"] == [True]
     recovery.drop_pitr(SHOP)
+
+
+@pytest.mark.releases(since=(3, 0))
+def test_dropped_database_comes_back_without_its_functions_and_names_them(
+    server: Server, admin: Admin, connection: Connection
+) -> None:
+    admin(f"USE {SHOP}")
+    admin("CREATE FUNCTION plus (x INT) RETURNS INT LANGUAGE SQL AS '$1 + 1'")
+    recovery = protect(server, connection)
+    admin(f"DROP DATABASE {SHOP}")  # in a transaction it would drop the functions before the database
+    with pytest.warns(RestoreWarning, match="but lost: function `plus`"):
+        recovery.undrop(database=SHOP)
 
 
 def test_dropped_table_comes_back_from_a_snapshot_when_there_is_no_pitr(server: Server, connection: Connection) -> None:
