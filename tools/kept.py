@@ -59,6 +59,16 @@ CLEAN_UP = (
 )
 
 
+WORDS_OF_SYS = {
+    "view": "views",
+    "publication": "publications",
+    "vector index": "vector indexes",
+    "column": "definitions",
+    "column: default": "defaults",
+    "table: comment": "definitions",
+}
+
+
 @dataclass
 class Kind:
     """A kind of thing; see the head of kinds.txt."""
@@ -105,7 +115,10 @@ class Kind:
 
     def is_told(self, messages: list[str]) -> bool:
         """Return whether a message names it."""
-        return any(re.search(rf"\b{re.escape(self.tell)}\b", message) for message in messages)
+        words = [self.tell]
+        if any("what it may have lost in account" in message for message in messages):  # sys names only kinds
+            words += [word for start, word in WORDS_OF_SYS.items() if self.name.startswith(start)]
+        return any(re.search(rf"\b{re.escape(word)}\b", message) for message in messages for word in words)
 
 
 def kinds() -> list[Kind]:
@@ -353,7 +366,7 @@ class Round:
 def _answer(connection: Connection, question: str) -> str:
     if question == "#active":
         pitrs = Recovery(connection).list_pitrs(level="database", database=SHOP)
-        return str((any(pitr.active for pitr in pitrs),))
+        return str((any(pitr.active is not False for pitr in pitrs),))
     result = connection.exec_driver_sql(question.removeprefix("#count ").replace("%", "%%"))
     rows = result.all() if result.returns_rows else []
     return str(len(rows)) if question.startswith("#count") else " ".join(str(tuple(row)) for row in rows)
@@ -371,10 +384,10 @@ def compare(url: URL, name: str, wanted: list[Kind]) -> dict[str, str]:
 
 def _compare(url: URL, name: str, wanted: list[Kind]) -> dict[str, str]:
     level = LEVELS[name]
-    if level.place != SHOP:
+    if level.place != SHOP or level.act is undrop_database:
         wanted = [kind for kind in wanted if not kind.of_account]
-        if level.of_tables:
-            wanted = [kind for kind in wanted if kind.tables and not kind.whole]
+    if level.place != SHOP and level.of_tables:
+        wanted = [kind for kind in wanted if kind.tables and not kind.whole]
     if not wanted:
         return {}
     try:
@@ -384,7 +397,8 @@ def _compare(url: URL, name: str, wanted: list[Kind]) -> dict[str, str]:
         named = wanted if len(wanted) == 1 else [kind for kind in wanted if kind.is_told([str(error)])]
         rest = [kind for kind in wanted if kind not in named]
         if not named:
-            sys.exit("No kind is named in this message.")
+            middle = len(wanted) // 2
+            return _compare(url, name, wanted[:middle]) | _compare(url, name, wanted[middle:])
         return {kind.name: "refused" for kind in named} | _compare(url, name, rest)
     if name in WITHOUT_STATEMENT:
         return helped
