@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 from sqlalchemy import exc
 
 from ..core.arguments import check_choice, check_flag, check_is_name, check_object_name
+from ..core.refusals import reason_of
 from ..core.server import OUTSIDE_TRANSACTION, matrixone_dialect
 from ..core.statement import MatrixOneDDL
-from ..exc import AccountError, MatrixOneArgumentError, reason_of
+from ..exc import AccountError, MatrixOneArgumentError
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, CursorResult

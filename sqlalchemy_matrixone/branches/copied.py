@@ -11,9 +11,10 @@ from sqlalchemy import exc
 from ..core.beside import execute_beside
 from ..core.connection import state_of
 from ..core.names import readable
+from ..core.refusals import reason_of
 from ..core.sequences import read_sequences
 from ..core.server import matrixone_dialect
-from ..exc import BranchError, Reason, RecoveryWarning, reason_of
+from ..exc import BranchError, Reason, RecoveryWarning
 from ..losses.grants import grants_of_copy
 from ..losses.routines import name_routines
 from ..losses.scope import RestoreScope

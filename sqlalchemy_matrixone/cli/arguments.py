@@ -14,7 +14,8 @@ from sqlalchemy import ColumnElement, MetaData, Table, and_, exc
 
 from ..core.arguments import check_timestamp
 from ..core.names import fold, unquote_name
-from ..exc import MatrixOneArgumentError, Reason, RecoveryWarning, reason_of
+from ..core.refusals import reason_of
+from ..exc import MatrixOneArgumentError, Reason, RecoveryWarning
 from ..recovery.clock import from_microseconds, server_now
 from ..recovery.coverage import readable_periods
 from ..recovery.present import database_exists

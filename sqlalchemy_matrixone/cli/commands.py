@@ -10,7 +10,8 @@ import click
 from sqlalchemy import Select, exc, literal_column, select, table, text
 
 from ..core.names import fold
-from ..exc import Blocker, Reason, RecoveryError, reason_of
+from ..core.refusals import reason_of
+from ..exc import Blocker, Reason, RecoveryError
 from ..recovery.clock import mo_ts_of
 from ..recovery.constructs import RestorePitr, RestoreSnapshot
 from ..recovery.plan import RestorePlan, plan_restore

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..exc import MatrixOneArgumentError, MatrixOneInvalidRequestError, Reason, RecoveryError, reason_of
+from ..exc import MatrixOneArgumentError, MatrixOneInvalidRequestError, Reason, RecoveryError
 from .connection import driver_connection, following, state_of
 from .driver_internals import abandon
+from .refusals import reason_of
 from .release import NEWEST, Feature, Release
 from .sqlalchemy_internals import IsolationLevelHook
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from sqlalchemy.engine import URL
 
-from ..exc import Reason, server_errors_as
+from ..exc import Reason
+from .refusals import server_errors_as
 from .sqlalchemy_internals import ConnectionAware, ConnectionAwareDDL
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from sqlalchemy import exc
 
 from ..core.arguments import Level, check_choice, check_is_name
 from ..core.names import fold
+from ..core.refusals import server_errors_as
 from ..core.release import Feature
 from ..core.server import (
     OUTSIDE_TRANSACTION,
@@ -21,7 +22,7 @@ from ..core.server import (
     convert_zone,
     matrixone_dialect,
 )
-from ..exc import PitrError, RecoveryError, SnapshotError, server_errors_as
+from ..exc import PitrError, RecoveryError, SnapshotError
 from .clock import MICROSECOND, from_microseconds, mo_ts_of
 from .target import LEVELS, RecoveryTarget, SelectionKeywords, TargetKeywords
 from .values import Pitr, Snapshot

@@ -26,9 +26,10 @@ from ..core.arguments import (
     check_timestamp,
 )
 from ..core.names import fold
+from ..core.refusals import server_errors_as
 from ..core.server import MatrixOneServer, matrixone_dialect
 from ..core.statement import MatrixOneDDL
-from ..exc import MatrixOneArgumentError, PitrError, Reason, RestoreError, SnapshotError, server_errors_as
+from ..exc import MatrixOneArgumentError, PitrError, Reason, RestoreError, SnapshotError
 from . import catalog
 from .effects import Effect, NamedCreated, NamedDropped, ObjectReplaced, PitrAltered
 from .execution import Attempt, executing

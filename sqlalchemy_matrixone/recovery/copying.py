@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 from ..core.arguments import check_object_name
 from ..core.beside import execute_beside
 from ..core.names import fold
+from ..core.refusals import server_errors_as
 from ..core.release import Feature, format_release
 from ..core.sequences import read_sequences
 from ..core.server import matrixone_dialect
-from ..exc import MatrixOneArgumentError, Reason, RestoreError, RestoreWarning, server_errors_as
+from ..exc import MatrixOneArgumentError, Reason, RestoreError, RestoreWarning
 from ..losses.routines import name_routines
 from ..losses.tables import rebuild_vector_indexes
 from ..losses.texts import special_texts

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from sqlalchemy import exc
 
 from ..core.names import fold
+from ..core.refusals import server_errors_as
 from ..core.release import Feature
 from ..core.server import SYSTEM_DATABASES, matrixone_dialect
-from ..exc import Reason, RecoveryError, server_errors_as
+from ..exc import Reason, RecoveryError
 from . import catalog
 from .clock import server_now
 from .pitr_range import PitrRange

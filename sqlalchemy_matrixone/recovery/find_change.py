@@ -14,7 +14,8 @@ from sqlalchemy.sql import TableClause, visitors
 from ..core.arguments import check_timestamp
 from ..core.beside import autocommit_connection, second_engine
 from ..core.names import fold
-from ..exc import MatrixOneArgumentError, Reason, RecoveryError, RecoveryWarning, is_missing_column, reason_of
+from ..core.refusals import is_missing_column, reason_of
+from ..exc import MatrixOneArgumentError, Reason, RecoveryError, RecoveryWarning
 from ..timetravel.missing_columns import ADVICE
 from ..timetravel.point_in_time import AsOfOption, PointInTime
 from .clock import MICROSECOND, from_microseconds, microseconds

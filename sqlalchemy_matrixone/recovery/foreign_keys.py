@@ -9,8 +9,9 @@ from sqlalchemy import exc
 from ..core.catalog_bytes import SELF, referring_tables
 from ..core.hidden_names import left_out, refusal
 from ..core.names import fold
+from ..core.refusals import reason_of
 from ..core.release import Feature
-from ..exc import Reason, RestoreError, reason_of
+from ..exc import Reason, RestoreError
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection

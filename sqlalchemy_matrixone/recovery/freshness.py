@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import exc
 
+from ..core.refusals import reason_of
 from ..core.server import SYS_ACCOUNT, matrixone_dialect
-from ..exc import Reason, RecoveryWarning, reason_of
+from ..exc import Reason, RecoveryWarning
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..core.names import readable
+from ..core.refusals import server_errors_as
 from ..core.server import matrixone_dialect
-from ..exc import RestoreError, server_errors_as
+from ..exc import RestoreError
 from .clock import from_microseconds
 from .contents import count_rows, tables_of
 from .copying import check_new_name, clone_statement, renamed

@@ -13,9 +13,10 @@ from sqlalchemy import exc
 
 from ..core.beside import autocommit_connection, second_engine
 from ..core.names import readable
+from ..core.refusals import reason_of
 from ..core.sequences import SEQUENCES
 from ..core.server import matrixone_dialect
-from ..exc import MatrixOneArgumentError, Reason, RestoreError, RestoreWarning, reason_of
+from ..exc import MatrixOneArgumentError, Reason, RestoreError, RestoreWarning
 from ..losses.grants import grant_again
 from ..losses.publications import publish_again
 from ..losses.scope import Loss, RestoreScope

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import exc
 
 from ..core.names import fold
+from ..core.refusals import reason_of
 from ..core.release import Feature, format_release
 from ..core.server import SYS_ACCOUNT, matrixone_dialect
-from ..exc import PitrError, Reason, RecoveryWarning, SnapshotError, reason_of
+from ..exc import PitrError, Reason, RecoveryWarning, SnapshotError
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Row

@@ -12,8 +12,9 @@ from ..branches.constructs import CloneDatabase
 from ..core.arguments import check_object_name
 from ..core.beside import autocommit_connection, second_engine
 from ..core.names import fold
+from ..core.refusals import server_errors_as
 from ..core.server import matrixone_dialect
-from ..exc import Reason, RecoveryError, RecoveryWarning, server_errors_as
+from ..exc import Reason, RecoveryError, RecoveryWarning
 from .blockers import describe_blockers, get_blockers
 from .catalog import TO_READ_CATALOG
 from .clock import from_microseconds, microseconds, server_now

@@ -6,9 +6,10 @@ import warnings
 from typing import TYPE_CHECKING
 
 from ..core.names import fold, quote_name, quote_text, readable
+from ..core.refusals import server_errors_as
 from ..core.sequences import SEQUENCES
 from ..core.server import SYS_ACCOUNT, matrixone_dialect
-from ..exc import Reason, RestoreError, RestoreWarning, server_errors_as
+from ..exc import Reason, RestoreError, RestoreWarning
 from ..losses.other_accounts import kinds_at_risk
 from ..losses.scope import RestoreScope
 from .clock import mo_ts_of

@@ -28,18 +28,10 @@ from ..core.arguments import (
     table_of,
 )
 from ..core.connection import has_changes, state_of
+from ..core.refusals import server_errors_as
 from ..core.server import matrixone_dialect
 from ..core.sqlalchemy_internals import is_in_begin_block
-from ..exc import (
-    Blocker,
-    MatrixOneArgumentError,
-    PitrError,
-    Reason,
-    RecoveryError,
-    RestoreError,
-    SnapshotError,
-    server_errors_as,
-)
+from ..exc import Blocker, MatrixOneArgumentError, PitrError, Reason, RecoveryError, RestoreError, SnapshotError
 from ..timetravel.session import refuse_time_travel
 from . import catalog, windows
 from .blockers import get_blockers

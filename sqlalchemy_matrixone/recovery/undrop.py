@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from ..core.refusals import server_errors_as
 from ..core.release import Feature
 from ..core.server import matrixone_dialect
-from ..exc import Reason, RestoreError, server_errors_as
+from ..exc import Reason, RestoreError
 from ..losses.scope import RestoreScope
 from . import catalog
 from .clock import from_microseconds, mo_ts_of

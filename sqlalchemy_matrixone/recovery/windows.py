@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Unpack, cast
 
 from ..core.arguments import is_object_name
 from ..core.names import fold
+from ..core.refusals import server_errors_as
 from ..core.release import Feature
 from ..core.server import SERVER_ZONE, matrixone_dialect
-from ..exc import MatrixOneArgumentError, Reason, RecoveryError, RecoveryWarning, server_errors_as
+from ..exc import MatrixOneArgumentError, Reason, RecoveryError, RecoveryWarning
 from .catalog import SECOND, TO_READ_CATALOG, named_part, show, to_utc
 from .clock import MICROSECOND
 from .target import RecoveryTarget, TargetKeywords

@@ -37,8 +37,9 @@ from ..core.arguments import (
     table_of,
 )
 from ..core.names import fold
+from ..core.refusals import is_missing_column
 from ..core.sqlalchemy_internals import ConnectionAware, union_all_as, with_selects
-from ..exc import MatrixOneArgumentError, RecoveryWarning, is_missing_column
+from ..exc import MatrixOneArgumentError, RecoveryWarning
 from .point_in_time import TimestampOrBind
 from .tables import as_of
 

@@ -37,8 +37,8 @@ from sqlalchemy_matrixone import (
     as_of,
 )
 from sqlalchemy_matrixone.branches.execution import TransactionScope
+from sqlalchemy_matrixone.core.refusals import conflict_of
 from sqlalchemy_matrixone.core.release import parse_release
-from sqlalchemy_matrixone.exc import conflict_of
 from tests.models import Manager, Order
 from tests.unit.compiling import assert_compile, compiled, dialect, sql
 

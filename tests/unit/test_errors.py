@@ -24,7 +24,7 @@ from sqlalchemy_matrixone import (
 from sqlalchemy_matrixone.aiomysql import MatrixOneDialect_aiomysql
 from sqlalchemy_matrixone.asyncmy import MatrixOneDialect_asyncmy
 from sqlalchemy_matrixone.core.errors import class_of_violation
-from sqlalchemy_matrixone.exc import reason_of, server_errors_as
+from sqlalchemy_matrixone.core.refusals import reason_of, server_errors_as
 from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
 
 ANSWERS = [

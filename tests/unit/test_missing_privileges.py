@@ -15,7 +15,7 @@ from sqlalchemy_matrixone import (
     RestoreError,
     SnapshotError,
 )
-from sqlalchemy_matrixone.exc import server_errors_as
+from sqlalchemy_matrixone.core.refusals import server_errors_as
 
 
 def refuse(message: str) -> None:

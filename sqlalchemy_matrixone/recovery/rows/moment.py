@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import BindParameter, exc, literal_column
 
 from ...core.arguments import check_timestamp
-from ...exc import MatrixOneArgumentError, Reason, RestoreError, reason_of
+from ...core.refusals import reason_of
+from ...exc import MatrixOneArgumentError, Reason, RestoreError
 from ...timetravel.point_in_time import PointInTime
 from ..clock import EPOCH, mo_ts_of
 from .definition import TableDefinition

@@ -11,7 +11,8 @@ from sqlalchemy.sql import TableClause
 
 from ...core.catalog_bytes import SELF, referring_tables
 from ...core.names import fold
-from ...exc import Reason, reason_of
+from ...core.refusals import reason_of
+from ...exc import Reason
 from .definition import ForeignKey, TableDefinition
 from .order import TableName, WriteOrder, table_name
 from .pair import TablePair

@@ -11,9 +11,10 @@ from sqlalchemy.sql.dml import UpdateBase
 
 from ...core.connection import state_of
 from ...core.names import readable
+from ...core.refusals import reason_of
 from ...core.release import Feature, format_release
 from ...core.server import MatrixOneServer, matrixone_dialect
-from ...exc import Reason, RestoreConflict, RestoreError, RowConflict, format_row, reason_of
+from ...exc import Reason, RestoreConflict, RestoreError, RowConflict, format_row
 from ..target import RecoveryTarget
 from . import statements
 from .changes import TableChanges, find_again, find_changes, old_rows
