@@ -18,7 +18,7 @@ from ..core.refusals import reason_of
 from ..exc import MatrixOneArgumentError, Reason, RecoveryWarning
 from ..recovery.clock import from_microseconds, server_now
 from ..recovery.coverage import readable_periods
-from ..recovery.present import database_exists
+from ..recovery.objects import object_exists
 from ..recovery.source import no_such_snapshot
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def reflect(connection: Connection, name: str) -> Table:
 
 def does_not_exist(connection: Connection, database: str, table: str) -> str:
     """Return a sentence about a table that does not exist."""
-    if database_exists(connection, database):
+    if object_exists(connection, database):
         return f"there is no table {database}.{table}: if it was dropped, undrop brings it back"
     hint = f"; if {database}.{table!r} is a table, write `{database}.{table}` in backquotes"
     return f"there is no database {database!r}" + (hint if "`" not in table else "")

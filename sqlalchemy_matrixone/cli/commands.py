@@ -14,8 +14,8 @@ from ..core.refusals import reason_of
 from ..exc import Blocker, Reason, RecoveryError
 from ..recovery.clock import mo_ts_of
 from ..recovery.constructs import RestorePitr, RestoreSnapshot
+from ..recovery.objects import object_exists
 from ..recovery.plan import RestorePlan, plan_restore
-from ..recovery.present import database_exists, table_exists
 from ..recovery.rows.values import RestoredRows, RowsPreview
 from ..recovery.session import Recovery
 from ..recovery.values import WHY_UNKNOWN, Coverage
@@ -430,7 +430,7 @@ def _check_exists(connection: Connection, database: str, table_name: str | None 
 
     :raises click.ClickException: if it does not.
     """
-    if not database_exists(connection, database):
+    if not object_exists(connection, database):
         raise click.ClickException(f"there is no database {database!r}, and nothing of it can be restored")
-    if table_name is not None and not table_exists(connection, database, table_name):
+    if table_name is not None and not object_exists(connection, database, table_name):
         raise click.ClickException(f"there is no table {database}.{table_name}, and nothing of it can be restored")

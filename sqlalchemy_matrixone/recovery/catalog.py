@@ -24,6 +24,7 @@ from ..core.server import (
 )
 from ..exc import PitrError, RecoveryError, SnapshotError
 from .clock import MICROSECOND, from_microseconds, mo_ts_of
+from .objects import PresentObjects, object_id, present_objects
 from .target import LEVELS, RecoveryTarget, SelectionKeywords, TargetKeywords
 from .values import Pitr, Snapshot
 
@@ -170,45 +171,12 @@ def _pitrs_shown(connection: Connection) -> list[Pitr]:
     # The names of the columns differ between releases, their order does not. The times are in the session's time zone.
     times = to_utc(connection, (str(time) for row in rows for time in row[1:3]), SESSION_ZONE)
     times = {text: time + SECOND for text, time in times.items()}
-    present = present_objects(
-        connection, [(row[5], named_part(row[6])) for row in rows if row[3] in ("database", "table")]
-    )
+    present = present_objects(connection, [row[5] for row in rows if row[3] in ("database", "table")])
     created = [times[str(row[1])] for row in rows]
     return [
         _pitr((row[0], *row[3:9]), since, times[str(row[2])], _protects_by_time(connection, row, since, present))
         for row, since in zip(rows, created, strict=True)
     ]
-
-
-@dataclass(frozen=True)
-class PresentObject:
-    """A database or table in its current state.
-
-    :ivar created: when it was created or last altered, to the second, in the session's time zone.
-    """
-
-    id: int
-    created: str
-
-
-PresentObjects = dict[tuple[str, str | None], PresentObject]
-
-
-def present_objects(connection: Connection, names: list[tuple[str, str | None]]) -> PresentObjects:
-    """Return the databases of this account that have these names, and the tables in them."""
-    if not names:
-        return {}
-    databases = tuple(sorted({database for database, _ in names}))
-    places = ", ".join(["%s"] * len(databases))
-    with matrixone_dialect(connection).preserving_clean_state(connection):
-        rows = connection.exec_driver_sql(
-            "SELECT datname, NULL, dat_id, created_time FROM mo_catalog.mo_database "
-            f"WHERE account_id = current_account_id() AND datname IN ({places}) UNION ALL "
-            "SELECT reldatabase, relname, rel_id, created_time FROM mo_catalog.mo_tables "
-            f"WHERE account_id = current_account_id() AND reldatabase IN ({places})",
-            databases * 2,
-        ).all()
-    return {(row[0], row[1]): PresentObject(int(row[2]), str(row[3])[:19]) for row in rows}
 
 
 def _protects_by_time(
@@ -253,27 +221,14 @@ def held_ids(connection: Connection, pitrs: Sequence[Pitr]) -> dict[str, int | N
 
 def _id_held_since(connection: Connection, database: str, table: str | None, created_at: dt.datetime) -> int | None:
     """Return the id of this object that a PITR created at that time holds; None if it cannot be read."""
-    dialect = matrixone_dialect(connection)
-    column = "rel_logical_id" if dialect.supports(Feature.LOGICAL_TABLE_ID) else "rel_id"
     # The server refuses a TIMESTAMP of more than an hour ago, unless it is that of a snapshot. It accepts any MO_TS.
-    moment = mo_ts_of(created_at.replace(microsecond=0))
-    with dialect.preserving_clean_state(connection):
-        try:
-            if table is None:
-                return connection.exec_driver_sql(
-                    f"SELECT dat_id FROM mo_catalog.mo_database {{MO_TS = {moment}}} "
-                    "WHERE account_id = current_account_id() AND datname = %s",
-                    (database,),
-                ).scalar()
-            return connection.exec_driver_sql(
-                f"SELECT {column} FROM mo_catalog.mo_tables {{MO_TS = {moment}}} "
-                "WHERE account_id = current_account_id() AND reldatabase = %s AND relname = %s",
-                (database, table),
-            ).scalar()
-        except exc.DBAPIError as error:
-            if error.connection_invalidated:
-                raise
-            return None
+    at = f"{{MO_TS = {mo_ts_of(created_at.replace(microsecond=0))}}}"
+    try:
+        return object_id(connection, database, table, at=at, logical=True)
+    except exc.DBAPIError as error:
+        if error.connection_invalidated:
+            raise
+        return None
 
 
 def _pitr(row: Sequence[Any], created_at: dt.datetime, modified_at: dt.datetime, active: bool | None) -> Pitr:

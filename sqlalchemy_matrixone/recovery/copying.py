@@ -20,7 +20,7 @@ from ..losses.tables import rebuild_vector_indexes
 from ..losses.texts import special_texts
 from .clock import mo_ts_of, server_now
 from .contents import Contents, differences, read_contents
-from .present import database_exists, table_exists
+from .objects import object_exists
 from .preservation import Losses
 from .source import check_source
 
@@ -83,12 +83,7 @@ def check_new_name(connection: Connection, scope: RestoreScope, copy: RestoreSco
     :raises RestoreError: if an object has it.
     """
     assert copy.database is not None
-    exists = (
-        database_exists(connection, copy.database)
-        if copy.table is None
-        else table_exists(connection, copy.database, copy.table)
-    )
-    if exists:
+    if object_exists(connection, copy.database, copy.table):
         is_itself = fold(copy.quoted) == fold(scope.quoted)
         advice = "To replace it, leave out the new name." if is_itself else "Choose another name."
         raise RestoreError(f"{what}: nothing was done: {copy} exists. {advice}", Reason.EXISTS)

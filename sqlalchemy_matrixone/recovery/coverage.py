@@ -16,8 +16,8 @@ from ..core.server import SYSTEM_DATABASES, matrixone_dialect
 from ..exc import Reason, RecoveryError
 from . import catalog
 from .clock import server_now
+from .objects import object_exists
 from .pitr_range import PitrRange
-from .present import database_exists
 from .values import Coverage, Period, Pitr, Snapshot
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ def _tables(connection: Connection, database: str | None) -> Iterator[_Table]:
             f"current_account_id() AND relkind = 'r' AND reldatabase {which} ORDER BY reldatabase, relname",
             names,
         ).all()
-    if not rows and database is not None and not database_exists(connection, database):
+    if not rows and database is not None and not object_exists(connection, database):
         raise RecoveryError(f"there is no database {database!r} in this account", Reason.NOT_FOUND)
     return (_Table(row[0], row[1], bool(row[2])) for row in rows)
 

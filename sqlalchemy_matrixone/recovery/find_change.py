@@ -20,7 +20,7 @@ from ..timetravel.missing_columns import ADVICE
 from ..timetravel.point_in_time import AsOfOption, PointInTime
 from .clock import MICROSECOND, from_microseconds, microseconds
 from .coverage import Readable, readable_periods
-from .present import columns_of
+from .objects import columns_of
 from .values import Change, NoValue
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ from ..core.names import fold
 from ..exc import Reason, RestoreError, RestoreWarning
 from . import catalog
 from .clock import from_microseconds, mo_ts_of, server_now
+from .objects import id_in
 from .pitr_range import PitrRange
 
 if TYPE_CHECKING:
@@ -96,9 +97,9 @@ def _is_protected(connection: Connection, scope: RestoreScope, name: str, known:
     if any(pitr.level in ("cluster", "account") for pitr in pitrs):
         return True
     held = catalog.held_ids(connection, pitrs)
-    present = {"database": object_id(connection, replace(scope, level="database"), past=True)}
+    present = {"database": id_in(connection, replace(scope, level="database"), past=True)}
     if scope.level == "table":
-        present["table"] = object_id(connection, scope, past=True)
+        present["table"] = id_in(connection, scope, past=True)
     answers = {None if held[pitr.name] is None else held[pitr.name] == present[pitr.level] for pitr in pitrs}
     return True if True in answers else None if None in answers else False
 
@@ -119,18 +120,3 @@ def earliest(pitr: Pitr, now: int) -> int:
     """Return the first point in time that a PITR can restore; times are in nanoseconds since 1970."""
     length = round(PitrRange(pitr.length, pitr.unit).hours * 3600) * 10**9
     return max(mo_ts_of(pitr.created_at), now - length)
-
-
-def object_id(connection: Connection, scope: RestoreScope, *, past: bool, column: str = "rel_id") -> int | None:
-    """Return the id of the scope's table or database; None if it does not exist.
-
-    :param past: read it at the point in time of the scope, rather than now.
-    :param column: the column that identifies a table.
-    """
-    if scope.level == "database":
-        statement = f"SELECT dat_id FROM mo_catalog.mo_database {{at}} WHERE {scope.criteria('datname')}"
-    else:
-        statement = f"SELECT {column} FROM mo_catalog.mo_tables {{at}} WHERE {scope.criteria('reldatabase', 'relname')}"
-    with scope.dialect.preserving_clean_state(connection):
-        rows = scope.read(connection, statement, past=past)
-    return int(rows[0][0]) if rows else None

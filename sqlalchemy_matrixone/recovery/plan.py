@@ -14,7 +14,7 @@ from ..exc import RestoreError
 from .clock import from_microseconds
 from .contents import count_rows, tables_of
 from .copying import check_new_name, clone_statement, renamed
-from .kept_history import object_id
+from .objects import id_in
 from .preservation import Losses
 from .source import check_source
 
@@ -89,7 +89,7 @@ def plan_restore(
             tuple(map(readable, losses.statements)),
             tuple(map(readable, losses.names)),
             from_microseconds(scope.source // 1000),
-            scope.level == "account" or object_id(connection, scope, past=False) is not None,
+            scope.level == "account" or id_in(connection, scope, past=False) is not None,
             tuple(_tables(connection, scope)),
         )
 

@@ -16,6 +16,7 @@ from ..core.server import matrixone_dialect
 from ..exc import PitrError, Reason, RecoveryError, RecoveryWarning
 from . import catalog
 from .constructs import AlterPitr, CreatePitr
+from .objects import present_objects
 from .pitr_range import PitrRange
 from .target import SelectionKeywords, implied_name
 
@@ -66,7 +67,7 @@ def protect_again(connection: Connection, inactive: Sequence[Pitr], pitrs: Seque
 def with_present_object(connection: Connection, pitrs: Sequence[Pitr]) -> list[Pitr]:
     """Return those of the PITRs that are inactive and whose database or table exists."""
     inactive = [(pitr, pitr.database) for pitr in pitrs if pitr.active is False and pitr.database is not None]
-    present = catalog.present_objects(connection, [(database, pitr.table) for pitr, database in inactive])
+    present = present_objects(connection, [database for _, database in inactive])
     return [pitr for pitr, database in inactive if (database, pitr.table) in present]
 
 

@@ -9,7 +9,8 @@ from ..exc import Reason, RestoreError
 from . import catalog
 from .clock import from_microseconds
 from .constructs import RestorePitr, RestoreSnapshot
-from .kept_history import CREATION_ROUNDING, Pitrs, check_protected, covers, earliest, object_id
+from .kept_history import CREATION_ROUNDING, Pitrs, check_protected, covers, earliest
+from .objects import id_in
 from .restoring import own_scope
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def check_source(connection: Connection, element: RestoreSnapshot | RestorePitr)
     if scope is None:
         return None
     _check_covers(connection, element, scope, pitrs)
-    if scope.level != "account" and object_id(connection, scope, past=True) is None:
+    if scope.level != "account" and id_in(connection, scope, past=True) is None:
         raise RestoreError(
             f"{what} was not sent: {scope} did not exist at {from_microseconds(source // 1000)}", Reason.NOT_FOUND
         )

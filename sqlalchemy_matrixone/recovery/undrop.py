@@ -16,7 +16,8 @@ from .clock import from_microseconds, mo_ts_of
 from .constructs import RestorePitr, RestoreSnapshot
 from .contents import DEFAULT, read_contents
 from .copying import clone, renamed, report_differences
-from .kept_history import Pitrs, check_protected, covers, earliest, object_id
+from .kept_history import Pitrs, check_protected, covers, earliest
+from .objects import id_in
 from .reactivation import reactivate_after_restore
 from .restoring import restore
 from .values import Pitr, Snapshot
@@ -121,8 +122,7 @@ def _last_moment(existed: Callable[[int], bool], first: int, now: int) -> int | 
 def _object_id(connection: Connection, scope: RestoreScope, moment: int | None = None) -> int | None:
     """Return the id of the table or database, which changes when it is dropped and created; None if there is none."""
     at = scope if moment is None else replace(scope, source=moment)
-    column = "rel_logical_id" if scope.supports(Feature.LOGICAL_TABLE_ID) else "rel_id"
-    return object_id(connection, at, past=moment is not None, column=column)
+    return id_in(connection, at, past=moment is not None, logical=True)
 
 
 def _exactly(connection: Connection, snapshot: Snapshot) -> int:

@@ -19,6 +19,7 @@ from sqlalchemy import exc, inspect
 from ...core.names import fold, unquote_name
 from ...core.release import Feature
 from ...core.server import matrixone_dialect
+from ..objects import object_id
 
 if TYPE_CHECKING:
     from sqlalchemy import Dialect
@@ -104,14 +105,14 @@ class TableDefinition:
         :raises sqlalchemy.exc.DBAPIError: if there is no such table, or was none at that time.
         """
         dialect = matrixone_dialect(connection)
-        hint = "" if when is None else f" {when.compile(dialect=dialect, compile_kwargs={'literal_binds': True})}"
-        statement = f"SHOW CREATE TABLE {dialect.identifier_preparer.format_table(table)}{hint}"
+        hint = "" if when is None else str(when.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
+        statement = f"SHOW CREATE TABLE {dialect.identifier_preparer.format_table(table)} {hint}".rstrip()
         try:
             text = connection.exec_driver_sql(statement).one()[1]
         except exc.DBAPIError as error:
             if dialect.supports(Feature.SHOW_CREATE_OF_SET_NULL) or "SET_NULL" not in str(error.orig):
                 raise
-            if hint and _number(connection, table, hint) != _number(connection, table, ""):
+            if hint and _was_replaced(connection, table, hint):
                 raise
             return cls.reflect(connection, table)
         return cls.parse(text)
@@ -182,14 +183,11 @@ def _columns(text: str) -> Iterator[tuple[str, ColumnDefinition]]:
         )
 
 
-def _number(connection: Connection, table: TableClause, hint: str) -> int | None:
-    """Return the id of a table, which a change of its columns replaces."""
+def _was_replaced(connection: Connection, table: TableClause, hint: str) -> bool:
+    """Return whether a table has another id than it had then: a change of its columns gives it one."""
     database = table.schema or matrixone_dialect(connection).default_schema_name or ""
-    return connection.exec_driver_sql(
-        f"SELECT rel_id FROM mo_catalog.mo_tables{hint} "
-        "WHERE account_id = current_account_id() AND reldatabase = %s AND relname = %s",
-        (fold(database), fold(table.name)),
-    ).scalar()
+    then, now = (object_id(connection, database, table.name, at=at) for at in (hint, ""))
+    return then != now
 
 
 def _reflected_column(column: ReflectedColumn, dialect: Dialect) -> ColumnDefinition:
