@@ -63,7 +63,7 @@ def restore_copy(
     element.check_transaction(connection)
     what = f"{element.operation} as {as_name!r}"
     with server_errors_as(RestoreError, what):
-        scope = check_source(connection, element)
+        _, scope = check_source(connection, element)
         if scope is None:
             raise RestoreError(f"{what}: nothing was done: it is in another account", Reason.UNSUPPORTED)
         copy = renamed(scope, as_name)

@@ -71,26 +71,24 @@ def plan_restore(
     :raises RestoreError: if it is refused, with the reason.
     """
     with server_errors_as(RestoreError, element.operation):
-        scope = check_source(connection, element)
-        if as_name is not None and scope is not None:
+        source, scope = check_source(connection, element)
+        restores_to = from_microseconds(source // 1000)
+        if scope is None:
+            return RestorePlan(element.sql_on(connection), (), (), restores_to, exists=True, tables=())
+        if as_name is not None:
             copy = renamed(scope, as_name)
             check_new_name(connection, scope, copy, element.operation)
-            statement = readable(clone_statement(scope, copy, element.operation))
-            moment = from_microseconds(scope.source // 1000)
-            return RestorePlan(statement, (), (), moment, True, tuple(_tables(connection, scope)))
+            clone = readable(clone_statement(scope, copy, element.operation))
+            return RestorePlan(clone, (), (), restores_to, exists=True, tables=tuple(_tables(connection, scope)))
         statement = element.sql_on(connection)
-        if scope is None:
-            source = element.source(connection)
-            assert source is not None
-            return RestorePlan(statement, (), (), from_microseconds(source // 1000), True, ())
         losses = Losses.read(connection, scope, frozenset())
         return RestorePlan(
             statement,
             tuple(map(readable, losses.statements)),
             tuple(map(readable, losses.names)),
-            from_microseconds(scope.source // 1000),
-            scope.level == "account" or id_in(connection, scope, past=False) is not None,
-            tuple(_tables(connection, scope)),
+            restores_to,
+            exists=scope.level == "account" or id_in(connection, scope, past=False) is not None,
+            tables=tuple(_tables(connection, scope)),
         )
 
 

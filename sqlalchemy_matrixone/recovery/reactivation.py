@@ -135,7 +135,7 @@ def _warning() -> Iterator[None]:
             f"the restore succeeded, but PITRs of what it replaced could not be made active again: {failed}. "
             "Call Recovery.reactivate_pitrs().",
             RecoveryWarning,
-            stacklevel=6,
+            stacklevel=7,
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..core.names import fold, quote_name, quote_text, readable
@@ -43,31 +44,65 @@ def restore(
     """
     element.check_transaction(connection)
     with server_errors_as(RestoreError, element.operation):
-        source = element.source(connection)
-        others = None if source is None else _OtherAccounts.of(connection, element, source)
-        pitrs = Pitrs.read(connection) if isinstance(element, RestorePitr) else None
-        if source is None or _is_refused(connection, element, source, others, pitrs):  # the server reports the reason
-            connection.execute(element)
+        before = _Before.read(connection, element, lose, verify=verify)
+        if before is None:
+            connection.execute(element)  # the server reports the reason
             return
+    _execute(connection, element, before)
+    try:
+        if before.losses is not None:
+            before.losses.put_back(connection)
+        if before.others is not None:
+            before.others.warn()
+    finally:
+        if before.inactive is not None:
+            reactivate_after_restore(connection, before.inactive)
+    if before.verification is not None:
+        before.verification.compare(connection)
+
+
+@dataclass(frozen=True)
+class _Before:
+    """What is read before a restore, for what is done after it.
+
+    :ivar losses: what it loses in the current account; None if it replaces nothing there.
+    :ivar others: what it replaces in other accounts; None if nothing.
+    :ivar verification: what to compare the result with; None if it is not to be compared.
+    :ivar inactive: the PITRs that are inactive already; None if the restore replaces no object that could have one.
+    """
+
+    losses: Losses | None
+    others: _OtherAccounts | None
+    verification: Verification | None
+    inactive: frozenset[str] | None
+
+    @classmethod
+    def read(
+        cls, connection: Connection, element: RestoreSnapshot | RestorePitr, lose: frozenset[str], *, verify: bool
+    ) -> _Before | None:
+        """Check what the server does not, and read what the restore loses.
+
+        :return: None if the server is certain to refuse the restore, whose source may then be unreadable.
+        :raises RestoreError: if the restore would lose something that cannot be put back, or restore empty tables.
+        """
+        source = element.source(connection)
+        if source is None:
+            return None
+        others = _OtherAccounts.of(connection, element, source)
+        pitrs = Pitrs.read(connection) if isinstance(element, RestorePitr) else None
+        if _is_refused(connection, element, source, others, pitrs):
+            return None
         if others is not None:
             others.read(connection, lose)
         scope = own_scope(connection, element, source)
         if scope is not None and pitrs is not None:
             check_protected(connection, scope, element.name, element.operation, pitrs)
-        losses = None if scope is None else Losses.read(connection, scope, lose)
-        verification = _verification(connection, scope, lose, others) if verify else None
-        inactive = inactive_pitrs(connection) if element.to_account is None else frozenset()
-    _execute(connection, element, losses, inactive)
-    try:
-        if losses is not None:
-            losses.put_back(connection)
-        if others is not None:
-            others.warn()
-    finally:
-        if element.to_account is None:
-            reactivate_after_restore(connection, inactive)
-    if verification is not None:
-        verification.compare(connection)
+        return cls(
+            losses=None if scope is None else Losses.read(connection, scope, lose),
+            others=others,
+            verification=_verification(connection, scope, lose, others) if verify else None,
+            inactive=inactive_pitrs(connection) if element.to_account is None else None,
+        )
 
 
 def _is_refused(
@@ -77,7 +112,7 @@ def _is_refused(
     others: _OtherAccounts | None,
     pitrs: Pitrs | None,
 ) -> bool:
-    """Return whether the server is certain to refuse the restore, whose source may then be unreadable."""
+    """Return whether the server is certain to refuse the restore."""
     if others is not None and matrixone_dialect(connection).default_account_name != SYS_ACCOUNT:
         return True
     if pitrs is None:
@@ -97,36 +132,32 @@ def _verification(
     return Verification(connection, scope, lose)
 
 
-def _execute(
-    connection: Connection, element: RestoreSnapshot | RestorePitr, losses: Losses | None, inactive: frozenset[str]
-) -> None:
+def _execute(connection: Connection, element: RestoreSnapshot | RestorePitr, before: _Before) -> None:
     """Execute the restore; if its connection is lost after it was carried out, complete it on another one."""
     try:
         connection.execute(element)
     except RestoreError as error:
         if error.done:
-            _complete_beside(connection, element, losses, inactive)
-        elif error.done is None and losses is not None:
-            error.add_note(f"If it was or will be carried out: {losses.describe_statements()}")
+            _complete_beside(connection, before)
+        elif error.done is None and before.losses is not None:
+            error.add_note(f"If it was or will be carried out: {before.losses.describe_statements()}")
         raise
     except Exception:
         raise
     except BaseException as error:  # cancelled or interrupted: a note of the error states the outcome of the restore
-        if losses is not None and losses.statements:
-            error.add_note(f"If it was or will be carried out: {losses.describe_statements()}")
+        if before.losses is not None and before.losses.statements:
+            error.add_note(f"If it was or will be carried out: {before.losses.describe_statements()}")
         raise
 
 
-def _complete_beside(
-    connection: Connection, element: RestoreSnapshot | RestorePitr, losses: Losses | None, inactive: frozenset[str]
-) -> None:
+def _complete_beside(connection: Connection, before: _Before) -> None:
     """Put back what a restore has lost and reactivate PITRs, after the restore's own connection was lost."""
     try:
-        if losses is not None:
-            losses.put_back(connection)
+        if before.losses is not None:
+            before.losses.put_back(connection)
     finally:
-        if element.to_account is None:
-            reactivate_beside(connection, inactive)
+        if before.inactive is not None:
+            reactivate_beside(connection, before.inactive)
 
 
 def own_scope(connection: Connection, element: RestoreSnapshot | RestorePitr, source: int) -> RestoreScope | None:
@@ -206,4 +237,4 @@ class _OtherAccounts:
                 f"The restore was carried out. Check, and put back yourself, what it may have lost in {self._whose}: "
                 f"{lost}. A restore by an administrator of the account puts it back."
             )
-            warnings.warn(RestoreWarning(message), stacklevel=4)
+            warnings.warn(RestoreWarning(message), stacklevel=5)

@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     from .values import Pitr, Snapshot
 
 
-def check_source(connection: Connection, element: RestoreSnapshot | RestorePitr) -> RestoreScope | None:
+def check_source(connection: Connection, element: RestoreSnapshot | RestorePitr) -> tuple[int, RestoreScope | None]:
     """Check that the snapshot or PITR exists and contains the object, and that the object existed at that time.
 
-    :return: the scope of the restore; None if it is of another account, of which nothing can be read.
+    :return: the point in time to restore, in nanoseconds since 1970, and the scope of the restore; None as the scope
+        if it is of another account, of which nothing can be read.
     :raises RestoreError: if not, with the reason.
     """
     source = element.source(connection)
@@ -37,7 +38,7 @@ def check_source(connection: Connection, element: RestoreSnapshot | RestorePitr)
         _check_time(element.name, pitrs, source)
     scope = own_scope(connection, element, source)
     if scope is None:
-        return None
+        return source, None
     _check_covers(connection, element, scope, pitrs)
     if scope.level != "account" and id_in(connection, scope, past=True) is None:
         raise RestoreError(
@@ -45,7 +46,7 @@ def check_source(connection: Connection, element: RestoreSnapshot | RestorePitr)
         )
     if pitrs is not None:
         check_protected(connection, scope, element.name, what, pitrs)
-    return scope
+    return source, scope
 
 
 def no_such_snapshot(name: str, snapshots: Sequence[Snapshot]) -> str:
