@@ -9,7 +9,7 @@ from ..core.names import fold
 from ..exc import PitrError, Reason, RecoveryWarning
 from . import catalog
 from .constructs import AlterPitr, CreatePitr, DropPitr
-from .reactivation import free_name, protecting, reactivate_pitrs
+from .reactivation import free_name, protect_again, protecting, with_present_object
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,11 +29,12 @@ def create_pitr(connection: Connection, element: CreatePitr, *, may_rename: bool
     :raises PitrError: with reason exists, if there is one; with reason unsupported, if it would protect an object of
         another account. It is then dropped again.
     """
-    existed = element.if_not_exists and bool(catalog.get_pitrs(connection, name=element.name))
-    if existed and may_rename and (found := _same_inactive(connection, element)):
-        return _create_beside(connection, element, found)
-    if existed:
-        return _existing(connection, element)
+    if element.if_not_exists:
+        pitrs = catalog.get_pitrs(connection)
+        if (found := _find(pitrs, element.name)) is not None:
+            if may_rename and found.active is False and _is_of(found, element, connection):
+                return _create_beside(connection, element, found, pitrs)
+            return _existing(connection, element, found, pitrs)
     try:
         connection.execute(element)
     except PitrError as refused:
@@ -69,11 +70,12 @@ def _created(connection: Connection, element: CreatePitr) -> Pitr:
 
 def _under_taken_name(connection: Connection, element: CreatePitr, refused: PitrError, may_rename: bool) -> Pitr:
     """Create a PITR beside an inactive one that has its name and object, or explain why that is not possible."""
-    found = next(iter(catalog.get_pitrs(connection, name=element.name)), None)
+    pitrs = catalog.get_pitrs(connection)
+    found = _find(pitrs, element.name)
     if found is None or found.active is not False:
         raise refused
     if may_rename and _is_of(found, element, connection):
-        return _create_beside(connection, element, found)
+        return _create_beside(connection, element, found, pitrs)
     raise PitrError(
         f"PITR {element.name!r} was not created: a PITR of that name exists. It is inactive, and keeps the history of "
         f"the former {found.describe()}. Choose another name; or drop it, which gives up that history.",
@@ -81,10 +83,13 @@ def _under_taken_name(connection: Connection, element: CreatePitr, refused: Pitr
     ) from refused
 
 
-def _create_beside(connection: Connection, element: CreatePitr, found: Pitr) -> Pitr:
-    """Create a PITR beside an inactive one of the same object, whose history only that one keeps."""
+def _create_beside(connection: Connection, element: CreatePitr, found: Pitr, pitrs: Sequence[Pitr]) -> Pitr:
+    """Create a PITR beside an inactive one of the same object, whose history only that one keeps.
+
+    :param pitrs: all PITRs of the account.
+    """
     assert found.database is not None
-    name = free_name(found.database, {pitr.name for pitr in catalog.get_pitrs(connection)}, found.table)
+    name = free_name(found.database, {pitr.name for pitr in pitrs}, found.table)
     renamed = element.copy_with(name=name, if_not_exists=False)
     try:
         connection.execute(renamed)
@@ -100,22 +105,18 @@ def _create_beside(connection: Connection, element: CreatePitr, found: Pitr) -> 
     return _created(connection, renamed)
 
 
-def _existing(connection: Connection, element: CreatePitr) -> Pitr:
-    """Return an existing PITR of that name; if it is inactive, protect its object again."""
-    pitrs = catalog.get_pitrs(connection)
-    pitr = _named(pitrs, element.name)
-    if pitr.active is False and reactivate_pitrs(connection, names={pitr.name}):
+def _existing(connection: Connection, element: CreatePitr, pitr: Pitr, pitrs: Sequence[Pitr]) -> Pitr:
+    """Return an existing PITR of that name; if it is inactive, protect its object again.
+
+    :param pitrs: all PITRs of the account.
+    """
+    if protect_again(connection, with_present_object(connection, [pitr]), pitrs):
         pitrs = catalog.get_pitrs(connection)
     if not _is_of(pitr, element, connection):
         _warn(f"PITR {pitr.name!r} existed already, and is not of that object, but of {pitr.describe()}.")
     elif pitr.active is False:
         _warn(f"PITR {pitr.name!r} existed already, and {_inactive(connection, pitr, pitrs)}")
     return pitr
-
-
-def _same_inactive(connection: Connection, element: CreatePitr) -> Pitr | None:
-    found = _named(catalog.get_pitrs(connection), element.name)
-    return found if found.active is False and _is_of(found, element, connection) else None
 
 
 def _is_of(pitr: Pitr, element: CreatePitr, connection: Connection) -> bool:
@@ -140,10 +141,14 @@ def _inactive(connection: Connection, pitr: Pitr, pitrs: Sequence[Pitr]) -> str:
 
 
 def _named(pitrs: Sequence[Pitr], name: str) -> Pitr:
-    found = next((pitr for pitr in pitrs if pitr.name == fold(name)), None)
+    found = _find(pitrs, name)
     if found is None:
         raise PitrError(f"PITR {name!r} was created or altered, but no longer exists", Reason.NOT_FOUND)
     return found
+
+
+def _find(pitrs: Sequence[Pitr], name: str) -> Pitr | None:
+    return next((pitr for pitr in pitrs if pitr.name == fold(name)), None)
 
 
 def _warn(message: str) -> None:

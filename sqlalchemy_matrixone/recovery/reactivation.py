@@ -30,22 +30,17 @@ if TYPE_CHECKING:
 log = logging.getLogger("sqlalchemy_matrixone.recovery")
 
 
-def reactivate_pitrs(
-    connection: Connection, *, names: Collection[str] | None = None, **selection: Unpack[SelectionKeywords]
-) -> list[Pitr]:
+def reactivate_pitrs(connection: Connection, **selection: Unpack[SelectionKeywords]) -> list[Pitr]:
     """Protect the objects of inactive PITRs again, each by a PITR of its database.
 
     The inactive PITR is kept, because only it can restore the time before its object was replaced. A PITR of the
     database protects the object from now on, because no ALTER TABLE, TRUNCATE or restore of a table deactivates it.
 
-    :param names: the names of the PITRs to consider; None for all of them.
     :param selection: the keywords of :meth:`Recovery.list_pitrs`, to consider only some of the PITRs.
     :return: the PITRs that were created or altered.
     """
     pitrs = catalog.get_pitrs(connection)
     chosen = catalog.pitrs_of(connection, pitrs, **selection)
-    if names is not None:
-        chosen = [pitr for pitr in chosen if pitr.name in names]
     return protect_again(connection, with_present_object(connection, chosen), pitrs)
 
 

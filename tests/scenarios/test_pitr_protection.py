@@ -82,6 +82,14 @@ def test_create_pitr_if_not_exists_reactivates_an_inactive_pitr(kept: Connection
     assert activity(kept)[DATABASE][1] is not False
 
 
+def test_create_pitr_if_not_exists_reads_the_pitrs_once(kept: Connection) -> None:
+    sent: list[str] = []
+    event.listen(kept, "before_cursor_execute", lambda *arguments: sent.append(arguments[2]))
+    pitr = Recovery(kept).create_pitr("sc_week", range="7d", table="orders", database=DATABASE, if_not_exists=True)
+    assert pitr.range == "7d"
+    assert len([statement for statement in sent if "mo_pitr p " in statement or statement == "SHOW PITR"]) == 1
+
+
 def test_restore_of_a_database_reactivates_its_pitr(kept: Connection, server: Server) -> None:
     recovery = Recovery(kept)
     recovery.create_pitr("sc_whole", range="2d", database=DATABASE)

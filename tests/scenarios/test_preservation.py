@@ -344,8 +344,9 @@ def test_restore_of_another_account_warns_of_what_only_that_sees(
     run(connection, f"CREATE VIEW {SHOP}.`Totals` AS SELECT 1 AS a")
     admin(f"CREATE SNAPSHOT sc_keep_sys FOR ACCOUNT {ACCOUNT}")
     with server.engine().connect() as sys:
-        with pytest.warns(RestoreWarning, match=f"in account '{ACCOUNT}': grants.* views, defaults. A restore"):
+        with pytest.warns(RestoreWarning, match=f"in account '{ACCOUNT}': grants.* views, defaults. A restore") as told:
             Recovery(sys).restore_snapshot("sc_keep_sys", account=ACCOUNT)
+        assert [warning.filename for warning in told] == [__file__]
         Recovery(sys).drop_snapshot("sc_keep_sys")
 
 

@@ -145,6 +145,7 @@ def test_restore_by_another_account_to_a_time_that_no_pitr_keeps_warns(server: S
         recovery = Recovery(connection)
         recovery.create_pitr("sc_table", range="1d", database=SHOP, table="orders")
         moment = moment_after_replacement(server, connection)
-        with pytest.warns(RestoreWarning, match="no PITR keeps the history of this table"):
+        with pytest.warns(RestoreWarning, match="no PITR keeps the history of this table") as told:
             recovery.restore_pitr("sc_table", mo_ts=moment, database=SHOP, table="orders")
+        assert told[0].filename == __file__
     drop_accounts(admin, ACCOUNT)
