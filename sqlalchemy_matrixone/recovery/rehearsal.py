@@ -19,12 +19,14 @@ from .blockers import describe_blockers, get_blockers
 from .catalog import TO_READ_CATALOG
 from .clock import from_microseconds, microseconds, server_now
 from .coverage import readable_periods
+from .past import describe_point, mo_ts_at
 from .target import RecoveryTarget
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
 
-    from .rows.moment import Moment
+    from ..timetravel.point_in_time import PointInTime
+
 
 log = logging.getLogger("sqlalchemy_matrixone.recovery")
 
@@ -32,12 +34,12 @@ _LONGEST_PREFIX = 32
 
 
 @contextmanager
-def rehearsing(connection: Connection, database: str, moment: Moment) -> Iterator[str]:
+def rehearsing(connection: Connection, database: str, point: PointInTime) -> Iterator[str]:
     """Clone a database, yield the clone's name, and drop it; on separate connections."""
     check_object_name("database", database)
     matrixone_dialect(connection)
     engine = connection.engine
-    scratch = _clone(engine, database, moment)
+    scratch = _clone(engine, database, point)
     try:
         yield scratch
     except BaseException as error:
@@ -50,23 +52,23 @@ def rehearsing(connection: Connection, database: str, moment: Moment) -> Iterato
     _drop(engine, scratch)
 
 
-def _clone(engine: Engine, database: str, moment: Moment) -> str:
+def _clone(engine: Engine, database: str, point: PointInTime) -> str:
     with second_engine(engine) as own, autocommit_connection(own) as connection:
-        _warn_if_not_kept(connection, database, moment)
+        _warn_if_not_kept(connection, database, point)
         name = f"{fold(database)[:_LONGEST_PREFIX]}__rehearsal_{microseconds(server_now(connection))}"
-        connection.execute(CloneDatabase(name, database, **moment.when))
+        connection.execute(CloneDatabase(name, database, **point.argument))
     return name
 
 
-def _warn_if_not_kept(connection: Connection, database: str, moment: Moment) -> None:
-    if (mo_ts := moment.when.get("mo_ts")) is None:
+def _warn_if_not_kept(connection: Connection, database: str, point: PointInTime) -> None:
+    if (mo_ts := mo_ts_at(point)) is None:
         return  # the server knows whether it has the snapshot
     # No particular table: check what protects the whole database.
     readable = readable_periods(connection, [(fold(database), "")])
     if not readable.includes(from_microseconds(mo_ts // 1000)):
         warnings.warn(
-            f"no PITR or snapshot keeps database {database!r} as it was at {moment.text}: tables of which garbage "
-            "collection has removed the history are empty in the clone",
+            f"no PITR or snapshot keeps database {database!r} as it was at {describe_point(point)}: tables of which "
+            "garbage collection has removed the history are empty in the clone",
             RecoveryWarning,
             stacklevel=6,
         )

@@ -32,6 +32,7 @@ from ..core.refusals import server_errors_as
 from ..core.server import matrixone_dialect
 from ..core.sqlalchemy_internals import is_in_begin_block
 from ..exc import Blocker, MatrixOneArgumentError, PitrError, Reason, RecoveryError, RestoreError, SnapshotError
+from ..timetravel.point_in_time import PointInTime
 from ..timetravel.session import refuse_time_travel
 from . import catalog, windows
 from .blockers import get_blockers
@@ -48,6 +49,7 @@ from .constructs import (
 from .copying import check_copy, restore_copy
 from .coverage import get_coverage
 from .find_change import FindableStatement, find_change, tables_of
+from .past import known_point
 from .pitr_range import RangeArgument
 from .pitr_statements import alter_pitr, create_pitr
 from .preservation import check_lose
@@ -57,7 +59,6 @@ from .reactivation import reactivate_pitrs
 from .rehearsal import rehearsing
 from .restoring import restore
 from .rows import restore as rows
-from .rows.moment import Moment
 from .rows.target import CriterionArgument, RowKinds, RowsArgument, RowsTarget, rows_targets
 from .rows.values import RestoredRows, RowsPreview
 from .target import RecoveryTarget, SelectionKeywords, TargetKeywords
@@ -576,8 +577,8 @@ class Recovery:
         :raises RecoveryError: at the end, with reason active_transaction, if an open transaction has written to the
             scratch database, which is then kept. Commit or roll back within the block.
         """
-        moment = Moment.of(snapshot=snapshot, timestamp=timestamp, mo_ts=mo_ts)
-        return rehearsing(self._connection(), database, moment)
+        point = known_point(snapshot=snapshot, timestamp=timestamp, mo_ts=mo_ts)
+        return rehearsing(self._connection(), database, point)
 
     # -- rows
 
@@ -676,7 +677,7 @@ class Recovery:
 
     def _on_rows(
         self,
-        call: Callable[[Connection, Sequence[RowsTarget], RowKinds, Moment], _R],
+        call: Callable[[Connection, Sequence[RowsTarget], RowKinds, PointInTime], _R],
         target: RowsArgument,
         snapshot: str | None,
         timestamp: Timestamp | None,
@@ -689,7 +690,7 @@ class Recovery:
     ) -> _R:
         kinds = RowKinds(missing, changed, new)
         targets = rows_targets(target, where, columns)
-        moment = Moment.of(snapshot=snapshot, timestamp=timestamp, mo_ts=mo_ts)
+        point = known_point(snapshot=snapshot, timestamp=timestamp, mo_ts=mo_ts)
         connections = {id(connection): connection for connection in (self._connection(one.table) for one in targets)}
         if len(connections) > 1:
             raise MatrixOneArgumentError(
@@ -697,11 +698,11 @@ class Recovery:
             )
         [connection] = connections.values()
         if isinstance(self._bind, Connection):
-            return call(connection, targets, kinds, moment)
+            return call(connection, targets, kinds, point)
         refuse_time_travel(self._bind)
         self._bind.flush()
         try:
-            return call(connection, targets, kinds, moment)
+            return call(connection, targets, kinds, point)
         finally:
             self._bind.expire_all()
 

@@ -97,6 +97,11 @@ class PointInTime(ClauseElement):
         """Whether the value is given when the statement is executed."""
         return not self.value.unique
 
+    @property
+    def argument(self) -> dict[str, Any]:
+        """Return the point in time as a keyword argument of ``as_of()`` and of clones."""
+        return {self.kind.lower(): self.value.value}
+
     def text(self, value: Any) -> str:
         """Return a form of the value that is the same for the same point in time."""
         match self.kind:

@@ -32,17 +32,17 @@ from sqlalchemy_matrixone import (
     RowsPreview,
 )
 from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
+from sqlalchemy_matrixone.recovery.past import checked_point, describe_point, known_point
 from sqlalchemy_matrixone.recovery.rows import statements
 from sqlalchemy_matrixone.recovery.rows.compatible import check_definitions
 from sqlalchemy_matrixone.recovery.rows.definition import TableDefinition
-from sqlalchemy_matrixone.recovery.rows.moment import Moment
 from sqlalchemy_matrixone.recovery.rows.order import WriteOrder
 from sqlalchemy_matrixone.recovery.rows.pair import TablePair
 from sqlalchemy_matrixone.recovery.rows.target import RowKinds, rows_targets
 from tests.models import Animal, Dog, Employee, Item, Manager, Order
 
 ALL = RowKinds(missing=True, changed=True, new=True)
-WHEN = {"mo_ts": 1_700_000_000_000_000_000}
+POINT = known_point(snapshot=None, timestamp=None, mo_ts=1_700_000_000_000_000_000)
 
 
 ITEMS, ORDERS = Item.__table__, Order.__table__
@@ -162,10 +162,10 @@ WRONG_ARGUMENTS = [
     (lambda: rows_targets([Item, Order], None, ["price"]), "a name is not enough"),
     (lambda: RowKinds(False, False, False), "nothing to restore"),
     (lambda: RowKinds(True, "no", False), "changed='no' is neither True nor False"),
-    (lambda: Moment.of(snapshot=None, timestamp=None, mo_ts=None), "one of"),
-    (lambda: Moment.of(snapshot="s", timestamp=None, mo_ts=5), "one of"),
-    (lambda: Moment.of(snapshot=None, timestamp=bindparam("t"), mo_ts=None), "not from a bind parameter"),
-    (lambda: Moment.of(snapshot=None, timestamp=dt.datetime(2026, 1, 1), mo_ts=None), "no UTC offset"),
+    (lambda: known_point(snapshot=None, timestamp=None, mo_ts=None), "one of"),
+    (lambda: known_point(snapshot="s", timestamp=None, mo_ts=5), "one of"),
+    (lambda: known_point(snapshot=None, timestamp=bindparam("t"), mo_ts=None), "not from a bind parameter"),
+    (lambda: known_point(snapshot=None, timestamp=dt.datetime(2026, 1, 1), mo_ts=None), "no UTC offset"),
 ]
 
 
@@ -195,11 +195,11 @@ def test_restore_rows_with_invalid_arguments_sends_nothing():
     ],
 )
 def test_restore_rows_instant_is_checked_as_text_and_read_in_nanoseconds(given, text):
-    moment = Moment.of(**({"snapshot": None, "timestamp": None, "mo_ts": None} | given))
-    assert moment.text == f"{text} UTC"
-    assert moment.when["mo_ts"] // 1000 == 1772366400000005
+    moment = known_point(**({"snapshot": None, "timestamp": None, "mo_ts": None} | given))
+    assert describe_point(moment) == f"{text} UTC"
+    assert moment.argument["mo_ts"] // 1000 == 1772366400000005
     dialect = MatrixOneDialect_pymysql(server_version="4.2.0")
-    assert str(moment.checked.compile(dialect=dialect)) == f"{{TIMESTAMP = '{text}'}}"
+    assert str(checked_point(moment).compile(dialect=dialect)) == f"{{TIMESTAMP = '{text}'}}"
 
 
 # -- pairs and statements
@@ -211,7 +211,7 @@ def pair(now, then=None, name="t", columns=None):
         TableDefinition.parse(f"CREATE TABLE `{name}` (\n" + ",\n".join(f"  {line}" for line in lines) + "\n)")
         for lines in (now, then or now)
     ]
-    return TablePair.of(targets[0], None, *definitions, WHEN)
+    return TablePair.of(targets[0], None, *definitions, POINT)
 
 
 KEY = "PRIMARY KEY (`id`)"
@@ -251,7 +251,7 @@ def test_restore_rows_composite_keys_are_listed_without_tuples():
 
 def test_restore_rows_statements_share_one_cache_key():
     two = pair(["`id` int NOT NULL", "`n` int DEFAULT NULL", KEY])
-    other = TablePair.of(two.target, None, two.now, two.then, {"mo_ts": 5})
+    other = TablePair.of(two.target, None, two.now, two.then, known_point(snapshot=None, timestamp=None, mo_ts=5))
     keys = [
         statements.set_back(one, ["n"], [(1,), (2,)][: 1 + extra])._generate_cache_key()
         for one, extra in ((two, 0), (other, 1))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +12,8 @@ from sqlalchemy.sql import FromClause, TableClause
 from sqlalchemy.sql.selectable import FromClauseAlias, Join
 from sqlalchemy.types import TypeEngine
 
-from ...timetravel.tables import as_of
+from ...timetravel.point_in_time import PointInTime
+from ...timetravel.tables import AsOfTable
 from .definition import TableDefinition
 from .target import RowsTarget
 
@@ -39,7 +40,7 @@ class TablePair:
     :ivar then: its definition at that time.
     :ivar current: the current table, in SQL.
     :ivar old: the historical table, in SQL.
-    :ivar when: the point in time, as keyword arguments of ``as_of()``.
+    :ivar point: the point in time.
     :ivar by_key: whether statements are restricted to keys, by :meth:`within`.
     """
 
@@ -48,7 +49,7 @@ class TablePair:
     then: TableDefinition
     current: TableClause
     old: FromClauseAlias[Any]
-    when: Mapping[str, Any]
+    point: PointInTime
     by_key: bool = False
 
     @classmethod
@@ -58,12 +59,13 @@ class TablePair:
         database: str | None,
         now: TableDefinition,
         then: TableDefinition,
-        when: Mapping[str, Any],
+        point: PointInTime,
     ) -> TablePair:
         """Return the pair of a table and its past."""
         names = dict.fromkeys((*now.columns, *then.columns))
         current = table(target.table.name, *map(column, names), schema=database)
-        return cls(target, now, then, current, as_of(current, **when, name=_alias(target.table.name, "old")), when)
+        old = AsOfTable.of(current, point, _alias(target.table.name, "old"))
+        return cls(target, now, then, current, old, point)
 
     @property
     def name(self) -> str:
@@ -119,7 +121,7 @@ class TablePair:
         """Return the same pair under other names, to join it with this one."""
         name = self.target.table.name
         current: Any = self.current.alias(_alias(name, role))
-        old = as_of(self.current, **self.when, name=_alias(name, f"{role}_old"))
+        old = AsOfTable.of(self.current, self.point, _alias(name, f"{role}_old"))
         return replace(self, current=current, old=old)
 
     # -- conditions

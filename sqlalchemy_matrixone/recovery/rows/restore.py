@@ -15,13 +15,14 @@ from ...core.refusals import reason_of
 from ...core.release import Feature, format_release
 from ...core.server import MatrixOneServer, matrixone_dialect
 from ...exc import Reason, RestoreConflict, RestoreError, RowConflict, format_row
+from ...timetravel.point_in_time import PointInTime
+from ..past import checked_point, describe_point
 from ..target import RecoveryTarget
 from . import statements
 from .changes import TableChanges, find_again, find_changes, old_rows
 from .compatible import check_definitions
 from .conflicts import ConflictSearch, freed_columns
 from .definition import TableDefinition
-from .moment import Moment
 from .order import WriteOrder
 from .pair import TablePair
 from .target import RowKinds, RowsTarget
@@ -29,6 +30,7 @@ from .values import Change, RestoredRows, RowChange, RowsPreview
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
+    from sqlalchemy.sql import TableClause
 
 # No release can set a column of these types to a value from another table: "ambiguous column reference".
 _SET_BY_VALUE = frozenset(("enum", "set"))
@@ -36,7 +38,7 @@ _SET_BY_VALUE_BEFORE_4 = frozenset(("year", "vecf32", "vecf64"))
 
 
 def restore_rows(
-    connection: Connection, targets: Sequence[RowsTarget], kinds: RowKinds, moment: Moment
+    connection: Connection, targets: Sequence[RowsTarget], kinds: RowKinds, point: PointInTime
 ) -> RestoredRows:
     """Restore the rows, and count them.
 
@@ -48,7 +50,7 @@ def restore_rows(
             "a connection without AUTOCOMMIT.",
             Reason.UNSUPPORTED,
         )
-    plan = RowsPlan.make(connection, targets, kinds, moment, lock=True)
+    plan = RowsPlan.make(connection, targets, kinds, point, lock=True)
     if plan.conflicts:
         raise RestoreConflict(plan.conflicts)
     plan.execute()
@@ -61,10 +63,10 @@ def restore_rows(
 
 
 def preview_rows(
-    connection: Connection, targets: Sequence[RowsTarget], kinds: RowKinds, moment: Moment, sample: int
+    connection: Connection, targets: Sequence[RowsTarget], kinds: RowKinds, point: PointInTime, sample: int
 ) -> RowsPreview:
     """Return what :func:`restore_rows` would do, without changing anything."""
-    plan = RowsPlan.make(connection, targets, kinds, moment, lock=False)
+    plan = RowsPlan.make(connection, targets, kinds, point, lock=False)
     by_table = {
         part.pair.name: RowsPreview(
             part.missing,
@@ -93,14 +95,14 @@ class RowsPlan:
 
     @classmethod
     def make(
-        cls, connection: Connection, targets: Sequence[RowsTarget], kinds: RowKinds, moment: Moment, *, lock: bool
+        cls, connection: Connection, targets: Sequence[RowsTarget], kinds: RowKinds, point: PointInTime, *, lock: bool
     ) -> RowsPlan:
         """Find the rows to restore, and their conflicts.
 
         :param lock: keep others from writing to the rows until the end of the transaction.
         """
         dialect = matrixone_dialect(connection)
-        pairs = [_pair(connection, target, moment) for target in targets]
+        pairs = [_pair(connection, target, point) for target in targets]
         for pair in pairs:
             check_definitions(dialect, pair, kinds)
         default = dialect.default_schema_name
@@ -269,7 +271,7 @@ class RowsPlan:
             yield readable(str(compiled))
 
 
-def _pair(connection: Connection, target: RowsTarget, moment: Moment) -> TablePair:
+def _pair(connection: Connection, target: RowsTarget, point: PointInTime) -> TablePair:
     translate = connection.get_execution_options().get("schema_translate_map")
     schema = RecoveryTarget.of(table=target.table).in_database(None, translate)  # type: ignore[union-attr]
     named = table(target.table.name, schema=schema)
@@ -277,10 +279,31 @@ def _pair(connection: Connection, target: RowsTarget, moment: Moment) -> TablePa
         now = TableDefinition.read(connection, named)
     except exc.DBAPIError as error:
         raise RestoreError(_explain(target, error), reason_of(error)) from error
-    then = moment.definition(connection, named)
+    then = _then(connection, named, point)
     if now is None or then is None:
         raise RestoreError(f"nothing was changed: {target.name} is a view", Reason.UNSUPPORTED)
-    return TablePair.of(target, schema, now, then, moment.when)
+    return TablePair.of(target, schema, now, then, point)
+
+
+def _then(connection: Connection, named: TableClause, point: PointInTime) -> TableDefinition | None:
+    """Return the definition that a table had; None if it was a view.
+
+    :raises RestoreError: if the table did not exist then, or the server does not have the history.
+    """
+    try:
+        return TableDefinition.read(connection, named, checked_point(point))
+    except exc.DBAPIError as error:
+        raise RestoreError(_explain_past(named, point, error), reason_of(error)) from error
+
+
+def _explain_past(named: TableClause, point: PointInTime, error: exc.DBAPIError) -> str:
+    when = describe_point(point)
+    match reason_of(error):
+        case Reason.OUT_OF_RANGE:
+            return f"nothing was changed: the server does not have {named.name} as of {when}"
+        case Reason.NOT_FOUND:
+            return f"nothing was changed: there was no {named.name} at {when}, or there is no such snapshot"
+    return f"nothing was changed: reading {named.name} as of {when}: {error.orig}"
 
 
 def _explain(target: RowsTarget, error: exc.DBAPIError) -> str:
