@@ -351,6 +351,8 @@ class CreatePitrOp(_PitrOp):
             return
         assert isinstance(element, CreatePitr)
         assert context.connection is not None
+        if self.name is None and watch_pitrs(context.connection).adopt(element.name):
+            element = element.copy_with(if_not_exists=True)
         created = create_pitr(context.connection, element, may_rename=self.name is None)
         if created.name != fold(element.name):
             log.info("created PITR %s: the inactive PITR %s keeps its name and its history", created.name, element.name)
@@ -436,7 +438,7 @@ class _OfPitrOp(_PitrOp):
         pitrs = catalog.get_pitrs(context.connection)
         chosen = self._chosen(pitrs, element, context.connection.dialect.default_schema_name)
         if not chosen:
-            super().execute(operations, element)  # the server reports that there is none
+            self._execute_for_none(operations, element)
             return
         for pitr in chosen:
             self._execute_for(context.connection, element.copy_with(name=pitr.name), len(chosen) == 1)
@@ -451,6 +453,9 @@ class _OfPitrOp(_PitrOp):
 
     def _execute_for(self, connection: Connection, element: MatrixOneDDL, is_only: bool) -> None:
         connection.execute(element)
+
+    def _execute_for_none(self, operations: Operations, element: MatrixOneDDL) -> None:
+        super().execute(operations, element)  # the server reports that there is none
 
     def _finish(self, connection: Connection, chosen: Sequence[Pitr], others: Sequence[Pitr]) -> None:
         """Do what is to be done after the last of the PITRs."""
@@ -477,6 +482,7 @@ class AlterPitrOp(_OfPitrOp):
 
     def _execute_for(self, connection: Connection, element: MatrixOneDDL, is_only: bool) -> None:
         assert isinstance(element, AlterPitr)
+        watch_pitrs(connection).adopt(element.name)
         if is_only:
             alter_pitr(connection, element)  # warns if it is inactive
         else:
@@ -532,12 +538,18 @@ class DropPitrOp(_OfPitrOp):
             raise NotImplementedError(f"drop_pitr {self.name!r} has no reverse without the operation that created it")
         return self.existing
 
+    def _execute_for_none(self, operations: Operations, element: MatrixOneDDL) -> None:
+        connection = operations.get_context().connection
+        if connection is not None and watch_pitrs(connection).is_dropped_successor(element.name):
+            log.info("PITR %s was dropped with the one in whose place it was created", element.name)
+            return
+        super()._execute_for_none(operations, element)
+
     def _finish(self, connection: Connection, chosen: Sequence[Pitr], others: Sequence[Pitr]) -> None:
         """Report what still protects the objects, and what nothing protects any more."""
-        watch_pitrs(connection).forget(chosen)
+        others = self._without_successors(connection, chosen, others)
         for pitr in protecting(connection, chosen[0], others):
-            if pitr.level in ("database", "table"):
-                log.info("PITR %s of %s still protects %s", pitr.name, pitr.describe(), chosen[0].describe())
+            self._report_protecting(pitr, chosen)
         databases = {pitr.database for pitr in chosen if pitr.active is not False}
         for pitr in unprotected(connection, [other for other in others if other.database in databases], others):
             log.warning(
@@ -549,6 +561,32 @@ class DropPitrOp(_OfPitrOp):
                 pitr.range,
                 pitr.database,
             )
+
+    @staticmethod
+    def _without_successors(connection: Connection, chosen: Sequence[Pitr], others: Sequence[Pitr]) -> Sequence[Pitr]:
+        """Drop what this run has created in place of the PITRs, and return what remains."""
+        watch = watch_pitrs(connection)
+        watch.forget(chosen)
+        names = watch.successors(chosen)
+        for name in names:
+            connection.execute(DropPitr(name, if_exists=True))
+            log.info("dropped PITR %s as well, which was created in place of %s", name, _listed(chosen))
+        return [pitr for pitr in others if pitr.name not in names]
+
+    @staticmethod
+    def _report_protecting(pitr: Pitr, dropped: Sequence[Pitr]) -> None:
+        if pitr.level == "database" and dropped[0].level == "table" and any(each.active is False for each in dropped):
+            log.warning(
+                "PITR %s of %s still protects %s. An earlier migration may have created it in place of %s. If nothing "
+                "else needs it, call op.drop_pitr(%r)",
+                pitr.name,
+                pitr.describe(),
+                dropped[0].describe(),
+                _listed(dropped),
+                pitr.name,
+            )
+        elif pitr.level in ("database", "table"):
+            log.info("PITR %s of %s still protects %s", pitr.name, pitr.describe(), dropped[0].describe())
 
     @classmethod
     def drop_pitr(
@@ -928,6 +966,10 @@ def _plain(arguments: dict[str, Any]) -> dict[str, Any]:
         if table.schema is not None:
             plain["database"] = str(table.schema)
     return plain
+
+
+def _listed(pitrs: Sequence[Pitr]) -> str:
+    return ", ".join(f"PITR {pitr.name}" for pitr in pitrs)
 
 
 def _known(own_database: str | None) -> str:

@@ -23,7 +23,7 @@ from ..exc import Reason, RecoveryError
 from ..recovery import catalog
 from ..recovery.constructs import CreatePitr
 from ..recovery.pitr_range import PitrRange
-from ..recovery.reactivation import free_name
+from ..recovery.reactivation import free_name, table_now
 from ..recovery.target import RecoveryTarget, implied_name
 from ..recovery.values import Pitr
 from .declarations import LIST_OPTION
@@ -180,7 +180,7 @@ def _existing(context: AutogenContext, own: _CurrentNames) -> _Existing:
     inactive: Policies = {}
     pitrs = _read(context.migration_context)
     for pitr in pitrs:
-        target = own.canonical(RecoveryTarget(pitr.level, pitr.account, pitr.database, pitr.table))
+        target = own.canonical(RecoveryTarget(pitr.level, pitr.account, pitr.database, table_now(pitr)))
         if _name_included(context, own, target, pitr.name):
             policies = inactive if pitr.active is False else active
             policies.setdefault(target, Policy(target, PitrRange(pitr.length, pitr.unit), pitr.name))

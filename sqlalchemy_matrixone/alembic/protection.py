@@ -7,8 +7,9 @@ inactive, or that a migration drops, are left as they are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -24,18 +25,40 @@ from ..core.names import fold
 from ..core.statement import MatrixOneDDL
 from ..exc import Reason, RecoveryError
 from ..recovery import catalog
-from ..recovery.reactivation import protect_again, unprotected, with_present_object
+from ..recovery.reactivation import (
+    by_presence,
+    if_renamed,
+    maybe_renamed,
+    protect_again,
+    table_now,
+    unprotected,
+)
 from .log import log
+from .renames import TableName, TableNames
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
     from ..recovery.values import Pitr
 
+_Tables = dict[str, TableName]
+"""The names of PITRs, each with the name of its table, whose parts are None if it is not of a table."""
+
 # What cannot replace a table. A restore reactivates PITRs by itself.
 _HARMLESS = (Insert, Update, SelectBase, CreateTable, CreateIndex, DropIndex, MatrixOneDDL)
 
 _watches: WeakKeyDictionary[Connection, PitrWatch] = WeakKeyDictionary()
+
+
+@dataclass
+class _Successor:
+    """The PITR of a database that was created in place of inactive ones.
+
+    :ivar former: the names of those.
+    """
+
+    name: str
+    former: set[str] = field(default_factory=set)
 
 
 def watch_pitrs(connection: Connection) -> PitrWatch:
@@ -47,6 +70,7 @@ def watch_pitrs(connection: Connection) -> PitrWatch:
     if watch is None:
         watch = _watches[connection] = PitrWatch(connection.engine)
         event.listen(connection, "commit", watch.committing)
+        event.listen(connection, "rollback", watch.rolled_back)
     return watch
 
 
@@ -59,8 +83,12 @@ class PitrWatch:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._active: frozenset[str] | None = None
-        self._lost: set[str] = set()
+        self._active: _Tables | None = None
+        self._lost: _Tables = {}
+        self._dropped: set[str] = set()  # the PITRs of tables that do not exist, as is known or was reported
+        self._successors: dict[str | None, _Successor] = {}  # by database
+        self._dropped_successors: set[str] = set()
+        self._names = TableNames(fold(engine.dialect.default_schema_name))
         self._reported = False
         self._paused = False
         self._postponed = False
@@ -79,6 +107,10 @@ class PitrWatch:
         # In AUTOCOMMIT something was executed that did not go through an operation.
         state.after_commit = self.compare if self._active is not None else self._report_later
 
+    def rolled_back(self, connection: Connection) -> None:
+        """Forget the operations that a ROLLBACK undoes. A listener of the connection."""
+        self._names.clear()
+
     @contextmanager
     def executing(self, state: TransactionState, construct: Any) -> Iterator[None]:
         """Look before and after a construct that an operation executes, if it is committed by itself."""
@@ -86,6 +118,7 @@ class PitrWatch:
         if looks and self._active is None:
             self.remember()
         yield
+        self._names.executed(construct)
         if looks:
             self.compare()
 
@@ -117,10 +150,41 @@ class PitrWatch:
     def forget(self, dropped: Collection[Pitr]) -> None:
         """Do not protect again what an operation has dropped; with the PITR of a database, nor its tables."""
         databases = {pitr.database for pitr in dropped if pitr.level == "database"}
-        gone = {pitr.name for pitr in dropped}
-        self._lost = {name for name in self._lost if name not in gone}
+        self._forget(dropped)
         if self._lost and databases:
-            self._look(lambda _, pitrs: self._lost.difference_update(p.name for p in pitrs if p.database in databases))
+            self._look(lambda _, pitrs: self._forget(pitr for pitr in pitrs if pitr.database in databases))
+
+    def successors(self, dropped: Collection[Pitr]) -> list[str]:
+        """Return the PITRs that this run has created only in place of what its operations have dropped.
+
+        Those of earlier runs are not known: the server does not keep which PITR was created in place of another.
+        """
+        superfluous = []
+        for database, successor in list(self._successors.items()):
+            successor.former -= {pitr.name for pitr in dropped}
+            if not successor.former:
+                superfluous.append(self._successors.pop(database).name)
+                self._dropped_successors |= {successor.name, database or ""}
+        return superfluous
+
+    def is_dropped_successor(self, name: str) -> bool:
+        """Return whether a PITR has been dropped as a successor. A later operation need not find it.
+
+        :param name: its name, or the implied name of a PITR of its database.
+        """
+        return fold(name) in self._dropped_successors
+
+    def adopt(self, name: str) -> bool:
+        """Keep a PITR that an operation creates or alters itself; return whether this run has created it before."""
+        for database, successor in list(self._successors.items()):
+            if successor.name == fold(name):
+                del self._successors[database]
+                return True
+        return False
+
+    def _forget(self, pitrs: Iterable[Pitr]) -> None:
+        for pitr in pitrs:
+            self._lost.pop(pitr.name, None)
 
     # -- looking
 
@@ -133,6 +197,7 @@ class PitrWatch:
         """Protect again the objects of PITRs that have become inactive since they were remembered."""
         if self._active or self._lost:
             self._look(self._note_lost)
+        self._names.clear()
 
     def _report_later(self) -> None:
         self._look(self._report)
@@ -153,25 +218,51 @@ class PitrWatch:
             )
 
     def _note(self, second: Connection, pitrs: list[Pitr]) -> None:
-        self._active = frozenset(pitr.name for pitr in pitrs if pitr.active is not False)
+        self._active = _active_tables(pitrs)
         self._report(second, pitrs)
 
     def _note_lost(self, second: Connection, pitrs: list[Pitr]) -> None:
-        active = frozenset(pitr.name for pitr in pitrs if pitr.active is not False)
-        self._lost |= (self._active or frozenset()) & {pitr.name for pitr in pitrs} - active
-        self._active = active
+        before, self._active = self._active or {}, _active_tables(pitrs)
+        for name in {pitr.name for pitr in pitrs} & before.keys() - self._active.keys():
+            self._lost[name] = self._names.present(before[name])
+            if self._names.is_dropped(self._lost[name]):
+                self._dropped.add(name)
         if self._lost and not self._postponed:
             self._protect_lost(second, pitrs)
 
     def _protect_lost(self, second: Connection, pitrs: list[Pitr]) -> None:
         """Protect the objects of PITRs that these migrations have made inactive, if they exist by now."""
-        inactive = with_present_object(second, [pitr for pitr in pitrs if pitr.name in self._lost])
+        inactive, without_object = by_presence(second, self._followed(pitrs))
         changed = protect_again(second, inactive, pitrs)
-        self._lost -= {pitr.name for pitr in inactive}
+        self._forget(inactive)
+        self._note_successors(inactive, [pitr for pitr in changed if pitr.name not in {each.name for each in pitrs}])
         if self._active is not None:
-            self._active |= {pitr.name for pitr in changed}
+            self._active |= _active_tables(changed)
         for pitr in changed:
             log.info("PITR %s protects database %s after the migration", pitr.name, pitr.database)
+        self._report_missing(second, [pitr for pitr in without_object if pitr.name not in self._dropped])
+
+    def _note_successors(self, inactive: list[Pitr], created: list[Pitr]) -> None:
+        self._successors |= {pitr.database: _Successor(pitr.name) for pitr in created}
+        for pitr in inactive:
+            if pitr.database in self._successors:
+                self._successors[pitr.database].former.add(pitr.name)
+
+    def _followed(self, pitrs: Iterable[Pitr]) -> list[Pitr]:
+        """Return the PITRs that these migrations have made inactive, with the present names of their tables."""
+        lost = [pitr for pitr in pitrs if pitr.name in self._lost]
+        return [replace(pitr, renamed_to=pitr.renamed_to or self._lost[pitr.name].table) for pitr in lost]
+
+    def _report_missing(self, second: Connection, without_object: list[Pitr]) -> None:
+        """Report, once, PITRs whose tables may have been renamed by other statements than those of operations."""
+        for pitr in maybe_renamed(second, without_object):
+            self._dropped.add(pitr.name)
+            log.warning(
+                "PITR %s of %s is inactive since this migration, and there is no table of that name any more. %s",
+                pitr.name,
+                pitr.describe(),
+                if_renamed(pitr),
+            )
 
     def _report(self, second: Connection, pitrs: list[Pitr]) -> None:
         """Report PITRs of the migrated database that are inactive, though no migration of this run made them so."""
@@ -189,3 +280,7 @@ class PitrWatch:
                 pitr.level,
                 pitr.database,
             )
+
+
+def _active_tables(pitrs: Iterable[Pitr]) -> _Tables:
+    return {pitr.name: TableName(pitr.database, table_now(pitr)) for pitr in pitrs if pitr.active is not False}

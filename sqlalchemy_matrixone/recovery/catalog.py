@@ -153,17 +153,58 @@ def _pitrs_of_sys(connection: Connection) -> list[Pitr]:
             "WHERE p.create_account = current_account_id() ORDER BY p.create_time DESC, p.pitr_name"
         ).all()
     read_time = _after_epoch if as_epoch else _after_second
-    return [_pitr(row[:7], read_time(row[7]), read_time(row[8]), _protects(row[1], *row[9:])) for row in rows]
+    missing = [int(row[10]) for row in rows if row[1] == "table" and row[12] is None]
+    renamed = _renamed_tables(connection, missing)
+    return [
+        _pitr(row[:7], read_time(row[7]), read_time(row[8]), *_protects(renamed.get(int(row[10])), row[1], *row[9:]))
+        for row in rows
+    ]
 
 
-def _protects(level: Level, status: int, protected_id: int, database_id: int | None, table_id: int | None) -> bool:
-    """Return whether a PITR protects the object that has its name now.
+@dataclass(frozen=True)
+class _RenamedTable:
+    """A table that a PITR was created for under another name."""
+
+    id: int
+    name: str
+
+
+def _protects(
+    renamed: _RenamedTable | None,
+    level: Level,
+    status: int,
+    protected_id: int,
+    database_id: int | None,
+    table_id: int | None,
+) -> tuple[bool, str | None]:
+    """Return whether a PITR protects the object that has its name now, and the present name of a renamed table.
 
     The server's garbage collection goes by the object's id. It ignores the status, which 2.2 and 3.0 leave unchanged
     after some of the statements that replace a table.
     """
+    if level == "table" and table_id is None and renamed is not None:
+        return bool(status) and protected_id == renamed.id, renamed.name
     present = {"database": database_id, "table": table_id}.get(level, protected_id)
-    return bool(status) and protected_id == present
+    return bool(status) and protected_id == present, None
+
+
+def _renamed_tables(connection: Connection, held: Sequence[int]) -> dict[int, _RenamedTable]:
+    """Return the tables of this account that have these ids now.
+
+    A table keeps its id when it is renamed. From 4.1 on it keeps a second one when it is altered or truncated, too.
+    """
+    if not held:
+        return {}
+    dialect = matrixone_dialect(connection)
+    ids = ", ".join(map(str, sorted(set(held))))
+    first_id = "rel_logical_id" if dialect.supports(Feature.LOGICAL_TABLE_ID) else "rel_id"
+    with dialect.preserving_clean_state(connection):
+        rows = connection.exec_driver_sql(
+            f"SELECT rel_id, {first_id}, relname FROM mo_catalog.mo_tables WHERE account_id = current_account_id() "
+            f"AND ({first_id} IN ({ids}) OR rel_id IN ({ids}))"
+        ).all()
+    tables = {int(row[1]): _RenamedTable(int(row[0]), row[2]) for row in rows}
+    return tables | {int(row[0]): _RenamedTable(int(row[0]), row[2]) for row in rows}
 
 
 def _pitrs_shown(connection: Connection) -> list[Pitr]:
@@ -174,33 +215,45 @@ def _pitrs_shown(connection: Connection) -> list[Pitr]:
     present = present_objects(connection, [row[5] for row in rows if row[3] in ("database", "table")])
     created = [times[str(row[1])] for row in rows]
     return [
-        _pitr((row[0], *row[3:9]), since, times[str(row[2])], _protects_by_time(connection, row, since, present))
+        _pitr((row[0], *row[3:9]), since, times[str(row[2])], *_protects_by_time(connection, row, since, present))
         for row, since in zip(rows, created, strict=True)
     ]
 
 
 def _protects_by_time(
     connection: Connection, row: Sequence[Any], created_at: dt.datetime, present: PresentObjects
-) -> bool | None:
-    """Return whether a PITR protects its object as it is now, for accounts that cannot read which id it holds.
+) -> tuple[bool | None, str | None]:
+    """Do what :func:`_protects` does, for accounts that cannot read which id a PITR holds.
 
     A PITR holds the id that the object had when the PITR was created. That id is read from history, unless the object
     is older than the PITR and has not been altered since.
     """
     level, database, table = row[3], row[5], named_part(row[6])
     if level not in ("database", "table"):
-        return True
+        return True, None
     found = present.get((database, table))
     if found is None:
-        return False
+        is_in_database = table is not None and (database, None) in present
+        return _protects_renamed(connection, database, table, created_at) if is_in_database else (False, None)
     if found.created == str(row[1])[:19]:
-        return None  # both were created in the same second, so it is unknown which was first
+        return None, None  # both were created in the same second, so it is unknown which was first
     # From 4.1 on it may hold a former id, even of a table that is older than the PITR.
     holds_present_id = table is None or not matrixone_dialect(connection).supports(Feature.LOGICAL_TABLE_ID)
     if found.created < str(row[1])[:19] and holds_present_id:
-        return True
+        return True, None
     held = _id_held_since(connection, database, table, created_at)
-    return None if held is None else held == found.id
+    return None if held is None else held == found.id, None
+
+
+def _protects_renamed(
+    connection: Connection, database: str, table: str | None, created_at: dt.datetime
+) -> tuple[bool | None, str | None]:
+    """Return whether the PITR of a table that does not exist under its name protects it under another one."""
+    held = _id_held_since(connection, database, table, created_at)
+    if held is None:
+        return None, None
+    renamed = _renamed_tables(connection, [held]).get(held)
+    return (False, None) if renamed is None else (renamed.id == held, renamed.name)
 
 
 def held_ids(connection: Connection, pitrs: Sequence[Pitr]) -> dict[str, int | None]:
@@ -231,7 +284,13 @@ def _id_held_since(connection: Connection, database: str, table: str | None, cre
         return None
 
 
-def _pitr(row: Sequence[Any], created_at: dt.datetime, modified_at: dt.datetime, active: bool | None) -> Pitr:
+def _pitr(
+    row: Sequence[Any],
+    created_at: dt.datetime,
+    modified_at: dt.datetime,
+    active: bool | None,
+    renamed_to: str | None,
+) -> Pitr:
     name, level, account, database, table, length, unit = row
     return Pitr(
         name,
@@ -244,6 +303,7 @@ def _pitr(row: Sequence[Any], created_at: dt.datetime, modified_at: dt.datetime,
         created_at,
         modified_at,
         active,
+        renamed_to,
     )
 
 

@@ -41,7 +41,15 @@ def reactivate_pitrs(connection: Connection, **selection: Unpack[SelectionKeywor
     """
     pitrs = catalog.get_pitrs(connection)
     chosen = catalog.pitrs_of(connection, pitrs, **selection)
-    return protect_again(connection, with_present_object(connection, chosen), pitrs)
+    inactive, without_object = by_presence(connection, chosen)
+    for pitr in maybe_renamed(connection, without_object):
+        log.warning(
+            "PITR %s of %s is inactive, and there is no table of that name. %s",
+            pitr.name,
+            pitr.describe(),
+            if_renamed(pitr),
+        )
+    return protect_again(connection, inactive, pitrs)
 
 
 def protect_again(connection: Connection, inactive: Sequence[Pitr], pitrs: Sequence[Pitr]) -> list[Pitr]:
@@ -60,10 +68,45 @@ def protect_again(connection: Connection, inactive: Sequence[Pitr], pitrs: Seque
 
 
 def with_present_object(connection: Connection, pitrs: Sequence[Pitr]) -> list[Pitr]:
-    """Return those of the PITRs that are inactive and whose database or table exists."""
+    """Return those of the PITRs that are inactive and whose database or table exists, maybe under another name."""
+    return by_presence(connection, pitrs)[0]
+
+
+def by_presence(connection: Connection, pitrs: Sequence[Pitr]) -> tuple[list[Pitr], list[Pitr]]:
+    """Return those of the PITRs that are inactive: those whose database or table exists, and the others."""
     inactive = [(pitr, pitr.database) for pitr in pitrs if pitr.active is False and pitr.database is not None]
-    present = present_objects(connection, [database for _, database in inactive])
-    return [pitr for pitr, database in inactive if (database, pitr.table) in present]
+    tables_and_databases = present_objects(connection, [database for _, database in inactive])
+    present: list[Pitr] = []
+    missing: list[Pitr] = []
+    for pitr, database in inactive:
+        exists = not {(database, pitr.table), (database, table_now(pitr))}.isdisjoint(tables_and_databases)
+        (present if exists else missing).append(pitr)
+    return present, missing
+
+
+def table_now(pitr: Pitr) -> str | None:
+    """Return the present name of a PITR's table."""
+    return pitr.renamed_to or pitr.table
+
+
+def maybe_renamed(connection: Connection, pitrs: Sequence[Pitr]) -> list[Pitr]:
+    """Return those of the PITRs without an object whose table may exist under a name that cannot be determined.
+
+    That is the case if the table was renamed, and altered or truncated in the same transaction, before 4.1 also later.
+    """
+    tables = [(pitr, pitr.database) for pitr in pitrs if pitr.level == "table" and pitr.database is not None]
+    present = present_objects(connection, [database for _, database in tables])
+    return [pitr for pitr, database in tables if (database, None) in present]
+
+
+def if_renamed(pitr: Pitr) -> str:
+    """Return a sentence on what to do about a PITR of :func:`maybe_renamed`."""
+    return (
+        "If the table was renamed, nothing protects it any more under its new name: protect its database, by "
+        f"op.create_pitr(range={pitr.range!r}, database={pitr.database!r}) in a migration, or "
+        f"Recovery.create_pitr(…, range={pitr.range!r}, database={pitr.database!r}). If it was dropped, nothing needs "
+        "to be done"
+    )
 
 
 def unprotected(connection: Connection, chosen: Sequence[Pitr], pitrs: Sequence[Pitr]) -> list[Pitr]:
@@ -173,7 +216,7 @@ def _protect(connection: Connection, database: str, needed: PitrRange, pitrs: Se
 
 
 def _is_same_object(first: Pitr, second: Pitr) -> bool:
-    return (first.level, first.database, first.table) == (second.level, second.database, second.table)
+    return (first.level, first.database, table_now(first)) == (second.level, second.database, table_now(second))
 
 
 def _covers_object_of(pitr: Pitr, other: Pitr, account: str | None) -> bool:
@@ -211,15 +254,23 @@ def free_name(database: str, taken: Collection[str], table: str | None = None) -
 
 
 def declared_pitrs(pitrs: Sequence[Pitr], database: str, table: str | None = None) -> list[Pitr]:
-    """Return the PITRs of a database or table that :func:`free_name` has named, or that are named after it."""
+    """Return the PITRs of a database or table that :func:`free_name` has named, or that are named after it.
+
+    A table that was renamed may be given by its former or its present name.
+    """
     level = "database" if table is None else "table"
-    names = {implied_name(database, table), _first_name(database, table)}
     return [
         pitr
         for pitr in pitrs
-        if (pitr.level, pitr.database, pitr.table) == (level, database, table)
-        and (pitr.name in names or _NUMBERED.sub("", pitr.name) in names)
+        if (pitr.level, pitr.database) == (level, database)
+        and table in (pitr.table, table_now(pitr))
+        and _is_named_after(pitr, database)
     ]
+
+
+def _is_named_after(pitr: Pitr, database: str) -> bool:
+    names = {implied_name(database, pitr.table), _first_name(database, pitr.table)}
+    return pitr.name in names or _NUMBERED.sub("", pitr.name) in names
 
 
 _NUMBERED = re.compile(r"__\d+$")

@@ -33,6 +33,10 @@ class Pitr:
         sys, and before MatrixOne 3.0 also sys.
     :ivar modified_at: when the range was last changed, rounded up likewise.
     :ivar active: whether it protects the object that has its name now; None if this account cannot see that.
+    :ivar renamed_to: the present name of its table, if that was renamed and no other table has its former name. The
+        PITR goes on to protect it, and :attr:`active` applies to it. To restore its history, pass the former name,
+        ``table``. It is None if the table was also altered or truncated in the same transaction, before MatrixOne 4.1
+        also if that was later.
     """
 
     name: str
@@ -45,6 +49,7 @@ class Pitr:
     created_at: dt.datetime
     modified_at: dt.datetime
     active: bool | None
+    renamed_to: str | None = None
 
     @property
     def range(self) -> str:

@@ -10,7 +10,7 @@ import pytest
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from alembic.util import CommandError
-from sqlalchemy import Column, Connection, Integer
+from sqlalchemy import Column, Connection, Integer, Table
 
 from sqlalchemy_matrixone import PitrError, Recovery, RecoveryWarning
 
@@ -69,6 +69,54 @@ def test_drop_pitr_of_a_database_is_not_undone_by_its_tables(project, admin, cap
     with_pitr(project, PITR_OF_DATABASE, ALTER.format("v") + "\nop.drop_pitr(database=True)")
     assert activity(project) == {"al_shop.orders": ("orders", "7d", False)}
     assert any("al_shop.orders" in message and "nothing protects" in message for message in warnings_of(caplog))
+
+
+DROP_PITR_OF_TABLE = 'op.drop_pitr(table="orders")'
+AUTOCOMMIT_BLOCK = "with op.get_context().autocommit_block():\n    "
+
+
+@pytest.mark.parametrize("drop", [DROP_PITR_OF_TABLE, 'op.drop_pitr("al_shop.orders")'])
+def test_drop_pitr_after_an_alter_in_autocommit_leaves_none(project, admin, caplog, drop: str) -> None:
+    project.engine = project.engine.execution_options(isolation_level="AUTOCOMMIT")
+    with_pitr(project, ALTER.format("v") + "\n" + drop)
+    assert pitrs(admin) == {}
+    assert "dropped PITR al_shop as well, which was created in place of PITR al_shop.orders" in caplog.messages
+
+
+def test_drop_pitr_after_an_alter_in_an_autocommit_block_leaves_none(project, admin) -> None:
+    with_pitr(project, AUTOCOMMIT_BLOCK + ALTER.format("v") + "\n" + DROP_PITR_OF_TABLE)
+    assert pitrs(admin) == {}
+
+
+def test_drop_pitr_in_a_later_revision_of_the_run_leaves_none(project, admin) -> None:
+    project.options["transaction_per_migration"] = True
+    with_pitr(project, ALTER.format("v"), DROP_PITR_OF_TABLE)
+    assert pitrs(admin) == {}
+
+
+def test_drop_pitr_in_a_later_run_reports_the_pitr_that_may_be_in_its_place(project, admin, caplog) -> None:
+    with_pitr(project, ALTER.format("v"))
+    project.revision("later", DROP_PITR_OF_TABLE)
+    project.upgrade()
+    assert pitrs(admin) == {"al_shop": ("database", "7d")}
+    [message] = warnings_of(caplog)
+    assert "PITR al_shop of database al_shop still protects table al_shop.orders" in message
+    assert "op.drop_pitr('al_shop')" in message
+
+
+def test_drop_pitr_keeps_what_is_in_place_of_the_pitr_of_another_table(project, admin) -> None:
+    project.engine = project.engine.execution_options(isolation_level="AUTOCOMMIT")
+    items = 'op.create_table("items", sa.Column("id", sa.Integer, primary_key=True))'
+    own_pitr = 'op.create_pitr(range="3d", table="items")'
+    alter_items = 'op.add_column("items", sa.Column("v", sa.Integer))'
+    with_pitr(project, "\n".join((items, own_pitr, ALTER.format("v"), alter_items, DROP_PITR_OF_TABLE)))
+    assert pitrs(admin) == {"al_shop": ("database", "7d"), "al_shop.items": ("items", "3d")}
+
+
+def test_create_pitr_adopts_what_the_run_created_in_place_of_another(project, admin) -> None:
+    project.engine = project.engine.execution_options(isolation_level="AUTOCOMMIT")
+    with_pitr(project, "\n".join((ALTER.format("v"), PITR_OF_DATABASE, DROP_PITR_OF_TABLE)))
+    assert pitrs(admin) == {"al_shop": ("database", "7d")}
 
 
 def test_drop_pitr_before_a_commit_of_the_same_run_is_not_undone(project, admin) -> None:
@@ -138,6 +186,85 @@ def test_restore_in_a_migration_leaves_what_others_made_inactive(project, admin)
     project.revision("three", 'op.restore_snapshot("al_then", table="orders")')
     project.upgrade()
     assert activity(project) == {"al_shop.orders": ("orders", "7d", False)}
+
+
+# -- tables that are renamed
+
+RENAME = 'op.rename_table("orders", "purchases")'
+ALTER_RENAMED = 'op.add_column("purchases", sa.Column("v", sa.Integer))'
+RAW_RENAME = f'op.execute("ALTER TABLE {DATABASE}.orders RENAME TO {DATABASE}.purchases")'
+
+
+def test_pitr_of_a_renamed_table_is_active_and_names_it(project, admin) -> None:
+    with_pitr(project, RENAME)
+    assert activity(project) == {"al_shop.orders": ("orders", "7d", True)}
+    with project.engine.connect() as connection:
+        [pitr] = Recovery(connection).list_pitrs(database=DATABASE)
+        assert pitr.renamed_to == "purchases"
+        assert Recovery(connection).reactivate_pitrs() == []
+
+
+@pytest.mark.parametrize("isolation_level", ["READ COMMITTED", "AUTOCOMMIT"])
+@pytest.mark.parametrize("together", [True, False], ids=["together", "apart"])
+def test_table_that_is_renamed_and_altered_stays_protected(project, isolation_level: str, together: bool) -> None:
+    project.engine = project.engine.execution_options(isolation_level=isolation_level)
+    project.options["transaction_per_migration"] = not together
+    with_pitr(project, RENAME, ALTER_RENAMED)
+    assert activity(project)["al_shop"] == ("database", "7d", True)
+
+
+def test_table_that_is_renamed_and_altered_in_two_runs_stays_protected(project, admin) -> None:
+    with_pitr(project, RENAME)
+    project.revision("later", ALTER_RENAMED)
+    project.upgrade()
+    assert activity(project)["al_shop"] == ("database", "7d", True)
+
+
+def test_table_that_text_renames_and_an_operation_alters_is_reported(project, caplog) -> None:
+    with_pitr(project, RAW_RENAME + "\n" + ALTER_RENAMED)
+    assert activity(project) == {"al_shop.orders": ("orders", "7d", False)}
+    [message] = warnings_of(caplog)
+    assert "PITR al_shop.orders of table al_shop.orders is inactive" in message
+    assert "op.create_pitr(range='7d', database='al_shop')" in message
+
+
+def test_rename_that_is_rolled_back_is_not_followed(project, admin, caplog) -> None:
+    with_pitr(project)
+    project.revision("failing", RENAME + '\nraise ValueError("on purpose")')
+    with pytest.raises(ValueError, match="on purpose"):
+        project.upgrade()
+    assert activity(project) == {"al_shop.orders": ("orders", "7d", True)}
+
+
+def test_dropped_table_with_a_pitr_is_not_reported_as_renamed(project, caplog) -> None:
+    with_pitr(project, 'op.drop_table("orders")')
+    assert activity(project) == {"al_shop.orders": ("orders", "7d", False)}
+    assert warnings_of(caplog) == []
+
+
+def test_reactivation_of_a_table_that_others_renamed_and_altered(project, admin, caplog, server) -> None:
+    with_pitr(project)
+    admin(f"ALTER TABLE {DATABASE}.orders RENAME TO {DATABASE}.purchases")
+    admin(f"ALTER TABLE {DATABASE}.purchases ADD COLUMN theirs INT")
+    with project.engine.connect() as connection:
+        created = Recovery(connection).reactivate_pitrs(database=DATABASE)
+    if server.release >= (4, 1):
+        assert [pitr.name for pitr in created] == ["al_shop"]
+    else:
+        assert created == []
+        [message] = warnings_of(caplog)
+        assert "PITR al_shop.orders of table al_shop.orders is inactive" in message
+
+
+def test_declared_pitr_of_a_renamed_table_is_no_difference(project, admin) -> None:
+    with_pitr(project, RENAME)
+    Table("purchases", project.metadata, Column("id", Integer, primary_key=True), matrixone_pitr="7d")
+    project.check()
+
+
+def test_drop_pitr_of_a_renamed_table_by_either_name(project, admin) -> None:
+    with_pitr(project, RENAME + '\nop.drop_pitr(table="purchases")')
+    assert pitrs(admin) == {}
 
 
 # -- without run_migrations()

@@ -63,6 +63,27 @@ def test_pitr_is_inactive_after_its_table_was_replaced(kept: Connection, stateme
     assert activity(kept) == {"sc_week": ("7d", False)}
 
 
+def test_pitr_of_a_renamed_table_is_active_and_names_it(kept: Connection) -> None:
+    kept.exec_driver_sql("ALTER TABLE orders RENAME TO purchases")
+    kept.commit()
+    [pitr] = Recovery(kept).list_pitrs(database=DATABASE)
+    assert (pitr.active, pitr.table, pitr.renamed_to) == (True, "orders", "purchases")
+
+
+def test_pitr_of_a_table_that_was_renamed_and_altered_is_inactive(
+    kept: Connection, caplog: pytest.LogCaptureFixture, server: Server
+) -> None:
+    for statement in ("ALTER TABLE orders RENAME TO purchases", "ALTER TABLE purchases ADD COLUMN w INT"):
+        kept.exec_driver_sql(statement)
+        kept.commit()
+    assert activity(kept) == {"sc_week": ("7d", False)}
+    kept.rollback()
+    reactivated = Recovery(kept).reactivate_pitrs(database=DATABASE)
+    follows = server.release >= (4, 1)
+    assert [pitr.name for pitr in reactivated] == ([DATABASE] if follows else [])
+    assert ("PITR sc_week of table sc_kept.orders is inactive" in caplog.text) is not follows
+
+
 def test_pitr_reactivation_protects_the_database_and_keeps_the_inactive_pitr(kept: Connection) -> None:
     kept.exec_driver_sql(REPLACING["alter"])
     kept.commit()
