@@ -17,11 +17,13 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import AddConstraint, Constraint, ExecutableDDLElement
 from sqlalchemy.sql.compiler import DDLCompiler
+from sqlalchemy.types import NullType
 
 from .. import types as matrixone_types
 from ..core.connection import state_of
 from ..core.kept_text import check_kept
-from ..core.options import index_kind
+from ..core.names import fold
+from ..core.options import index_kind, index_option
 from ..core.release import Feature
 from ..core.server import MatrixOneServer
 from ..sql.table_ddl import check_finds_rows
@@ -218,13 +220,25 @@ class MatrixOneImpl(ExecutingImpl):
     def create_index(self, index: Index, **kw: Any) -> None:
         """Create an index as Alembic does, unless queries would not find rows by it.
 
-        :raises MatrixOneCompileError: before 4.1, if the index contains the whole primary key. The key is read from the
-            server, because the migration does not contain it.
+        :raises MatrixOneCompileError: before 4.1, if the index contains the whole primary key, and from 4.0 on, if its
+            ``mysql_length`` is less than the length of the column. The key and the length of the column are read from
+            the server, because the migration does not contain them.
         """
+        if index_option(index, "length") is not None and not self.as_sql and self._keeps_prefix_lengths:
+            self._read_types(index)
         if len(index.columns) > 1 and self._hides_rows_by_key:
             key = self._primary_key(index.table.name, index.table.schema) if index.table is not None else []
             check_finds_rows(index, key, self._server.server_release)
         super().create_index(index, **kw)
+
+    def _read_types(self, index: Index) -> None:
+        """Give the columns of an index the types that they have on the server, if the migration does not have them."""
+        if index.table is None or not any(isinstance(column.type, NullType) for column in index.columns):
+            return
+        columns = self._inspector().get_columns(index.table.name, schema=index.table.schema)
+        of_server = {fold(column["name"]): column["type"] for column in columns}
+        for column in index.columns:
+            column.type = of_server.get(fold(column.name), column.type)
 
     @property
     def _hides_rows_by_key(self) -> bool:

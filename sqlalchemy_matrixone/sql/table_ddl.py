@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import schema, util
+from sqlalchemy import schema, types, util
 
 from ..core.compilers import DDLCompilerPart
 from ..core.kept_text import check_kept
@@ -17,6 +18,7 @@ from ..exc import MatrixOneCompileError
 from .defaults import kept_by_alter
 
 if TYPE_CHECKING:
+    from sqlalchemy import Dialect
     from sqlalchemy.sql import ddl
     from sqlalchemy.sql.schema import IdentityOptions
 
@@ -54,6 +56,22 @@ def check_finds_rows(index: schema.Index, key: Sequence[str], release: Release) 
         f"Index {index.name!r} was not created: before {format_release(feature.since)} MatrixOne does not find rows by "
         "an index that has the whole primary key in it. It adds the key to each index by itself: leave it out, "
         f"Index({', '.join(map(repr, (index.name, *others)))})."
+    )
+
+
+def _check_prefix(index: schema.Index, column: schema.Column[Any], length: int, dialect: Dialect) -> None:
+    """Check that queries find rows by an index on the first characters of a column. They do not if values are cut.
+
+    :raises MatrixOneCompileError: if the column can have values that are longer than the prefix, or is of unknown type.
+    """
+    type_ = column.type.dialect_impl(dialect)
+    if not isinstance(type_, (types.String, types.NullType)) or length >= (getattr(type_, "length", None) or math.inf):
+        return
+    since = format_release(Feature.INDEX_PREFIX_LENGTHS.since)
+    raise MatrixOneCompileError(
+        f"Index {index.name!r} was not created: from {since} on MatrixOne does not find rows by an index on the first "
+        f"{length} characters of {column.name!r} if the values are longer. Leave mysql_length out, or make it as long "
+        "as the column: String(n) can be indexed as a whole, a text without a length by a full-text index."
     )
 
 
@@ -215,7 +233,8 @@ class MatrixOneTableDDLCompiler(DDLCompilerPart):
         ``experimental_ivf_index`` for ``ivfflat`` and ``experimental_fulltext_index`` for ``fulltext``.
 
         :raises sqlalchemy.exc.CompileError: with ``if_not_exists``, which MatrixOne's CREATE INDEX lacks, with an
-            option that the release does not have, and before 4.1 if the index contains the whole primary key.
+            option that the release does not have, before 4.1 if the index contains the whole primary key, and from 4.0
+            on if its ``mysql_length`` is less than the length of the column.
         """
         index = create.element
         if create.if_not_exists:
@@ -247,11 +266,16 @@ class MatrixOneTableDDLCompiler(DDLCompilerPart):
         """Yield the columns or expressions, each with its prefix length.
 
         The length is one number for all, or a dictionary of numbers by the names of the columns.
+
+        :raises MatrixOneCompileError: from 4.0 on, for a length that cuts values: queries do not find them.
         """
         lengths = index_option(index, "length")
+        cut = Feature.INDEX_PREFIX_LENGTHS.in_release(self._release) and index_kind(index) == "btree"
         for expression in index.expressions:
             column = self.sql_compiler.process(expression, include_table=False, literal_binds=True)  # type: ignore[arg-type]
             length = lengths.get(getattr(expression, "name", column)) if isinstance(lengths, Mapping) else lengths
+            if length is not None and cut and isinstance(expression, schema.Column):
+                _check_prefix(index, expression, int(length), self.dialect)
             yield column if length is None else f"{column}({int(length)})"
 
     def get_identity_options(self, identity_options: IdentityOptions) -> str:

@@ -51,7 +51,7 @@ def declared() -> MetaData:
         Column("description", mysql.LONGTEXT),
         Column("embedding", VECF32(3)),
         UniqueConstraint("name", name="uq_goods_name"),
-        Index("ix_goods_name", "name", mysql_length=5),
+        Index("ix_goods_name", "name", mysql_length=30),
     )
     return metadata
 

@@ -29,7 +29,7 @@ class Base(DeclarativeBase):
 class Customer(Base):
     __tablename__ = "customer"
     __table_args__ = (
-        Index("ix_customer_name", "name", mysql_length={"name": 20}, mysql_using="btree"),
+        Index("ix_customer_name", "name", mysql_length={"name": 80}, mysql_using="btree"),
         {
             "mysql_engine": "InnoDB",
             "mysql_charset": "utf8mb4",

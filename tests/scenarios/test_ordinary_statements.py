@@ -9,6 +9,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
 from sqlalchemy import (
     JSON,
     Column,
@@ -27,6 +29,7 @@ from sqlalchemy import (
     extract,
     func,
     insert,
+    inspect,
     literal,
     select,
     text,
@@ -219,6 +222,41 @@ def test_index_with_the_key_finds_its_rows(connection: Connection) -> None:
     table.create(connection)
     connection.execute(insert(table), [{"id": 1, "tenant": "t1"}, {"id": 2, "tenant": "t2"}])
     assert connection.scalars(select(table.c.id).where(table.c.tenant == "t2")).all() == [2]
+
+
+WORDS = Table("words", MetaData(), Column("id", Integer, primary_key=True), Column("word", String(20)))
+
+
+def create_index_in_migration(connection: Connection, length: int) -> None:
+    Operations(MigrationContext.configure(connection)).create_index("k", "words", ["word"], mysql_length=length)
+
+
+@pytest.mark.releases(since=(4, 0))
+def test_index_on_the_first_characters_is_refused(connection: Connection) -> None:
+    words = WORDS.to_metadata(MetaData())
+    Index("k", words.c.word, mysql_length={"word": 3})
+    with pytest.raises(CompileError, match="first 3 characters of 'word'"):
+        words.create(connection)
+    assert inspect(connection).get_indexes("words") == []
+    with pytest.raises(CompileError, match="first 19 characters of 'word'"):
+        create_index_in_migration(connection, 19)
+
+
+def finds_rows_by_an_index(connection: Connection, length: int) -> None:
+    WORDS.create(connection)
+    create_index_in_migration(connection, length)
+    connection.execute(insert(WORDS), [{"id": 1, "word": "abcdef"}, {"id": 2, "word": "abcxyz"}])
+    assert connection.scalars(select(WORDS.c.word).where(WORDS.c.word == "abcdef")).all() == ["abcdef"]
+    assert connection.scalars(select(WORDS.c.id).where(WORDS.c.word >= "abcdef").order_by(WORDS.c.id)).all() == [1, 2]
+
+
+@pytest.mark.releases(until=(4, 0))
+def test_index_on_the_first_characters_finds_its_rows_before_4_0(connection: Connection) -> None:
+    finds_rows_by_an_index(connection, 3)
+
+
+def test_index_with_the_length_of_its_column_finds_its_rows(connection: Connection) -> None:
+    finds_rows_by_an_index(connection, 20)
 
 
 def test_self_referencing_table_whose_rows_would_be_orphans_warns(server: Server, connection: Connection) -> None:

@@ -647,7 +647,7 @@ REPLACED = {
     "an ordinary index for fulltext": reindexed("articles", "ix_text", "title"),
 }
 REPLACED_OF_4_2 = {
-    "a prefix": reindexed("articles", "ix_title", "title", mysql_length=10),
+    "a prefix": reindexed("articles", "ix_title", "title", mysql_length=50),
     "included columns": reindexed(
         "articles",
         "ix_embedding",

@@ -77,15 +77,15 @@ def test_mysql_table_options_that_the_server_keeps_are_rendered(options, end):
     ("options", "statement"),
     [
         ({"mysql_using": "btree"}, "CREATE INDEX ix USING btree ON t (v)"),
-        ({"mysql_length": 10}, "CREATE INDEX ix ON t (v(10))"),
-        ({"mysql_length": {"v": 10}}, "CREATE INDEX ix ON t (v(10))"),
+        ({"mysql_length": 200}, "CREATE INDEX ix ON t (v(200))"),
+        ({"mysql_length": {"v": 250}}, "CREATE INDEX ix ON t (v(250))"),
         ({"mysql_length": {"other": 10}}, "CREATE INDEX ix ON t (v)"),
         ({"mysql_prefix": "UNIQUE"}, "CREATE UNIQUE INDEX ix ON t (v)"),
         (
             {"mysql_prefix": "FULLTEXT", "mysql_with_parser": "ngram"},
             "CREATE FULLTEXT INDEX ix ON t (v) WITH PARSER ngram",
         ),
-        ({"unique": True, "mysql_length": 3}, "CREATE UNIQUE INDEX ix ON t (v(3))"),
+        ({"unique": True, "mysql_length": 200}, "CREATE UNIQUE INDEX ix ON t (v(200))"),
     ],
 )
 def test_mysql_index_options_are_rendered(options, statement):

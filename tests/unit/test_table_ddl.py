@@ -7,21 +7,25 @@ import warnings
 import pytest
 from sqlalchemy import (
     JSON,
+    VARCHAR,
     Column,
     Computed,
     DateTime,
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
+    Text,
     create_mock_engine,
     extract,
     select,
 )
 from sqlalchemy.exc import CompileError, SAWarning
 from sqlalchemy.schema import CreateIndex, CreateTable
+from sqlalchemy.types import NullType
 
 from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
 
@@ -99,6 +103,48 @@ def test_index_that_finds_its_rows_is_created():
     ):
         index = Index("k", *(table.c[name] for name in columns), **options)
         assert f"INDEX k ON accounts ({', '.join(columns)})" in compiled(CreateIndex(index), release)
+
+
+def texts(**options):
+    table = Table(
+        "texts",
+        MetaData(),
+        Column("a", String(20)),
+        Column("b", String(20).with_variant(VARCHAR(30), "mysql")),
+        Column("c", Text),
+        Column("d", LargeBinary),
+        Column("e", NullType),
+    )
+    return {name: Index("k", table.c[name], **options) for name in table.c.keys()}  # noqa: SIM118
+
+
+@pytest.mark.parametrize("release", ["4.0.0", "4.1.4", "4.2.0"])
+@pytest.mark.parametrize("options", [{"mysql_length": 19}, {"unique": True, "matrixone_length": 5}])
+def test_index_on_the_first_characters_is_refused_from_4_0_on(release, options):
+    for name in ("a", "b", "c", "e"):
+        with pytest.raises(
+            CompileError, match=f"does not find rows by an index on the first .* characters of '{name}'"
+        ):
+            compiled(CreateIndex(texts(**options)[name]), release)
+        assert f"ON texts ({name}(" in compiled(CreateIndex(texts(**options)[name]), "3.0.18")
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("a", {"mysql_length": 20}),
+        ("a", {"mysql_length": {"b": 1}}),
+        ("b", {"mysql_length": 30}),
+        ("d", {"mysql_length": 5}),
+    ],
+)
+def test_index_with_a_length_that_cuts_no_text_is_created(name, options):
+    assert "CREATE INDEX k ON texts" in compiled(CreateIndex(texts(**options)[name]), "4.2.0")
+
+
+def test_index_length_below_that_of_the_variant_is_refused():
+    with pytest.raises(CompileError, match="the first 20 characters of 'b'"):
+        compiled(CreateIndex(texts(mysql_length=20)["b"]), "4.2.0")
 
 
 def test_generated_column_is_refused_before_4_0():
