@@ -240,6 +240,12 @@ def test_restore_rows_statements_are_the_same_on_all_releases():
         } == expected
 
 
+def test_restore_rows_statements_list_each_key_once():
+    two = pair(["`id` int NOT NULL", "`n` int DEFAULT NULL", KEY])
+    for statement in (statements.insert_missing(two, [(7,), (8,)]), statements.set_back(two, ["n"], [(7,), (8,)])):
+        assert sql(statement, compile_kwargs={"literal_binds": True}).count("IN (7, 8)") == 1
+
+
 def test_restore_rows_composite_keys_are_listed_without_tuples():
     two = pair(["`id` int NOT NULL", "`b` varchar(5) NOT NULL", "PRIMARY KEY (`id`,`b`)"])
     keys = [(2, "y"), (1, "x")]

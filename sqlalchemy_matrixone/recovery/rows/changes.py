@@ -83,7 +83,7 @@ def old_rows(pair: TablePair, kinds: RowKinds) -> ColumnElement[bool]:
 def _find_old(connection: Connection, pair: TablePair, kinds: RowKinds, keys: Sequence[Key] | None) -> dict[str, Any]:
     """Return the missing and changed rows, with their keys if there are few."""
     columns = pair.scope if kinds.changed else ()
-    source, where = pair.from_past(keys), (old_rows(pair, kinds), *pair.within(pair.old, keys))
+    source, where = pair.from_past(), (old_rows(pair, kinds), *pair.within(pair.old, keys))
     found = _read_old(connection, pair, columns, source, where) if pair.has_exact_key else None
     return _count_old(connection, pair, columns, source, where) if found is None else found
 
@@ -142,7 +142,7 @@ def _count_old(
 
 
 def _find_new(connection: Connection, pair: TablePair, keys: Sequence[Key] | None) -> dict[str, Any]:
-    source, where = pair.from_present(keys), (pair.new(), *pair.within(pair.current, keys))
+    source, where = pair.from_present(), (pair.new(), *pair.within(pair.current, keys))
     if pair.has_exact_key:
         listed = [pair.current.c[name].label(f"k_{index}") for index, name in enumerate(pair.key)]
         rows = _read_few(connection, select(*listed), source, where)

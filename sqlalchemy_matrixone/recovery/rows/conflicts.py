@@ -107,9 +107,7 @@ class ConflictSearch:
         ]
         another = or_(*(holder.current.c[name] != pair.old.c[name] for name in pair.key))
         source = (
-            pair.from_past(part.keys)
-            .join(holder.current, and_(*same_value, another))
-            .outerjoin(holder.old, holder.same_row())
+            pair.from_past().join(holder.current, and_(*same_value, another)).outerjoin(holder.old, holder.same_row())
         )
         rows = self._rows(
             source,
@@ -143,7 +141,7 @@ class ConflictSearch:
         columns = [part.pair.old.c[name] for name in key.columns]
         statement = (
             select(*columns)
-            .select_from(part.pair.from_past(part.keys))
+            .select_from(part.pair.from_past())
             .where(
                 self._coming_condition(part, key.columns),
                 *(value.is_not(None) for value in columns),
@@ -174,7 +172,7 @@ class ConflictSearch:
         for _, key, _ in self.order.self_references(pair) if part.missing else ():
             changed = [name for name in key.columns if name in part.differing]
             parent = pair.current.alias(f"{pair.old.name}__parent")
-            source = pair.from_past(part.keys).outerjoin(parent, _refers(pair.old, parent, key))
+            source = pair.from_past().outerjoin(parent, _refers(pair.old, parent, key))
             where = [pair.changed(changed), parent.c[key.referred[0]].is_(None), *self._within(part)]
             if changed and self._rows(source, [pair.old.c[pair.key[0]]], where):
                 columns |= dict.fromkeys(changed)
@@ -185,7 +183,7 @@ class ConflictSearch:
         restored = self._target(referred_name(pair, key, self.default))
         schema = key.schema or pair.current.schema
         parent = table(key.table, *map(column, key.referred), schema=schema).alias(f"{pair.old.name}__parent")
-        source = pair.from_past(part.keys).outerjoin(parent, _refers(pair.old, parent, key))
+        source = pair.from_past().outerjoin(parent, _refers(pair.old, parent, key))
         conditions: list[ColumnElement[bool]] = [
             parent.c[key.referred[0]].is_(None),
             *(pair.old.c[name].is_not(None) for name in key.columns),
@@ -239,12 +237,12 @@ class ConflictSearch:
         within = pair.within(pair.current, part.new_keys)
         if incoming.pair is None:
             child = incoming.child.alias(f"{pair.old.name}__child")
-            source = pair.from_present(part.new_keys).join(child, _refers(child, pair.current, key))
+            source = pair.from_present().join(child, _refers(child, pair.current, key))
             yield from self._references(pair, incoming, source, child, [pair.new(), *within])
             return
         other = incoming.pair.other("child")
         source = (
-            pair.from_present(part.new_keys)
+            pair.from_present()
             .join(other.current, _refers(other.current, pair.current, key))
             .outerjoin(other.old, other.same_row())
         )
@@ -285,7 +283,7 @@ class ConflictSearch:
             if not changed or incoming.key.on_update == "CASCADE":
                 continue
             child = incoming.child.alias(f"{pair.old.name}__child")
-            source = pair.from_past(part.keys).join(child, _refers(child, pair.current, incoming.key))
+            source = pair.from_past().join(child, _refers(child, pair.current, incoming.key))
             yield from self._references(pair, incoming, source, child, [pair.changed(changed), *self._within(part)])
 
     def _keys_to(self, pair: TablePair) -> list[IncomingKey] | None:
@@ -320,7 +318,7 @@ class ConflictSearch:
     def _old_rows(self, part: TableChanges, where: Sequence[ColumnElement[bool]]) -> Sequence[Any]:
         pair = part.pair
         columns = [pair.old.c[name] for name in pair.key]
-        return self._rows(pair.from_past(part.keys), columns, [*where, *self._within(part)])
+        return self._rows(pair.from_past(), columns, [*where, *self._within(part)])
 
     def _rows(
         self, source: FromClause, columns: Sequence[ColumnElement[Any]], where: Sequence[ColumnElement[bool]]

@@ -181,6 +181,8 @@ class TablePair:
     def within(self, side: FromClause, keys: Sequence[Key] | None) -> list[ColumnElement[bool]]:
         """Restrict a side to some keys, and possibly a few others if the key has several columns.
 
+        One side is enough: the server restricts the side that is joined with it by the same keys.
+
         Each column is compared separately, because 2.2 cannot compare tuples. This only makes the statement faster: any
         other rows that the condition admits must meet the remaining conditions of the statement as well.
         """
@@ -190,13 +192,13 @@ class TablePair:
 
     # -- joins
 
-    def from_past(self, keys: Sequence[Key] | None = None) -> Join:
+    def from_past(self) -> Join:
         """Join all old rows with the current ones, if these exist."""
-        return self.old.outerjoin(self.current, and_(self.same_row(), *self.within(self.current, keys)))
+        return self.old.outerjoin(self.current, self.same_row())
 
-    def from_present(self, keys: Sequence[Key] | None = None) -> Join:
+    def from_present(self) -> Join:
         """Join all current rows with the old ones, if these existed."""
-        return self.current.outerjoin(self.old, and_(self.same_row(), *self.within(self.old, keys)))
+        return self.current.outerjoin(self.old, self.same_row())
 
     def of_both(self) -> Join:
         """Join the rows that exist on both sides, to update them."""

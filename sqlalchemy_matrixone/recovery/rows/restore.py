@@ -192,7 +192,7 @@ class RowsPlan:
             yield from self._updates(part, preview)
             if part.missing:
                 unlinked = self.order.unlinked_columns(part.pair)
-                yield statements.insert_missing(part.pair, part.keys, unlinked)
+                yield statements.insert_missing(part.pair, part.missing_keys, unlinked)
         for part in parts:
             yield from self._links(part)
         if self.search.deletes_last:
@@ -333,10 +333,10 @@ def _sample(connection: Connection, part: TableChanges, size: int) -> Iterator[R
     pair = part.pair
     if part.missing or part.changed:
         where = [old_rows(pair, part.kinds), *pair.within(pair.old, part.keys)]
-        yield from _read_sample(connection, pair, pair.from_past(part.keys), where, size)
+        yield from _read_sample(connection, pair, pair.from_past(), where, size)
     if part.new:
         where = [pair.new(), *pair.within(pair.current, part.new_keys)]
-        yield from _read_sample(connection, pair, pair.from_present(part.new_keys), where, size)
+        yield from _read_sample(connection, pair, pair.from_present(), where, size)
 
 
 def _read_sample(

@@ -32,7 +32,7 @@ def insert_missing(pair: TablePair, keys: Sequence[Key] | None, as_null: Sequenc
     """
     columns = pair.restorable
     values = [null() if name in as_null else pair.old.c[name] for name in columns]
-    rows = select(*values).select_from(pair.from_past(keys)).where(pair.missing(), *pair.within(pair.old, keys))
+    rows = select(*values).select_from(pair.from_past()).where(pair.missing(), *pair.within(pair.old, keys))
     return insert(pair.current).from_select(list(columns), rows, include_defaults=False)
 
 
@@ -41,11 +41,7 @@ def set_back(pair: TablePair, columns: Sequence[str], keys: Sequence[Key] | None
     return (
         update(pair.of_both())
         .values({pair.current.c[name]: pair.old.c[name] for name in dict.fromkeys((*columns, *pair.touched))})
-        .where(
-            pair.differs_in(columns),
-            *pair.within(pair.current, keys),
-            *pair.within(pair.old, keys),
-        )
+        .where(pair.differs_in(columns), *pair.within(pair.current, keys))
     )
 
 
@@ -101,7 +97,7 @@ def old_values(
     statement = (
         select(*listed)
         .select_from(pair.of_both())
-        .where(pair.differs_in(columns), *pair.within(pair.current, keys), *pair.within(pair.old, keys))
+        .where(pair.differs_in(columns), *pair.within(pair.current, keys))
         .limit(BATCH)
     )
     return list(map(tuple, connection.execute(statement)))
