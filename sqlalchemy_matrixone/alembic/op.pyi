@@ -123,7 +123,8 @@ def create_pitr(
     :param database: the name of a database; True for the one that the migration runs on.
     :param table: the name of a table; without ``database=``, in the database that the migration runs on.
         If no object is given, the current account is meant.
-    :param if_not_exists: no error if a PITR of that name exists.
+    :param if_not_exists: no error if a PITR of that name exists. It keeps its range; if that is another one, a
+        ``RecoveryWarning`` states that.
     :param commit_first: False to raise an error instead of committing what was written before.
     :raises CommandError: if env.py controls the transaction.
     """

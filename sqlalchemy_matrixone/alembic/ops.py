@@ -45,7 +45,7 @@ from ..recovery.constructs import (
     RestoreSnapshot,
 )
 from ..recovery.pitr_range import PitrRange, RangeArgument
-from ..recovery.pitr_statements import alter_pitr, create_pitr
+from ..recovery.pitr_statements import alter_pitr, create_pitr, lengthen_pitr
 from ..recovery.preservation import check_lose
 from ..recovery.reactivation import declared_pitrs, protecting, unprotected
 from ..recovery.restoring import restore
@@ -351,8 +351,11 @@ class CreatePitrOp(_PitrOp):
             return
         assert isinstance(element, CreatePitr)
         assert context.connection is not None
-        if self.name is None and watch_pitrs(context.connection).adopt(element.name):
-            element = element.copy_with(if_not_exists=True)
+        target = element.recovery_target
+        of_database = target is not None and target.level == "database"
+        if of_database and watch_pitrs(context.connection).adopt(element.name):
+            lengthen_pitr(context.connection, element)
+            return
         created = create_pitr(context.connection, element, may_rename=self.name is None)
         if created.name != fold(element.name):
             log.info("created PITR %s: the inactive PITR %s keeps its name and its history", created.name, element.name)
@@ -392,7 +395,8 @@ class CreatePitrOp(_PitrOp):
         :param database: the name of a database; True for the one that the migration runs on.
         :param table: the name of a table; without ``database=``, in the database that the migration runs on.
             If no object is given, the current account is meant.
-        :param if_not_exists: no error if a PITR of that name exists.
+        :param if_not_exists: no error if a PITR of that name exists. It keeps its range; if that is another one, a
+            ``RecoveryWarning`` states that.
         :param commit_first: False to raise an error instead of committing what was written before.
         :raises CommandError: if env.py controls the transaction.
         """

@@ -35,7 +35,7 @@ from .effects import Effect, NamedCreated, NamedDropped, ObjectReplaced, PitrAlt
 from .execution import Attempt, executing
 from .freshness import see_all_commits
 from .pitr_range import PitrRange, RangeArgument
-from .protection import check_table_is_protected
+from .protection import check_table_is_protected, warn_of_existing_pitr
 from .resolve import check_restore, greeted_release, server_instant, server_wall_clock, snapshot_instant
 from .target import RecoveryTarget
 
@@ -252,7 +252,8 @@ class CreatePitr(_Protect):
     :param database: a database of the current account.
     :param table: a mapped class or Table, or a name with ``database=``. Without any of these, the PITR is of the
         current account.
-    :param if_not_exists: do nothing if a PITR of that name exists.
+    :param if_not_exists: do nothing if a PITR of that name exists. A :class:`RecoveryWarning` states if that one has
+        another range or is inactive.
     :raises MatrixOneArgumentError: if the server would refuse an argument.
     :raises PitrError: when executed, with reason unsupported, if the server would keep no history of the table. A
         :class:`RecoveryWarning` names parts of a table that are not protected.
@@ -283,6 +284,14 @@ class CreatePitr(_Protect):
 
     def _exists(self, connection: Connection) -> bool:
         return bool(catalog.get_pitrs(connection, name=self.name))
+
+    def _resolved(self, connection: Connection, options: Mapping[str, Any]) -> Self:
+        if self.if_not_exists:
+            self._refuse_in_transaction(matrixone_dialect(connection), connection.connection)
+            for existing in catalog.get_pitrs(connection, name=self.name):
+                warn_of_existing_pitr(existing, self.range)
+                return self
+        return super()._resolved(connection, options)
 
 
 class AlterPitr(RecoveryDDL):

@@ -9,7 +9,9 @@ from ..core.names import fold
 from ..exc import PitrError, Reason, RecoveryWarning
 from . import catalog
 from .constructs import AlterPitr, CreatePitr, DropPitr
-from .reactivation import free_name, protect_again, protecting, with_present_object
+from .reactivation import free_name, protect_again, protecting, reactivate_pitrs, with_present_object
+from .pitr_range import PitrRange
+from .protection import has_other_range, other_range
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +25,7 @@ def create_pitr(connection: Connection, element: CreatePitr, *, may_rename: bool
     """Create a PITR, and return it.
 
     With ``if_not_exists``, an existing PITR of that name is returned. If it is inactive, its object is protected by a
-    PITR of the database; a :class:`RecoveryWarning` states that, and whether it is of another object.
+    PITR of the database; a :class:`RecoveryWarning` states that, and whether it is of another object or range.
 
     :param may_rename: whether to create it under another name if an inactive PITR of the same object has the name.
     :raises PitrError: with reason exists, if there is one; with reason unsupported, if it would protect an object of
@@ -52,6 +54,13 @@ def alter_pitr(connection: Connection, element: AlterPitr) -> Pitr:
     if pitr.active is False:
         _warn(f"PITR {pitr.name!r} reaches back {pitr.range} now, but {_inactive(connection, pitr, pitrs)}")
     return pitr
+
+
+def lengthen_pitr(connection: Connection, element: CreatePitr) -> None:
+    """Let an existing PITR reach back as far as the one that was to be created, unless it does already."""
+    existing = _named(catalog.get_pitrs(connection), element.name)
+    if PitrRange(existing.length, existing.unit).hours < element.range.hours:
+        connection.execute(AlterPitr(element.name, range=str(element.range)))
 
 
 def _created(connection: Connection, element: CreatePitr) -> Pitr:
@@ -116,6 +125,8 @@ def _existing(connection: Connection, element: CreatePitr, pitr: Pitr, pitrs: Se
         _warn(f"PITR {pitr.name!r} existed already, and is not of that object, but of {pitr.describe()}.")
     elif pitr.active is False:
         _warn(f"PITR {pitr.name!r} existed already, and {_inactive(connection, pitr, pitrs)}")
+    elif has_other_range(pitr, element.range):
+        _warn(other_range(pitr, element.range))
     return pitr
 
 

@@ -11,12 +11,14 @@ from ..core.names import fold
 from ..core.refusals import reason_of
 from ..core.release import Feature, format_release
 from ..core.server import SYS_ACCOUNT, matrixone_dialect
-from ..exc import PitrError, Reason, RecoveryWarning, SnapshotError
+from ..exc import PitrError, Reason, RecoveryWarning, SnapshotError, reason_of
+from .pitr_range import PitrRange
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Row
 
     from ..exc import RecoveryError
+    from .values import Pitr
 
 
 def check_table_is_protected(
@@ -78,6 +80,32 @@ def _read(connection: Connection, database: str, table: str) -> Row[Any] | None:
             if reason_of(refused) is Reason.NOT_PERMITTED:
                 return None  # the snapshot or PITR is not permitted either
             raise
+
+
+def warn_of_existing_pitr(pitr: Pitr, wanted: PitrRange) -> None:
+    """Warn that CREATE PITR IF NOT EXISTS does nothing about a PITR that has another range or is inactive."""
+    if pitr.active is False:
+        warnings.warn(
+            f"PITR {pitr.name!r} existed already, and is inactive: it keeps the history of the former "
+            f"{pitr.describe()}. Call Recovery.reactivate_pitrs() to protect what replaced that.",
+            RecoveryWarning,
+            stacklevel=2,
+        )
+    elif has_other_range(pitr, wanted):
+        warnings.warn(other_range(pitr, wanted), RecoveryWarning, stacklevel=2)
+
+
+def has_other_range(pitr: Pitr, wanted: PitrRange) -> bool:
+    """Return whether a PITR reaches further back than wanted, or less far."""
+    return PitrRange(pitr.length, pitr.unit).hours != wanted.hours
+
+
+def other_range(pitr: Pitr, wanted: PitrRange) -> str:
+    """Return a sentence on a PITR that existed already with another range."""
+    return (
+        f"PITR {pitr.name!r} existed already, and keeps its range of {pitr.range}; {str(wanted)!r} was not set. To "
+        f"change it, call Recovery.alter_pitr({pitr.name!r}, range={str(wanted)!r}), or op.alter_pitr() in a migration."
+    )
 
 
 _HELD_BY_SNAPSHOT = (

@@ -251,7 +251,7 @@ class Recovery:
 
         With ``if_not_exists=True``, an existing PITR of that name is returned, of whatever range it is. If it is
         inactive, its object is protected again, as by :meth:`reactivate_pitrs`. A :class:`RecoveryWarning` states that,
-        or that the PITR is of another object.
+        or that the PITR has another range or is of another object.
 
         :raises PitrError: with reason exists, if there is one; with reason unsupported, if MatrixOne has found a
             database of that name in another account, so that the PITR was dropped again.

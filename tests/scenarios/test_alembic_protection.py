@@ -113,10 +113,19 @@ def test_drop_pitr_keeps_what_is_in_place_of_the_pitr_of_another_table(project, 
     assert pitrs(admin) == {"al_shop": ("database", "7d"), "al_shop.items": ("items", "3d")}
 
 
+def test_create_pitr_operation_that_exists_with_another_range_warns(project, admin) -> None:
+    with_pitr(project)
+    project.revision("again", 'op.create_pitr(range="9d", table="orders", if_not_exists=True)')
+    with pytest.warns(RecoveryWarning, match=r"keeps its range of 7d; '9d' was not set.*op\.alter_pitr"):
+        project.upgrade()
+    assert pitrs(admin) == {"al_shop.orders": ("orders", "7d")}
+
+
 def test_create_pitr_adopts_what_the_run_created_in_place_of_another(project, admin) -> None:
     project.engine = project.engine.execution_options(isolation_level="AUTOCOMMIT")
-    with_pitr(project, "\n".join((ALTER.format("v"), PITR_OF_DATABASE, DROP_PITR_OF_TABLE)))
-    assert pitrs(admin) == {"al_shop": ("database", "7d")}
+    longer = 'op.create_pitr(range="9d", database=True)'
+    with_pitr(project, "\n".join((ALTER.format("v"), longer, DROP_PITR_OF_TABLE)))
+    assert pitrs(admin) == {"al_shop": ("database", "9d")}
 
 
 def test_drop_pitr_before_a_commit_of_the_same_run_is_not_undone(project, admin) -> None:
