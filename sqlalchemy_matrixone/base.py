@@ -25,7 +25,7 @@ from .core.url import DIALECT_PARAMETERS, account_of, check_skip_locked, release
 from .exc import MatrixOneArgumentError, MatrixOneInvalidRequestError
 from .recovery.inspector import MatrixOneInspector
 from .reflection.dialect import MatrixOneReflection
-from .sql.compiler import MatrixOneCompiler, MatrixOneExecutionContext, is_ordinary
+from .sql.compiler import MatrixOneCompiler, MatrixOneExecutionContext, TimeTravelExecutionContext, is_ordinary
 from .sql.ddl_compiler import MatrixOneDDLCompiler
 from .sql.preparer import MatrixOneIdentifierPreparer
 from .timetravel.missing_columns import explain_missing_column
@@ -84,6 +84,7 @@ class MatrixOneDialect(MatrixOneReflection):
     ddl_compiler = MatrixOneDDLCompiler
     type_compiler_cls = matrixone_types.MatrixOneTypeCompiler
     execution_ctx_cls = MatrixOneExecutionContext
+    time_travel_ctx_cls = TimeTravelExecutionContext
     preparer = MatrixOneIdentifierPreparer  # type: ignore[assignment]
     inspector = MatrixOneInspector
 

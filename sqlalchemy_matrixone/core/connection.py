@@ -18,7 +18,7 @@ from weakref import WeakKeyDictionary
 
 from ..exc import MatrixOneInvalidRequestError
 from .sql_mode import refuse_mode
-from .sql_text import LONGEST_CACHED, OPAQUE, PING, READ, Event, Sent, read_long_statement, read_statement
+from .sql_text import OPAQUE, PING, READ, WRITE, Event, Sent, read_statement
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session, scoped_session
@@ -157,19 +157,19 @@ class TransactionState:
 
         :raises MatrixOneInvalidRequestError: if it would commit half of a transaction, or is a ROLLBACK TO.
         """
-        event = statement.event
-        if self.must_roll_back or event is Event.ROLLBACK_TO:
+        is_usual = statement is READ or statement is WRITE
+        if not is_usual and (self.must_roll_back or statement.event is Event.ROLLBACK_TO):
             self._refuse(statement)
         # Results of earlier statements that the driver still reads must not be taken for the outcome of this one.
         self.pending = None
         self._wrote_before = self._writes > 0
-        change = _TRANSITIONS[event].sent
-        if change is not _USED and change is not _ROWS_WRITTEN:
-            self._apply(change)
-        else:  # as _apply() would, in less time
+        if is_usual:  # as below, in less time
             if self.explicit_begin or not self.autocommit:
                 self.has_statements = True
-            self._writes += change.writes
+            if statement is WRITE:
+                self._writes += 1
+            return
+        self._apply(_TRANSITIONS[statement.event].sent)
         if statement.sets_autocommit:
             self.autocommit = None
 
@@ -352,7 +352,7 @@ def following(connection: Any, statement: str) -> AbstractContextManager[None]:
     state = state_of(connection)
     if state.complete:
         return NOTHING
-    sent = read_command(_COM_QUERY, statement)
+    sent = read_command(COM_QUERY, statement)
     if sent.mode_change is not None:
         refuse_mode(sent.mode_change, driver_connection(connection).get_server_info())
     return _following(state, sent)
@@ -372,7 +372,8 @@ def _following(state: TransactionState, statement: Sent) -> Iterator[None]:
 
 # -- the commands of MySQL's protocol
 
-_COM_QUERY = 3
+COM_QUERY = 3
+"""The command that sends a text."""
 _COM_STMT_EXECUTE = 23
 _COMMANDS = {
     2: READ,  # COM_INIT_DB, a USE
@@ -387,10 +388,10 @@ def read_command(command: int, payload: bytes | bytearray | str, prepared: Mappi
 
     :param prepared: the statements that the connection has prepared, by their ids.
     """
-    if command == _COM_QUERY:
+    if command == COM_QUERY:
         if type(payload) is not bytes:
             payload = payload.encode(errors="replace") if isinstance(payload, str) else bytes(payload)
-        return read_statement(payload) if len(payload) <= LONGEST_CACHED else read_long_statement(payload)
+        return read_statement(payload)
     if command == _COM_STMT_EXECUTE and prepared and isinstance(payload, bytes):
         return prepared.get(int.from_bytes(payload[:4], "little"), OPAQUE)
     return _COMMANDS.get(command, OPAQUE)
@@ -398,7 +399,7 @@ def read_command(command: int, payload: bytes | bytearray | str, prepared: Mappi
 
 def read_prepared(query: bytes | str) -> Sent:
     """Return what executing a prepared statement does to a transaction. The driver does not show its success."""
-    statement = read_command(_COM_QUERY, query)
+    statement = read_command(COM_QUERY, query)
     return statement if statement.event in (Event.READ, Event.WRITE, Event.CHANGE) else OPAQUE
 
 

@@ -16,6 +16,8 @@ from .sqlalchemy_internals import IsolationLevelHook
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
+    from .sqlalchemy_internals import PassingValues
+
 SYS_ACCOUNT = "sys"
 
 SYSTEM_DATABASES = ("mo_catalog", "information_schema", "mysql", "system", "system_metrics", "mo_task", "mo_debug")
@@ -43,6 +45,11 @@ class MatrixOneServer(IsolationLevelHook):
     server_release: Release = NEWEST
     default_account_name: str | None = None
     skip_locked: Literal["wait"] | None = None
+    time_travel_ctx_cls: type[PassingValues]
+
+    def enable_time_travel(self) -> None:
+        """Use the execution context that passes points in time to loader options, once there are some."""
+        self.execution_ctx_cls = self.time_travel_ctx_cls
 
     def supports(self, feature: Feature) -> bool:
         """Return whether the server's release has a feature."""

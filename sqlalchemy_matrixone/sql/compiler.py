@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from sqlalchemy import schema, types, util
 from sqlalchemy.dialects import mysql
+from sqlalchemy.dialects.mysql.base import MySQLExecutionContext
 from sqlalchemy.sql import dml, operators
 from sqlalchemy.sql.elements import BinaryExpression, BindParameter, BooleanClauseList, Label
 
@@ -16,7 +17,7 @@ from ..core.options import index_kind
 from ..core.release import Feature, format_release
 from ..core.sql_text import makes_temporary_table
 from ..core.sqlalchemy_internals import (
-    ExecutionHooks,
+    PassingValues,
     StatementHooks,
     affinity_of,
     asks_for_generated_key,
@@ -357,7 +358,7 @@ def _number(type_: Any) -> str:
     return f"DECIMAL({type_.precision}, {type_.scale})"
 
 
-class MatrixOneExecutionContext(ExecutionHooks):
+class MatrixOneExecutionContext(MySQLExecutionContext):
     """Check bound points in time, correct row counts and generated ids, and execute sequences."""
 
     def pre_exec(self) -> None:
@@ -399,6 +400,10 @@ class MatrixOneExecutionContext(ExecutionHooks):
         compiler = cast("MatrixOneCompiler", self.dialect.statement_compiler(self.dialect, None))
         number: int = execute_scalar(self, f"SELECT {compiler.visit_sequence(seq)}", type_)
         return number
+
+
+class TimeTravelExecutionContext(PassingValues, MatrixOneExecutionContext):
+    """The execution context of a dialect that has compiled a point in time."""
 
 
 def is_ordinary(compiled: Any, text: str) -> bool:

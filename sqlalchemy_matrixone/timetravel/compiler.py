@@ -106,6 +106,7 @@ class AsOfCompiler(StatementCompilerPart):
         if self.points_in_time and self.points_in_time[0].kind != moment.kind:
             raise MatrixOneArgumentError(SEVERAL_POINTS_IN_TIME)
         self.points_in_time.append(moment)
+        self._server.enable_time_travel()
 
     def _refuse_present_within_past(self, table: TableClause) -> None:
         """Refuse a current table within a historical query: before 3.0 the server silently reads old rows of it."""

@@ -13,10 +13,12 @@ from sqlalchemy import Column, Integer, MetaData, String, Table, bindparam, crea
 
 import sqlalchemy_matrixone
 from sqlalchemy_matrixone import as_of
+from sqlalchemy_matrixone.core import sql_text
 from sqlalchemy_matrixone.core.connection import _NO_CHANGE, _TRANSITIONS, TransactionState
 from sqlalchemy_matrixone.core.pymysql_connection import PyMySQLConnection
 from sqlalchemy_matrixone.core.sql_text import Event
 from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
+from sqlalchemy_matrixone.sql.compiler import MatrixOneExecutionContext, TimeTravelExecutionContext
 from tests.unit.fake_server import ok, rows
 
 PACKAGE = str(Path(sqlalchemy_matrixone.__file__).parent)
@@ -72,30 +74,37 @@ def functions_run(statement: Any, parameters: dict[str, Any], answer: bytes) -> 
     return names
 
 
-FUNCTIONS = [
-    "_init_compiled",
-    "pre_exec",
-    "do_execute",
-    "_execute_command",
-    "read_command",
-    "read_long_statement",
-    "sending",
-    "_read_query_result",
-]
+FUNCTIONS = ["pre_exec", "do_execute", "_execute_command", "read_statement", "sending", "_read_query_result"]
 
 
 @pytest.mark.parametrize(
     ("statement", "parameters", "answer"),
     [
         (select(ORDERS.c.note).where(BY_KEY), {"key": 7}, rows("a")),
-        (update(ORDERS).where(BY_KEY).values(note=bindparam("text")), {"key": 7, "text": "a; b"}, ok()),
-        (insert(ORDERS).inline(), {"id": 7, "note": "a; b"}, ok()),
+        (update(ORDERS).where(BY_KEY).values(note=bindparam("text")), {"key": 7, "text": "a, b"}, ok()),
+        (insert(ORDERS).inline(), {"id": 7, "note": "a, b"}, ok()),
         (text("SELECT note FROM orders WHERE id = 7 AND note = 'b'"), {}, rows("a")),
     ],
     ids=["select", "update", "insert", "text"],
 )
 def test_ordinary_statement_runs_no_other_function_of_this_package(statement, parameters, answer):
     assert functions_run(statement, parameters, answer) == FUNCTIONS
+
+
+def test_semicolon_in_a_value_costs_one_function_and_no_regular_expression(monkeypatch):
+    monkeypatch.setattr(sql_text, "_SINGLE", None)
+    statement = update(ORDERS).where(BY_KEY).values(note=bindparam("text"))
+    names = functions_run(statement, {"key": 7, "text": "a; b's \\"}, ok())
+    assert [name for name in names if name not in FUNCTIONS] == ["_is_plainly_single"]
+
+
+def test_values_are_passed_to_loader_options_only_after_a_point_in_time_was_compiled():
+    dialect = MatrixOneDialect_pymysql()
+    select(ORDERS).compile(dialect=dialect)
+    assert dialect.execution_ctx_cls is MatrixOneExecutionContext
+    select(as_of(ORDERS, snapshot="s")).compile(dialect=dialect)
+    assert dialect.execution_ctx_cls is TimeTravelExecutionContext
+    assert MatrixOneDialect_pymysql().execution_ctx_cls is MatrixOneExecutionContext
 
 
 def test_text_of_a_compiled_statement_is_classified_once():

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
+from sqlalchemy_matrixone.core import sql_text
 from sqlalchemy_matrixone.core.sql_text import Event, Sent, makes_temporary_table, read_statement
 
 
@@ -186,3 +189,34 @@ def test_statement_with_a_large_value_is_read_at_once():
 )
 def test_temporary_table_is_distinguished_from_others(text, makes):
     assert makes_temporary_table(text) is makes
+
+
+_PARTS = (*"'\"`;\\#-/*!$\0\n ", "''", "\\'", "--", "-- ", "/*", "*/", "//", "/*!", "COMMIT", "a", " ", "'; COMMIT; '")
+
+
+@pytest.mark.parametrize(
+    "start", ["INSERT INTO t VALUES ('", "UPDATE t SET a = '", "SELECT a, 'a value', b FROM t -- '"]
+)
+def test_text_with_a_semicolon_is_single_without_a_regular_expression_only_if_it_is_with_one(start):
+    chosen = random.Random(7)  # the same texts in each run
+    count = 0
+    for _ in range(20_000):
+        text = (start + "".join(chosen.choices(_PARTS, k=chosen.randrange(12)))).encode()
+        if sql_text._is_plainly_single(text):
+            assert sql_text._SINGLE.match(text), text
+            count += 1
+    assert start[0] == "S" or count > 100
+
+
+def test_value_with_escaped_quotes_and_semicolons_does_not_end_its_literal():
+    text = rb"INSERT INTO t VALUES ('it\'s; a \\', 'x\\\'; COMMIT', 'a''; b') , (1, ';')"
+    assert sql_text._is_plainly_single(text)
+    assert read_statement(text).event is Event.WRITE
+
+
+def test_statement_after_the_end_of_a_literal_is_found():
+    assert read_statement(rb"UPDATE t SET a = 'x\\'; COMMIT; -- ' WHERE a = 'the end'").event is Event.OPAQUE
+
+
+def test_backslash_outside_of_literals_is_left_to_the_regular_expression():
+    assert not sql_text._is_plainly_single(rb"UPDATE t SET a = \'; COMMIT; '")
