@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -34,18 +35,28 @@ class Comparison(NamedTuple):
         return next((name for name in self.runs if name != OURS), None)
 
     @property
-    def ratio(self) -> float | None:
-        """How many times as much as the peer this package needs, by the least figure of each."""
-        return None if self.peer is None else min(self.runs[OURS]) / min(self.runs[self.peer])
+    def ratios(self) -> list[float]:
+        """How many times as much as the peer this package needs, in each pair of runs that followed each other."""
+        if self.peer is None:
+            return []
+        return [ours / theirs for ours, theirs in zip(self.runs[OURS], self.runs[self.peer], strict=False)]
 
     @property
-    def spread(self) -> tuple[float, float, float] | None:
-        """The lower quartile, the median and the upper quartile of the ratios of runs that followed each other."""
-        if self.peer is None:
+    def ratio(self) -> float | None:
+        """The median of :attr:`ratios`."""
+        return median(self.ratios) if self.ratios else None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The 95 % confidence interval of :attr:`ratio`; the least and the greatest ratio if there are few.
+
+        It follows from the ranks of the ratios only, and so holds for any distribution of them.
+        """
+        if not self.ratios:
             return None
-        ratios = sorted(ours / theirs for ours, theirs in zip(self.runs[OURS], self.runs[self.peer], strict=False))
-        rest = len(ratios) // 4
-        return ratios[rest], median(ratios), ratios[-1 - rest]
+        ordered, count = sorted(self.ratios), len(self.ratios)
+        rank = max(int((count - 1.96 * math.sqrt(count)) / 2), 0)
+        return ordered[rank], ordered[-1 - rank]
 
 
 def in_turns(
@@ -56,13 +67,20 @@ def in_turns(
     clock: Callable[[], float] = time.perf_counter,
     unit: str = "s",
     per: float = 1,
+    warm_up: int = 0,
 ) -> Comparison:
     """Run each way once for each round, in alternating order, and measure it.
 
-    :param clock: ``time.thread_time`` for the CPU time of this process, which excludes the server.
+    Other load of the machine slows down both runs of a pair, so that their ratio depends little on it if they are
+    short.
+
+    :param clock: ``time.thread_time`` for the CPU time of this thread, which excludes the server.
     :param per: what to divide the seconds by, such as the number of statements, for another unit.
+    :param warm_up: the number of rounds that are run before, and not measured.
     """
     runs: dict[str, list[float]] = {name: [] for name in ways}
+    for run in [*ways.values()] * warm_up:
+        run()
     gc.collect()
     gc.disable()
     try:
@@ -96,6 +114,9 @@ def new_database(server: str, database: str) -> Iterator[sa.Connection]:
 
 
 def show(comparison: Comparison) -> None:
-    figures = ", ".join(f"{name} {min(runs):.4g} {comparison.unit}" for name, runs in comparison.runs.items())
-    ratio = "" if comparison.ratio is None else f", ratio {comparison.ratio:.3f}"
+    figures = ", ".join(f"{name} {median(runs):.4g} {comparison.unit}" for name, runs in comparison.runs.items())
+    ratio = ""
+    if comparison.interval is not None:
+        low, high = comparison.interval
+        ratio = f", ratio {comparison.ratio:.3f} ({low:.3f} to {high:.3f})"
     print(f"{comparison.task}: {figures}{ratio}", flush=True)

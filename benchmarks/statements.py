@@ -4,9 +4,9 @@
 
     python -m benchmarks.statements dump:111@127.0.0.1:6001 --drivers pymysql aiomysql asyncmy
 
-Creates its own database and drops it. The two dialects alternate in short batches in one run. The batch with the least
-CPU time of this thread counts for each, which excludes the server, but not what other load of the machine does to the
-caches of its processors.
+Creates its own database and drops it. The two dialects alternate in short batches of a few statements. The CPU time of
+this thread counts, which excludes the server. Other load of the machine disturbs both batches of a pair alike, so that
+the median of many ratios of pairs does not depend on it.
 """
 
 from __future__ import annotations
@@ -71,11 +71,13 @@ def compare(driver: str, connections: list[sa.Connection], rounds: int, count: i
 
         theirs, ours = ((lambda each=each: batch(each)) for each in connections)
         ways: dict[str, Callable[[], object]] = {OURS: ours, THEIRS: theirs}
-        yield in_turns(f"{driver}: {name}", ways, rounds, clock=time.thread_time, unit="µs", per=count * 1e-6)
+        yield in_turns(
+            f"{driver}: {name}", ways, rounds, clock=time.thread_time, unit="µs", per=count * 1e-6, warm_up=10
+        )
 
 
 def measure(
-    server: str, drivers: tuple[str, ...] = ("pymysql",), rounds: int = 100, count: int = 5
+    server: str, drivers: tuple[str, ...] = ("pymysql",), rounds: int = 400, count: int = 5
 ) -> Iterator[Comparison]:
     with new_database(server, DATABASE):
         orders.metadata.create_all(engine := sa.create_engine(url(OURS, server, DATABASE)))
@@ -112,7 +114,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("server", help="user:password@host:port")
     parser.add_argument("--drivers", nargs="+", default=["pymysql"])
-    parser.add_argument("--rounds", type=int, default=100)
+    parser.add_argument("--rounds", type=int, default=400)
     parser.add_argument("--count", type=int, default=5, help="statements in a batch")
     arguments = parser.parse_args()
     for comparison in measure(arguments.server, tuple(arguments.drivers), arguments.rounds, arguments.count):

@@ -15,6 +15,7 @@ import datetime as dt
 import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import sqlalchemy
@@ -102,7 +103,7 @@ def _table(release: str, about: dict[str, Any]) -> str:
     where = "Without a server" if release == WITHOUT_SERVER else f"MatrixOne {release}"
     lines = [
         f"{where}, SQLAlchemy {about['sqlalchemy']}, {about['date']}:\n",
-        f"| | `matrixone` | {', '.join(f'`{peer}`' for peer in peers)} | ratio | spread |",
+        f"| | `matrixone` | {', '.join(f'`{peer}`' for peer in peers)} | ratio | interval |",
         "|---|--:|--:|--:|---|",
         *map(_line, comparisons),
     ]
@@ -110,14 +111,12 @@ def _table(release: str, about: dict[str, Any]) -> str:
 
 
 def _line(comparison: Comparison) -> str:
-    ours = f"{_rounded(min(comparison.runs[OURS]))} {comparison.unit}"
-    if comparison.peer is None or comparison.ratio is None or comparison.spread is None:
+    ours = f"{_rounded(median(comparison.runs[OURS]))} {comparison.unit}"
+    if comparison.peer is None or comparison.ratio is None or comparison.interval is None:
         return f"| {comparison.task} | {ours} | | | |"
-    theirs = f"{_rounded(min(comparison.runs[comparison.peer]))} {comparison.unit}"
-    low, middle, high = map(_rounded, comparison.spread)
-    return (
-        f"| {comparison.task} | {ours} | {theirs} | {_rounded(comparison.ratio)} | {low} to {high}, median {middle} |"
-    )
+    theirs = f"{_rounded(median(comparison.runs[comparison.peer]))} {comparison.unit}"
+    low, high = map(_rounded, comparison.interval)
+    return f"| {comparison.task} | {ours} | {theirs} | {_rounded(comparison.ratio)} | {low} to {high} |"
 
 
 def _rounded(figure: float) -> str:
