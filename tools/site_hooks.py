@@ -22,6 +22,8 @@ def on_config(config: Any) -> Any:
 
 def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:
     """Return the text of a page, or of the file of the repository that it stands for."""
+    if page.file.src_uri.startswith("reference/") or page.file.src_uri in PAGES:
+        page.meta["search"] = {"boost": 0.5}  # whoever searches wants a guide first
     if (name := PAGES.get(page.file.src_uri)) is not None:
         return links_from_root((ROOT / name).read_text())
     for target, name in PAGES.items():
