@@ -9,9 +9,9 @@ from ..core.names import fold
 from ..exc import PitrError, Reason, RecoveryWarning
 from . import catalog
 from .constructs import AlterPitr, CreatePitr, DropPitr
-from .reactivation import free_name, protect_again, protecting, reactivate_pitrs, with_present_object
 from .pitr_range import PitrRange
 from .protection import has_other_range, other_range
+from .reactivation import free_name, protect_again, protecting, with_present_object
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,7 +11,7 @@ from ..core.names import fold
 from ..core.refusals import reason_of
 from ..core.release import Feature, format_release
 from ..core.server import SYS_ACCOUNT, matrixone_dialect
-from ..exc import PitrError, Reason, RecoveryWarning, SnapshotError, reason_of
+from ..exc import PitrError, Reason, RecoveryWarning, SnapshotError
 from .pitr_range import PitrRange
 
 if TYPE_CHECKING:
