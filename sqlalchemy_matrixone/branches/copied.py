@@ -1,9 +1,10 @@
-"""What the server does not copy with a table or database that is cloned or branched, or copies with changes."""
+"""Put back what the server does not copy with a table or database that is cloned or branched."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import exc
@@ -12,13 +13,13 @@ from ..core.beside import execute_beside
 from ..core.connection import state_of
 from ..core.names import readable
 from ..core.refusals import reason_of
-from ..core.sequences import read_sequences
 from ..core.server import matrixone_dialect
 from ..exc import BranchError, Reason, RecoveryWarning
+from ..losses.copies import LossOfCopy, read_loss_of_copy
 from ..losses.grants import grants_of_copy
-from ..losses.routines import name_routines
 from ..losses.scope import RestoreScope
-from ..losses.texts import Texts, restore_texts, special_texts
+from ..losses.texts import restore_texts
+from ..losses.unreadable import explaining_syntax_errors, unreadable
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -49,43 +50,26 @@ class Copied:
         level: Any = "database" if source[1] is None else "table"
         self._scope = RestoreScope(dialect, level, *source, 0, copy, hint)
         self._name = copy[1] or copy[0]
-        self._statements: list[str] = []
-        self._names: list[str] = []
-        self._texts: Texts = {}
+        self._unread: list[str] = []
+        self._loss = LossOfCopy()
         with dialect.preserving_clean_state(connection):
-            if level == "database":
-                self._read("sequences", self._read_sequences, connection)
-                self._read("functions and procedures", self._read_routines, connection)
-            self._read("texts of its definitions", self._read_texts, connection)
+            self._loss = read_loss_of_copy(self._scope, connection, self._reading)
             if copy_grants:
                 self._read_grants(connection)
 
-    def _read(self, kind: str, read: Callable[[Connection], None], connection: Connection) -> None:
+    @contextmanager
+    def _reading(self, kind: str) -> Iterator[None]:
         try:
-            read(connection)
+            yield
         except exc.DBAPIError as error:
             if error.connection_invalidated:
                 raise
             # The copy fails for the same reason; if not, put_back() warns.
-            self._names.append(f"The {kind} of its source could not be read.")
-
-    def _read_sequences(self, connection: Connection) -> None:
-        scope = self._scope
-        sequences = read_sequences(connection, scope.in_databases("{database}"), scope.past)
-        statements = [each for sequence in sequences for each in sequence.statements(scope.dialect, self._name)]
-        if statements:
-            self._statements += statements
-
-    def _read_routines(self, connection: Connection) -> None:
-        if lacking := name_routines(self._scope, connection).names:
-            self._names.append(f"It lacks {', '.join(lacking)}.")
-
-    def _read_texts(self, connection: Connection) -> None:
-        self._texts = special_texts(self._scope, connection, frozenset())
+            self._unread.append(kind)
 
     def _read_grants(self, connection: Connection) -> None:
         try:
-            self._statements += grants_of_copy(self._scope, connection)
+            self._loss.statements += grants_of_copy(self._scope, connection)
         except exc.DBAPIError as error:
             if error.connection_invalidated:
                 raise
@@ -95,32 +79,45 @@ class Copied:
                 reason_of(error) or Reason.OTHER,
             ) from error
 
+    def explaining_errors(self, operation: str) -> AbstractContextManager[None]:
+        """Return a context for the statement, in which a syntax error is raised with the definitions that cause it."""
+        return explaining_syntax_errors(
+            BranchError, operation, lambda: unreadable(self._scope, self._loss.texts), is_past=bool(self._scope.past)
+        )
+
     def put_back(self, connection: Connection, *, in_other_account: bool = False) -> None:
         """Put back what the copy lacks, on a second connection; warn of what cannot be put back.
 
         In a transaction that is not possible: no other connection sees the copy before the commit, and CREATE SEQUENCE
         and GRANT commit.
         """
+        lacking = [f"It lacks {', '.join(self._loss.names)}."] if self._loss.names else []
+        statements = self._loss.statements
         if not in_other_account:
-            self._compare_texts(connection)
+            lacking += self._compare_texts(connection)
         state = state_of(connection.connection)
-        if self._statements and not in_other_account and state.autocommit and not state.in_transaction:
+        if statements and not in_other_account and state.autocommit and not state.in_transaction:
             try:
-                execute_beside(connection, self._statements)
-                self._statements = []
+                execute_beside(connection, statements)
+                statements = []
             except exc.DBAPIError as error:  # the copy itself was created
-                self._names.append(f"Not all of it could be put back: {error.orig}.")
-        if self._statements:
-            self._names.append(f"Execute in AUTOCOMMIT: {'; '.join(self._statements)}")
-        if self._names:
-            told = readable(" ".join(self._names))
-            message = f"{self._name!r} was created, but is not like its source. {told}"
+                lacking.append(f"Not all of it could be put back: {error.orig}.")
+        if statements:
+            lacking.append(f"Execute in AUTOCOMMIT: {'; '.join(statements)}")
+        self._warn(lacking)
+
+    def _warn(self, lacking: list[str]) -> None:
+        told = [f"is not like its source. {readable(' '.join(lacking))}"] if lacking else []
+        if self._unread:
+            told.append(f"may lack these, which could not be read in its source: {', '.join(self._unread)}.")
+        if told:
+            message = f"{self._name!r} was created, but {' It '.join(told)}"
             warnings.warn(message, RecoveryWarning, stacklevel=2)
 
-    def _compare_texts(self, connection: Connection) -> None:
-        if not self._texts:
-            return
+    def _compare_texts(self, connection: Connection) -> list[str]:
+        if not self._loss.texts:
+            return []
         with self._scope.dialect.preserving_clean_state(connection):
-            loss = restore_texts(self._scope, connection, self._texts)
-        self._statements += loss.statements
-        self._names += [f"In it, {name}." for name in loss.names]
+            loss = restore_texts(self._scope, connection, self._loss.texts)
+        self._loss.statements += loss.statements
+        return [f"In it, {name}." for name in loss.names]

@@ -14,6 +14,8 @@ _TABLES = {"function": "mo_user_defined_function", "procedure": "mo_stored_proce
 
 def name_routines(scope: RestoreScope, connection: Connection) -> Loss:
     """Read the names of the functions and procedures of a database."""
+    if scope.level == "table":
+        return Loss()
     statement = " UNION ALL ".join(
         f"SELECT '{kind}', name FROM mo_catalog.{table} {{at}} WHERE {scope.in_databases('db')}"
         for kind, table in _TABLES.items()

@@ -27,6 +27,11 @@ class Loss:
     statements: list[str] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
 
+    def add(self, other: Loss) -> None:
+        """Add what is lost of another kind."""
+        self.statements += other.statements
+        self.names += other.names
+
 
 @dataclass(frozen=True)
 class RestoreScope:

@@ -16,4 +16,5 @@ def recreate_sequences(scope: RestoreScope, connection: Connection) -> Loss:
     if scope.level == "table":
         return Loss()
     sequences = read_sequences(connection, scope.in_databases("{database}"), scope.past)
-    return Loss([statement for sequence in sequences for statement in sequence.statements(scope.dialect)])
+    database = None if scope.copy is None else scope.copy[0]
+    return Loss([statement for sequence in sequences for statement in sequence.statements(scope.dialect, database)])

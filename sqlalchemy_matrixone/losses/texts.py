@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..core.names import readable
 from ..core.release import Feature
 from .scope import Loss
+from .view_text import definition_of, names_database, of_other_database, strings, with_strings
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -26,7 +27,6 @@ _TABLES = (
     "SELECT reldatabase, relname, relkind, rel_comment, rel_createsql FROM mo_catalog.mo_tables {at} "
     "WHERE (rel_comment <> '' OR relkind = 'v') AND "
 )
-_QUERY = re.compile(r"\bAS\s+((?:SELECT|WITH|VALUES|TABLE|\().*)", re.I | re.S)
 
 
 class Text(NamedTuple):
@@ -51,13 +51,17 @@ def special_texts(scope: RestoreScope, connection: Connection, lose: frozenset[s
     :param lose: the kinds of things to leave to the server.
     """
     return {
-        text: value for text, value in _read(scope, connection, lose, past=True).items() if _is_special(text, value)
+        text: value
+        for text, value in _read(scope, connection, lose, past=True).items()
+        if _is_special(scope, text, value)
     }
 
 
-def _is_special(text: Text, value: str) -> bool:
+def _is_special(scope: RestoreScope, text: Text, value: str) -> bool:
     if text.kind == "query":
-        return "\\" in value or "/*" in value  # comments are removed, in strings too
+        # Comments are removed, in strings too. Before 4.2 a clone replaces its database's name anywhere in the text.
+        in_strings = any("\\" in each or "/*" in each for each in strings(value))
+        return in_strings or (scope.copy is not None and names_database(value, text.database))
     # A default is a literal, with quotes around it.
     return not _SPECIAL.isdisjoint(value[1:-1] if text.kind == "default" else value)
 
@@ -80,8 +84,8 @@ def _read(scope: RestoreScope, connection: Connection, lose: frozenset[str], *, 
 
 def _of_table(database: str, table: str, kind: str, comment: str, statement: str) -> Texts:
     texts = {Text("comment", database, table): comment} if comment else {}
-    if kind == "v" and (query := _QUERY.search(statement)):
-        texts[Text("query", database, table)] = query[1]
+    if kind == "v" and (definition := definition_of(statement)) is not None:
+        texts[Text("query", database, table)] = definition
     return texts
 
 
@@ -96,19 +100,41 @@ def restore_texts(scope: RestoreScope, connection: Connection, before: Texts) ->
     for text, value in before.items():
         name = scope.copy_of(text.database, text.table)
         found = after.get(text._replace(database=name[0], table=name[1]), "")
-        if found == value:
+        if found == value and text.kind != "query":
             continue
-        if text.kind == "comment" and text.column is None:
+        if text.kind == "query":
+            loss.names += _compare_views(scope, text, name, value, found)
+        elif text.kind == "comment" and text.column is None:
             loss.statements.append(f"ALTER TABLE {scope.name(*name)} COMMENT = {scope.text(value)}")
         else:
             loss.names.append(_describe(scope, text, name, value, found))
     return loss
 
 
+def _compare_views(scope: RestoreScope, text: Text, name: tuple[str, str], value: str, found: str) -> list[str]:
+    """Return what has become of a view, with the statement that sets it back.
+
+    The server writes the query in its own words (4.2), and names the copy's database in it.
+    """
+    if found and strings(found) == strings(value) and _moved(found, scope, text, name) == found:
+        return []
+    is_copy = name[0] != text.database
+    wanted = _moved(with_strings(found, value), scope, text, name) if is_copy else value
+    # A name without a database means the current one, not that of the view.
+    use = f"USE {scope.name(name[0])}; " if is_copy else ""
+    view = scope.name(*name)
+    what = "has a changed query" if found else "is missing"
+    return [f"the view {view} {what}: {use}CREATE OR REPLACE VIEW {view}{wanted.replace('%', '%%')}"]
+
+
+def _moved(definition: str, scope: RestoreScope, text: Text, name: tuple[str, str]) -> str:
+    """Return a definition that names the copy's database instead of its source."""
+    if name[0] == text.database:
+        return definition
+    return of_other_database(definition, text.database, readable(scope.name(name[0])))
+
+
 def _describe(scope: RestoreScope, text: Text, name: tuple[str, str], value: str, found: str) -> str:
-    if text.kind == "query":
-        view = scope.name(*name)
-        return f"the query of {view} was changed: CREATE OR REPLACE VIEW {view} AS {value.replace('%', '%%')}"
     column = scope.name(text.column or "")
     if text.kind == "default":
         value, found = value.replace("%", "%%"), found.replace("%", "%%")

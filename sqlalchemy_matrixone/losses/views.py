@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from ..core.names import fold, unquote_name
 from .scope import Loss, RestoreScope
+from .view_text import CREATE_VIEW
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
-
-_NAME = r"(?:`(?:[^`]|``)+`|[^\s`.(]+)"
-_CREATE = re.compile(
-    rf"CREATE\b[\s\w=@`'%.]*?\bVIEW\s+(?:IF\s+NOT\s+EXISTS\s+)?(?:{_NAME}\s*\.\s*)?(?P<name>{_NAME})(?P<rest>.*)",
-    re.I | re.S,
-)
 
 
 def recreate_views(scope: RestoreScope, connection: Connection) -> Loss:
@@ -31,7 +25,7 @@ def recreate_views(scope: RestoreScope, connection: Connection) -> Loss:
     for database, name, create in scope.read(connection, statement + scope.criteria("reldatabase"), past=True):
         if fold(name) != name:
             continue  # left by a restore: nothing finds it
-        match = _CREATE.fullmatch(create)
+        match = CREATE_VIEW.fullmatch(create)
         if match is None or fold(created := unquote_name(match["name"])) == created:
             continue
         view = scope.name(scope.copy_of(database, name)[0], name)

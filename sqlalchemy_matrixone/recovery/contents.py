@@ -85,17 +85,27 @@ def count_rows(connection: Connection, scope: RestoreScope, table: tuple[str, st
     return int(row[0])
 
 
-def differences(expected: Contents, found: Contents) -> Iterator[str]:
-    """Yield a short description of each difference."""
+class Difference(NamedTuple):
+    """A fact that differs, and a short description of how."""
+
+    fact: Fact
+    how: str
+
+    def __str__(self) -> str:
+        return f"{self.fact} {self.how}"
+
+
+def differences(expected: Contents, found: Contents) -> Iterator[Difference]:
+    """Yield the differences of two contents."""
     for fact, value in expected.items():
         if fact not in found:
             if fact.kind != DEFAULT:  # its column is missing too
-                yield f"{fact} is missing"
+                yield Difference(fact, "is missing")
         elif found[fact] != value:
-            yield f"{fact} is {found[fact]} instead of {value}"
+            yield Difference(fact, f"is {found[fact]} instead of {value}")
     for fact in found.keys() - expected.keys():
         if fact.kind in ("table", "column"):
-            yield f"{fact} was not there"
+            yield Difference(fact, "was not there")
 
 
 def _fact(scope: RestoreScope, kind: str, database: str, table: str, name: str | None = None) -> Fact:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,12 +12,10 @@ from ..core.beside import execute_beside
 from ..core.names import fold
 from ..core.refusals import server_errors_as
 from ..core.release import Feature, format_release
-from ..core.sequences import read_sequences
 from ..core.server import matrixone_dialect
 from ..exc import MatrixOneArgumentError, Reason, RestoreError, RestoreWarning
-from ..losses.routines import name_routines
 from ..losses.tables import rebuild_vector_indexes
-from ..losses.texts import special_texts
+from ..losses.unreadable import explaining_syntax_errors, unreadable
 from .clock import mo_ts_of, server_now
 from .contents import Contents, differences, read_contents
 from .objects import object_exists
@@ -71,10 +69,10 @@ def restore_copy(
         dialect = matrixone_dialect(connection)
         with dialect.preserving_clean_state(connection):
             expected = read_contents(connection, scope, past=True, rows=verify)
-        clone(connection, scope, copy, what)
+        changed = clone(connection, scope, copy, what)
         with dialect.preserving_clean_state(connection):
             found = read_contents(connection, copy, past=False, rows=verify)
-    report_differences(expected, found, must_equal=verify)
+    report_differences(expected, found, changed, must_equal=verify)
 
 
 def check_new_name(connection: Connection, scope: RestoreScope, copy: RestoreScope, what: str) -> None:
@@ -89,19 +87,22 @@ def check_new_name(connection: Connection, scope: RestoreScope, copy: RestoreSco
         raise RestoreError(f"{what}: nothing was done: {copy} exists. {advice}", Reason.EXISTS)
 
 
-def clone(connection: Connection, scope: RestoreScope, copy: RestoreScope, what: str) -> None:
+def clone(connection: Connection, scope: RestoreScope, copy: RestoreScope, what: str) -> list[str]:
     """Clone an object as it was, and put back what a clone does not contain.
 
     :param copy: the same scope, or that of the new name. A new name does not get the privileges of the original.
+    :return: the definitions that the server has changed, each with what to do.
     :raises RestoreError: before MatrixOne 3.0, which cannot clone.
     """
     statement = clone_statement(scope, copy, what)
     is_new_name = copy.quoted != scope.quoted
     with scope.dialect.preserving_clean_state(connection):
-        losses = _losses(connection, scope, copy) if is_new_name else Losses.read(connection, scope, frozenset())
-        if scope.level == "database":
-            losses.names += name_routines(scope, connection).names
-    with scope.dialect.preserving_clean_state(connection):
+        if is_new_name:
+            losses = Losses.of_copy(connection, replace(scope, copy=(copy.database or "", copy.table)))
+        else:
+            losses = Losses.read(connection, scope, frozenset(), is_clone=True)
+    explaining = explaining_syntax_errors(RestoreError, what, lambda: unreadable(scope, losses.texts), is_past=True)
+    with scope.dialect.preserving_clean_state(connection), explaining:
         # Without a BEGIN, the server commits a clone immediately.
         connection.exec_driver_sql(statement)
     losses.put_back(connection)
@@ -109,6 +110,7 @@ def clone(connection: Connection, scope: RestoreScope, copy: RestoreScope, what:
         with scope.dialect.preserving_clean_state(connection):
             rebuilt = rebuild_vector_indexes(replace(copy, source=mo_ts_of(server_now(connection))), connection)
         execute_beside(connection, rebuilt.statements)
+    return losses.changed
 
 
 def clone_statement(scope: RestoreScope, copy: RestoreScope, what: str) -> str:
@@ -122,24 +124,18 @@ def clone_statement(scope: RestoreScope, copy: RestoreScope, what: str) -> str:
     return f"CREATE {scope.level.upper()} {copy.quoted} CLONE {scope.quoted} {scope.past}"
 
 
-def _losses(connection: Connection, scope: RestoreScope, copy: RestoreScope) -> Losses:
-    """Return what a clone under another name does not contain."""
-    renaming = replace(scope, copy=(copy.database or "", copy.table))
-    losses = Losses(renaming, texts=special_texts(renaming, connection, frozenset()))
-    if copy.table is None and copy.database is not None:
-        for sequence in read_sequences(connection, scope.in_databases("{database}"), scope.past):
-            losses.statements += sequence.statements(scope.dialect, copy.database)
-    return losses
-
-
-def report_differences(expected: Contents, found: Contents, *, must_equal: bool = False) -> None:
+def report_differences(
+    expected: Contents, found: Contents, changed: Sequence[str] = (), *, must_equal: bool = False
+) -> None:
     """Warn of what a clone lacks.
 
+    :param changed: the definitions that the server is known to have changed, each with what to do.
     :param must_equal: raise instead.
     :raises RestoreError: with reason incomplete, if something differs and must not.
     """
-    if missing := list(differences(expected, found)):
-        message = f"It was brought back, but: {'; '.join(missing)}"
+    if missing := list(map(str, differences(expected, found))):
+        set_back = f". Set back: {'; '.join(changed)}" if changed else ""
+        message = f"It was brought back, but: {'; '.join(missing)}{set_back}"
         if must_equal:
             raise RestoreError(message, Reason.INCOMPLETE, done=True)
         warnings.warn(RestoreWarning(message), stacklevel=5)

@@ -17,8 +17,10 @@ from ..core.refusals import reason_of
 from ..core.sequences import SEQUENCES
 from ..core.server import matrixone_dialect
 from ..exc import MatrixOneArgumentError, Reason, RestoreError, RestoreWarning
+from ..losses.copies import read_loss_of_copy
 from ..losses.grants import grant_again
 from ..losses.publications import publish_again
+from ..losses.routines import name_routines
 from ..losses.scope import Loss, RestoreScope
 from ..losses.sequences import recreate_sequences
 from ..losses.tables import name_external_tables, rebuild_vector_indexes
@@ -60,18 +62,23 @@ class Losses:
     :ivar statements: the statements that put it back, in order.
     :ivar names: what cannot be put back, each with what to do.
     :ivar texts: the texts in definitions that the server may change.
+    :ivar changed: those that it has changed, each with what to do; known after :meth:`put_back`.
     """
 
     scope: RestoreScope
     statements: list[str] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
     texts: Texts = field(default_factory=dict)
+    changed: list[str] = field(default_factory=list)
 
     @classmethod
-    def read(cls, connection: Connection, scope: RestoreScope, lose: frozenset[str]) -> Losses:
+    def read(
+        cls, connection: Connection, scope: RestoreScope, lose: frozenset[str], *, is_clone: bool = False
+    ) -> Losses:
         """Read what a restore would lose.
 
         :param lose: the kinds of things to leave to the server.
+        :param is_clone: whether the object is cloned from the past, under its own name, instead of restored.
         :raises RestoreError: if something cannot be read. Nothing was sent in that case.
         """
         losses = cls(scope)
@@ -84,7 +91,19 @@ class Losses:
                     losses.names += loss.names
             with _reading(DEFINITIONS):
                 losses.texts = special_texts(scope, connection, lose)
+            if is_clone:
+                losses.names += name_routines(scope, connection).names
         return losses
+
+    @classmethod
+    def of_copy(cls, connection: Connection, scope: RestoreScope) -> Losses:
+        """Read what a copy under another name will lack; privileges are not among it.
+
+        :param scope: the source, with the names of its copy.
+        """
+        with matrixone_dialect(connection).preserving_clean_state(connection):
+            loss = read_loss_of_copy(scope, connection)
+        return cls(scope, loss.statements, loss.names, loss.texts)
 
     def put_back(self, connection: Connection) -> None:
         """Put back what can be put back, and warn of the rest.
@@ -100,6 +119,7 @@ class Losses:
             with second_engine(connection.engine) as engine, autocommit_connection(engine) as second:
                 texts = restore_texts(self.scope, second, self.texts)
                 self.statements += texts.statements
+                self.changed = [readable(text) for text in texts.names]
                 for statement in self.statements:
                     second.exec_driver_sql(statement)
                     log.info("put back after the restore: %s", readable(statement))
@@ -114,7 +134,7 @@ class Losses:
         except BaseException as error:
             error.add_note(f"The restore was carried out. {self.describe_statements(done)}")
             raise
-        if told := [readable(text) for text in (*self.names, *texts.names)]:
+        if told := [*map(readable, self.names), *self.changed]:
             warnings.warn(RestoreWarning("The restore was carried out, but lost: " + "; ".join(told)), stacklevel=5)
 
     def describe_statements(self, done: int = 0) -> str:

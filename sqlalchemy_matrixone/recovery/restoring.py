@@ -13,6 +13,8 @@ from ..core.server import SYS_ACCOUNT, matrixone_dialect
 from ..exc import Reason, RestoreError, RestoreWarning
 from ..losses.other_accounts import kinds_at_risk
 from ..losses.scope import RestoreScope
+from ..losses.texts import special_texts
+from ..losses.unreadable import explaining_syntax_errors, unreadable
 from .clock import mo_ts_of
 from .constructs import RestorePitr, RestoreSnapshot
 from .kept_history import CREATION_ROUNDING, Pitrs, check_protected
@@ -48,7 +50,10 @@ def restore(
         if before is None:
             connection.execute(element)  # the server reports the reason
             return
-    _execute(connection, element, before)
+    with explaining_syntax_errors(
+        RestoreError, element.operation, lambda: _unreadable(connection, before.scopes), is_past=True
+    ):
+        _execute(connection, element, before)
     try:
         if before.losses is not None:
             before.losses.put_back(connection)
@@ -58,7 +63,7 @@ def restore(
         if before.inactive is not None:
             reactivate_after_restore(connection, before.inactive)
     if before.verification is not None:
-        before.verification.compare(connection)
+        before.verification.compare(connection, () if before.losses is None else before.losses.changed)
 
 
 @dataclass(frozen=True)
@@ -66,12 +71,14 @@ class _Before:
     """What is read before a restore, for what is done after it.
 
     :ivar losses: what it loses in the current account; None if it replaces nothing there.
+    :ivar scopes: what it replaces in all accounts whose definitions can be read.
     :ivar others: what it replaces in other accounts; None if nothing.
     :ivar verification: what to compare the result with; None if it is not to be compared.
     :ivar inactive: the PITRs that are inactive already; None if the restore replaces no object that could have one.
     """
 
     losses: Losses | None
+    scopes: list[RestoreScope]
     others: _OtherAccounts | None
     verification: Verification | None
     inactive: frozenset[str] | None
@@ -99,10 +106,17 @@ class _Before:
             check_protected(connection, scope, element.name, element.operation, pitrs)
         return cls(
             losses=None if scope is None else Losses.read(connection, scope, lose),
+            scopes=[each for each in (scope, None if others is None else others.scope) if each is not None],
             others=others,
             verification=_verification(connection, scope, lose, others) if verify else None,
             inactive=inactive_pitrs(connection) if element.to_account is None else None,
         )
+
+
+def _unreadable(connection: Connection, scopes: list[RestoreScope]) -> list[str]:
+    """Return the definitions with which the server cannot restore something."""
+    with matrixone_dialect(connection).preserving_clean_state(connection):
+        return [text for scope in scopes for text in unreadable(scope, special_texts(scope, connection, frozenset()))]
 
 
 def _is_refused(
@@ -187,6 +201,7 @@ class _OtherAccounts:
         self._criterion = criterion
         self._source = source
         self._kinds: list[str] = []
+        self.scope: RestoreScope | None = None
 
     @classmethod
     def of(cls, connection: Connection, element: RestoreSnapshot | RestorePitr, source: int) -> _OtherAccounts | None:
@@ -215,6 +230,7 @@ class _OtherAccounts:
             if not (accounts := ", ".join(str(int(number)) for number in ids)):
                 return
             scope = RestoreScope(dialect, "account", None, None, self._source, accounts=f"account_id IN ({accounts})")
+            self.scope = scope
             if SEQUENCES not in lose:
                 self._check_sequences(dialect, scope, connection)
             self._kinds = kinds_at_risk(scope, connection, lose)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..core.beside import autocommit_connection, second_engine
-from ..core.release import Feature
 from ..core.server import matrixone_dialect
 from ..exc import Reason, RestoreError
-from .contents import DEFAULT, Contents, Fact, differences, read_contents
+from .contents import DEFAULT, Contents, Difference, Fact, differences, read_contents
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -34,26 +33,24 @@ class Verification:
         with matrixone_dialect(connection).preserving_clean_state(connection):
             self._expected = self._kept(read_contents(connection, scope, past=True, rows=True))
 
-    def compare(self, connection: Connection) -> None:
+    def compare(self, connection: Connection, changed: Sequence[str] = ()) -> None:
         """Compare the current contents with those that were to be restored.
 
+        :param changed: the definitions that the server is known to have changed, each with what to do.
         :raises RestoreError: with reason incomplete, if something differs.
         """
         differing = self._differences(connection)
-        if differing and not self._scope.supports(Feature.CLONE):
-            # Before 3.0 the connection of an account other than sys may not see what it has restored after SHOW PITR.
-            with second_engine(connection.engine) as engine, autocommit_connection(engine) as second:
-                differing = self._differences(second)
         if differing:
-            more = f"; and {len(differing) - _SHOWN} more" if len(differing) > _SHOWN else ""
+            texts = list(map(str, differing))
+            more = f"; and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
             raise RestoreError(
-                f"The restore was carried out, but its result differs: {'; '.join(differing[:_SHOWN])}{more}. If "
-                "nobody has written to it since, restore it again, or from another snapshot or moment.",
+                f"The restore was carried out, but its result differs: {'; '.join(texts[:_SHOWN])}{more}. "
+                f"{_advice(differing, changed)}",
                 Reason.INCOMPLETE,
                 done=True,
             )
 
-    def _differences(self, connection: Connection) -> list[str]:
+    def _differences(self, connection: Connection) -> list[Difference]:
         with matrixone_dialect(connection).preserving_clean_state(connection):
             found = self._kept(read_contents(connection, self._scope, past=False, rows=True))
         return list(differences(self._expected, found))
@@ -65,3 +62,11 @@ class Verification:
         # A RestoreWarning reports external tables.
         lost = {"sequence": "sequences", DEFAULT: "defaults"}
         return fact.kind == "external table" or lost.get(fact.kind) in self._lose
+
+
+def _advice(differing: Sequence[Difference], changed: Sequence[str]) -> str:
+    again = "If nobody has written to it since, restore it again, or from another snapshot or moment."
+    if not changed:
+        return again
+    set_back = f"Another restore would change this again. Set it back: {'; '.join(changed)}."
+    return set_back if all(each.fact.kind == DEFAULT for each in differing) else f"{set_back} {again}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterator
 from decimal import Decimal
@@ -166,6 +167,56 @@ def test_clone_has_the_definitions_of_its_source_or_warns(engine: Engine, level:
         ).scalar()
         assert comment == "a\\b"
         connection.exec_driver_sql(f"DROP DATABASE {COPY}_too")
+
+
+VIEWS = {
+    "plain": "SELECT id, 'a\\\\b' AS x FROM orders",
+    "whole": f"SELECT {SHOP}.orders.id, '50%% a\\\\b' AS x FROM `{SHOP}`.orders",
+    "text": f"SELECT id, '{SHOP}.x' AS x FROM orders",
+    "alias": f"SELECT {SHOP}.id, {SHOP}.note AS x FROM orders AS {SHOP}",
+    "other": f"SELECT id, note AS x FROM {SHOP.capitalize()}.orders",
+}
+
+
+@pytest.mark.releases(since=(3, 0))
+@pytest.mark.parametrize("copy", [CloneDatabase(COPY, SHOP), CreateBranch(COPY, database=SHOP)])
+def test_changed_views_of_a_copied_database_are_told_with_statements_that_set_them_back(
+    engine: Engine, admin: Admin, copy: Any
+) -> None:
+    with autocommit(engine) as connection:
+        for name, query in VIEWS.items():
+            connection.exec_driver_sql(f"CREATE VIEW v_{name} AS {query}")
+        expected = {name: connection.exec_driver_sql(f"SELECT id, x FROM v_{name}").all() for name in VIEWS}
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            connection.execute(copy)
+        for advice in re.findall(
+            r"(USE .*?; CREATE OR REPLACE VIEW .*?)\.(?= In it|$)", " ".join(map(told_text, told))
+        ):
+            for statement in advice.split("; "):
+                connection.exec_driver_sql(statement.replace("%", "%%"))
+        connection.exec_driver_sql(f"USE {SHOP}")
+        connection.exec_driver_sql("UPDATE orders SET id = id + 10")  # the copy's views do not see this
+        found = {name: connection.exec_driver_sql(f"SELECT id, x FROM {COPY}.v_{name}").all() for name in VIEWS}
+        assert found == expected
+
+
+def told_text(warning: warnings.WarningMessage) -> str:
+    return str(warning.message)
+
+
+@pytest.mark.releases(since=(4, 1))
+def test_clone_of_a_default_that_the_server_cannot_read_names_what_to_alter(engine: Engine) -> None:
+    with autocommit(engine) as connection:
+        connection.exec_driver_sql("CREATE TABLE ends (id INT PRIMARY KEY, a VARCHAR(9) DEFAULT 'a\\\\')")
+        with pytest.raises(BranchError, match=f"nothing was changed: .* the default of `{SHOP}`.`ends`.`a`") as caught:
+            connection.execute(CloneDatabase(COPY, SHOP))
+        assert caught.value.reason is Reason.UNSUPPORTED
+        advice = str(caught.value)
+        connection.exec_driver_sql(advice[advice.index("ALTER TABLE") :].removesuffix(". Then repeat it."))
+        connection.execute(CloneDatabase(COPY, SHOP))
+        connection.exec_driver_sql(f"INSERT INTO {COPY}.ends (id) VALUES (1)")
+        assert connection.exec_driver_sql(f"SELECT a FROM {COPY}.ends").scalar() == "a\\"
 
 
 @pytest.mark.releases(since=(3, 0))

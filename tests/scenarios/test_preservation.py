@@ -269,6 +269,44 @@ def test_text_with_a_backslash_in_a_definition_is_kept_or_put_back_or_named(conn
     assert (pattern == "a\\b") != ("CREATE OR REPLACE VIEW `shop`.`pattern` AS SELECT 'a\\\\b' AS a" in messages)
 
 
+@pytest.mark.parametrize("level", ["database", "account"])
+def test_restore_of_a_default_that_the_server_cannot_read_names_what_to_alter(
+    server: Server, connection: Connection, level: str
+) -> None:
+    run(connection, f"CREATE TABLE {SHOP}.ends (id INT PRIMARY KEY, a VARCHAR(9) DEFAULT 'it''s \\\\')")
+    snapshot(connection, level)
+    run(connection, f"UPDATE {SHOP}.orders SET note = 'changed'")
+    if (3, 0) <= server.release < (4, 0):
+        restore(connection, level)
+    else:
+        with pytest.raises(RestoreError, match=r"nothing was changed: .*: the default of `shop`.`ends`.`a`") as caught:
+            restore(connection, level)
+        assert (caught.value.reason, caught.value.done) == (Reason.UNSUPPORTED, False)
+        assert connection.exec_driver_sql(f"SELECT note FROM {SHOP}.orders").scalar() == "changed"
+        run(connection, str(caught.value).partition("ALTER TABLE")[2].partition(". That")[0].join(("ALTER TABLE", "")))
+        Recovery(connection).drop_snapshot("sc_keep")
+        snapshot(connection, level)
+        restore(connection, level)
+    run(connection, f"INSERT INTO {SHOP}.ends (id) VALUES (1)")
+    kept = connection.exec_driver_sql(f"SELECT a FROM {SHOP}.ends").scalar()
+    assert kept == (None if server.release < (3, 0) else "it's \\")
+
+
+@pytest.mark.releases(since=(4, 1))
+def test_difference_that_another_restore_would_make_again_is_told_with_what_sets_it_back(
+    connection: Connection,
+) -> None:
+    run(connection, f"CREATE TABLE {SHOP}.quoted (id INT PRIMARY KEY, a VARCHAR(9) DEFAULT 'it''s')")
+    snapshot(connection, "database")
+    with pytest.warns(RestoreWarning), pytest.raises(RestoreError, match="Another restore would") as caught:
+        restore(connection, "database", verify=True)
+    message = str(caught.value)
+    assert "restore it again" not in message
+    run(connection, message[message.index("ALTER TABLE") :].removesuffix("."))
+    run(connection, f"INSERT INTO {SHOP}.quoted (id) VALUES (1)")
+    assert connection.exec_driver_sql(f"SELECT a FROM {SHOP}.quoted").scalar() == "it's"
+
+
 @pytest.mark.releases(since=(3, 0))
 def test_values_of_an_enum_that_a_restore_changes_are_named(connection: Connection) -> None:
     run(

@@ -13,14 +13,17 @@ from sqlalchemy_matrixone.branches import copied
 from sqlalchemy_matrixone.branches.copied import Copied
 from sqlalchemy_matrixone.core.connection import TransactionState
 from sqlalchemy_matrixone.core.sequences import Sequence
+from sqlalchemy_matrixone.losses.copies import LossOfCopy
 from tests.unit.compiling import dialect
 
 STATEMENTS = ["CREATE SEQUENCE `a%%b`", "USE `shop_copy`"]
 
 
-def copy_of_shop(**attributes):
+def copy_of_shop(statements=STATEMENTS, names=(), unread=()):
     copy = Copied.__new__(Copied)
-    vars(copy).update({"_name": "shop_copy", "_statements": list(STATEMENTS), "_names": [], "_texts": {}} | attributes)
+    copy._name = "shop_copy"
+    copy._loss = LossOfCopy(list(statements), list(names))
+    copy._unread = list(unread)
     return copy
 
 
@@ -44,8 +47,21 @@ def test_statements_after_a_clone_in_another_account_are_told():
 
 
 def test_clone_that_lacks_nothing_does_not_warn(recwarn):
-    copy_of_shop(_statements=[]).put_back(connection(autocommit=True))
+    copy_of_shop([]).put_back(connection(autocommit=True))
     assert not recwarn.list
+
+
+def test_clone_of_a_source_that_could_not_be_read_is_not_said_to_differ():
+    copy = copy_of_shop([], unread=["sequences"])
+    with pytest.warns(RecoveryWarning, match="created, but may lack these, which could not be read.*sequences") as told:
+        copy.put_back(connection(autocommit=True))
+    assert "not like its source" not in str(told[0].message)
+
+
+def test_clone_that_lacks_something_and_could_not_be_read_otherwise_says_both():
+    copy = copy_of_shop([], names=["function `f`"], unread=["sequences"])
+    with pytest.warns(RecoveryWarning, match="not like its source. It lacks function `f`. It may lack .*sequences"):
+        copy.put_back(connection(autocommit=True))
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,15 @@
-"""Reading the statements that created views: those that a restore would create under a name that nothing finds."""
+"""Reading what a restore or copy loses or cannot read: definitions of views, and texts with backslashes."""
 
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import exc
 
+from sqlalchemy_matrixone import BranchError, Reason, RestoreError
 from sqlalchemy_matrixone.losses.scope import RestoreScope
+from sqlalchemy_matrixone.losses.texts import Text
+from sqlalchemy_matrixone.losses.unreadable import explaining_syntax_errors, unreadable
+from sqlalchemy_matrixone.losses.view_text import definition_of, of_other_database, strings, with_strings
 from sqlalchemy_matrixone.losses.views import recreate_views
 from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
 
@@ -46,3 +51,127 @@ def test_view_with_capitals_is_created_again(statement, rest):
 def test_view_that_a_restore_keeps_or_that_nothing_finds_is_not_created_again(name, statement):
     loss = recreate_views(RestoreScope(DIALECT, "database", "shop", None, 1), Catalog(name, statement))
     assert loss.statements == []
+
+
+@pytest.mark.parametrize(
+    ("definition", "moved"),
+    [
+        (" as select id from shop.orders", " as select id from `copy`.orders"),
+        (" as select `Shop` . orders.id from `shop`.`orders`", " as select `copy` . orders.id from `copy`.`orders`"),
+        (" as select 'shop.x', shop.id from orders, shop", " as select 'shop.x', shop.id from orders, shop"),
+        (" as select 1 from a join b on a.id = shop.id, c", " as select 1 from a join b on a.id = shop.id, c"),
+        (" as select 1 from a, shop.b where shop.id = 1", " as select 1 from a, `copy`.b where shop.id = 1"),
+        (
+            " as select other.shop.id from other.shop /* shop.a */",
+            " as select other.shop.id from other.shop /* shop.a */",
+        ),
+        (" as select 1 from (select 2 from shop.a) as x", " as select 1 from (select 2 from `copy`.a) as x"),
+    ],
+)
+def test_view_of_a_copied_database_names_the_tables_of_the_copy(definition, moved):
+    assert of_other_database(definition, "shop", "`copy`") == moved
+
+
+def test_strings_of_a_view_are_put_into_what_the_server_has_written():
+    written = definition_of("create view `copy`.`v` as select 'a' as `x`, 'it''s' as `y` from `copy`.`t`;")
+    source = r" (x, y) AS SELECT 'a\\b' x, 'it''s' y FROM shop.t"
+    assert with_strings(written, source) == r" as select 'a\\b' as `x`, 'it''s' as `y` from `copy`.`t`"
+
+
+def test_strings_of_a_view_that_has_fewer_of_them_are_not_exchanged():
+    assert strings(""" as select "it's", 'a"b', `c'd` -- e'f""") == ['"it\'s"', "'a\"b'"]
+    assert with_strings(" as select 1", " as select 'a'") == " as select 'a'"
+
+
+def scope_on(release):
+    return RestoreScope(MatrixOneDialect_pymysql(server_version=release), "database", "shop", None, 1)
+
+
+@pytest.mark.parametrize(
+    ("release", "kind", "value"),
+    [
+        ("4.2.0", "default", r"'a\\'"),
+        ("4.2.0", "default", r"'a\\\\\\'"),
+        ("4.2.0", "default", r"'a\\''b'"),
+        ("4.2.0", "default", r"(concat('a', '\\'))"),
+        ("2.2.2", "default", "(concat('a', 'b'))"),
+        ("4.2.0", "comment", "a\\"),
+        ("4.2.0", "comment", r"a\\"),
+        ("4.2.0", "comment", r"a\''b"),
+        ("4.2.0", "values", "a\\,b"),
+        ("4.2.0", "values", "b,a\\"),
+        ("4.2.0", "values", r"a\'c,b"),
+        ("4.2.0", "query", r" as select 'a\\'"),
+        ("4.2.0", "query", r" as select 'a\'b'"),
+    ],
+)
+def test_text_that_the_server_cannot_read_again_is_named(release, kind, value):
+    [told] = unreadable(scope_on(release), {Text(kind, "shop", "orders", "note"): value})
+    assert "`shop`.`orders`" in told
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("default", r"'a\\\\'"),
+        ("default", r"'a\\b'"),
+        ("default", "'a''b'"),
+        ("default", "(concat('a', 'b'))"),
+        ("comment", r"a\b"),
+        ("comment", "a''b"),
+        ("values", r"a\c,b"),
+        ("query", r" as select 'a\\b'"),
+    ],
+)
+def test_text_that_the_server_can_read_again_is_not_named(kind, value):
+    assert unreadable(scope_on("4.2.0"), {Text(kind, "shop", "orders", "note"): value}) == []
+
+
+@pytest.mark.parametrize(
+    ("release", "default", "advice"),
+    [
+        ("4.2.0", r"'ä''\\'", "SET DEFAULT (unhex('C3A4275C'))"),
+        ("4.2.0", r"'a\n\\'", "DROP DEFAULT"),
+        ("4.2.0", r"(concat('a', '\\'))", "DROP DEFAULT"),
+        ("2.2.2", r"'a\\'", "DROP DEFAULT"),
+    ],
+)
+def test_default_that_the_server_cannot_read_again_is_told_with_another_one(release, default, advice):
+    [told] = unreadable(scope_on(release), {Text("default", "shop", "orders", "note"): default})
+    assert told.endswith(f": ALTER TABLE `shop`.`orders` ALTER COLUMN `note` {advice}")
+
+
+SYNTAX_ERROR = exc.OperationalError("x", None, Exception(1105, "You have an error in your SQL syntax; check"))
+
+
+def fail_with(error, found, *, is_past=True):
+    with explaining_syntax_errors(BranchError, "clone database 'c'", lambda: found, is_past=is_past):
+        raise error
+
+
+@pytest.mark.parametrize(
+    ("is_past", "advice"), [(True, r"rows of this one with restore_rows\(\)"), (False, "repeat it")]
+)
+def test_syntax_error_because_of_a_definition_names_it(is_past, advice):
+    with pytest.raises(BranchError, match=f"clone database 'c': nothing was changed: .*`a%b`.*{advice}") as caught:
+        fail_with(SYNTAX_ERROR, ["`a%%b`"], is_past=is_past)
+    assert caught.value.reason is Reason.UNSUPPORTED
+    assert caught.value.__cause__ is SYNTAX_ERROR
+
+
+@pytest.mark.parametrize(
+    ("error", "found"),
+    [(SYNTAX_ERROR, []), (exc.OperationalError("x", None, Exception(1, "no such table")), ["`a`"])],
+)
+def test_error_that_no_definition_explains_stays_as_it_is(error, found):
+    with pytest.raises(exc.OperationalError) as caught:
+        fail_with(error, found)
+    assert caught.value is error
+
+
+def test_syntax_error_that_was_translated_before_keeps_its_cause():
+    error = RestoreError(str(SYNTAX_ERROR))
+    error.__cause__ = SYNTAX_ERROR
+    with pytest.raises(BranchError) as caught:
+        fail_with(error, ["`a`"])
+    assert caught.value.__cause__ is SYNTAX_ERROR
