@@ -69,6 +69,7 @@ def restore_snapshot(
     to_account: str | None = None,
     timeout: Timeout | None = None,
     lose: Collection[str] = (),
+    as_name: str | None = None,
     verify: bool = False,
     commit_first: bool = True,
 ) -> None:
@@ -92,6 +93,9 @@ def restore_snapshot(
     :param lose: what not to recreate after the restore; see
         :meth:`sqlalchemy_matrixone.Recovery.restore_snapshot`. A script created with ``--sql`` contains only the
         server's statement, which recreates nothing.
+    :param as_name: restore the database or table under this name, a table in the same database, **beside the
+        present one**, which stays as it is. Requires MatrixOne 3.0 or later and a connection. See
+        :meth:`sqlalchemy_matrixone.Recovery.restore_snapshot`.
     :param verify: compare the result with what was to be restored.
     :param commit_first: False to raise an error instead of committing what was written before.
     :raises CommandError: if env.py controls the transaction.
@@ -190,6 +194,7 @@ def restore_pitr(
     to_account: str | None = None,
     timeout: Timeout | None = None,
     lose: Collection[str] = (),
+    as_name: str | None = None,
     verify: bool = False,
     commit_first: bool = True,
 ) -> None:
@@ -213,6 +218,7 @@ def restore_pitr(
     :param to_account: restore the account into this one.
     :param timeout: as for :meth:`restore_snapshot`.
     :param lose: as for :meth:`restore_snapshot`.
+    :param as_name: as for :meth:`restore_snapshot`.
     :param verify: as for :meth:`restore_snapshot`.
     :param commit_first: False to raise an error instead of committing what was written before.
     :raises CommandError: if env.py controls the transaction.

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from inspect import signature
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from alembic.operations import MigrateOperation, Operations
 from alembic.operations.ops import DropTableOp, ExecuteSQLOp
@@ -20,17 +20,19 @@ from alembic.util import CommandError
 from sqlalchemy import MetaData, Table
 from sqlalchemy.schema import DropSchema
 
-from ..branches.constructs import BranchDDL, CloneDatabase, CloneTable, CreateBranch, DropBranch
+from ..branches.constructs import CloneDatabase, CloneTable, CreateBranch, DropBranch
 from ..core.arguments import (
     Timeout,
     Timestamp,
     check_flag,
     check_is_name,
+    check_object_name,
     check_timeout,
     check_timestamp,
     table_of,
 )
 from ..core.names import fold
+from ..core.release import Feature, format_release
 from ..core.server import URLS, MatrixOneServer
 from ..core.statement import MatrixOneDDL
 from ..exc import MatrixOneArgumentError
@@ -44,6 +46,7 @@ from ..recovery.constructs import (
     RestorePitr,
     RestoreSnapshot,
 )
+from ..recovery.copying import check_copy, restore_copy
 from ..recovery.pitr_range import PitrRange, RangeArgument
 from ..recovery.pitr_statements import alter_pitr, create_pitr, lengthen_pitr
 from ..recovery.preservation import check_lose
@@ -111,6 +114,9 @@ class RecoveryOp(MigrateOperation):
             raise MatrixOneArgumentError(f"op.{self.operation}(): {error}") from error
         return self.construct(name, **arguments)  # type: ignore[call-arg]
 
+    def check(self, context: MigrationContext, element: MatrixOneDDL) -> None:
+        """Raise an error, before anything is committed, if the construct can certainly not be executed."""
+
     def executing(self, context: MigrationContext, operation: str) -> AbstractContextManager[None]:
         """Return a context that puts the construct at the right point of the migration's transaction."""
         return outside_transaction(context, operation)
@@ -132,8 +138,7 @@ def _run(operations: Operations, op: RecoveryOp) -> None:
     if not isinstance(context.dialect, MatrixOneServer):
         raise CommandError(f"op.{op.operation}() needs a URL of {URLS}; this one is of {context.dialect.name}")
     element = op.element(context.dialect.default_schema_name)
-    if isinstance(element, BranchDDL):
-        element.compile(dialect=context.dialect)  # fails before anything is committed if the release lacks it
+    op.check(context, element)
     operation = f"op.{op.operation}({element.name!r})"
     if not op.commit_first:
         check_nothing_written(context, operation)
@@ -242,6 +247,22 @@ class DropSnapshotOp(RecoveryOp):
 
 
 class _RestoreOp(RecoveryOp):
+    def check(self, context: MigrationContext, element: MatrixOneDDL) -> None:
+        as_name = self.arguments.get("as_name")
+        if as_name is None:
+            return
+        assert isinstance(element, (RestoreSnapshot, RestorePitr))
+        assert isinstance(context.dialect, MatrixOneServer)
+        check_copy(element, as_name, self.arguments.get("lose", ()))
+        if context.as_sql:
+            raise CommandError(
+                f"op.{self.operation}(as_name={as_name!r}) was not printed: what it puts back has to be read from the "
+                "server. In a script created with --sql, use op.clone_table() or op.clone_database()."
+            )
+        if not context.dialect.supports(Feature.CLONE):
+            needed = format_release(Feature.CLONE.since)
+            raise CommandError(f"op.{self.operation}() was not run: as_name= needs MatrixOne {needed} or later")
+
     def execute(self, operations: Operations, element: MatrixOneDDL) -> None:
         context = operations.get_context()
         if context.as_sql:
@@ -249,10 +270,20 @@ class _RestoreOp(RecoveryOp):
             return
         assert isinstance(element, (RestoreSnapshot, RestorePitr))
         assert context.connection is not None
+        verify = self.arguments.get("verify", False)
+        if "as_name" in self.arguments:
+            restore_copy(context.connection, element, self.arguments["as_name"], verify=verify)
+            return
         lose = check_lose(self.arguments.get("lose", ()))
-        restore(context.connection, element, lose=lose, verify=self.arguments.get("verify", False))
+        restore(context.connection, element, lose=lose, verify=verify)
 
-    def reverse(self) -> NoReturn:
+    def reverse(self) -> DropTableOp | ExecuteSQLOp:
+        """Return the operation that drops what was restored under another name."""
+        as_name, database = self.arguments.get("as_name"), self.arguments.get("database")
+        if as_name is not None and "table" in self.arguments:
+            return DropTableOp(as_name, schema=None if database is True else database)
+        if as_name is not None:
+            return ExecuteSQLOp(DropSchema(as_name))
         raise NotImplementedError(
             f"{self.operation} {self.name!r} has no reverse: the state before the restore is not kept. Write the "
             "downgrade by hand, or take a snapshot first."
@@ -261,7 +292,7 @@ class _RestoreOp(RecoveryOp):
 
 @Operations.register_operation("restore_snapshot")
 class RestoreSnapshotOp(_RestoreOp):
-    """``op.restore_snapshot()``. It cannot be reversed."""
+    """``op.restore_snapshot()``. It can be reversed only with ``as_name=``."""
 
     construct = RestoreSnapshot
 
@@ -278,6 +309,7 @@ class RestoreSnapshotOp(_RestoreOp):
         to_account: str | None = None,
         timeout: Timeout | None = None,
         lose: Collection[str] = (),
+        as_name: str | None = None,
         verify: bool = False,
         commit_first: bool = True,
     ) -> None:
@@ -301,6 +333,9 @@ class RestoreSnapshotOp(_RestoreOp):
         :param lose: what not to recreate after the restore; see
             :meth:`sqlalchemy_matrixone.Recovery.restore_snapshot`. A script created with ``--sql`` contains only the
             server's statement, which recreates nothing.
+        :param as_name: restore the database or table under this name, a table in the same database, **beside the
+            present one**, which stays as it is. Requires MatrixOne 3.0 or later and a connection. See
+            :meth:`sqlalchemy_matrixone.Recovery.restore_snapshot`.
         :param verify: compare the result with what was to be restored.
         :param commit_first: False to raise an error instead of committing what was written before.
         :raises CommandError: if env.py controls the transaction.
@@ -315,6 +350,7 @@ class RestoreSnapshotOp(_RestoreOp):
                 to_account=to_account,
                 timeout=timeout,
                 lose=lose,
+                as_name=as_name,
                 verify=verify,
                 commit_first=commit_first,
             )
@@ -622,7 +658,7 @@ class DropPitrOp(_OfPitrOp):
 
 @Operations.register_operation("restore_pitr")
 class RestorePitrOp(_RestoreOp):
-    """``op.restore_pitr()``. It cannot be reversed."""
+    """``op.restore_pitr()``. It can be reversed only with ``as_name=``."""
 
     construct = RestorePitr
 
@@ -642,6 +678,7 @@ class RestorePitrOp(_RestoreOp):
         to_account: str | None = None,
         timeout: Timeout | None = None,
         lose: Collection[str] = (),
+        as_name: str | None = None,
         verify: bool = False,
         commit_first: bool = True,
     ) -> None:
@@ -665,6 +702,7 @@ class RestorePitrOp(_RestoreOp):
         :param to_account: restore the account into this one.
         :param timeout: as for :meth:`restore_snapshot`.
         :param lose: as for :meth:`restore_snapshot`.
+        :param as_name: as for :meth:`restore_snapshot`.
         :param verify: as for :meth:`restore_snapshot`.
         :param commit_first: False to raise an error instead of committing what was written before.
         :raises CommandError: if env.py controls the transaction.
@@ -682,6 +720,7 @@ class RestorePitrOp(_RestoreOp):
                 to_account=to_account,
                 timeout=timeout,
                 lose=lose,
+                as_name=as_name,
                 verify=verify,
                 commit_first=commit_first,
             )
@@ -705,6 +744,9 @@ class _CopyOp(RecoveryOp):
         if arguments.get("database") is True:
             arguments["database"] = _known(own_database)
         return self._construct(self.name, arguments)
+
+    def check(self, context: MigrationContext, element: MatrixOneDDL) -> None:
+        element.compile(dialect=context.dialect)
 
     def executing(self, context: MigrationContext, operation: str) -> AbstractContextManager[None]:
         return with_nothing_written(context, operation)
@@ -939,7 +981,7 @@ class DropBranchOp(_CopyOp):
 
 
 # The arguments that are not keywords of the constructs.
-_OF_OPERATIONS = frozenset(("commit_first", "lose", "verify"))
+_OF_OPERATIONS = frozenset(("commit_first", "lose", "as_name", "verify"))
 _FLAGS = frozenset(("cluster", "verify", "if_exists", "if_not_exists", "copy_grants"))
 
 
@@ -952,6 +994,8 @@ def _plain(arguments: dict[str, Any]) -> dict[str, Any]:
         del plain["commit_first"]
     if plain.get("database", True) is not True:
         check_is_name("database", plain["database"])
+    if "as_name" in plain:
+        check_object_name("as_name", plain["as_name"])
     if "lose" in plain:
         plain["lose"] = sorted(check_lose(plain["lose"]))
         if not plain["lose"]:

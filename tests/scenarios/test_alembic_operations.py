@@ -88,6 +88,31 @@ def test_snapshot_operations_create_restore_and_drop(project, admin):
     assert versions(admin) == ["four"]
 
 
+@pytest.mark.releases(since=(3, 0))
+def test_restore_operation_restores_a_table_beside_the_present_one(project, admin):
+    project.revision("one", ORDERS + '\nop.bulk_insert(orders, [{"id": 1}])')
+    project.revision("two", 'op.create_snapshot("al_before", table="orders")')
+    project.revision(
+        "three",
+        'op.execute("UPDATE orders SET id = id + 100")\n'
+        'op.restore_snapshot("al_before", table="orders", as_name="orders_before")',
+        'op.drop_table("orders_before")',
+    )
+    project.upgrade()
+    assert rows(admin) == [101]
+    assert rows(admin, "orders_before") == [1]
+    project.downgrade("two")
+    assert tables(admin) == ["alembic_version", "orders"]
+
+
+@pytest.mark.releases(until=(3, 0))
+def test_restore_operation_under_another_name_before_3_0_commits_nothing(project, admin):
+    project.revision("one", ORDERS + '\nop.restore_snapshot("al_before", table="orders", as_name="orders_before")')
+    with pytest.raises(CommandError, match=r"as_name= needs MatrixOne 3\.0\.0 or later"):
+        project.upgrade()
+    assert tables(admin) == []
+
+
 def test_restore_pitr_operation_restores_a_table(project, server, admin):
     project.revision(
         "one", ORDERS + '\nop.bulk_insert(orders, [{"id": 1}])\nop.create_pitr(range="1h", table="orders")'

@@ -60,6 +60,7 @@ ALL = [
         "op.restore_snapshot('s', table='t', lose=['grants', 'sequences'])",
     ),
     (RestoreSnapshotOp("s", table="t", lose=()), "op.restore_snapshot('s', table='t')"),
+    (RestoreSnapshotOp("s", table="t", as_name="old"), "op.restore_snapshot('s', table='t', as_name='old')"),
     (RestoreSnapshotOp("s", account="a", to_account="b"), "op.restore_snapshot('s', account='a', to_account='b')"),
     (CreatePitrOp("p", range=dt.timedelta(days=7)), "op.create_pitr('p', range='7d')"),
     (CreatePitrOp(range=(7, "d"), table="t"), "op.create_pitr(range='7d', table='t')"),
@@ -144,6 +145,28 @@ def test_reverse_of_a_copy_drops_it():
     assert str(CloneDatabaseOp("c`d", source="d").reverse().sqltext.compile(dialect=MatrixOneDialect_pymysql())) == (
         "DROP SCHEMA `c``d`"
     )
+
+
+def test_reverse_of_a_restore_beside_the_present_object_drops_the_copy():
+    assert rendered(RestoreSnapshotOp("s", table="t", as_name="old").reverse()) == ["op.drop_table('old')"]
+    of_other = RestorePitrOp("p", timestamp=WHEN, table="t", database="shop", as_name="old")
+    assert rendered(of_other.reverse()) == ["op.drop_table('old', schema='shop')"]
+    of_database = RestoreSnapshotOp("s", database=True, as_name="old").reverse()
+    assert str(of_database.sqltext.compile(dialect=MatrixOneDialect_pymysql())) == "DROP SCHEMA old"
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "why"),
+    [
+        (lambda op: op.restore_snapshot("s", table="t", as_name="old"), CommandError, r"use op\.clone_table\(\)"),
+        (lambda op: op.restore_snapshot("s", as_name="old", account="a"), MatrixOneArgumentError, "only a database or"),
+        (lambda op: op.restore_snapshot("s", table="t", as_name="old", lose="grants"), MatrixOneArgumentError, "lose="),
+        (lambda op: op.restore_snapshot("s", table="t", as_name=""), MatrixOneArgumentError, "as_name"),
+    ],
+)
+def test_restore_beside_the_present_object_that_is_impossible_is_refused(call, error, why):
+    with pytest.raises(error, match=why):
+        offline(call)
 
 
 @pytest.mark.parametrize(
