@@ -306,8 +306,11 @@ class MatrixOneDialect(MatrixOneReflection):
             with following(dbapi_connection, "COMMIT"):
                 super().do_commit(dbapi_connection)  # type: ignore[no-untyped-call]
         except self.loaded_dbapi.Error as error:
-            # Without a rollback, the next transaction of this connection would be treated as the rest of this one.
-            if state.must_roll_back and not self.is_disconnect(error, dbapi_connection, None):
+            if self.is_disconnect(error, dbapi_connection, None):
+                if after_commit is not None:  # the COMMIT may have been carried out
+                    after_commit()
+            elif state.must_roll_back:
+                # Without a rollback, the next transaction of this connection would be treated as the rest of this one.
                 self.do_rollback(dbapi_connection)
             raise
         if after_commit is not None:

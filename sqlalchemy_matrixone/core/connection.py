@@ -92,7 +92,8 @@ class TransactionState:
     :ivar explicit_begin: whether the transaction was started by a BEGIN.
     :ivar has_ddl: whether tables were created, changed or dropped.
     :ivar must_roll_back: why nothing may be committed before a rollback; empty if a commit is allowed.
-    :ivar after_commit: a function to call once, after the next successful COMMIT.
+    :ivar after_commit: a function to call once, after the next COMMIT that has succeeded, or may have: if the
+        connection was lost during it.
     :ivar pending: the statement whose outcome is not yet known.
     """
 

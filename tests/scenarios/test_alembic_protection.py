@@ -11,6 +11,7 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from alembic.util import CommandError
 from sqlalchemy import Column, Connection, Integer, Table
+from sqlalchemy.exc import OperationalError
 
 from sqlalchemy_matrixone import PitrError, Recovery, RecoveryWarning
 
@@ -23,6 +24,7 @@ from .alembic_project import (
     tables,
 )
 from .client import drop_accounts, make_account
+from .relay import Cut, relayed
 
 ORDERS = 'op.create_table("orders", sa.Column("id", sa.Integer, primary_key=True))'
 ALTER = 'op.add_column("orders", sa.Column("{0}", sa.Integer))'
@@ -195,6 +197,31 @@ def test_restore_in_a_migration_leaves_what_others_made_inactive(project, admin)
     project.revision("three", 'op.restore_snapshot("al_then", table="orders")')
     project.upgrade()
     assert activity(project) == {"al_shop.orders": ("orders", "7d", False)}
+
+
+@pytest.mark.live
+@pytest.mark.parametrize(("cut", "is_committed"), [("after", True), ("before", False)])
+def test_pitr_after_a_commit_whose_connection_was_lost(project, server, caplog, cut: Cut, is_committed: bool) -> None:
+    with_pitr(project)
+    with relayed(server.host, server.port, "\x03COMMIT", cut) as port:  # not SET AUTOCOMMIT
+        server.port = port
+        project.engine = server.engine(server.url(database=DATABASE))
+        project.revision("lost", ALTER.format("v"))
+        with pytest.raises(OperationalError):
+            project.upgrade()
+        assert activity(project)["al_shop.orders"] == ("orders", "7d", not is_committed)
+        assert ("al_shop" in activity(project)) is is_committed
+        project.upgrade()  # if nothing was committed, the migration is repeated
+        assert activity(project)["al_shop"] == ("database", "7d", True)
+        assert warnings_of(caplog) == []
+
+
+def test_run_without_migrations_reports_what_an_interrupted_run_left_unprotected(project, admin, caplog) -> None:
+    with_pitr(project)
+    admin(ALTERED_BY_OTHERS)
+    project.upgrade()
+    [message] = warnings_of(caplog)
+    assert f"Recovery.reactivate_pitrs(database='{DATABASE}')" in message
 
 
 # -- tables that are renamed
