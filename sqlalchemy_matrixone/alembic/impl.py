@@ -24,7 +24,7 @@ from ..core.connection import state_of
 from ..core.kept_text import check_kept
 from ..core.names import fold
 from ..core.options import index_kind, index_option
-from ..core.release import Feature
+from ..core.release import Feature, format_release
 from ..core.server import MatrixOneServer
 from ..sql.table_ddl import check_finds_rows
 from . import snapshots
@@ -260,11 +260,26 @@ class MatrixOneImpl(ExecutingImpl):
         """Return whether ``op.batch_alter_table()`` has to create a new table and copy the rows.
 
         That is the case for changes of CHECK constraints, which ALTER TABLE does not support.
+
+        :raises CommandError: if a CHECK constraint is to be dropped on a release that keeps none.
         """
+        self._check_drops_of_checks(batch_op)
         return any(
             operation in ("add_constraint", "drop_constraint") and isinstance(arguments[0], CheckConstraint)
             for operation, arguments, _ in batch_op.batch
         )
+
+    def _check_drops_of_checks(self, batch_op: BatchOperationsImpl) -> None:
+        if self.as_sql or self._server.supports(Feature.CHECK_CONSTRAINT):
+            return
+        for operation, arguments, _ in batch_op.batch:
+            if operation == "drop_constraint" and isinstance(arguments[0], CheckConstraint):
+                raise CommandError(
+                    f"CHECK constraint {arguments[0].name!r} of table {batch_op.table_name!r} cannot be dropped, and "
+                    f"nothing was sent: MatrixOne {format_release(self._server.server_release)} accepts CHECK "
+                    "constraints in CREATE TABLE and forgets them, so that the table has none. Drop it only on "
+                    "releases that keep it: if op.get_context().dialect.server_release >= (4, 2, 0): …"
+                )
 
     def prep_table_for_batch(self, batch_impl: ApplyBatchImpl, table: Table) -> None:
         """Drop the foreign keys that refer to a table before batch mode replaces it. The rename adds them again."""

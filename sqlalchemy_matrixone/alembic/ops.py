@@ -125,10 +125,21 @@ class RecoveryOp(MigrateOperation):
         """Execute the construct, or print it."""
         operations.execute(element)
 
+    @property
+    def _advice_on_names(self) -> str:
+        if issubclass(self.construct, (CreateSnapshot, DropSnapshot)):
+            return "Pass the name of the snapshot first."
+        return (
+            "Pass the name of the PITR first, or its object: database=True, for the database that is migrated, or "
+            "table=…. Only the PITR of a database or table has an implied name."
+        )
+
     def _implied_name(self, own_database: str | None) -> str:
         table, database = self.arguments.get("table"), self.arguments.get("database")
         if issubclass(self.construct, (CreateSnapshot, DropSnapshot)) or (table is None and database is None):
-            raise MatrixOneArgumentError(f"op.{self.operation}() needs a name")
+            raise MatrixOneArgumentError(
+                f"op.{self.operation}() needs a name. Nothing was sent. {self._advice_on_names}"
+            )
         return implied_name(database if isinstance(database, str) else _known(own_database), table)
 
 

@@ -82,7 +82,7 @@ def _under_taken_name(connection: Connection, element: CreatePitr, refused: Pitr
     pitrs = catalog.get_pitrs(connection)
     found = _find(pitrs, element.name)
     if found is None or found.active is not False:
-        raise refused
+        raise PitrError(f"{refused}. {_advice(connection, element, found, pitrs)}", Reason.EXISTS) from refused
     if may_rename and _is_of(found, element, connection):
         return _create_beside(connection, element, found, pitrs)
     raise PitrError(
@@ -90,6 +90,23 @@ def _under_taken_name(connection: Connection, element: CreatePitr, refused: Pitr
         f"the former {found.describe()}. Choose another name; or drop it, which gives up that history.",
         Reason.EXISTS,
     ) from refused
+
+
+def _advice(connection: Connection, element: CreatePitr, found: Pitr | None, pitrs: Sequence[Pitr]) -> str:
+    """Return a sentence on what to do if a PITR of the same name or object exists.
+
+    :param found: that of the name.
+    """
+    nothing = f"PITR {element.name!r} was not created."
+    of_object = next((pitr for pitr in pitrs if pitr.active is not False and _is_of(pitr, element, connection)), None)
+    existing = found or of_object
+    if existing is None:
+        return nothing
+    known = f"{existing.name!r} is of {existing.describe()} and reaches back {existing.range}"
+    if existing is not of_object:
+        return f"{nothing} {known}: choose another name."
+    repeat = ", or pass if_not_exists=True to keep it as it is" if existing is found else ""
+    return f"{nothing} {known}: change its range with alter_pitr({existing.name!r}, range=…){repeat}."
 
 
 def _create_beside(connection: Connection, element: CreatePitr, found: Pitr, pitrs: Sequence[Pitr]) -> Pitr:

@@ -262,6 +262,21 @@ def test_batch_mode_changes_a_check_of_a_referenced_table(project, admin):
     assert admin(f"SELECT id FROM {DATABASE}.orders") == [(2,)]
 
 
+@pytest.mark.releases(until=(4, 2))
+def test_batch_mode_drop_of_a_check_that_the_release_does_not_keep_is_refused(project):
+    with_a_check(project)
+    project.upgrade()
+    project.revision(
+        "three",
+        """
+        with op.batch_alter_table("users") as batch:
+            batch.drop_constraint("ck_old", type_="check")
+        """,
+    )
+    with pytest.raises(CommandError, match="CHECK constraint 'ck_old' of table 'users' cannot be dropped, and nothing"):
+        project.upgrade()
+
+
 def test_batch_mode_is_rolled_back_with_the_upgrade(project, admin):
     with_a_check(project)
     project.revision("three", "op.execute('nonsense')")

@@ -214,14 +214,7 @@ def test_pitr_after_a_commit_whose_connection_was_lost(project, server, caplog, 
         project.upgrade()  # if nothing was committed, the migration is repeated
         assert activity(project)["al_shop"] == ("database", "7d", True)
         assert warnings_of(caplog) == []
-
-
-def test_run_without_migrations_reports_what_an_interrupted_run_left_unprotected(project, admin, caplog) -> None:
-    with_pitr(project)
-    admin(ALTERED_BY_OTHERS)
-    project.upgrade()
-    [message] = warnings_of(caplog)
-    assert f"Recovery.reactivate_pitrs(database='{DATABASE}')" in message
+        project.engine.dispose()
 
 
 # -- tables that are renamed
@@ -349,6 +342,22 @@ def test_create_pitr_under_the_name_of_an_inactive_one_is_refused(project, admin
     recreated(project, admin)
     with project.engine.connect() as connection, pytest.raises(PitrError, match=r"Choose another name; or drop it"):
         Recovery(connection).create_pitr("al_shop", range="1d", database=DATABASE)
+
+
+@pytest.mark.parametrize(
+    ("operation", "advice"),
+    [
+        (PITR_OF_TABLE, r"alter_pitr\('al_shop\.orders', range=…\), or pass if_not_exists=True"),
+        ('op.create_pitr("al_again", range="9d", table="orders")', r"alter_pitr\('al_shop\.orders', range=…\)\."),
+        ('op.create_pitr("al_shop.orders", range="9d", database=True)', "choose another name"),
+    ],
+    ids=["name and object", "object", "name"],
+)
+def test_create_pitr_that_exists_error_says_what_to_do(project, operation: str, advice: str) -> None:
+    with_pitr(project)
+    project.revision("again", operation)
+    with pytest.raises(PitrError, match=advice):
+        project.upgrade()
 
 
 def test_drop_pitr_of_a_database_drops_its_successors(project, admin) -> None:

@@ -250,7 +250,7 @@ def test_operation_without_a_current_database_is_refused(call):
     ],
 )
 def test_pitr_operation_without_a_name_or_object_is_refused(call):
-    with pytest.raises(MatrixOneArgumentError, match="needs a name"):
+    with pytest.raises(MatrixOneArgumentError, match=r"needs a name\. Nothing was sent\. Pass the name.*database=True"):
         offline(call)
 
 
