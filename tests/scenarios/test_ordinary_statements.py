@@ -298,3 +298,56 @@ def test_reserved_word_after_period_in_text_is_a_name(connection: Connection) ->
         {"value": "metrics.key"},
     )
     assert found.all() == [("metrics.key",)]
+
+
+STOCK = Table("stock", MetaData(), Column("id", Integer, primary_key=True), Column("n", Integer))
+SALES = Table("sales", MetaData(), Column("id", Integer, primary_key=True), Column("stock_id", Integer))
+
+
+@pytest.fixture
+def stock(connection: Connection) -> Connection:
+    for table in (STOCK, SALES):
+        table.create(connection)
+    connection.execute(insert(STOCK), [{"id": n, "n": n * 10} for n in (1, 2, 3)])
+    connection.execute(insert(SALES), [{"id": 1, "stock_id": 1}, {"id": 2, "stock_id": 1}, {"id": 3, "stock_id": 3}])
+    return connection
+
+
+def counted(connection: Connection) -> list[tuple[int, int]]:
+    return [tuple(row) for row in connection.execute(select(STOCK).order_by(STOCK.c.id))]
+
+
+def test_update_from_a_grouped_subquery_changes_the_matching_rows(stock: Connection) -> None:
+    sold = select(SALES.c.stock_id, func.count().label("n")).group_by(SALES.c.stock_id).subquery()
+    changed = stock.execute(update(STOCK).values(n=STOCK.c.n - sold.c.n).where(STOCK.c.id == sold.c.stock_id))
+    assert (changed.rowcount, counted(stock)) == (2, [(1, 8), (2, 20), (3, 29)])
+
+
+def test_update_from_the_same_table_reads_the_former_values(stock: Connection) -> None:
+    following = STOCK.alias("following")
+    stock.execute(update(STOCK).values(n=following.c.n).where(STOCK.c.id == following.c.id - 1))
+    assert counted(stock) == [(1, 20), (2, 30), (3, 30)]
+
+
+def test_delete_by_a_subquery_deletes_only_the_matching_rows(stock: Connection) -> None:
+    sold = select(SALES.c.stock_id, func.count().label("n")).group_by(SALES.c.stock_id).subquery()
+    stock.execute(delete(STOCK).where(STOCK.c.id == sold.c.stock_id, sold.c.n > 1))
+    assert counted(stock) == [(2, 20), (3, 30)]
+
+
+def test_delete_counts_a_row_with_two_matches_once_since_4_0(server: Server, stock: Connection) -> None:
+    deleted = stock.execute(delete(STOCK).where(STOCK.c.id == SALES.c.stock_id))
+    assert counted(stock) == [(2, 20)]
+    assert deleted.rowcount == (2 if server.release >= (4, 0) else 3)
+
+
+def test_upsert_adds_to_the_present_value_for_each_row(stock: Connection) -> None:
+    upsert = mysql.insert(STOCK).values([(1, 1), (1, 2), (4, 4)])
+    stock.execute(upsert.on_duplicate_key_update(n=STOCK.c.n + upsert.inserted.n))
+    assert counted(stock) == [(1, 13), (2, 20), (3, 30), (4, 4)]
+
+
+def test_upsert_from_a_select_of_the_same_table_is_applied(stock: Connection) -> None:
+    upsert = mysql.insert(STOCK).from_select(["id", "n"], select(STOCK.c.id + 1, STOCK.c.n))
+    stock.execute(upsert.on_duplicate_key_update(n=upsert.inserted.n))
+    assert counted(stock) == [(1, 10), (2, 10), (3, 20), (4, 30)]
