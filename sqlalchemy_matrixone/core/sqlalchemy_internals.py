@@ -151,6 +151,11 @@ def lock_of(statement: GenerativeSelect) -> ForUpdateArg | None:
     return statement._for_update_arg
 
 
+def limits_rows(statement: GenerativeSelect) -> bool:
+    """Return whether a SELECT or a union has a LIMIT, OFFSET or FETCH."""
+    return bool(statement._has_row_limiting_clause)
+
+
 # -- INSERT
 
 

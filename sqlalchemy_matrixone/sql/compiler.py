@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -25,6 +26,7 @@ from ..core.sqlalchemy_internals import (
     execute_scalar,
     gives_key_as_expression,
     is_upsert,
+    limits_rows,
     lock_of,
     repeats_values,
     returning_defaults,
@@ -57,6 +59,12 @@ _PAIRS = {
 _DIGITS = {"microsecond": 1_000_000}
 
 
+# The largest number of a LIMIT for which no release fails.
+_ALL_ROWS = f" LIMIT {2**63 - 1}"
+_INNERMOST_PARENTHESES = re.compile(r"\([^()]*\)")
+_LATER_DESCENDING_KEY = re.compile(r",.*\b(DESC|NULLS\s+LAST)\b", re.I | re.S)
+
+
 class MatrixOneCompiler(AsOfCompiler, DiffCompiler, StatementHooks):
     """Compile MySQL statements within the grammar of the MatrixOne release.
 
@@ -67,6 +75,18 @@ class MatrixOneCompiler(AsOfCompiler, DiffCompiler, StatementHooks):
     @util.memoized_property
     def is_ordinary(self) -> bool:
         return is_ordinary(self, self.string)
+
+    def order_by_clause(self, select: selectable.GenerativeSelect, **kw: Any) -> str:
+        """Render ORDER BY, with a LIMIT of all rows if the server would not sort by a later key.
+
+        It does not sort rows whose former keys are equal by a descending key if that is NULL in other rows only, as
+        after an outer join. It does if there is a LIMIT. The order of rows matters only in the outermost statement.
+        """
+        text: str = super().order_by_clause(select, **kw)  # type: ignore[no-untyped-call]
+        is_outermost = len(self.stack) == 1
+        if is_outermost and not limits_rows(select) and _has_later_descending_key(text):
+            return text + _ALL_ROWS
+        return text
 
     def for_update_clause(self, select: selectable.GenerativeSelect, **kw: Any) -> str:
         """Render ``FOR UPDATE`` and ``FOR SHARE``.
@@ -348,6 +368,14 @@ class MatrixOneCompiler(AsOfCompiler, DiffCompiler, StatementHooks):
         while isinstance(type_, types.TypeDecorator):
             type_ = variant_for(type_.type_engine(self.dialect), self.dialect)
         return not (isinstance(type_, mysql.SET) or (isinstance(type_, types.Enum) and type_.native_enum))
+
+
+def _has_later_descending_key(order_by: str) -> bool:
+    """Return whether an ORDER BY has a descending key other than the first. Commas in parentheses do not count."""
+    replaced = 1
+    while replaced:
+        order_by, replaced = _INNERMOST_PARENTHESES.subn("", order_by)
+    return _LATER_DESCENDING_KEY.search(order_by) is not None
 
 
 def _number(type_: Any) -> str:

@@ -26,6 +26,7 @@ from sqlalchemy import (
     bindparam,
     cast,
     delete,
+    desc,
     extract,
     func,
     insert,
@@ -33,6 +34,7 @@ from sqlalchemy import (
     literal,
     select,
     text,
+    union_all,
     update,
 )
 from sqlalchemy.dialects import mysql
@@ -351,3 +353,18 @@ def test_upsert_from_a_select_of_the_same_table_is_applied(stock: Connection) ->
     upsert = mysql.insert(STOCK).from_select(["id", "n"], select(STOCK.c.id + 1, STOCK.c.n))
     stock.execute(upsert.on_duplicate_key_update(n=upsert.inserted.n))
     assert counted(stock) == [(1, 10), (2, 10), (3, 20), (4, 30)]
+
+
+def test_rows_of_an_outer_join_are_sorted_by_a_later_descending_key(stock: Connection) -> None:
+    stock.execute(insert(SALES), [{"id": 4, "stock_id": 1}])
+    statement = select(STOCK.c.id, SALES.c.id).outerjoin_from(STOCK, SALES, SALES.c.stock_id == STOCK.c.id)
+    ordered = statement.order_by(STOCK.c.id, SALES.c.id.desc())
+    expected = [(1, 4), (1, 2), (1, 1), (2, None), (3, 3)]
+    assert stock.execute(ordered).all() == expected
+    assert stock.execute(ordered.limit(3)).all() == expected[:3]
+    assert stock.execute(ordered.limit(3).offset(1)).all() == expected[1:4]
+    locked = select(SALES.c.id).order_by(SALES.c.stock_id, SALES.c.id.desc()).with_for_update()
+    assert stock.scalars(locked).all() == [4, 2, 1, 3]
+    labeled = statement.with_only_columns(STOCK.c.id.label("a"), SALES.c.id.label("b"))
+    both = union_all(labeled, labeled.where(STOCK.c.id < 0))
+    assert stock.execute(both.order_by("a", desc("b"))).all() == expected

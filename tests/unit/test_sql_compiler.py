@@ -275,3 +275,36 @@ def test_floor_division_of_integers_is_exact():
 def test_floor_division_of_other_numbers_is_the_floor():
     statement = sa.select((sa.column("n", sa.Numeric) // T.c.b).label("v"))
     assert sql(statement) == "SELECT FLOOR(n / t.b) AS v FROM t"
+
+
+A, B = T.c.a, T.c.b
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        (A, B.desc()),
+        (A.desc(), B.desc()),
+        (A, sa.func.coalesce(B, A).desc(), T.c.id),
+        (A, B.desc().nulls_last()),
+        (sa.text("a, b desc"),),
+        (A, sa.desc("b")),
+    ],
+)
+def test_order_by_a_later_descending_key_has_a_limit_of_all_rows(keys):
+    statement = sa.select(A, B).order_by(*keys)
+    assert sql(statement).endswith(" LIMIT 9223372036854775807")
+    assert sql(statement.with_for_update()).endswith(" LIMIT 9223372036854775807 FOR UPDATE")
+    assert sql(sa.union(statement.order_by(None), sa.select(B, A)).order_by("a", sa.desc("b"))).endswith("807")
+
+
+@pytest.mark.parametrize("keys", [(A, B), (A.desc(), B), (sa.func.coalesce(A, B).desc(),), (A.desc(),), ()])
+def test_order_by_without_a_later_descending_key_has_no_limit(keys):
+    assert "LIMIT" not in sql(sa.select(A, B).order_by(*keys))
+
+
+def test_order_by_of_a_subquery_has_no_limit_of_its_own():
+    inner = sa.select(A).order_by(A, B.desc())
+    assert "LIMIT" not in sql(sa.select(inner.subquery()))
+    assert "LIMIT" not in sql(sa.select(A).where(A.in_(inner)))
+    assert "LIMIT" not in sql(sa.insert(T).from_select(["a"], inner))

@@ -223,6 +223,13 @@ def test_lock_of_has_what_with_for_update_was_given():
         sql(select(Parent.id).with_for_update(nowait=True))
 
 
+def test_limits_rows_keeps_a_limit_and_an_offset():
+    ordered = select(Parent.id).order_by(Parent.id, Parent.id.desc())
+    assert sql(ordered).endswith(f"DESC LIMIT {2**63 - 1}")
+    assert sql(ordered.limit(5)).endswith("DESC LIMIT %s")
+    assert sql(ordered.offset(5)).endswith("DESC LIMIT %s, 18446744073709551615")
+
+
 # -- INSERT
 
 ARTICLES = Table(
