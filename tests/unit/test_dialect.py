@@ -160,6 +160,18 @@ assert "sqlalchemy.ext.asyncio" not in sys.modules
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_import_of_the_dialect_does_not_import_what_only_recoveries_need():
+    code = """
+import sys
+import sqlalchemy_matrixone, sqlalchemy_matrixone.pymysql
+assert "sqlalchemy_matrixone.recovery.session" not in sys.modules
+assert {"Recovery", "Timeline", "RowsPreview"} <= set(dir(sqlalchemy_matrixone))
+assert sqlalchemy_matrixone.Recovery.__module__ == "sqlalchemy_matrixone.recovery.session"
+assert "Recovery" in vars(sqlalchemy_matrixone)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_public_names_are_at_the_package_root():
     names: dict[str, object] = {}
     exec("from sqlalchemy_matrixone import *", names)
