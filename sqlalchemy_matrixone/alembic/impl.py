@@ -94,9 +94,9 @@ class MatrixOneImpl(ExecutingImpl):
         rendered_metadata_default: str | None,
         rendered_inspector_default: str | None,
     ) -> bool:
+        compiler = self.dialect.ddl_compiler(self.dialect, None)  # type: ignore[arg-type]
         reflected, declared = (
-            canonical_default(self.dialect, column, metadata_column.type)
-            for column in (inspector_column, metadata_column)
+            canonical_default(compiler, column, metadata_column.type) for column in (inspector_column, metadata_column)
         )
         return reflected != declared
 

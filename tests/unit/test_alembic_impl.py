@@ -193,7 +193,7 @@ def test_canonical_types_that_the_server_distinguishes_differ(types):
 
 
 def spelled(default, type_):
-    return canonical_default(MATRIXONE, Column("c", type_, server_default=default), type_)
+    return canonical_default(MATRIXONE.ddl_compiler(MATRIXONE, None), Column("c", type_, server_default=default), type_)
 
 
 SAME_DEFAULTS = [

@@ -81,4 +81,5 @@ def test_default_compares_equal_to_what_was_created(release, default):
     dialect = MatrixOneDialect_pymysql(server_version=release)
     declared = Column("c", String, server_default=default)
     reflected = Column("c", String, server_default=text(rendered(default, release)))
-    assert canonical_default(dialect, declared, String()) == canonical_default(dialect, reflected, String())
+    compiler = dialect.ddl_compiler(dialect, None)
+    assert canonical_default(compiler, declared, String()) == canonical_default(compiler, reflected, String())

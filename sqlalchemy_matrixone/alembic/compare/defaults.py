@@ -11,7 +11,8 @@ from sqlalchemy import DefaultClause, types
 from ...core.sqlalchemy_internals import affinity_of
 
 if TYPE_CHECKING:
-    from sqlalchemy import Column, Dialect
+    from sqlalchemy import Column
+    from sqlalchemy.sql.compiler import DDLCompiler
     from sqlalchemy.types import TypeEngine
 
 _LITERAL = re.compile(r"'((?:[^'\\]|''|\\.)*)'", re.S)
@@ -25,14 +26,13 @@ _NUMERIC = (types.Integer, types.Numeric, types.Boolean)
 _TRUTHS = {"true": "1", "false": "0"}
 
 
-def canonical_default(dialect: Dialect, column: Column[Any], type_: TypeEngine[Any]) -> str | None:
+def canonical_default(compiler: DDLCompiler, column: Column[Any], type_: TypeEngine[Any]) -> str | None:
     """Return the server default of a column in a canonical form; None if it has none.
 
     :param type_: the declared type of the column: ``'007'`` and ``7`` are the same number, but different strings.
     """
     if not isinstance(column.server_default, DefaultClause):
         return None
-    compiler = dialect.ddl_compiler(dialect, None)  # type: ignore[arg-type]
     default = compiler.get_column_default_string(column)
     # Types that are specific to MySQL, such as BIT and YEAR, have no affinity. Their literals are compared unchanged.
     return None if default is None else _canonical(default.strip(), issubclass(affinity_of(type_), _NUMERIC))

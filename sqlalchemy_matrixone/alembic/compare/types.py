@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -34,7 +35,11 @@ _BITS_OF_FLOAT = 23
 
 def canonical_type(dialect: Dialect, type_: TypeEngine[Any]) -> str:
     """Return a type as in CREATE TABLE, with the server's defaults, and without what the server does not store."""
-    rendered = dialect.type_compiler_instance.process(type_)
+    return _canonical(dialect.type_compiler_instance.process(type_))
+
+
+@lru_cache(maxsize=512)  # a database has many columns, but few types
+def _canonical(rendered: str) -> str:
     if enumerated := _ENUMERATED.match(rendered):
         return enumerated[0]
     match = _TYPE.fullmatch(rendered.upper())
