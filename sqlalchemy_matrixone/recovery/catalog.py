@@ -211,7 +211,8 @@ def _pitrs_shown(connection: Connection) -> list[Pitr]:
     rows = show(connection, "SHOW PITR", PitrError)
     if not rows:
         # CURRENT_ACCOUNT_ID() is 0, the account sys, in the next statement after SHOW PITR, except for a ROLLBACK.
-        connection.exec_driver_sql("SELECT 1")
+        with matrixone_dialect(connection).preserving_clean_state(connection):
+            connection.exec_driver_sql("SELECT 1")
         return []
     # The names of the columns differ between releases, their order does not. The times are in the session's time zone.
     times = to_utc(connection, (str(time) for row in rows for time in row[1:3]), SESSION_ZONE)

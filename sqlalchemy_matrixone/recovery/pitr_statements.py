@@ -82,14 +82,16 @@ def _under_taken_name(connection: Connection, element: CreatePitr, refused: Pitr
     pitrs = catalog.get_pitrs(connection)
     found = _find(pitrs, element.name)
     if found is None or found.active is not False:
-        raise PitrError(f"{refused}. {_advice(connection, element, found, pitrs)}", Reason.EXISTS) from refused
+        raise PitrError(
+            f"{refused}. {_advice(connection, element, found, pitrs)}", Reason.EXISTS
+        ) from refused.__cause__
     if may_rename and _is_of(found, element, connection):
         return _create_beside(connection, element, found, pitrs)
     raise PitrError(
         f"PITR {element.name!r} was not created: a PITR of that name exists. It is inactive, and keeps the history of "
         f"the former {found.describe()}. Choose another name; or drop it, which gives up that history.",
         Reason.EXISTS,
-    ) from refused
+    ) from refused.__cause__
 
 
 def _advice(connection: Connection, element: CreatePitr, found: Pitr | None, pitrs: Sequence[Pitr]) -> str:
@@ -127,7 +129,7 @@ def _create_beside(connection: Connection, element: CreatePitr, found: Pitr, pit
             f"it for the PITR of the present {found.level}. Protect the database instead: "
             f"create_pitr(range=…, database={found.database!r}).",
             Reason.EXISTS,
-        ) from refused
+        ) from refused.__cause__
     return _created(connection, renamed)
 
 

@@ -56,7 +56,8 @@ def with_pitr(project: Any, *revisions: str) -> None:
 
 
 def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    own = [record for record in caplog.records if record.name.startswith("alembic")]
+    return [record.getMessage() for record in own if record.levelno >= logging.WARNING]
 
 
 # -- what a run has made inactive

@@ -70,8 +70,8 @@ create table searched (id int primary key, title varchar(50), body text, fulltex
 create table near (id int primary key, v vecf32(3), key iv using ivfflat (v) lists = 2 op_type 'vector_l2_ops');
 create table nearer (id bigint primary key, v vecf32(3),
     key hn using hnsw (v) m = 16 ef_construction = 64 ef_search = 32 op_type 'vector_l2_ops');
-create table prefixed (id int primary key, c varchar(100), d varchar(200), index ixp (c(10)),
-    unique key uqp (c(5), d(7)));
+create table prefixed (id int primary key, c varchar(100), d varchar(200), index ixp (c(100)),
+    unique key uqp (c(100), d(200)));
 create table counted (id int unsigned not null auto_increment primary key, x int) auto_increment = 100;
 create table like_another like keyed
 """
