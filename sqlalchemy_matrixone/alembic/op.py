@@ -10,7 +10,7 @@ At run time ``from alembic import op`` provides them as well. ::
 
 # These register the operations, if there is no entry point that has done so.
 from . import impl as _impl  # noqa: F401
-from . import ops as _ops  # noqa: F401
+from . import operations as _operations  # noqa: F401
 
 # isort: split
 from alembic.op import *  # noqa: F403

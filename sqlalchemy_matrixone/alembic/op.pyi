@@ -1,13 +1,12 @@
 """``alembic.op`` with the recovery operations. Written by ``python -m tools.op_stub``; do not edit."""
 
 from collections.abc import Collection
-from typing import Any
 
 from alembic.op import *  # noqa: F403
 
-from ..core.arguments import Timeout, Timestamp
+from ..core.arguments import TableArgument, Timeout, Timestamp
 from ..recovery.pitr_range import RangeArgument
-from .ops import Database
+from .operations import Database
 
 def create_snapshot(
     name: str,
@@ -15,7 +14,7 @@ def create_snapshot(
     cluster: bool = False,
     account: str | None = None,
     database: Database = None,
-    table: Any = None,
+    table: TableArgument | None = None,
     from_account: str | None = None,
     publication: str | None = None,
     if_not_exists: bool = False,
@@ -23,7 +22,8 @@ def create_snapshot(
 ) -> None:
     """Keep the current state of an object under a name, until the snapshot is dropped.
 
-    Commits what the migration has done before, so that the snapshot includes it. ::
+    Commits what the migration has done before, so that the snapshot includes it. If no object is given, the current
+    account is meant. ::
 
         op.create_snapshot("before_import", table="orders")
 
@@ -31,12 +31,12 @@ def create_snapshot(
     :param cluster: True for the whole cluster.
     :param account: the name of an account.
     :param database: the name of a database; True for the one that the migration runs on.
-    :param table: the name of a table; without ``database=``, in the database that the migration runs on.
-        If no object is given, the current account is meant.
+    :param table: the name of a table, a mapped class or a Table. A name without ``database=`` is that of a table in
+        the database that the migration runs on.
     :param from_account: see :class:`~sqlalchemy_matrixone.CreateSnapshot`, also for ``publication``.
     :param publication: requires MatrixOne 4.0 or later.
-    :param if_not_exists: no error if a snapshot of that name exists, for instance because a migration is repeated
-        that failed after this operation.
+    :param if_not_exists: no error if it exists, for instance because a migration is repeated that failed after this
+        operation.
     :param commit_first: False to raise an error instead of committing what was written before.
     :raises CommandError: if env.py controls the transaction.
     """
@@ -65,7 +65,7 @@ def restore_snapshot(
     cluster: bool = False,
     account: str | None = None,
     database: Database = None,
-    table: Any = None,
+    table: TableArgument | None = None,
     to_account: str | None = None,
     timeout: Timeout | None = None,
     lose: Collection[str] = (),
@@ -83,16 +83,16 @@ def restore_snapshot(
         op.restore_snapshot("before_import", table="orders")
 
     :param name: the name of the snapshot.
-    :param cluster: True for the whole cluster.
     :param account: the account to restore, or the one that the database or table is in.
-    :param database: the name of a database; True for the one that the migration runs on.
-    :param table: the name of a table; without ``database=``, in the database that the migration runs on.
     :param to_account: restore a whole account other than sys into this one.
+    :param cluster: True for the whole cluster.
+    :param database: the name of a database; True for the one that the migration runs on.
+    :param table: the name of a table, a mapped class or a Table. A name without ``database=`` is that of a table in
+        the database that the migration runs on.
     :param timeout: seconds, or a timedelta, after which the restore is ended and changes nothing. It does not apply
         to scripts created with ``--sql``.
-    :param lose: what not to recreate after the restore; see
-        :meth:`sqlalchemy_matrixone.Recovery.restore_snapshot`. A script created with ``--sql`` contains only the
-        server's statement, which recreates nothing.
+    :param lose: what not to recreate after the restore; see :meth:`sqlalchemy_matrixone.Recovery.restore_snapshot`.
+        A script created with ``--sql`` contains only the server's statement, which recreates nothing.
     :param as_name: restore the database or table under this name, a table in the same database, **beside the
         present one**, which stays as it is. Requires MatrixOne 3.0 or later and a connection. See
         :meth:`sqlalchemy_matrixone.Recovery.restore_snapshot`.
@@ -108,13 +108,13 @@ def create_pitr(
     cluster: bool = False,
     account: str | None = None,
     database: Database = None,
-    table: Any = None,
+    table: TableArgument | None = None,
     if_not_exists: bool = False,
     commit_first: bool = True,
 ) -> None:
     """Make every point in time of the last ``range`` restorable from now on. Commits what ran before.
 
-    ::
+    If no object is given, the current account is meant. ::
 
         op.create_pitr("orders_week", range="7d", table="orders")
         op.create_pitr(range="7d", table="orders")
@@ -122,13 +122,13 @@ def create_pitr(
     :param name: without spaces or quotes. If it is omitted, the PITR of a database or table is named after that,
         ``shop`` or ``shop.orders``, wherever the migration runs.
     :param range: such as ``"7d"``: 1 to 100 of the units h, d, mo and y.
+    :param if_not_exists: no error if a PITR of that name exists. It keeps its range; if that is another one, a
+        ``RecoveryWarning`` states that.
     :param cluster: True for the whole cluster.
     :param account: the name of an account.
     :param database: the name of a database; True for the one that the migration runs on.
-    :param table: the name of a table; without ``database=``, in the database that the migration runs on.
-        If no object is given, the current account is meant.
-    :param if_not_exists: no error if a PITR of that name exists. It keeps its range; if that is another one, a
-        ``RecoveryWarning`` states that.
+    :param table: the name of a table, a mapped class or a Table. A name without ``database=`` is that of a table in
+        the database that the migration runs on.
     :param commit_first: False to raise an error instead of committing what was written before.
     :raises CommandError: if env.py controls the transaction.
     """
@@ -138,7 +138,7 @@ def alter_pitr(
     *,
     range: RangeArgument,
     database: Database = None,
-    table: Any = None,
+    table: TableArgument | None = None,
     if_exists: bool = False,
     commit_first: bool = True,
 ) -> None:
@@ -149,10 +149,11 @@ def alter_pitr(
         op.alter_pitr("orders_week", range="3mo")
         op.alter_pitr(table="orders", range="3mo")
 
-    :param name: the name of the PITR. If it was created without a name, pass its object instead:
-    :param database: the name of a database; True for the one that the migration runs on.
-    :param table: the name of a table; without ``database=``, in the database that the migration runs on.
+    :param name: the name of the PITR. If it was created without a name, pass its object instead.
     :param range: as for :meth:`create_pitr`.
+    :param database: the name of a database; True for the one that the migration runs on.
+    :param table: the name of a table, a mapped class or a Table. A name without ``database=`` is that of a table in
+        the database that the migration runs on.
     :param if_exists: no error if it does not exist.
     :param commit_first: False to raise an error instead of committing what was written before.
     :raises CommandError: if env.py controls the transaction.
@@ -162,7 +163,7 @@ def drop_pitr(
     name: str | None = None,
     *,
     database: Database = None,
-    table: Any = None,
+    table: TableArgument | None = None,
     if_exists: bool = False,
     commit_first: bool = True,
 ) -> None:
@@ -173,9 +174,10 @@ def drop_pitr(
         op.drop_pitr("orders_week")
         op.drop_pitr(table="orders")
 
-    :param name: the name of the PITR. If it was created without a name, pass its object instead:
+    :param name: the name of the PITR. If it was created without a name, pass its object instead.
     :param database: the name of a database; True for the one that the migration runs on.
-    :param table: the name of a table; without ``database=``, in the database that the migration runs on.
+    :param table: the name of a table, a mapped class or a Table. A name without ``database=`` is that of a table in
+        the database that the migration runs on.
     :param if_exists: no error if it does not exist.
     :param commit_first: False to raise an error instead of committing what was written before.
     :raises CommandError: if env.py controls the transaction.
@@ -190,7 +192,7 @@ def restore_pitr(
     cluster: bool = False,
     account: str | None = None,
     database: Database = None,
-    table: Any = None,
+    table: TableArgument | None = None,
     to_account: str | None = None,
     timeout: Timeout | None = None,
     lose: Collection[str] = (),
@@ -208,18 +210,23 @@ def restore_pitr(
     :param name: the name of the PITR.
     :param timestamp: a str with a UTC offset, or an aware datetime. It requires a connection, so it cannot be used
         with ``--sql``: only the server can convert it to the time on its own clock.
-    :param mo_ts: the same in nanoseconds since 1970.
     :param server_time: instead of these, the time on the server's clock, such as ``"2026-03-01 12:00:00"``, which
         is sent unchanged. Use it for ``--sql`` scripts.
-    :param cluster: True for the whole cluster.
     :param account: the account to restore, or the one that the database or table is in.
-    :param database: the name of a database; True for the one that the migration runs on.
-    :param table: the name of a table; without ``database=``, in the database that the migration runs on.
     :param to_account: restore the account into this one.
-    :param timeout: as for :meth:`restore_snapshot`.
-    :param lose: as for :meth:`restore_snapshot`.
-    :param as_name: as for :meth:`restore_snapshot`.
-    :param verify: as for :meth:`restore_snapshot`.
+    :param mo_ts: the same in nanoseconds since 1970.
+    :param cluster: True for the whole cluster.
+    :param database: the name of a database; True for the one that the migration runs on.
+    :param table: the name of a table, a mapped class or a Table. A name without ``database=`` is that of a table in
+        the database that the migration runs on.
+    :param timeout: seconds, or a timedelta, after which the restore is ended and changes nothing. It does not apply
+        to scripts created with ``--sql``.
+    :param lose: what not to recreate after the restore; see :meth:`sqlalchemy_matrixone.Recovery.restore_snapshot`.
+        A script created with ``--sql`` contains only the server's statement, which recreates nothing.
+    :param as_name: restore the database or table under this name, a table in the same database, **beside the
+        present one**, which stays as it is. Requires MatrixOne 3.0 or later and a connection. See
+        :meth:`sqlalchemy_matrixone.Recovery.restore_snapshot`.
+    :param verify: compare the result with what was to be restored.
     :param commit_first: False to raise an error instead of committing what was written before.
     :raises CommandError: if env.py controls the transaction.
     """
@@ -246,12 +253,13 @@ def clone_table(
 
     :param name: the new table.
     :param source: the table that is cloned.
-    :param snapshot: clone its state at this snapshot.
+    :param database: the database of both; by default the one that the migration runs on.
+    :param snapshot: copy its state at this snapshot.
     :param timestamp: its state at this instant: a str with a UTC offset, or an aware datetime.
     :param mo_ts: the same in nanoseconds since 1970.
-    :param database: the database of both; by default the one that the migration runs on.
     :param to_account: create it in this account. Only the sys account may do that.
-    :param if_not_exists: do nothing if a table of that name exists, so that the revision can be repeated.
+    :param if_not_exists: no error if it exists, for instance because a migration is repeated that failed after this
+        operation.
     :param copy_grants: see :class:`~sqlalchemy_matrixone.CloneTable`.
     :param commit_first: False to raise an error instead of committing what was written before.
     :raises CommandError: if something was written before and env.py controls the transaction.
@@ -270,19 +278,18 @@ def clone_database(
 ) -> None:
     """Copy a database with all its tables. Requires MatrixOne 3.0 or later.
 
-    Otherwise the same as :meth:`clone_table`.
-
-    ::
+    Otherwise the same as :meth:`clone_table`. ::
 
         op.clone_database("shop_copy", "shop")
 
     :param name: the new database.
     :param source: the database that is cloned.
-    :param snapshot: clone its state at this snapshot.
+    :param snapshot: copy its state at this snapshot.
     :param timestamp: its state at this instant: a str with a UTC offset, or an aware datetime.
     :param mo_ts: the same in nanoseconds since 1970.
     :param to_account: create it in this account. Only the sys account may do that.
-    :param if_not_exists: do nothing if a database of that name exists.
+    :param if_not_exists: no error if it exists, for instance because a migration is repeated that failed after this
+        operation.
     :param commit_first: False to raise an error instead of committing what was written before.
     :raises CommandError: if something was written before and env.py controls the transaction.
     """
@@ -300,9 +307,7 @@ def create_branch(
 ) -> None:
     """Copy a table or database so that it can be merged back. Requires MatrixOne 3.0.6 or later.
 
-    Otherwise the same as :meth:`clone_table`.
-
-    ::
+    Otherwise the same as :meth:`clone_table`. ::
 
         op.create_branch("orders_dev", "orders")
         op.create_branch("shop_dev", database="shop")
@@ -311,7 +316,7 @@ def create_branch(
     :param source: the table that is branched.
     :param database: without a source, the database that is branched; with one, the database of both.
         True for the one that the migration runs on.
-    :param snapshot: branch its state at this snapshot.
+    :param snapshot: copy its state at this snapshot.
     :param timestamp: its state at this instant: a str with a UTC offset, or an aware datetime.
     :param mo_ts: the same in nanoseconds since 1970.
     :param to_account: create it in this account. Only the sys account may do that.

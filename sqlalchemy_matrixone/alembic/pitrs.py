@@ -28,7 +28,7 @@ from ..recovery.target import RecoveryTarget, implied_name
 from ..recovery.values import Pitr
 from .declarations import LIST_OPTION
 from .log import log
-from .ops import AlterPitrOp, CreatePitrOp, DropPitrOp
+from .operations import AlterPitrOp, CreatePitrOp, DropPitrOp
 from .transaction import outside_transaction
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ def setup(plugin: Plugin) -> None:
     """
     from alembic.util import DispatchPriority
 
-    from . import impl, ops, pitrs, render  # noqa: F401  they register themselves
+    from . import impl, operations, pitrs, render  # noqa: F401  they register themselves
     from .compare import names
 
     # The name of the dialect of mysql+matrixone:// is mysql.

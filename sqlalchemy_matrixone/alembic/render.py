@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from alembic.autogenerate.render import renderers
 
-from .ops import RecoveryOp
+from .operations import RecoveryOp
 
 if TYPE_CHECKING:
     from alembic.autogenerate.api import AutogenContext

@@ -14,7 +14,8 @@ from alembic.util import CommandError
 from sqlalchemy import Column, Integer, MetaData, Table
 
 from sqlalchemy_matrixone import MatrixOneArgumentError
-from sqlalchemy_matrixone.alembic.ops import (
+from sqlalchemy_matrixone.alembic.operations import (
+    OPERATIONS,
     AlterPitrOp,
     CloneDatabaseOp,
     CloneTableOp,
@@ -303,3 +304,27 @@ def test_commit_first_is_rendered_only_if_it_is_false() -> None:
 def test_commit_first_that_is_no_bool_is_refused() -> None:
     with pytest.raises(MatrixOneArgumentError, match="commit_first"):
         CreatePitrOp(range="7d", database=True, commit_first="no")
+
+
+@pytest.mark.parametrize(
+    ("call", "error"),
+    [
+        (lambda op: op.create_pitr(range="1d", databse="shop", database=True), MatrixOneArgumentError),
+        (lambda op: op.create_pitr(range="1d", database=True, verify=True), TypeError),
+        (lambda op: op.drop_snapshot("s", as_name="t"), TypeError),
+    ],
+)
+def test_operation_with_an_unknown_keyword_is_refused(call, error):
+    with pytest.raises(error, match="got an unexpected keyword argument"):
+        offline(call)
+
+
+def test_operation_documents_each_of_its_keywords():
+    for operation in OPERATIONS:
+        name = operation.construct.__visit_name__
+        missing = [each for each in operation.options.__annotations__ if f":param {each}:" not in help_of(name)]
+        assert missing == [], name
+
+
+def help_of(name):
+    return getattr(Operations, name).__doc__

@@ -15,7 +15,7 @@ from sqlalchemy import Column, Integer, MetaData, Table, create_engine, exc, lit
 
 import sqlalchemy_matrixone as matrixone
 from sqlalchemy_matrixone import AsyncRecovery, MatrixOneArgumentError, PickBranch, Recovery
-from sqlalchemy_matrixone.alembic import ops
+from sqlalchemy_matrixone.alembic import operations as ops
 from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
 from sqlalchemy_matrixone.recovery.rows.target import rows_targets
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 import sqlalchemy_matrixone
-from sqlalchemy_matrixone.alembic import ops
+from sqlalchemy_matrixone.alembic.operations import OPERATIONS
 
 # SQLAlchemy documents these two itself.
 PUBLIC = sorted(set(sqlalchemy_matrixone.__all__) - {"UUID", "insert"})
@@ -33,6 +33,6 @@ def test_public_name_and_its_methods_have_docstrings(name: str) -> None:
 
 
 def test_alembic_operations_have_docstrings() -> None:
-    operations = {op.construct.__visit_name__: op for op in vars(ops).values() if hasattr(op, "construct")}
+    operations = {op.construct.__visit_name__: op for op in OPERATIONS}
     assert "create_pitr" in operations
     assert [name for name, op in operations.items() if not inspect.getdoc(getattr(op, name))] == []
