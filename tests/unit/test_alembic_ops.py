@@ -309,7 +309,7 @@ def test_commit_first_that_is_no_bool_is_refused() -> None:
 @pytest.mark.parametrize(
     ("call", "error"),
     [
-        (lambda op: op.create_pitr(range="1d", databse="shop", database=True), MatrixOneArgumentError),
+        (lambda op: op.create_pitr(range="1d", schema_="shop", database=True), MatrixOneArgumentError),
         (lambda op: op.create_pitr(range="1d", database=True, verify=True), TypeError),
         (lambda op: op.drop_snapshot("s", as_name="t"), TypeError),
     ],
