@@ -10,7 +10,7 @@ here, but overridden in the dialect.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar, cast
 
@@ -259,12 +259,23 @@ class StatementHooks(MySQLCompiler_mysqldb):
         """Return the prefixes of a statement, each with the dialect that it applies to."""
         return prefixes
 
+    def completed_select(self, statement: Select[Any], froms: Sequence[FromClause]) -> Select[Any]:
+        """Return a SELECT as it is rendered after its columns.
+
+        :param froms: the elements of its FROM, without those of an enclosing statement.
+        """
+        return statement
+
     def render_values(self, rows: Iterable[Any], **kw: Any) -> str:
         """Return VALUES with its rows, each of which is a tuple construct."""
         raise NotImplementedError
 
     def _generate_prefixes(self, stmt: Any, prefixes: Any, **kw: Any) -> str:
         return super()._generate_prefixes(stmt, self.applicable_prefixes(prefixes), **kw)  # type: ignore[no-any-return, no-untyped-call]
+
+    def _compose_select_body(self, text: str, statement: Any, state: Any, columns: Any, froms: Any, *args: Any) -> str:
+        completed = self.completed_select(statement, froms)
+        return super()._compose_select_body(text, completed, state, columns, froms, *args)  # type: ignore[no-any-return, no-untyped-call]
 
     def _render_values(self, element: Any, **kw: Any) -> str:
         kw.setdefault("literal_binds", element.literal_binds)

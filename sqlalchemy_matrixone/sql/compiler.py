@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from sqlalchemy import schema, types, util
@@ -36,9 +36,11 @@ from ..exc import MatrixOneCompileError
 from ..timetravel.compiler import AsOfCompiler, check_bound_points_in_time
 from ..types import UUID, Vector, variant_for
 from .insert_values import with_subqueries
+from .outer_joins import keys_to_check
 from .preparer import quote_after_period
 
 if TYPE_CHECKING:
+    from sqlalchemy import FromClause, Select
     from sqlalchemy.sql import elements, selectable
 
     from ..core.server import MatrixOneServer
@@ -75,6 +77,25 @@ class MatrixOneCompiler(AsOfCompiler, DiffCompiler, StatementHooks):
     @util.memoized_property
     def is_ordinary(self) -> bool:
         return is_ordinary(self, self.string)
+
+    def visit_join(self, join: selectable.Join, *args: Any, **kw: Any) -> str:
+        """Render a join. If the server would join the wrong rows by a key that can be NULL, add that it is not.
+
+        :mod:`.outer_joins` describes this fault of the server.
+        """
+        text = super().visit_join(join, *args, **kw)
+        if join.isouter or join.full:
+            return text
+        kw.pop("asfrom", None)
+        checks = [self.process(key.is_not(None), **kw) for key in keys_to_check([join.onclause], [join])]
+        return " AND ".join((text, *checks))
+
+    def completed_select(self, statement: Select[Any], froms: Sequence[FromClause]) -> Select[Any]:
+        """Return a SELECT whose WHERE says of such keys that they are not NULL, as ``visit_join`` does for ON."""
+        if statement.whereclause is None:
+            return statement
+        keys = keys_to_check([statement.whereclause], froms)
+        return statement.where(*(key.is_not(None) for key in keys)) if keys else statement
 
     def order_by_clause(self, select: selectable.GenerativeSelect, **kw: Any) -> str:
         """Render ORDER BY, with a LIMIT of all rows if the server would not sort by a later key.

@@ -370,3 +370,24 @@ def test_rows_of_an_outer_join_are_sorted_by_a_later_descending_key(stock: Conne
     labeled = statement.with_only_columns(STOCK.c.id.label("a"), SALES.c.id.label("b"))
     both = union_all(labeled, labeled.where(STOCK.c.id < 0))
     assert stock.execute(both.order_by("a", desc("b"))).all() == expected
+
+
+DETAILS = Table("details", MetaData(), Column("id", Integer, primary_key=True, autoincrement=False))
+
+
+def test_rows_are_joined_by_a_key_of_an_outer_join(stock: Connection) -> None:
+    DETAILS.create(stock)
+    stock.execute(insert(STOCK), [{"id": 4, "n": 40}, {"id": 5, "n": 50}])
+    stock.execute(insert(DETAILS), [{"id": 1}, {"id": 2}, {"id": 5}])
+    stock.execute(insert(SALES), [{"id": n, "stock_id": 5} for n in (4, 5, 6)])
+    outer = STOCK.outerjoin(DETAILS, DETAILS.c.id == STOCK.c.id)
+    nested = select(STOCK.c.id, DETAILS.c.id.label("key")).select_from(outer).subquery()
+    by_key = SALES.c.stock_id == DETAILS.c.id
+    expected = [(1, 1), (1, 2), (5, 4), (5, 5), (5, 6)]
+    for statement in (
+        select(STOCK.c.id, SALES.c.id).select_from(outer.join(SALES, by_key)),
+        select(STOCK.c.id, SALES.c.id).select_from(SALES.join(outer, by_key)),
+        select(STOCK.c.id, SALES.c.id).select_from(outer, SALES).where(by_key),
+        select(nested.c.id, SALES.c.id).join(SALES, nested.c.key == SALES.c.stock_id),
+    ):
+        assert sorted(tuple(row) for row in stock.execute(statement)) == expected

@@ -1,0 +1,60 @@
+"""Find the keys by which the server joins the wrong rows, after an outer join.
+
+``parent LEFT JOIN child ON child.id = parent.id JOIN toy ON toy.child_id = child.id`` joins toys to other parents if
+both ``id`` are primary keys: the server takes ``child.id`` for a key without NULL, and numbers the rows wrongly. With
+``AND child.id IS NOT NULL``, which ``=`` implies, the result is right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from sqlalchemy import CTE, FromClause, Join, Select, Subquery, schema
+from sqlalchemy.sql import operators
+from sqlalchemy.sql.elements import BinaryExpression, BindParameter, BooleanClauseList, ColumnClause
+from sqlalchemy.sql.selectable import FromGrouping
+
+
+def keys_to_check(criteria: Iterable[Any], froms: Iterable[FromClause]) -> list[ColumnClause[Any]]:
+    """Return the keys that criteria join by, and that an outer join among the FROM elements can have set to NULL.
+
+    :param criteria: criteria that are joined by AND.
+    """
+    nullable = {element for clause in froms for element in _nullable(clause)}
+    if not nullable:
+        return []
+    keys = dict.fromkeys(key for criterion in criteria for key in _joined_by(criterion))
+    return [key for key in keys if key.table in nullable and _may_be_key(key)]
+
+
+def _nullable(element: Any, is_outer: bool = False) -> Iterator[FromClause]:
+    """Yield the tables and subqueries whose columns can be NULL because of an outer join."""
+    if isinstance(element, FromGrouping):
+        yield from _nullable(element.element, is_outer)
+    elif isinstance(element, Join):
+        yield from _nullable(element.left, is_outer or element.full)
+        yield from _nullable(element.right, is_outer or element.isouter or element.full)
+    elif is_outer or (isinstance(element, (Subquery, CTE)) and _has_outer_join(element.element)):
+        yield element
+
+
+def _has_outer_join(query: Any) -> bool:
+    return isinstance(query, Select) and any(True for clause in query.get_final_froms() for _ in _nullable(clause))
+
+
+def _joined_by(criterion: Any) -> Iterator[ColumnClause[Any]]:
+    """Yield the columns that a criterion compares by ``=`` with those of another table, or by IN with a subquery."""
+    if isinstance(criterion, BooleanClauseList) and criterion.operator is operators.and_:
+        for part in criterion.clauses:
+            yield from _joined_by(part)
+    elif isinstance(criterion, BinaryExpression):
+        left, right = criterion.left, criterion.right
+        columns = [side for side in (left, right) if isinstance(side, ColumnClause)]
+        is_in_query = criterion.operator is operators.in_op and not isinstance(right, BindParameter)
+        if is_in_query or (criterion.operator is operators.eq and len(columns) == 2):
+            yield from columns
+
+
+def _may_be_key(column: ColumnClause[Any]) -> bool:
+    return column.primary_key if isinstance(column, schema.Column) else True
