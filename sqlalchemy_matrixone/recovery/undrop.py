@@ -58,7 +58,9 @@ def undrop(
     what = f"undrop {dropped}"
     with server_errors_as(RestoreError, what):
         if _object_id(connection, copy) is not None:
-            advice = "Give as_name= to bring it back beside that." if as_name is None else "Choose another name."
+            advice = "Choose another name."
+            if as_name is None:
+                advice = "Bring the former one back under another name: as_name=, or --as on the command line."
             raise RestoreError(f"{what}: nothing was done: {copy} exists. {advice}", Reason.EXISTS)
         pitrs = Pitrs.read(connection)
         found = _find(connection, dropped, what, pitrs)

@@ -302,7 +302,8 @@ def _explain_past(named: TableClause, point: PointInTime, error: exc.DBAPIError)
         case Reason.OUT_OF_RANGE:
             return f"nothing was changed: the server does not have {named.name} as of {when}"
         case Reason.NOT_FOUND:
-            return f"nothing was changed: there was no {named.name} at {when}, or there is no such snapshot"
+            or_snapshot = ", or there is no such snapshot" if point.kind == "SNAPSHOT" else ""
+            return f"nothing was changed: there was no table {named.fullname} at {when}{or_snapshot}"
     return f"nothing was changed: reading {named.name} as of {when}: {error.orig}"
 
 
