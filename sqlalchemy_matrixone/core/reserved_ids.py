@@ -7,7 +7,9 @@ before.
 
 from __future__ import annotations
 
+import os
 from collections import deque
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -23,16 +25,30 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Dialect
 
 
+@dataclass(frozen=True)
+class _Reserve:
+    """The reserved ids of one process, which are not given yet.
+
+    :ivar process: the id of the process.
+    """
+
+    process: int = field(default_factory=os.getpid)
+    ids: deque[int] = field(default_factory=deque)
+
+
 class ReservedIds:
     """Ids that are reserved from the sequence of a mapped class. Create it by :func:`reserve_ids`."""
 
     def __init__(self, column: ColumnElement[Any]) -> None:
         self._sequence = _sequence_of(column)
         self._increment = self._sequence.increment or 1
-        self._reserved: WeakKeyDictionary[Dialect, deque[int]] = WeakKeyDictionary()
+        self._reserves: WeakKeyDictionary[Dialect, _Reserve] = WeakKeyDictionary()
 
     def take(self, connection: Connection, count: int = 1) -> list[int]:
         """Return ids that nobody else gets, for inserts that do not go through the unit of work.
+
+        Threads and tasks may call it at the same time. A forked process leaves the ids that were reserved before to its
+        parent, and reserves its own.
 
         :param connection: a connection to the server, whose transaction is not affected.
         :param count: their number.
@@ -43,7 +59,7 @@ class ReservedIds:
             rows = [{"id": id, "total": total} for id, total in zip(order_ids.take(connection, len(totals)), totals)]
             connection.execute(insert(Order), rows)
         """
-        reserved = self._reserved.setdefault(connection.dialect, deque())
+        reserved = self._reserve_of_process(connection.dialect).ids
         taken: list[int] = []
         while len(taken) < count:
             try:
@@ -52,6 +68,17 @@ class ReservedIds:
                 # Other threads and tasks may do the same in the meantime, and then there are more than needed.
                 reserved.extend(self._reserve(connection))
         return taken
+
+    def _reserve_of_process(self, dialect: Dialect) -> _Reserve:
+        """Return the ids that are reserved on a server.
+
+        Two threads may replace the reserve of a parent process at the same time: some ids are left out then, and none
+        is given twice.
+        """
+        found = self._reserves.get(dialect) or self._reserves.setdefault(dialect, _Reserve())
+        if found.process != os.getpid():
+            found = self._reserves[dialect] = _Reserve()
+        return found
 
     def _reserve(self, connection: Connection) -> range:
         """Reserve a block on a second connection.
@@ -80,7 +107,8 @@ def reserve_ids(mapped_class: type[Any]) -> ReservedIds:
     object before MatrixOne 4.2, and calls ``nextval()`` for each on all releases. Each call of ``nextval()`` reserves
     as many ids as the increment of the sequence. Those that are not given before the process ends are left out.
 
-    The ids are reserved on a second connection to the server, outside of the transaction of the Session.
+    The ids are reserved on a second connection to the server, outside of the transaction of the Session. It can be
+    called before the process forks: each process reserves its own ids.
 
     :param mapped_class: a class, whose subclasses also get their ids in this way. The primary key of its table is one
         column with a :class:`~sqlalchemy.Sequence`.

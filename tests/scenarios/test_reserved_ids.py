@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -89,6 +90,26 @@ def test_reserved_ids_of_two_processes_differ(server: Server, engine: Engine) ->
         session.commit()
         assert (one.id, two.id) == (1, 101)
     other.dispose()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the platform cannot fork")
+def test_insert_of_a_forked_process_gets_an_id_that_its_parent_has_not_reserved(engine: Engine) -> None:
+    with Session(engine) as session:
+        session.add(Order(note="before the fork"))
+        session.commit()
+        if (child := os.fork()) == 0:
+            try:
+                engine.dispose(close=False)
+                with Session(engine) as own:
+                    own.add(Order(note="child"))
+                    own.commit()
+            finally:
+                os._exit(0)
+        os.waitpid(child, 0)
+        session.add(Order(note="parent"))
+        session.commit()
+        notes = {row.note: row.id for row in session.execute(select(Order.id, Order.note))}
+    assert notes == {"before the fork": 1, "child": 101, "parent": 2}
 
 
 def test_given_id_of_an_object_is_kept(engine: Engine) -> None:

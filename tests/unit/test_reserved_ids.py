@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+import os
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
@@ -68,6 +72,38 @@ def test_reserved_ids_of_one_server_are_not_given_on_another(ids: ReservedIds) -
     assert ids.take(here) == [1]
     assert ids.take(there) == [31]
     assert ids.take(here) == [2]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the platform cannot fork")
+def test_reserved_ids_of_a_parent_process_are_not_given_by_its_fork(ids: ReservedIds) -> None:
+    own = connection()
+    assert ids.take(own) == [1]
+    reading, writing = os.pipe()
+    if (child := os.fork()) == 0:
+        try:
+            os.write(writing, repr([ids.take(own), ids.take(own)]).encode())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as answer:
+        assert answer.read() == "[[31], [32]]"
+    os.waitpid(child, 0)
+    assert ids.take(own) == [2]
+
+
+def test_reserved_ids_of_threads_differ(monkeypatch: pytest.MonkeyPatch) -> None:
+    blocks = itertools.count(1, 10)
+
+    def reserve(self: ReservedIds, connection: Any) -> range:
+        first = next(blocks)
+        time.sleep(0.001)
+        return range(first, first + 10)
+
+    monkeypatch.setattr(ReservedIds, "_reserve", reserve)
+    ids, own = ReservedIds(Order.__table__.c.id), connection()
+    with ThreadPoolExecutor(8) as threads:
+        taken = [id for given in threads.map(lambda _: ids.take(own, 3), range(200)) for id in given]
+    assert len(set(taken)) == 600
 
 
 @pytest.mark.parametrize(
