@@ -7,14 +7,13 @@ rollback. The server accepts them only if nothing has run since the last commit 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from functools import partial
-from typing import Any, TypeVar, Union
+from typing import TypeVar
 
 from sqlalchemy import ClauseElement, Table
 from sqlalchemy.engine import Connection
-from sqlalchemy.orm import Session, scoped_session
 
 from ..core.arguments import (
     ColumnsArgument,
@@ -25,17 +24,12 @@ from ..core.arguments import (
     check_flag,
     check_is_name,
     check_object_name,
-    table_of,
 )
-from ..core.connection import has_changes, state_of
 from ..core.refusals import server_errors_as
-from ..core.server import matrixone_dialect
-from ..core.sqlalchemy_internals import is_in_begin_block
 from ..exc import Blocker, MatrixOneArgumentError, PitrError, Reason, RecoveryError, RestoreError, SnapshotError
-from ..timetravel.point_in_time import PointInTime
-from ..timetravel.session import refuse_time_travel
 from . import catalog, windows
 from .blockers import get_blockers
+from .bound import Bind, Bound
 from .constructs import (
     AlterPitr,
     CreatePitr,
@@ -59,14 +53,12 @@ from .reactivation import reactivate_pitrs
 from .rehearsal import rehearsing
 from .restoring import restore
 from .rows import restore as rows
-from .rows.target import CriterionArgument, RowKinds, RowsArgument, RowsTarget, rows_targets
+from .rows.target import CriterionArgument, RowKinds, RowsArgument, RowsRequest, rows_targets
 from .rows.values import RestoredRows, RowsPreview
-from .target import RecoveryTarget, SelectionKeywords, TargetKeywords
+from .target import RecoveryTarget
 from .timeline import Timeline, get_timeline
 from .undrop import undrop
 from .values import Change, Coverage, Pitr, RecoveryWindow, Snapshot
-
-Bind = Union[Session, "scoped_session[Any]", Connection]
 
 _R = TypeVar("_R")
 
@@ -95,13 +87,7 @@ class Recovery:
     """
 
     def __init__(self, bind: Bind, *, commit_first: bool = False) -> None:
-        if not isinstance(bind, (Session, scoped_session, Connection)):
-            raise MatrixOneArgumentError(
-                f"Recovery works on a Session, scoped_session or Connection, not on {bind!r}"
-                + ("; use AsyncRecovery" if hasattr(bind, "run_sync") else "")
-            )
-        self._bind = bind
-        self._commit_first = check_flag("commit_first", commit_first)
+        self._bound = Bound(bind, commit_first=commit_first)
 
     # -- snapshots
 
@@ -122,9 +108,13 @@ class Recovery:
         :raises SnapshotError: with reason unsupported, if the snapshot was created by sys, but is of an object of the
             same name in another account. It should be dropped.
         """
-        target: TargetKeywords = {"cluster": cluster, "account": account, "database": database, "table": table}
-        connection = self._execute(CreateSnapshot(name, if_not_exists=if_not_exists, **target), table)
-        snapshot = _created(catalog.get_snapshots(connection, name=name), SnapshotError, f"snapshot {name!r}")
+        element = CreateSnapshot(
+            name, cluster=cluster, account=account, database=database, table=table, if_not_exists=if_not_exists
+        )
+        connection = self._execute(element, table)
+        snapshot = next(iter(catalog.get_snapshots(connection, name=name)), None)
+        if snapshot is None:
+            raise SnapshotError(f"snapshot {name!r} was created, but no longer exists", Reason.NOT_FOUND)
         if snapshot.level in ("database", "table") and not if_not_exists:
             check_snapshot_is_of_own_object(connection, name)
         return snapshot
@@ -136,7 +126,7 @@ class Recovery:
     def get_snapshot(self, name: str) -> Snapshot | None:
         """Return the snapshot of this name, which is case-insensitive, or None."""
         check_is_name("name", name)
-        return next(iter(catalog.get_snapshots(self._connection(), name=name)), None)
+        return next(iter(catalog.get_snapshots(self._bound.connection(), name=name)), None)
 
     def list_snapshots(
         self,
@@ -151,10 +141,10 @@ class Recovery:
 
         :param level: "cluster", "account", "database" or "table".
         """
-        selection: SelectionKeywords = {
-            "level": level, "cluster": cluster, "account": account, "database": database, "table": table
-        }  # fmt: skip
-        return catalog.get_snapshots(self._connection(table), **selection)
+        connection = self._bound.connection(table)
+        return catalog.get_snapshots(
+            connection, level=level, cluster=cluster, account=account, database=database, table=table
+        )
 
     def prune_snapshots(
         self,
@@ -185,9 +175,8 @@ class Recovery:
         """
         check_pruning(prefix, keep, older_than)
         check_flag("dry_run", dry_run)
-        if not dry_run:
-            self._make_clean(SnapshotError, None)
-        return prune_snapshots(self._connection(), prefix, keep, older_than, dry_run=dry_run)
+        connection = self._bound.connection() if dry_run else self._bound.clean_connection(SnapshotError)
+        return prune_snapshots(connection, prefix, keep, older_than, dry_run=dry_run)
 
     def restore_snapshot(
         self,
@@ -230,8 +219,15 @@ class Recovery:
             the statements to execute. With ``verify=True``, also with reason incomplete if the result differs; the
             message lists the differences.
         """
-        target: TargetKeywords = {"cluster": cluster, "account": account, "database": database, "table": table}
-        element = RestoreSnapshot(name, to_account=to_account, timeout=timeout, **target)
+        element = RestoreSnapshot(
+            name,
+            cluster=cluster,
+            account=account,
+            database=database,
+            table=table,
+            to_account=to_account,
+            timeout=timeout,
+        )
         self._restore(element, table, lose, verify, as_name)
 
     # -- PITRs
@@ -256,10 +252,16 @@ class Recovery:
         :raises PitrError: with reason exists, if there is one; with reason unsupported, if MatrixOne has found a
             database of that name in another account, so that the PITR was dropped again.
         """
-        target: TargetKeywords = {"cluster": cluster, "account": account, "database": database, "table": table}
-        element = CreatePitr(name, range=range, if_not_exists=if_not_exists, **target)
-        self._make_clean(PitrError, table)
-        return create_pitr(self._connection(table), element)
+        element = CreatePitr(
+            name,
+            range=range,
+            cluster=cluster,
+            account=account,
+            database=database,
+            table=table,
+            if_not_exists=if_not_exists,
+        )
+        return create_pitr(self._bound.clean_connection(PitrError, table), element)
 
     def reactivate_pitrs(
         self,
@@ -286,20 +288,17 @@ class Recovery:
 
         :raises PitrError: if the server refuses a statement.
         """
-        self._make_clean(PitrError, table)
-        selection: SelectionKeywords = {
-            "level": level, "cluster": cluster, "account": account, "database": database, "table": table
-        }  # fmt: skip
-        connection = self._connection_for_pitrs(table)
-        return reactivate_pitrs(connection, **selection)
+        connection = self._bound.clean_connection(PitrError, table)
+        return reactivate_pitrs(
+            connection, level=level, cluster=cluster, account=account, database=database, table=table
+        )
 
     def alter_pitr(self, name: str, *, range: RangeArgument) -> Pitr:
         """Change how far back a PITR reaches. See :class:`AlterPitr`.
 
         A :class:`RecoveryWarning` states if the PITR is inactive, so that this only affects the history that it has.
         """
-        self._make_clean(PitrError, None)
-        return alter_pitr(self._connection(), AlterPitr(name, range=range))
+        return alter_pitr(self._bound.clean_connection(PitrError), AlterPitr(name, range=range))
 
     def drop_pitr(self, name: str, *, if_exists: bool = False) -> None:
         """Give up the history that a PITR could restore. See :class:`DropPitr`."""
@@ -308,7 +307,7 @@ class Recovery:
     def get_pitr(self, name: str) -> Pitr | None:
         """Return the PITR of this name, which is case-insensitive, or None."""
         check_is_name("name", name)
-        return next(iter(catalog.get_pitrs(self._connection_for_pitrs(), name=name)), None)
+        return next(iter(catalog.get_pitrs(self._bound.connection_for_pitrs(), name=name)), None)
 
     def list_pitrs(
         self,
@@ -326,10 +325,10 @@ class Recovery:
 
         :param level: "cluster", "account", "database" or "table".
         """
-        selection: SelectionKeywords = {
-            "level": level, "cluster": cluster, "account": account, "database": database, "table": table
-        }  # fmt: skip
-        return catalog.get_pitrs(self._connection_for_pitrs(table), **selection)
+        connection = self._bound.connection_for_pitrs(table)
+        return catalog.get_pitrs(
+            connection, level=level, cluster=cluster, account=account, database=database, table=table
+        )
 
     def restore_pitr(
         self,
@@ -360,15 +359,17 @@ class Recovery:
         :raises RestoreError: as :meth:`restore_snapshot`; and with reason not_covered, before anything is sent, if no
             PITR keeps the history at that point in time: the server would restore an empty table.
         """
-        target: TargetKeywords = {"cluster": cluster, "account": account, "database": database, "table": table}
         element = RestorePitr(
             name,
             timestamp=timestamp,
             mo_ts=mo_ts,
             server_time=server_time,
+            cluster=cluster,
+            account=account,
+            database=database,
+            table=table,
             to_account=to_account,
             timeout=timeout,
-            **target,
         )
         self._restore(element, table, lose, verify, as_name)
 
@@ -408,14 +409,13 @@ class Recovery:
         if as_name is not None:
             check_object_name("as_name", as_name)
         check_flag("dry_run", dry_run)
-        self._make_clean(RestoreError, table)
-        connection = self._connection(table)
+        connection = self._bound.clean_connection(RestoreError, table)
         translate = connection.get_execution_options().get("schema_translate_map")
         of_database = target.in_database(connection.dialect.default_schema_name, translate)
         if of_database is None:
             raise MatrixOneArgumentError(f"table={target.table!r}: give the Table a schema, or the URL a database")
         moment = undrop(connection, of_database, target.table, as_name, dry_run=dry_run)
-        self._expire()
+        self._bound.expire()
         return moment
 
     def recovery_windows(
@@ -438,8 +438,8 @@ class Recovery:
         :raises RecoveryError: if the server refuses, or its response cannot be read; from 3.0 on also if another
             account has several tables.
         """
-        self._make_clean(RecoveryError, table)
-        return windows.get_recovery_windows(self._connection(table), account=account, database=database, table=table)
+        connection = self._bound.clean_connection(RecoveryError, table)
+        return windows.get_recovery_windows(connection, account=account, database=database, table=table)
 
     def blockers(
         self,
@@ -462,7 +462,7 @@ class Recovery:
         """
         target = RecoveryTarget.of(cluster=cluster, account=account, database=database, table=table)
         with server_errors_as(RecoveryError, "reading who blocks a restore", needs=catalog.TO_READ_CATALOG):
-            return get_blockers(self._connection(table), target or RecoveryTarget("account"))
+            return get_blockers(self._bound.connection(table), target or RecoveryTarget("account"))
 
     # -- reading history
 
@@ -505,7 +505,7 @@ class Recovery:
         garbage collection has removed reads as an empty table. Works on any release.
         """
         table = next(iter(tables_of(statement)), None) if isinstance(statement, ClauseElement) else None
-        connection = self._connection(table if isinstance(table, Table) else None)
+        connection = self._bound.connection(table if isinstance(table, Table) else None)
         return find_change(connection, statement, since=since, until=until, precision=precision)
 
     def coverage(self, *, database: str | None = None) -> list[Coverage]:
@@ -528,7 +528,7 @@ class Recovery:
         """
         if database is not None:
             check_object_name("database", database)
-        return get_coverage(self._connection_for_pitrs(), database)
+        return get_coverage(self._bound.connection_for_pitrs(), database)
 
     def timeline(self, *, database: str | None = None) -> Timeline:
         """Return a picture of what can be restored: PITRs, snapshots and now on one time axis.
@@ -546,7 +546,7 @@ class Recovery:
         """
         if database is not None:
             check_object_name("database", database)
-        return get_timeline(self._connection_for_pitrs(), database)
+        return get_timeline(self._bound.connection_for_pitrs(), database)
 
     def rehearsal(
         self,
@@ -578,7 +578,7 @@ class Recovery:
             scratch database, which is then kept. Commit or roll back within the block.
         """
         point = known_point(snapshot=snapshot, timestamp=timestamp, mo_ts=mo_ts)
-        return rehearsing(self._connection(), database, point)
+        return rehearsing(self._bound.connection(), database, point)
 
     # -- rows
 
@@ -631,9 +631,12 @@ class Recovery:
             something was changed.
         :raises MatrixOneArgumentError: if the arguments contradict each other or the tables.
         """
-        return self._on_rows(
-            rows.restore_rows, target, snapshot, timestamp, mo_ts, where, columns, missing, changed, new
+        request = RowsRequest(
+            RowKinds(missing, changed, new),
+            rows_targets(target, where, columns),
+            known_point(snapshot=snapshot, timestamp=timestamp, mo_ts=mo_ts),
         )
+        return self._on_rows(rows.restore_rows, request)
 
     def preview_rows(
         self,
@@ -662,51 +665,24 @@ class Recovery:
 
         The other parameters, and the errors, are those of :meth:`restore_rows`; conflicts are listed instead.
         """
-        return self._on_rows(
-            partial(rows.preview_rows, sample=sample),
-            target,
-            snapshot,
-            timestamp,
-            mo_ts,
-            where,
-            columns,
-            missing,
-            changed,
-            new,
+        request = RowsRequest(
+            RowKinds(missing, changed, new),
+            rows_targets(target, where, columns),
+            known_point(snapshot=snapshot, timestamp=timestamp, mo_ts=mo_ts),
         )
+        return self._on_rows(partial(rows.preview_rows, sample=sample), request)
 
-    def _on_rows(
-        self,
-        call: Callable[[Connection, Sequence[RowsTarget], RowKinds, PointInTime], _R],
-        target: RowsArgument,
-        snapshot: str | None,
-        timestamp: Timestamp | None,
-        mo_ts: int | None,
-        where: CriterionArgument | None,
-        columns: ColumnsArgument | None,
-        missing: bool,
-        changed: bool,
-        new: bool,
-    ) -> _R:
-        kinds = RowKinds(missing, changed, new)
-        targets = rows_targets(target, where, columns)
-        point = known_point(snapshot=snapshot, timestamp=timestamp, mo_ts=mo_ts)
-        connections = {id(connection): connection for connection in (self._connection(one.table) for one in targets)}
+    def _on_rows(self, call: Callable[[Connection, RowsRequest], _R], request: RowsRequest) -> _R:
+        connections = {self._bound.connection(target.table) for target in request.targets}
         if len(connections) > 1:
             raise MatrixOneArgumentError(
                 "the tables are on several engines: restore the rows of each engine by themselves"
             )
-        [connection] = connections.values()
-        if isinstance(self._bind, Connection):
-            return call(connection, targets, kinds, point)
-        refuse_time_travel(self._bind)
-        self._bind.flush()
-        try:
-            return call(connection, targets, kinds, point)
-        finally:
-            self._bind.expire_all()
+        [connection] = connections
+        with self._bound.flushed():
+            return call(connection, request)
 
-    # -- the transaction
+    # -- execution
 
     def _restore(
         self,
@@ -720,85 +696,19 @@ class Recovery:
         check_flag("verify", verify)
         if as_name is not None:
             check_copy(element, as_name, kinds)
-        self._make_clean(element.error, table)
+        connection = self._bound.clean_connection(element.error, table)
         if as_name is not None:
-            restore_copy(self._connection(table), element, as_name, verify=verify)
+            restore_copy(connection, element, as_name, verify=verify)
             return
         try:
-            restore(self._connection(table), element, lose=kinds, verify=verify)
+            restore(connection, element, lose=kinds, verify=verify)
         except BaseException as error:
             if not isinstance(error, RecoveryError) or error.done is not False:
-                self._expire()
+                self._bound.expire()
             raise
-        self._expire()
-
-    def _expire(self) -> None:
-        if not isinstance(self._bind, Connection):
-            self._bind.expire_all()
+        self._bound.expire()
 
     def _execute(self, element: RecoveryDDL, table: TableArgument | None = None) -> Connection:
-        self._make_clean(element.error, table)
-        connection = self._connection(table)
+        connection = self._bound.clean_connection(element.error, table)
         connection.execute(element)
         return connection
-
-    def _make_clean(self, error: type[RecoveryError], table: TableArgument | None) -> None:
-        """Commit what is open with ``commit_first``; otherwise refuse changes that are not flushed.
-
-        If something has run, the construct itself raises when the statement is executed.
-        """
-        has_unflushed = not isinstance(self._bind, Connection) and has_changes(self._bind)
-        if self._commit_first:
-            if has_unflushed or self._has_run(table):
-                self._commit(error, table)
-        elif has_unflushed:
-            raise error(
-                "nothing was sent: the Session holds changes that are not flushed, and MatrixOne would refuse the "
-                "statement after them. Commit or roll back first, or use Recovery(session, commit_first=True).",
-                Reason.ACTIVE_TRANSACTION,
-            )
-
-    def _commit(self, error: type[RecoveryError], table: TableArgument | None) -> None:
-        if is_in_begin_block(self._bind):
-            raise error(
-                "nothing was sent: commit_first cannot commit inside a block of begin(), which commits at its end. "
-                "Leave the block first, or call commit() yourself on a Session without one.",
-                Reason.ACTIVE_TRANSACTION,
-            )
-        self._bind.commit()
-        if self._has_run(table):
-            raise error(
-                "nothing was sent: after commit() the transaction is still open, because "
-                "the Session joined a Connection that began it. Commit there first.",
-                Reason.ACTIVE_TRANSACTION,
-            )
-
-    def _has_run(self, table: TableArgument | None) -> bool:
-        return state_of(self._connection(table).connection).has_statements
-
-    def _connection_for_pitrs(self, table: TableArgument | None = None) -> Connection:
-        """Return a connection on which the server shows PITRs, also for accounts other than sys."""
-        if self._commit_first and not catalog.reads_pitrs_in_transaction(self._connection(table)):
-            self._make_clean(PitrError, table)
-        return self._connection(table)
-
-    def _connection(self, table: TableArgument | None = None) -> Connection:
-        """Return the Session's connection; if the Session has several engines, that of the table."""
-        if isinstance(self._bind, Connection):
-            connection = self._bind
-        elif self._bind.bind is None and table is not None and not isinstance(table, str):
-            connection = self._bind.connection(bind_arguments={"clause": table_of(table), "mapper": _mapped(table)})
-        else:
-            connection = self._bind.connection()
-        matrixone_dialect(connection)
-        return connection
-
-
-def _mapped(table: TableArgument | None) -> Any:
-    return table if isinstance(table, type) else None
-
-
-def _created(found: list[_R], error: type[RecoveryError], target: str) -> _R:
-    if not found:
-        raise error(f"{target} was created, but no longer exists", Reason.NOT_FOUND)
-    return found[0]

@@ -25,7 +25,7 @@ from .conflicts import ConflictSearch, freed_columns
 from .definition import TableDefinition
 from .order import WriteOrder
 from .pair import TablePair
-from .target import RowKinds, RowsTarget
+from .target import RowKinds, RowsRequest, RowsTarget
 from .values import Change, RestoredRows, RowChange, RowsPreview
 
 if TYPE_CHECKING:
@@ -37,9 +37,7 @@ _SET_BY_VALUE = frozenset(("enum", "set"))
 _SET_BY_VALUE_BEFORE_4 = frozenset(("year", "vecf32", "vecf64"))
 
 
-def restore_rows(
-    connection: Connection, targets: Sequence[RowsTarget], kinds: RowKinds, point: PointInTime
-) -> RestoredRows:
+def restore_rows(connection: Connection, request: RowsRequest) -> RestoredRows:
     """Restore the rows, and count them.
 
     :raises RestoreError: if they were not restored; the message says whether anything was changed.
@@ -50,7 +48,7 @@ def restore_rows(
             "a connection without AUTOCOMMIT.",
             Reason.UNSUPPORTED,
         )
-    plan = RowsPlan.make(connection, targets, kinds, point, lock=True)
+    plan = RowsPlan.make(connection, request, lock=True)
     if plan.conflicts:
         raise RestoreConflict(plan.conflicts)
     plan.execute()
@@ -62,11 +60,12 @@ def restore_rows(
     )
 
 
-def preview_rows(
-    connection: Connection, targets: Sequence[RowsTarget], kinds: RowKinds, point: PointInTime, sample: int
-) -> RowsPreview:
-    """Return what :func:`restore_rows` would do, without changing anything."""
-    plan = RowsPlan.make(connection, targets, kinds, point, lock=False)
+def preview_rows(connection: Connection, request: RowsRequest, sample: int) -> RowsPreview:
+    """Return what :func:`restore_rows` would do, without changing anything.
+
+    :param sample: how many rows of each table to read.
+    """
+    plan = RowsPlan.make(connection, request, lock=False)
     by_table = {
         part.pair.name: RowsPreview(
             part.missing,
@@ -94,15 +93,14 @@ class RowsPlan:
     conflicts: Sequence[RowConflict]
 
     @classmethod
-    def make(
-        cls, connection: Connection, targets: Sequence[RowsTarget], kinds: RowKinds, point: PointInTime, *, lock: bool
-    ) -> RowsPlan:
+    def make(cls, connection: Connection, request: RowsRequest, *, lock: bool) -> RowsPlan:
         """Find the rows to restore, and their conflicts.
 
         :param lock: keep others from writing to the rows until the end of the transaction.
         """
         dialect = matrixone_dialect(connection)
-        pairs = [_pair(connection, target, point) for target in targets]
+        kinds = request.kinds
+        pairs = [_pair(connection, target, request.point) for target in request.targets]
         for pair in pairs:
             check_definitions(dialect, pair, kinds)
         default = dialect.default_schema_name

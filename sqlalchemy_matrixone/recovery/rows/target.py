@@ -16,6 +16,7 @@ from sqlalchemy.sql.selectable import SelectBase
 from ...core.arguments import ColumnsArgument, check_flag, inspect_entity, list_of_columns, table_of
 from ...core.names import fold
 from ...exc import MatrixOneArgumentError
+from ...timetravel.point_in_time import PointInTime
 
 _RowsTable = type[Any] | FromClause
 
@@ -87,6 +88,18 @@ class RowsTarget:
         return self.criterion is not None and any(
             isinstance(element, SelectBase) for element in visitors.iterate(self.criterion)
         )
+
+
+@dataclass(frozen=True)
+class RowsRequest:
+    """The arguments of a restore of rows.
+
+    :ivar point: the point in time to restore.
+    """
+
+    kinds: RowKinds
+    targets: Sequence[RowsTarget]
+    point: PointInTime
 
 
 def rows_targets(

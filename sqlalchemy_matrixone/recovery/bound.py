@@ -1,0 +1,105 @@
+"""The Session or Connection of a Recovery, and the state in which it must be for recovery statements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Union
+
+from sqlalchemy.engine import Connection
+from sqlalchemy.orm import Session, scoped_session
+
+from ..core.arguments import TableArgument, check_flag, table_of
+from ..core.connection import has_changes, state_of
+from ..core.server import matrixone_dialect
+from ..core.sqlalchemy_internals import is_in_begin_block
+from ..exc import MatrixOneArgumentError, PitrError, Reason, RecoveryError
+from ..timetravel.session import refuse_time_travel
+from .catalog import reads_pitrs_in_transaction
+
+Bind = Union[Session, "scoped_session[Any]", Connection]
+
+
+class Bound:
+    """A Session or Connection, with ``commit_first`` as for :class:`Recovery`."""
+
+    def __init__(self, bind: Bind, *, commit_first: bool) -> None:
+        if not isinstance(bind, (Session, scoped_session, Connection)):
+            raise MatrixOneArgumentError(
+                f"Recovery works on a Session, scoped_session or Connection, not on {bind!r}"
+                + ("; use AsyncRecovery" if hasattr(bind, "run_sync") else "")
+            )
+        self._bind = bind
+        self._commit_first = check_flag("commit_first", commit_first)
+
+    def connection(self, table: TableArgument | None = None) -> Connection:
+        """Return the connection; if the Session has several engines, that of the table."""
+        if isinstance(self._bind, Connection):
+            connection = self._bind
+        elif self._bind.bind is None and table is not None and not isinstance(table, str):
+            mapped = table if isinstance(table, type) else None
+            connection = self._bind.connection(bind_arguments={"clause": table_of(table), "mapper": mapped})
+        else:
+            connection = self._bind.connection()
+        matrixone_dialect(connection)
+        return connection
+
+    def clean_connection(self, error: type[RecoveryError], table: TableArgument | None = None) -> Connection:
+        """Return the connection for a recovery statement. With ``commit_first``, what is open is committed.
+
+        If something has run, the construct itself raises when the statement is executed.
+
+        :param error: the class of the errors.
+        :raises RecoveryError: with reason active_transaction, if the Session holds changes that are not flushed.
+        """
+        has_unflushed = not isinstance(self._bind, Connection) and has_changes(self._bind)
+        if self._commit_first:
+            if has_unflushed or self._has_run(table):
+                self._commit(error, table)
+        elif has_unflushed:
+            raise error(
+                "nothing was sent: the Session holds changes that are not flushed, and MatrixOne would refuse the "
+                "statement after them. Commit or roll back first, or use Recovery(session, commit_first=True).",
+                Reason.ACTIVE_TRANSACTION,
+            )
+        return self.connection(table)
+
+    def connection_for_pitrs(self, table: TableArgument | None = None) -> Connection:
+        """Return a connection on which the server shows PITRs, also for accounts other than sys."""
+        if self._commit_first and not reads_pitrs_in_transaction(self.connection(table)):
+            return self.clean_connection(PitrError, table)
+        return self.connection(table)
+
+    @contextmanager
+    def flushed(self) -> Iterator[None]:
+        """Flush the Session before a block that changes rows by itself, and expire its objects after it."""
+        if not isinstance(self._bind, Connection):
+            refuse_time_travel(self._bind)
+            self._bind.flush()
+        try:
+            yield
+        finally:
+            self.expire()
+
+    def expire(self) -> None:
+        """Expire the objects of the Session."""
+        if not isinstance(self._bind, Connection):
+            self._bind.expire_all()
+
+    def _commit(self, error: type[RecoveryError], table: TableArgument | None) -> None:
+        if is_in_begin_block(self._bind):
+            raise error(
+                "nothing was sent: commit_first cannot commit inside a block of begin(), which commits at its end. "
+                "Leave the block first, or call commit() yourself on a Session without one.",
+                Reason.ACTIVE_TRANSACTION,
+            )
+        self._bind.commit()
+        if self._has_run(table):
+            raise error(
+                "nothing was sent: after commit() the transaction is still open, because "
+                "the Session joined a Connection that began it. Commit there first.",
+                Reason.ACTIVE_TRANSACTION,
+            )
+
+    def _has_run(self, table: TableArgument | None) -> bool:
+        return state_of(self.connection(table).connection).has_statements
