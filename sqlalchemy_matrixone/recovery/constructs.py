@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from sqlalchemy import exc
 
@@ -31,7 +31,7 @@ from ..core.server import MatrixOneServer, matrixone_dialect
 from ..core.statement import MatrixOneDDL
 from ..exc import MatrixOneArgumentError, PitrError, Reason, RestoreError, SnapshotError
 from . import catalog
-from .effects import Effect, NamedCreated, NamedDropped, ObjectReplaced, PitrAltered
+from .effects import Effect, Find, NamedCreated, NamedDropped, ObjectReplaced, PitrAltered
 from .execution import Attempt, executing
 from .freshness import see_all_commits
 from .pitr_range import PitrRange, RangeArgument
@@ -56,6 +56,11 @@ class RecoveryDDL(MatrixOneDDL):
     _sees_all_commits = False
     """Whether it must see everything that was committed before it, on all nodes of a cluster."""
 
+    @property
+    def keywords(self) -> str:
+        """Return the first words of the statement, such as ``CREATE SNAPSHOT``."""
+        return self.__visit_name__.upper().replace("_", " ")
+
     def tables(self) -> Iterator[Table]:
         """Yield the Table that the statement is about, by which a Session with several engines chooses the engine."""
         target: RecoveryTarget | None = getattr(self, "recovery_target", None)
@@ -69,9 +74,8 @@ class RecoveryDDL(MatrixOneDDL):
         return executing(dialect, self.attempt, context)
 
     def _refuse_in_transaction(self, dialect: MatrixOneServer, connection: Any) -> None:
-        operation = self.__visit_name__
-        hint = f"; in an Alembic migration, op.{operation}() does"
-        dialect.refuse_in_transaction(connection, self.error, operation.upper().replace("_", " "), hint)
+        hint = f"; in an Alembic migration, op.{self.__visit_name__}() does"
+        dialect.refuse_in_transaction(connection, self.error, self.keywords, hint)
 
     def run_on(self, connection: Connection, options: Mapping[str, Any], execute: Execute) -> CursorResult[Any]:
         """Check what the server does not, and execute the statement."""
@@ -125,10 +129,10 @@ class _Protect(RecoveryDDL):
 
     recovery_target: RecoveryTarget | None
     if_not_exists: bool
+    _find: ClassVar[Find]
 
-    def _exists(self, connection: Connection) -> bool:
-        """Return whether the account has a snapshot or PITR of this name."""
-        raise NotImplementedError
+    def _effect(self, connection: Connection, options: Mapping[str, Any]) -> Effect:
+        return NamedCreated(self._find, self.name)
 
     def _resolved(self, connection: Connection, options: Mapping[str, Any]) -> Self:
         target = self.recovery_target
@@ -136,12 +140,11 @@ class _Protect(RecoveryDDL):
             return self
         dialect = matrixone_dialect(connection)
         self._refuse_in_transaction(dialect, connection.connection)
-        if self.if_not_exists and self._exists(connection):
+        if self.if_not_exists and self._find(connection, name=self.name):
             return self
         database = target.in_database(dialect.default_schema_name, options.get("schema_translate_map"))
         if database is not None and target.table is not None:
-            statement = f"{self.__visit_name__.upper().replace('_', ' ')} {self.name!r}"
-            check_table_is_protected(connection, database, target.table, statement, self.error)
+            check_table_is_protected(connection, database, target.table, f"{self.keywords} {self.name!r}", self.error)
         return self
 
 
@@ -170,6 +173,7 @@ class CreateSnapshot(_Protect):
 
     __visit_name__ = "create_snapshot"
     _sees_all_commits = True
+    _find = staticmethod(catalog.get_snapshots)
     error = SnapshotError
 
     def __init__(
@@ -187,26 +191,10 @@ class CreateSnapshot(_Protect):
         self.name = check_name("snapshot", name)
         self.recovery_target = RecoveryTarget.of(cluster=cluster, account=account, database=database, table=table)
         _no_account_of_objects(self.recovery_target)
-        if (from_account is None) != (publication is None):
-            raise MatrixOneArgumentError("from_account= and publication= go together")
-        if (
-            from_account is not None
-            and self.recovery_target is not None
-            and self.recovery_target.level in ("cluster", "account")
-        ):
-            raise MatrixOneArgumentError("a publication holds databases and tables: name one of these, or nothing")
-        for keyword, value in (("from_account", from_account), ("publication", publication)):
-            if value is not None:
-                check_object_name(keyword, value)
+        _check_publication(from_account, publication, self.recovery_target)
         self.from_account = from_account
         self.publication = publication
         self.if_not_exists = check_flag("if_not_exists", if_not_exists)
-
-    def _effect(self, connection: Connection, options: Mapping[str, Any]) -> Effect:
-        return NamedCreated(catalog.get_snapshots, self.name)
-
-    def _exists(self, connection: Connection) -> bool:
-        return bool(catalog.get_snapshots(connection, name=self.name))
 
 
 class DropSnapshot(RecoveryDDL):
@@ -260,6 +248,7 @@ class CreatePitr(_Protect):
     """
 
     __visit_name__ = "create_pitr"
+    _find = staticmethod(catalog.get_pitrs)
     error = PitrError
 
     def __init__(
@@ -278,12 +267,6 @@ class CreatePitr(_Protect):
         self.recovery_target = RecoveryTarget.of(cluster=cluster, account=account, database=database, table=table)
         _no_account_of_objects(self.recovery_target)
         self.if_not_exists = check_flag("if_not_exists", if_not_exists)
-
-    def _effect(self, connection: Connection, options: Mapping[str, Any]) -> Effect:
-        return NamedCreated(catalog.get_pitrs, self.name)
-
-    def _exists(self, connection: Connection) -> bool:
-        return bool(catalog.get_pitrs(connection, name=self.name))
 
     def _resolved(self, connection: Connection, options: Mapping[str, Any]) -> Self:
         if self.if_not_exists:
@@ -343,16 +326,16 @@ class DropPitr(RecoveryDDL):
 
 
 class _Restore(RecoveryDDL):
+    """Base of the restores.
+
+    :ivar snapshot: the name of the snapshot, if one is restored.
+    """
+
     _sees_all_commits = True
     error = RestoreError
-    recovery_target: RecoveryTarget
-    to_account: str | None
-    timeout: float | None
-
     snapshot: str | None = None
-    """The name of the snapshot, if one is restored."""
 
-    def _restore(
+    def __init__(
         self,
         *,
         cluster: bool,
@@ -405,9 +388,7 @@ class _Restore(RecoveryDDL):
 
     def _execute_plainly(self, connection: Connection, execute: Execute) -> CursorResult[Any]:
         if self.timeout is not None:
-            raise MatrixOneArgumentError(
-                f"{self.__visit_name__.upper().replace('_', ' ')} was not sent: timeout= needs an engine of matrixone://"
-            )
+            raise MatrixOneArgumentError(f"{self.keywords} was not sent: timeout= needs an engine of matrixone://")
         return super()._execute_plainly(connection, execute)
 
     def _resolved(self, connection: Connection, options: Mapping[str, Any]) -> Self:
@@ -469,7 +450,7 @@ class RestoreSnapshot(_Restore):
         timeout: Timeout | None = None,
     ) -> None:
         self.name = self.snapshot = check_name("snapshot", name)
-        self._restore(
+        super().__init__(
             cluster=cluster, account=account, database=database, table=table, to_account=to_account, timeout=timeout
         )
 
@@ -540,7 +521,7 @@ class RestorePitr(_Restore):
         self.timestamp = None if timestamp is None else check_timestamp(timestamp)
         self.mo_ts = None if mo_ts is None else check_mo_ts(mo_ts)
         self.server_time = None if server_time is None else check_server_time(server_time)
-        self._restore(
+        super().__init__(
             cluster=cluster, account=account, database=database, table=table, to_account=to_account, timeout=timeout
         )
         if to_account is not None and self.recovery_target.level != "account":
@@ -589,3 +570,13 @@ def _no_account_of_objects(target: RecoveryTarget | None) -> None:
             f"account={target.account!r}: MatrixOne creates this for a {target.level} of the current account only; "
             f"connect to that account, or omit the {target.level}"
         )
+
+
+def _check_publication(from_account: str | None, publication: str | None, target: RecoveryTarget | None) -> None:
+    if (from_account is None) != (publication is None):
+        raise MatrixOneArgumentError("from_account= and publication= go together")
+    if from_account is not None and target is not None and target.level in ("cluster", "account"):
+        raise MatrixOneArgumentError("a publication holds databases and tables: name one of these, or nothing")
+    for keyword, value in (("from_account", from_account), ("publication", publication)):
+        if value is not None:
+            check_object_name(keyword, value)

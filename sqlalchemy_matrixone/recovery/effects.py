@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from .target import RecoveryTarget
     from .values import Pitr, Snapshot
 
+Find = Callable[..., list[Any]]
+"""Return the snapshots or PITRs of a name, on a connection."""
+
 _NOW = "SELECT UNIX_TIMESTAMP(NOW(6)), NOW(6)"  # the first is truncated to seconds
 
 
@@ -97,7 +100,7 @@ class ObjectReplaced:
 class NamedCreated:
     """A snapshot or PITR of this name was created after the statement was sent."""
 
-    find: Callable[..., list[Any]]
+    find: Find
     name: str
 
     def happened(self, connection: Connection, sent: Sent) -> bool | None:
@@ -111,7 +114,7 @@ class NamedCreated:
 class NamedDropped:
     """No snapshot or PITR of this name exists."""
 
-    find: Callable[..., list[Any]]
+    find: Find
     name: str
 
     def happened(self, connection: Connection, sent: Sent) -> bool | None:
