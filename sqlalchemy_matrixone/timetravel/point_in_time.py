@@ -45,10 +45,11 @@ class SnapshotName(PassedToLoaders, TypeDecorator[str]):
         return dialect.identifier_preparer.quote_identifier
 
 
-_TYPES: dict[str, type[TypeDecorator[Any]]] = {
-    "SNAPSHOT": SnapshotName,
-    "TIMESTAMP": UtcMoment,
-    "MO_TS": Nanoseconds,
+# Each type keeps its part of the cache key, so that it is computed once, and not for each statement.
+_TYPES: dict[str, TypeDecorator[Any]] = {
+    "SNAPSHOT": SnapshotName(),
+    "TIMESTAMP": UtcMoment(),
+    "MO_TS": Nanoseconds(),
 }
 
 
@@ -70,7 +71,7 @@ class PointInTime(ClauseElement):
         :param value: a checked value, or a bind parameter of one.
         """
         self.kind = kind
-        self.value: BindParameter[Any] = _bound(value, _TYPES[kind]())
+        self.value: BindParameter[Any] = _bound(value, _TYPES[kind])
 
     @classmethod
     def of(
