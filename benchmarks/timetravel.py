@@ -13,20 +13,21 @@ from __future__ import annotations
 import datetime as dt
 import re
 import time
-import timeit
 from collections.abc import Callable, Iterator
 
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, aliased, mapped_column
 from sqlalchemy.util import LRUCache
 
-from benchmarks.measuring import OURS, Comparison, show
+from benchmarks.measuring import OURS, Comparison, in_turns, show
 from sqlalchemy_matrixone import as_of
 from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
 from sqlalchemy_matrixone.timetravel.point_in_time import AsOfOption, PointInTime
 
-REPEATS, STATEMENTS = 60, 20
+REPEATS, STATEMENTS = 100, 20
 GOAL = 5
+ALIASED = "for comparison: `aliased()`, created in each"
+CREATED = "`as_of()` of a class, created again, a snapshot", "`as_of()` of a class, created for each time"
 
 
 class Base(DeclarativeBase):
@@ -80,11 +81,14 @@ AT_ANY_TIME = select_from(as_of(Order, timestamp=bindparam("when")))
 OPTION = AsOfOption(PointInTime.of(snapshot="nightly", timestamp=None, mo_ts=None))
 
 
-def microseconds(run: Callable[[], object]) -> list[float]:
-    return [
-        seconds / STATEMENTS * 1e6
-        for seconds in timeit.repeat(run, number=STATEMENTS, repeat=REPEATS, timer=time.thread_time)
-    ]
+def several(run: Callable[[], object]) -> Callable[[], None]:
+    """Return a function that does the same as often as is needed to measure it."""
+
+    def batch() -> None:
+        for _ in range(STATEMENTS):
+            run()
+
+    return batch
 
 
 def by_sdk() -> tuple[str, Callable[[], str]]:
@@ -105,22 +109,23 @@ def ways(cache: LRUCache) -> dict[str, Callable[[], object]]:
         "`as_of()` of a Table, created for each time": lambda: by_cache(
             select_from_table(as_of(ORDERS, timestamp=now())), cache
         ),
-        "`as_of()` of a class, created again, a snapshot": lambda: by_cache(
-            select_from(as_of(Order, snapshot="nightly")), cache
-        ),
-        "`as_of()` of a class, created for each time": lambda: by_cache(
-            select_from(as_of(Order, timestamp=now())), cache
-        ),
-        "for comparison: `aliased()`, created in each": lambda: by_cache(select_from(aliased(Order)), cache),
+        CREATED[0]: lambda: by_cache(select_from(as_of(Order, snapshot="nightly")), cache),
+        CREATED[1]: lambda: by_cache(select_from(as_of(Order, timestamp=now())), cache),
+        ALIASED: lambda: by_cache(select_from(aliased(Order)), cache),
     }
 
 
 def measure() -> Iterator[Comparison]:
     cache: LRUCache = LRUCache(500)
     name, sdk = by_sdk()
-    peer = microseconds(sdk)
+    per, clock = STATEMENTS * 1e-6, time.thread_time
     for task, way in ways(cache).items():
-        yield Comparison(task, "µs", {OURS: microseconds(way), name: peer})
+        turns = {OURS: several(way), name: several(sdk)}
+        yield in_turns(task, turns, REPEATS, clock=clock, unit="µs", per=per, warm_up=2)
+    alias = several(ways(cache)[ALIASED])
+    for task in CREATED:
+        turns = {OURS: several(ways(cache)[task]), "aliased()": alias}
+        yield in_turns(f"{task}, and `aliased()`", turns, REPEATS, clock=clock, unit="µs", per=per, warm_up=2)
     assert len(cache) == 6, f"one compiled form of each shape, not {len(cache)}"
 
 

@@ -1,11 +1,13 @@
 """Run the benchmarks, and write their figures to docs/performance.md.
 
-    python -m tools.performance --url dump:111@127.0.0.1:6001 [--url …] [--only AREA …] [--again]
+    python -m tools.performance --url dump:111@127.0.0.1:6001 [--url …] [--only AREA …] [--again] [--heavy]
     python -m tools.performance                                       the page, from the stored figures
 
 The figures of each area are stored as soon as it has run, by the release of the server. An area that has figures of a
 release is not run again, unless with ``--again``: a run that was interrupted is continued by the same command. The
-benchmarks create their own databases and drop them. For the figures of the vendor's SDK, install matrixone-python-sdk.
+benchmarks create their own databases and drop them. That takes about ten minutes for a release. With ``--heavy``, a
+table of 1,000,000 rows and a database of 1,000 tables are measured as well, which takes much longer. For the figures of
+the vendor's SDK, install matrixone-python-sdk.
 """
 
 from __future__ import annotations
@@ -33,15 +35,16 @@ BEGIN, END = "<!-- figures: {} -->\n", "<!-- end -->"
 WITHOUT_SERVER = "any"
 """Stands for the release in the figures of an area that needs no server."""
 
-AREAS: dict[str, Callable[[str], Iterable[Comparison]]] = {
-    "statements": lambda server: statements.measure(server, ("pymysql", "asyncmy"), rounds=60),
-    "connect": lambda server: connect.measure(server, rounds=10),
-    "inserts": inserts.measure,
-    "reflection": lambda server: reflection.measure(server, rounds=1),
-    "timetravel": lambda server: timetravel.measure(),
-    "restore_rows": restore_rows.measure,
-    "results": results.measure,
+AREAS: dict[str, Callable[[str, bool], Iterable[Comparison]]] = {
+    "statements": lambda server, heavy: statements.measure(server, ("pymysql", "asyncmy"), rounds=200),
+    "connect": lambda server, heavy: connect.measure(server),
+    "inserts": lambda server, heavy: inserts.measure(server, rounds=2),
+    "reflection": lambda server, heavy: reflection.measure(server, (200, 1000) if heavy else (50, 200)),
+    "timetravel": lambda server, heavy: timetravel.measure(),
+    "restore_rows": lambda server, heavy: restore_rows.measure(server, (100_000, 1_000_000) if heavy else (100_000,)),
+    "results": lambda server, heavy: results.measure(server),
 }
+"""The benchmark of each area, of a server, and whether to include what takes long."""
 
 
 def release_of(server: str) -> str:
@@ -54,7 +57,7 @@ def release_of(server: str) -> str:
     return ".".join(map(str, release or ("unknown",)))
 
 
-def run(server: str, only: list[str], again: bool) -> None:
+def run(server: str, only: list[str], again: bool, heavy: bool) -> None:
     """Run the benchmarks of each area, and store their figures."""
     release = release_of(server)
     for area, measure in AREAS.items():
@@ -63,7 +66,7 @@ def run(server: str, only: list[str], again: bool) -> None:
         if (only and area not in only) or (key in stored.get(area, {}) and not again):
             continue
         measured = []
-        for comparison in measure(server):
+        for comparison in measure(server, heavy):
             show(comparison)
             measured.append(comparison._asdict())
         about = {"date": str(dt.date.today()), "sqlalchemy": sqlalchemy.__version__, "figures": measured}
@@ -132,9 +135,10 @@ def main() -> None:
     parser.add_argument("--url", action="append", default=[], help="user:password@host:port of a server")
     parser.add_argument("--only", nargs="+", choices=AREAS, default=[], help="the areas to run")
     parser.add_argument("--again", action="store_true", help="run areas that have figures, too")
+    parser.add_argument("--heavy", action="store_true", help="include what takes long")
     arguments = parser.parse_args()
     for server in arguments.url:
-        run(server.rpartition("://")[2].rstrip("/"), arguments.only, arguments.again)
+        run(server.rpartition("://")[2].rstrip("/"), arguments.only, arguments.again, arguments.heavy)
     write()
 
 
