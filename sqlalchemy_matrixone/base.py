@@ -28,6 +28,7 @@ from .reflection.dialect import MatrixOneReflection
 from .sql.compiler import MatrixOneCompiler, MatrixOneExecutionContext, TimeTravelExecutionContext, is_ordinary
 from .sql.ddl_compiler import MatrixOneDDLCompiler
 from .sql.preparer import MatrixOneIdentifierPreparer
+from .timetravel.compiler import AsOfCompiler, check_bound_points_in_time
 from .timetravel.missing_columns import explain_missing_column
 
 if TYPE_CHECKING:
@@ -270,6 +271,8 @@ class MatrixOneDialect(MatrixOneReflection):
         return self._both(self._guard(statement, context, connection), following(connection, statement))
 
     def _guard(self, statement: str, context: Any, connection: Any) -> AbstractContextManager[None]:
+        if isinstance(context.compiled, AsOfCompiler):
+            check_bound_points_in_time(context.compiled, context)
         element = getattr(context.compiled, "statement", None)
         if isinstance(element, ServerStatement):
             return element.sending(self, context)

@@ -33,7 +33,7 @@ from ..core.sqlalchemy_internals import (
 )
 from ..core.statement import ServerStatement
 from ..exc import MatrixOneCompileError
-from ..timetravel.compiler import AsOfCompiler, check_bound_points_in_time
+from ..timetravel.compiler import AsOfCompiler
 from ..types import UUID, Vector, variant_for
 from .insert_values import with_subqueries
 from .outer_joins import keys_to_check
@@ -408,12 +408,7 @@ def _number(type_: Any) -> str:
 
 
 class MatrixOneExecutionContext(MySQLExecutionContext):
-    """Check bound points in time, correct row counts and generated ids, and execute sequences."""
-
-    def pre_exec(self) -> None:
-        # SQLAlchemy's own method does nothing, and is not called because this runs for each statement.
-        if isinstance(self.compiled, AsOfCompiler) and self.compiled.points_in_time:
-            check_bound_points_in_time(self.compiled, self)
+    """Correct row counts and generated ids, and execute sequences."""
 
     @property
     def rowcount(self) -> int:
@@ -456,11 +451,15 @@ class TimeTravelExecutionContext(PassingValues, MatrixOneExecutionContext):
 
 
 def is_ordinary(compiled: Any, text: str) -> bool:
-    """Return whether a statement neither defines how it is sent nor creates a temporary table.
+    """Return whether nothing has to be checked or done when a statement is sent.
+
+    The others define how they are sent, read several points in time, which may differ, or create a temporary table.
 
     :param compiled: its compiled form, or None.
     """
-    return not isinstance(getattr(compiled, "statement", None), ServerStatement) and not makes_temporary_table(text)
+    if isinstance(getattr(compiled, "statement", None), ServerStatement) or makes_temporary_table(text):
+        return False
+    return not isinstance(compiled, AsOfCompiler) or len(compiled.points_in_time) < 2
 
 
 def _unique_keys(table: schema.Table) -> list[str]:

@@ -74,7 +74,7 @@ def functions_run(statement: Any, parameters: dict[str, Any], answer: bytes) -> 
     return names
 
 
-FUNCTIONS = ["pre_exec", "do_execute", "_execute_command", "read_statement", "sending", "_read_query_result"]
+FUNCTIONS = ["do_execute", "_execute_command", "read_statement", "sending", "_read_query_result"]
 
 
 @pytest.mark.parametrize(
@@ -117,10 +117,12 @@ def test_text_that_creates_a_temporary_table_is_not_ordinary():
     assert not text("CREATE TEMPORARY TABLE t (a INT)").compile(dialect=MatrixOneDialect_pymysql()).is_ordinary
 
 
-def test_points_in_time_are_checked_only_if_a_statement_has_some():
+def test_points_in_time_are_checked_only_if_a_statement_has_several():
     dialect = MatrixOneDialect_pymysql()
-    assert not select(ORDERS).compile(dialect=dialect).points_in_time
-    assert select(as_of(ORDERS, snapshot="s")).compile(dialect=dialect).points_in_time
+    old, older = (as_of(ORDERS, snapshot="s") for _ in range(2))
+    assert select(ORDERS).compile(dialect=dialect).is_ordinary
+    assert select(old).compile(dialect=dialect).is_ordinary
+    assert not select(old, older).compile(dialect=dialect).is_ordinary
 
 
 @pytest.mark.parametrize("event", [Event.READ, Event.WRITE])
