@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import NullPool, create_engine, exc, make_url, table
-from sqlalchemy.engine import URL, Connection
+from sqlalchemy.engine import URL, Connection, Engine
 
 from sqlalchemy_matrixone import CloneDatabase, CloneTable, MatrixOneError, Recovery
 from sqlalchemy_matrixone.core.release import Feature, format_release
@@ -62,6 +62,7 @@ CLEAN_UP = (
 WORDS_OF_SYS = {
     "view": "views",
     "publication": "publications",
+    "PITR": "PITRs",
     "vector index": "vector indexes",
     "column": "definitions",
     "column: default": "defaults",
@@ -269,8 +270,19 @@ WITHOUT_STATEMENT = ("undrop of a database", "undrop of a table")
 def connected(url: URL) -> Iterator[Connection]:
     """Connect in AUTOCOMMIT."""
     engine = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
-    with engine.connect() as connection:
+    with _connect(engine) as connection:
         yield connection
+
+
+def _connect(engine: Engine, attempts: int = 3) -> Connection:
+    """Connect to a server that may be too busy to answer at once."""
+    try:
+        return engine.connect()
+    except exc.OperationalError:
+        if attempts == 1:
+            raise
+        time.sleep(20)
+        return _connect(engine, attempts - 1)
 
 
 @dataclass

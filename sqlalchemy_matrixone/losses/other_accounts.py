@@ -27,6 +27,9 @@ def kinds_at_risk(scope: RestoreScope, connection: Connection, lose: frozenset[s
         kinds.append("vector_indexes")
     if scope.read(connection, f"SELECT 1 FROM mo_catalog.mo_pubs WHERE {scope.accounts} LIMIT 1"):
         kinds.append("publications")
+    pitrs = f"SELECT 1 FROM mo_catalog.mo_pitr WHERE level IN ('database', 'table') AND {scope.accounts} LIMIT 1"
+    if scope.read(connection, pitrs):
+        kinds.append("active_PITRs")
     if recreate_views(scope, connection).statements:
         kinds.append("views")
     if name_external_tables(scope, connection).names:

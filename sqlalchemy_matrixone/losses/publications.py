@@ -17,10 +17,8 @@ _ALL = "*"
 
 def publish_again(scope: RestoreScope, connection: Connection) -> Loss:
     """Read how to publish the restored objects again. Subscribers find publications by their names."""
-    result = connection.exec_driver_sql("SHOW PUBLICATIONS").mappings()
-    publications = [{str(key).lower(): value for key, value in row.items()} for row in result]
     loss = Loss()
-    for publication in publications:
+    for publication in _publications(connection):
         if not _is_affected(scope, publication):
             continue
         if scope.level == "table":
@@ -30,6 +28,27 @@ def publish_again(scope: RestoreScope, connection: Connection) -> Loss:
         else:
             loss.names.append(f"publication {scope.name(publication['publication'])}, whose accounts no longer exist")
     return loss
+
+
+def publish_dropped(scope: RestoreScope, connection: Connection) -> Loss:
+    """Read which publications may have contained a dropped table: the server has removed it from them."""
+    if scope.level != "table":
+        return publish_again(scope, connection)
+    loss = Loss()
+    for publication in _publications(connection):
+        tables = list(filter(None, _parts(publication["tables"])))
+        if publication["database"] == fold(scope.database) and tables != [_ALL]:
+            name = scope.name(publication["publication"])
+            listed = ", ".join(map(scope.name, [*tables, fold(scope.table) or ""]))
+            loss.names.append(
+                f"its place in publication {name}, if it had one: ALTER PUBLICATION {name} TABLE {listed}"
+            )
+    return loss
+
+
+def _publications(connection: Connection) -> list[dict[str, Any]]:
+    result = connection.exec_driver_sql("SHOW PUBLICATIONS").mappings()
+    return [{str(key).lower(): value for key, value in row.items()} for row in result]
 
 
 def _is_affected(scope: RestoreScope, publication: Mapping[str, Any]) -> bool:

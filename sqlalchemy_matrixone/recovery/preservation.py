@@ -19,7 +19,7 @@ from ..core.server import matrixone_dialect
 from ..exc import MatrixOneArgumentError, Reason, RestoreError, RestoreWarning
 from ..losses.copies import read_loss_of_copy
 from ..losses.grants import grant_again
-from ..losses.publications import publish_again
+from ..losses.publications import publish_again, publish_dropped
 from ..losses.routines import name_routines
 from ..losses.scope import Loss, RestoreScope
 from ..losses.sequences import recreate_sequences
@@ -83,7 +83,8 @@ class Losses:
         """
         losses = cls(scope)
         with matrixone_dialect(connection).preserving_clean_state(connection):
-            for kind, read in _READERS.items():
+            readers = _READERS | {"publications": publish_dropped} if is_clone else _READERS
+            for kind, read in readers.items():
                 if kind not in lose:
                     with _reading(kind):
                         loss = read(scope, connection)

@@ -6,18 +6,23 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from ..core.beside import execute_beside
+from ..core.names import fold
 from ..core.refusals import server_errors_as
 from ..core.release import Feature
+from ..core.sequences import read_sequences
 from ..core.server import matrixone_dialect
 from ..exc import Reason, RestoreError
 from ..losses.scope import RestoreScope
+from ..losses.view_text import definition_of
 from . import catalog
 from .clock import from_microseconds, mo_ts_of
 from .constructs import RestorePitr, RestoreSnapshot
-from .contents import DEFAULT, read_contents
+from .contents import DEFAULT, Contents, Fact, read_contents
 from .copying import clone, renamed, report_differences
 from .kept_history import Pitrs, check_protected, covers, earliest
 from .objects import id_in
+from .preservation import Losses
 from .reactivation import reactivate_after_restore
 from .restoring import restore
 from .values import Pitr, Snapshot
@@ -140,7 +145,10 @@ def _exactly(connection: Connection, snapshot: Snapshot) -> int:
 def _bring_back(connection: Connection, dropped: RestoreScope, copy: RestoreScope, found: _Found, what: str) -> None:
     with dropped.dialect.preserving_clean_state(connection):
         expected = read_contents(connection, dropped, past=True, rows=False)
-    if not dropped.supports(Feature.CLONE) and copy.quoted == dropped.quoted:
+        recreated = _statements(connection, dropped, copy, expected)
+    if recreated:
+        _recreate(connection, dropped, copy, recreated)
+    elif not dropped.supports(Feature.CLONE) and copy.quoted == dropped.quoted:
         _restore(connection, dropped, found)
     else:
         try:
@@ -151,6 +159,37 @@ def _bring_back(connection: Connection, dropped: RestoreScope, copy: RestoreScop
         expected = {fact: value for fact, value in expected.items() if fact.kind != DEFAULT}
     with dropped.dialect.preserving_clean_state(connection):
         report_differences(expected, read_contents(connection, copy, past=False, rows=False))
+
+
+def _statements(connection: Connection, dropped: RestoreScope, copy: RestoreScope, expected: Contents) -> list[str]:
+    """Return the statements that create a view or sequence again, which cannot be cloned by itself."""
+    assert copy.database is not None
+    use = f"USE {copy.name(copy.database)}"
+    if Fact("view") in expected:
+        view = "SELECT rel_createsql FROM mo_catalog.mo_tables {at} WHERE " + dropped.criteria("reldatabase", "relname")
+        [row] = dropped.read(connection, view, past=True)
+        definition = definition_of(row[0])
+        if definition is None:
+            raise RestoreError(f"undrop {dropped}: nothing was done: execute {row[0]}", Reason.UNSUPPORTED)
+        return [use, f"CREATE VIEW {copy.quoted}{definition.replace('%', '%%')}"]
+    if Fact("sequence") in expected:
+        sequences = read_sequences(connection, dropped.in_databases("{database}"), dropped.past)
+        return [
+            statement
+            for sequence in sequences
+            if sequence.name == fold(dropped.table)
+            for statement in sequence._replace(name=copy.table or "").statements(dropped.dialect)
+        ]
+    return []
+
+
+def _recreate(connection: Connection, dropped: RestoreScope, copy: RestoreScope, statements: list[str]) -> None:
+    """Create a view or sequence again, and under its former name with its privileges."""
+    losses = Losses(dropped)
+    if copy.quoted == dropped.quoted:
+        losses = Losses.read(connection, dropped, frozenset({"publications"}))
+    execute_beside(connection, statements)
+    losses.put_back(connection)
 
 
 def _restore(connection: Connection, dropped: RestoreScope, found: _Found) -> None:

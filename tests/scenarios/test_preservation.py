@@ -375,6 +375,17 @@ def test_hnsw_index_finds_neighbors_after_a_restore(connection: Connection) -> N
     assert connection.exec_driver_sql(nearest).scalar() == 2
 
 
+def test_restore_of_an_account_by_sys_names_the_pitrs_that_it_deactivates(
+    server: Server, connection: Connection, admin: Admin
+) -> None:
+    Recovery(connection).create_pitr("sc_keep", range="1h", database=SHOP)
+    admin(f"CREATE SNAPSHOT sc_keep_sys FOR ACCOUNT {ACCOUNT}")
+    with server.engine().connect() as sys:
+        with pytest.warns(RestoreWarning, match=rf"lost in account '{ACCOUNT}': .*active PITRs"):
+            Recovery(sys).restore_snapshot("sc_keep_sys", account=ACCOUNT)
+        Recovery(sys).drop_snapshot("sc_keep_sys")
+
+
 def test_restore_of_another_account_warns_of_what_only_that_sees(
     server: Server, admin: Admin, connection: Connection
 ) -> None:

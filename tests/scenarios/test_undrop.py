@@ -176,3 +176,43 @@ async def test_dropped_table_comes_back_by_each_driver(server: Server, connectio
     async with Client.connected(server, driver, database=SHOP) as client:
         await client.undrop(table="items", database=SHOP)
     assert scalars(connection, "SELECT note FROM items ORDER BY id") == ["first", "second"]
+
+
+@pytest.mark.parametrize("as_name", [None, "Totals_2"])
+def test_dropped_view_comes_back_with_its_columns_and_strings(
+    server: Server, connection: Connection, as_name: str | None
+) -> None:
+    run(connection, f"USE {SHOP}", "CREATE VIEW totals (a, b) AS SELECT id, '50%% a\\\\b' FROM items")
+    recovery = protect(server, connection)
+    run(connection, "DROP VIEW totals")
+    recovery.undrop(table="totals", database=SHOP, as_name=as_name)
+    found = connection.exec_driver_sql(f"SELECT a, b FROM {SHOP}.{as_name or 'totals'}").all()
+    assert found == [(1, "50% a\\b"), (2, "50% a\\b")]
+
+
+def test_dropped_sequence_comes_back_with_its_value(server: Server, connection: Connection) -> None:
+    recovery = protect(server, connection)
+    run(connection, f"USE {SHOP}", "DROP SEQUENCE numbers")
+    recovery.undrop(table="numbers", database=SHOP)
+    assert connection.exec_driver_sql("SELECT NEXTVAL('numbers')").scalar() == "8"
+
+
+@pytest.mark.releases(since=(3, 0))
+def test_undropped_table_is_told_to_be_missing_in_publications_of_its_database(
+    server: Server, connection: Connection, admin: Admin
+) -> None:
+    admin("DROP PUBLICATION IF EXISTS sc_undrop")
+    admin("DROP ACCOUNT IF EXISTS sc_undrop_reader")
+    admin("CREATE ACCOUNT sc_undrop_reader ADMIN_NAME 'admin' IDENTIFIED BY '111'")
+    admin(f"CREATE PUBLICATION sc_undrop DATABASE {SHOP} TABLE items, orders ACCOUNT sc_undrop_reader")
+    recovery = protect(server, connection)
+    run(connection, f"DROP TABLE {SHOP}.items")
+    with pytest.warns(RestoreWarning, match="its place in publication `sc_undrop`, if it had one") as told:
+        recovery.undrop(table="items", database=SHOP)
+    message = str(told[0].message)
+    run(connection, message[message.index("ALTER PUBLICATION") :])
+    [row] = connection.exec_driver_sql("SHOW PUBLICATIONS LIKE 'sc_undrop'").all()
+    connection.rollback()
+    assert sorted(row[2].split(",")) == ["items", "orders"]
+    admin("DROP PUBLICATION sc_undrop")
+    admin("DROP ACCOUNT sc_undrop_reader")

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import exc
 
 from sqlalchemy_matrixone import BranchError, Reason, RestoreError
+from sqlalchemy_matrixone.losses.publications import publish_dropped
 from sqlalchemy_matrixone.losses.scope import RestoreScope
 from sqlalchemy_matrixone.losses.texts import Text
 from sqlalchemy_matrixone.losses.unreadable import explaining_syntax_errors, unreadable
@@ -175,3 +176,26 @@ def test_syntax_error_that_was_translated_before_keeps_its_cause():
     with pytest.raises(BranchError) as caught:
         fail_with(error, ["`a`"])
     assert caught.value.__cause__ is SYNTAX_ERROR
+
+
+class Publications:
+    """A connection whose account has these publications."""
+
+    def __init__(self, *rows):
+        self._rows = [dict(zip(("publication", "database", "tables"), row, strict=True)) for row in rows]
+
+    def exec_driver_sql(self, statement):
+        return self
+
+    def mappings(self):
+        return self._rows
+
+
+def test_publications_that_may_have_contained_a_dropped_table_are_named():
+    connection = Publications(("a", "shop", "x,y"), ("b", "shop", ""), ("all", "shop", "*"), ("c", "other", "x"))
+    loss = publish_dropped(RestoreScope(DIALECT, "table", "shop", "Orders", 1), connection)
+    assert loss.statements == []
+    assert [name.rpartition(": ")[2] for name in loss.names] == [
+        "ALTER PUBLICATION `a` TABLE `x`, `y`, `orders`",
+        "ALTER PUBLICATION `b` TABLE `orders`",
+    ]
