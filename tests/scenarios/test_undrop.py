@@ -182,7 +182,7 @@ async def test_dropped_table_comes_back_by_each_driver(server: Server, connectio
 def test_dropped_view_comes_back_with_its_columns_and_strings(
     server: Server, connection: Connection, as_name: str | None
 ) -> None:
-    run(connection, f"USE {SHOP}", "CREATE VIEW totals (a, b) AS SELECT id, '50%% a\\\\b' FROM items")
+    run(connection, f"USE {SHOP}", "CREATE VIEW totals (a, b) AS SELECT id AS a, '50%% a\\\\b' AS b FROM items")
     recovery = protect(server, connection)
     run(connection, "DROP VIEW totals")
     recovery.undrop(table="totals", database=SHOP, as_name=as_name)
