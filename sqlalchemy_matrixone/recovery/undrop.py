@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from ..core.refusals import server_errors_as
 from ..core.release import Feature
 from ..core.sequences import read_sequences
 from ..core.server import matrixone_dialect
-from ..exc import Reason, RestoreError
+from ..exc import Reason, RestoreError, RestoreWarning
 from ..losses.scope import RestoreScope
 from ..losses.view_text import definition_of
 from . import catalog
@@ -74,7 +75,18 @@ def undrop(
             check_protected(connection, dropped, found.source.name, what, pitrs)
         if not dry_run:
             _bring_back(connection, dropped, copy, found, what)
+            if isinstance(found.source, Snapshot):
+                _warn_of_later_changes(what, found.source)
     return from_microseconds(found.moment // _MICROSECOND)
+
+
+def _warn_of_later_changes(what: str, snapshot: Snapshot) -> None:
+    message = (
+        f"{what}: restored as of snapshot {snapshot.name!r}, {snapshot.created_at}. What was committed between that "
+        "time and the drop is missing, because no PITR keeps a later time. A PITR reaches back to the second after its "
+        "creation."
+    )
+    warnings.warn(RestoreWarning(message), stacklevel=4)
 
 
 # -- when it existed
