@@ -6,7 +6,7 @@
     python tools/conformance.py *.xml > docs/conformance.md
 
 A file is named after the release, the driver and, if it is not the newest, the release of SQLAlchemy:
-``3.0.14-pymysql.xml``, ``4.2.0-pymysql-sqlalchemy2.0.xml``.
+``3.0.14-pymysql.xml``, ``4.2.0-pymysql-sqlalchemy2.0.xml``. A build between releases is named ``development``.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ HEAD = """\
 SQLAlchemy's own dialect suite (`sqlalchemy.testing.suite`) and Alembic's (`alembic.testing.suite`), run on servers.
 Tests are skipped if they require features that MatrixOne or SQLAlchemy's MySQL family lacks. The reasons are listed
 below, and in `sqlalchemy_matrixone/requirements.py` and `tests/suite`. A test that is skipped for several reasons
-counts for one of them, and not always for the same one.
+counts for one of them, and not always for the same one. `development` is a build after 4.2.0.
 
     pytest tests/suite -n 1 --dburi matrixone+pymysql://dump:111@127.0.0.1:6001/ --junitxml=4.2.0-pymysql.xml
     python tools/conformance.py *.xml > docs/conformance.md
@@ -39,6 +39,7 @@ class Run:
     """The outcomes of one run of both suites."""
 
     name: str
+    day: str = ""
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
 
@@ -46,7 +47,9 @@ class Run:
     def read(cls, path: Path) -> Run:
         """Read the JUnit report of a run."""
         run = cls(path.stem)
-        for case in ElementTree.parse(path).iter("testcase"):
+        report = ElementTree.parse(path)
+        run.day = next((suite.get("timestamp", "") for suite in report.iter("testsuite")), "").partition("T")[0]
+        for case in report.iter("testcase"):
             outcome = next((name for name in ("error", "failure", "skipped") if case.find(name) is not None), "passed")
             run.outcomes[_suite(case), outcome] += 1
             if outcome == "skipped":
@@ -74,9 +77,9 @@ def table(rows: list[list[object]]) -> str:
 
 def report(runs: list[Run]) -> str:
     """Return the page."""
-    counts = [["server, driver", "suite", "passed", "failed", "errors", "skipped"]]
+    counts = [["server, driver", "run on", "suite", "passed", "failed", "errors", "skipped"]]
     counts += [
-        [run.name, suite, *(run.outcomes[suite, outcome] for outcome in OUTCOMES)]
+        [run.name, run.day, suite, *(run.outcomes[suite, outcome] for outcome in OUTCOMES)]
         for run in runs
         for suite in SUITES.values()
     ]
