@@ -303,8 +303,11 @@ class Round:
     def make(self, wanted: list[Kind]) -> list[Kind]:
         """Make the things, and return the kinds that the release has."""
         needs_nobody = any(NOBODY in statement for kind in wanted for statement in kind.make)
+        of_sys = self.level.account == "sys"
         with connected(self.url) as sys_:
-            for account in (SUBSCRIBER, "keep_account", *([NOBODY] if needs_nobody else [])):
+            if of_sys:  # what another account could lose is refused
+                run(sys_, "DROP ACCOUNT IF EXISTS keep_account")
+            for account in (SUBSCRIBER, *([] if of_sys else ["keep_account"]), *([NOBODY] if needs_nobody else [])):
                 run(sys_, f"CREATE ACCOUNT IF NOT EXISTS {account} ADMIN_NAME 'admin' IDENTIFIED BY '111'")
             attempt(sys_, *CLEAN_UP)
         for user in ("subscriber", "admin"):
