@@ -125,7 +125,7 @@ def measure() -> Iterator[Comparison]:
     alias = several(ways(cache)[ALIASED])
     for task in CREATED:
         turns = {OURS: several(ways(cache)[task]), "aliased()": alias}
-        yield in_turns(f"{task}, and `aliased()`", turns, REPEATS, clock=clock, unit="µs", per=per, warm_up=2)
+        yield in_turns(f"{task}, compared with `aliased()`", turns, REPEATS, clock=clock, unit="µs", per=per, warm_up=2)
     assert len(cache) == 6, f"one compiled form of each shape, not {len(cache)}"
 
 
