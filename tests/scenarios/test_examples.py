@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 from runpy import run_path
 
@@ -41,6 +42,8 @@ def test_documentation_page_examples_run(server: Server, admin: Admin, page: str
     for block in blocks:
         code = PRINTED_URL.sub(lambda printed: url.replace("pymysql", printed[1]), block)
         exec(compile(code, page, "exec", dont_inherit=True), namespace)
+        if "create_pitr(" in block:  # on 2.2 it reaches back to the second after its creation
+            time.sleep(1.1 * server.live)
     drop_databases(admin, "shop")
     for created in ("USER IF EXISTS bob", "ROLE IF EXISTS clerk"):  # by docs/rights.md
         admin.unrecorded(f"DROP {created}")

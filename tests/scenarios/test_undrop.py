@@ -120,7 +120,7 @@ def test_former_table_comes_back_beside_a_new_one_of_its_name(server: Server, co
     recovery = protect(server, connection)
     run(connection, "DROP TABLE items", "CREATE TABLE items (id INT PRIMARY KEY)", "INSERT INTO items VALUES (9)")
     pause(server)
-    with pytest.raises(RestoreError, match=r"table sc_undrop\.items exists\. Give as_name=") as refused:
+    with pytest.raises(RestoreError, match=r"table sc_undrop\.items exists\. Bring .* as_name=") as refused:
         recovery.undrop(table="items", database=SHOP)
     assert refused.value.reason is Reason.EXISTS
     recovery.undrop(table="items", database=SHOP, as_name="items_before")
