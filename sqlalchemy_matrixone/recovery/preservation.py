@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -115,35 +115,58 @@ class Losses:
         """
         if not (self.statements or self.names or self.texts):
             return
-        done = 0
+        left = self.statements
         try:
             with second_engine(connection.engine) as engine, autocommit_connection(engine) as second:
                 texts = restore_texts(self.scope, second, self.texts)
                 self.statements += texts.statements
                 self.changed = [readable(text) for text in texts.names]
-                for statement in self.statements:
-                    second.exec_driver_sql(statement)
-                    log.info("put back after the restore: %s", readable(statement))
-                    done += 1
+                left = list(self.statements)
+                failure = _execute_each(second, left)
         except exc.DBAPIError as error:
+            failure = error
+        except BaseException as error:
+            error.add_note(f"The restore was carried out. {_describe(left)}")
+            raise
+        if failure is not None:
             raise RestoreError(
-                f"The restore was carried out, but not all was put back that it loses: {error.orig}. "
-                f"{self.describe_statements(done)}",
+                f"The restore was carried out, but not all was put back that it loses: {failure.orig}. "
+                f"{_describe(left)}",
                 Reason.INCOMPLETE,
                 done=True,
-            ) from error
-        except BaseException as error:
-            error.add_note(f"The restore was carried out. {self.describe_statements(done)}")
-            raise
+            ) from failure
         if told := [*map(readable, self.names), *self.changed]:
             warnings.warn(RestoreWarning("The restore was carried out, but lost: " + "; ".join(told)), stacklevel=5)
 
-    def describe_statements(self, done: int = 0) -> str:
-        """Return a sentence with the statements that put things back, except for the first ``done`` ones."""
-        if not self.statements[done:]:
-            return "Nothing else is to be put back."
-        statements = "".join(f"\n  {readable(statement)};" for statement in self.statements[done:])
-        return f"Not put back; execute this in AUTOCOMMIT:{statements}"
+    def describe_statements(self) -> str:
+        """Return a sentence with the statements that put things back."""
+        return _describe(self.statements)
+
+
+def _execute_each(connection: Connection, statements: list[str]) -> exc.DBAPIError | None:
+    """Execute statements, remove those that succeed, and return the first failure.
+
+    :raises sqlalchemy.exc.DBAPIError: if the connection is lost.
+    """
+    failure = None
+    for statement in list(statements):
+        try:
+            connection.exec_driver_sql(statement)
+        except exc.DBAPIError as error:
+            if error.connection_invalidated:
+                raise
+            failure = failure or error
+        else:
+            statements.remove(statement)
+            log.info("put back after the restore: %s", readable(statement))
+    return failure
+
+
+def _describe(statements: Sequence[str]) -> str:
+    if not statements:
+        return "Nothing else is to be put back."
+    lines = "".join(f"\n  {readable(statement)};" for statement in statements)
+    return f"Not put back; execute this in AUTOCOMMIT:{lines}"
 
 
 @contextmanager

@@ -105,12 +105,17 @@ class _Before:
         if scope is not None and pitrs is not None:
             check_protected(connection, scope, element.name, element.operation, pitrs)
         return cls(
-            losses=None if scope is None else Losses.read(connection, scope, lose),
+            losses=None if scope is None else Losses.read(connection, scope, lose | _kept(element)),
             scopes=[each for each in (scope, None if others is None else others.scope) if each is not None],
             others=others,
             verification=_verification(connection, scope, lose, others) if verify else None,
             inactive=inactive_pitrs(connection) if element.to_account is None else None,
         )
+
+
+def _kept(element: RestoreSnapshot | RestorePitr) -> frozenset[str]:
+    """Return the kinds of things that a restore keeps at its level, although others lose them."""
+    return frozenset(("publications",) if element.recovery_target.level == "cluster" else ())
 
 
 def _unreadable(connection: Connection, scopes: list[RestoreScope]) -> list[str]:

@@ -205,7 +205,7 @@ def told_text(warning: warnings.WarningMessage) -> str:
     return str(warning.message)
 
 
-@pytest.mark.releases(since=(4, 1))
+@pytest.mark.releases(since=(4, 2))
 def test_clone_of_a_default_that_the_server_cannot_read_names_what_to_alter(engine: Engine) -> None:
     with autocommit(engine) as connection:
         connection.exec_driver_sql("CREATE TABLE ends (id INT PRIMARY KEY, a VARCHAR(9) DEFAULT 'a\\\\')")

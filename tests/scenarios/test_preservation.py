@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy_matrixone import Reason, Recovery, RestoreError, RestoreSnapshot, RestoreWarning
 from sqlalchemy_matrixone.recovery import preservation
 
-from .client import clean_up
+from .client import clean_up, drop_databases
 from .server import DEVELOPMENT, Admin, Server
 
 ACCOUNT, SUBSCRIBER = "sc_keep", "sc_subscriber"
@@ -196,6 +196,29 @@ def test_restore_puts_back_publications_and_subscribers_read_on(
     ]
 
 
+@pytest.mark.releases(since=(3, 0))
+def test_restore_of_the_cluster_keeps_publications_of_sys(server: Server, admin: Admin) -> None:
+    clean_up(admin, "sc_shop", accounts=(SUBSCRIBER,))
+    admin(f"CREATE PUBLICATION sc_orders DATABASE sc_shop ACCOUNT {SUBSCRIBER}")
+    engine = server.engine(server.url(user=f"{SUBSCRIBER}:admin", password="111"))
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as subscriber:
+        run(subscriber, "CREATE DATABASE orders FROM sys PUBLICATION sc_orders")
+    with server.engine().connect().execution_options(isolation_level="AUTOCOMMIT") as sys:
+        Recovery(sys).create_snapshot("sc_keep", cluster=True)
+        run(sys, "DELETE FROM sc_shop.orders WHERE id = 1")
+        with pytest.warns(RestoreWarning, match="all other accounts"):
+            Recovery(sys).restore_snapshot("sc_keep", cluster=True)
+        published = [row[0] for row in sys.exec_driver_sql("SHOW PUBLICATIONS").all()]
+    engine.dispose()
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as subscriber:
+        read = subscriber.exec_driver_sql("SELECT COUNT(*) FROM orders.orders").scalar()
+        run(subscriber, "DROP DATABASE orders")
+    admin("DROP PUBLICATION sc_orders")
+    admin(f"DROP ACCOUNT {SUBSCRIBER}")
+    drop_databases(admin, "sc_shop")
+    assert (published, read) == (["sc_orders"], 2)
+
+
 # Before 3.0 the server refuses to restore an external table.
 @pytest.mark.releases(since=(3, 0))
 @pytest.mark.parametrize("level", ["database", "account"])
@@ -273,6 +296,8 @@ def test_text_with_a_backslash_in_a_definition_is_kept_or_put_back_or_named(conn
 def test_restore_of_a_default_that_the_server_cannot_read_names_what_to_alter(
     server: Server, connection: Connection, level: str
 ) -> None:
+    if (4, 0) <= server.release < (4, 2):
+        pytest.skip("4.1 restores it with a changed default, and warns")
     run(connection, f"CREATE TABLE {SHOP}.ends (id INT PRIMARY KEY, a VARCHAR(9) DEFAULT 'it''s \\\\')")
     snapshot(connection, level)
     run(connection, f"UPDATE {SHOP}.orders SET note = 'changed'")
@@ -292,7 +317,7 @@ def test_restore_of_a_default_that_the_server_cannot_read_names_what_to_alter(
     assert kept == (None if server.release < (3, 0) else "it's \\")
 
 
-@pytest.mark.releases(since=(4, 1))
+@pytest.mark.releases(since=(4, 2))  # on 4.1 the ALTER fails
 def test_difference_that_another_restore_would_make_again_is_told_with_what_sets_it_back(
     connection: Connection,
 ) -> None:
