@@ -79,15 +79,17 @@ class MatrixOneCompiler(AsOfCompiler, DiffCompiler, StatementHooks):
         return is_ordinary(self, self.string)
 
     def visit_join(self, join: selectable.Join, *args: Any, **kw: Any) -> str:
-        """Render a join. If the server would join the wrong rows by a key that can be NULL, add that it is not.
+        """Render a join. If the server may join the wrong rows by a key that can be NULL, add that it is not.
 
         :mod:`.outer_joins` describes this fault of the server.
         """
         text = super().visit_join(join, *args, **kw)
-        if join.isouter or join.full:
+        if join.full:
             return text
         kw.pop("asfrom", None)
-        checks = [self.process(key.is_not(None), **kw) for key in keys_to_check([join.onclause], [join])]
+        # What this join itself can set to NULL does not matter to its ON.
+        keys = keys_to_check([join.onclause], [join.left, join.right])
+        checks = [self.process(key.is_not(None), **kw) for key in keys]
         return " AND ".join((text, *checks))
 
     def completed_select(self, statement: Select[Any], froms: Sequence[FromClause]) -> Select[Any]:

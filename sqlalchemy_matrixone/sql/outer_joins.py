@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from sqlalchemy import CTE, FromClause, Join, Select, Subquery, schema
+from sqlalchemy import CTE, Alias, FromClause, Join, Select, Subquery, schema
 from sqlalchemy.sql import operators
 from sqlalchemy.sql.elements import BinaryExpression, BindParameter, BooleanClauseList, ColumnClause
 from sqlalchemy.sql.selectable import FromGrouping
@@ -35,8 +35,15 @@ def _nullable(element: Any, is_outer: bool = False) -> Iterator[FromClause]:
     elif isinstance(element, Join):
         yield from _nullable(element.left, is_outer or element.full)
         yield from _nullable(element.right, is_outer or element.isouter or element.full)
-    elif is_outer or (isinstance(element, (Subquery, CTE)) and _has_outer_join(element.element)):
+    elif is_outer or _is_of_outer_join(element):
         yield element
+
+
+def _is_of_outer_join(element: Any) -> bool:
+    """Return whether an element is a subquery with an outer join, or an alias of one."""
+    while isinstance(element, Alias):
+        element = element.element
+    return isinstance(element, (Subquery, CTE)) and _has_outer_join(element.element)
 
 
 def _has_outer_join(query: Any) -> bool:

@@ -23,6 +23,8 @@ CHECK = "child.id IS NOT NULL"
     [
         select(TOY).select_from(OUTER.join(TOY, BY_KEY)),
         select(TOY).select_from(TOY.join(OUTER, BY_KEY)),
+        select(TOY).select_from(OUTER.outerjoin(TOY, BY_KEY)),
+        select(TOY).select_from(TOY.outerjoin(OUTER, BY_KEY)),
         select(TOY).select_from(OUTER.join(TOY, (TOY.c.id > 1) & BY_KEY)),
         select(TOY).select_from(OUTER, TOY).where(BY_KEY),
         select(TOY).select_from(OUTER, TOY).where(TOY.c.id > 1, BY_KEY),
@@ -37,6 +39,10 @@ def test_join_by_a_key_of_an_outer_join_excludes_null(statement):
 def test_join_by_a_key_of_a_subquery_with_an_outer_join_excludes_null():
     joined = NESTED.join(TOY, NESTED.c.child_id == TOY.c.child_id)
     assert sql(select(TOY).select_from(joined)).endswith(" AND nested.child_id IS NOT NULL")
+    outer = TOY.outerjoin(NESTED, NESTED.c.child_id == TOY.c.child_id)
+    assert sql(select(TOY).select_from(outer)).endswith(" AND nested.child_id IS NOT NULL")
+    other = NESTED.alias("other")
+    assert sql(select(TOY).join(other, other.c.child_id == TOY.c.child_id)).endswith(" AND other.child_id IS NOT NULL")
     cte = select(NESTED).cte("again")
     assert sql(select(TOY).join(cte, cte.c.child_id == TOY.c.child_id)).endswith(" AND again.child_id IS NOT NULL")
 
@@ -44,7 +50,7 @@ def test_join_by_a_key_of_a_subquery_with_an_outer_join_excludes_null():
 @pytest.mark.parametrize(
     "statement",
     [
-        select(TOY).select_from(OUTER.outerjoin(TOY, BY_KEY)),
+        select(TOY).select_from(TOY.outerjoin(CHILD, BY_KEY)),
         select(TOY).select_from(PARENT.join(CHILD, CHILD.c.id == PARENT.c.id).join(TOY, BY_KEY)),
         select(TOY).select_from(OUTER.join(TOY, PARENT.c.id == TOY.c.child_id)),
         select(TOY).select_from(OUTER.join(TOY, CHILD.c.n == TOY.c.child_id)),
