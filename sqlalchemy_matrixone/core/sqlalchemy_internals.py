@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm.identity import IdentityMap
     from sqlalchemy.sql.base import ExecutableOption
     from sqlalchemy.sql.compiler import IdentifierPreparer, SQLCompiler
+    from sqlalchemy.sql.elements import ColumnElement
     from sqlalchemy.sql.schema import Column
     from sqlalchemy.sql.selectable import ForUpdateArg, FromClause, GenerativeSelect
     from sqlalchemy.types import TypeEngine
@@ -154,6 +155,11 @@ def lock_of(statement: GenerativeSelect) -> ForUpdateArg | None:
 def limits_rows(statement: GenerativeSelect) -> bool:
     """Return whether a SELECT or a union has a LIMIT, OFFSET or FETCH."""
     return bool(statement._has_row_limiting_clause)
+
+
+def order_by_of(statement: GenerativeSelect) -> tuple[ColumnElement[Any], ...]:
+    """Return the keys by which a SELECT or a union is sorted."""
+    return tuple(statement._order_by_clauses)
 
 
 # -- INSERT

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from sqlalchemy import schema, types, util
 from sqlalchemy.dialects import mysql
 from sqlalchemy.dialects.mysql.base import MySQLExecutionContext
-from sqlalchemy.sql import dml, operators
+from sqlalchemy.sql import dml, operators, selectable
 from sqlalchemy.sql.elements import BinaryExpression, BindParameter, BooleanClauseList, Label
 
 from ..branches.compiler import DiffCompiler
@@ -28,6 +28,7 @@ from ..core.sqlalchemy_internals import (
     is_upsert,
     limits_rows,
     lock_of,
+    order_by_of,
     repeats_values,
     returning_defaults,
 )
@@ -36,12 +37,12 @@ from ..exc import MatrixOneCompileError
 from ..timetravel.compiler import AsOfCompiler
 from ..types import UUID, Vector, variant_for
 from .insert_values import with_subqueries
-from .outer_joins import keys_to_check
+from .outer_joins import can_be_null, keys_to_check
 from .preparer import quote_after_period
 
 if TYPE_CHECKING:
     from sqlalchemy import FromClause, Select
-    from sqlalchemy.sql import elements, selectable
+    from sqlalchemy.sql import elements
 
     from ..core.server import MatrixOneServer
 
@@ -103,11 +104,12 @@ class MatrixOneCompiler(AsOfCompiler, DiffCompiler, StatementHooks):
         """Render ORDER BY, with a LIMIT of all rows if the server would not sort by a later key.
 
         It does not sort rows whose former keys are equal by a descending key if that is NULL in other rows only, as
-        after an outer join. It does if there is a LIMIT. The order of rows matters only in the outermost statement.
+        after an outer join. It does if there is a LIMIT, in more time, so that keys which cannot be NULL get none. The
+        order of rows matters only in the outermost statement.
         """
         text: str = super().order_by_clause(select, **kw)  # type: ignore[no-untyped-call]
         is_outermost = len(self.stack) == 1
-        if is_outermost and not limits_rows(select) and _has_later_descending_key(text):
+        if is_outermost and not limits_rows(select) and _has_later_descending_key(text) and _sorts_null(select):
             return text + _ALL_ROWS
         return text
 
@@ -391,6 +393,15 @@ class MatrixOneCompiler(AsOfCompiler, DiffCompiler, StatementHooks):
         while isinstance(type_, types.TypeDecorator):
             type_ = variant_for(type_.type_engine(self.dialect), self.dialect)
         return not (isinstance(type_, mysql.SET) or (isinstance(type_, types.Enum) and type_.native_enum))
+
+
+def _sorts_null(statement: selectable.GenerativeSelect) -> bool:
+    """Return whether a key of an ORDER BY after the first one can be NULL."""
+    if not isinstance(statement, selectable.Select):
+        return True
+    froms = statement.get_final_froms()
+    keys = order_by_of(statement)
+    return any(can_be_null(key, froms) for key in keys[1:] or keys)  # one text can have several keys
 
 
 def _has_later_descending_key(order_by: str) -> bool:

@@ -12,7 +12,14 @@ from typing import Any
 
 from sqlalchemy import CTE, Alias, FromClause, Join, Select, Subquery, schema
 from sqlalchemy.sql import operators
-from sqlalchemy.sql.elements import BinaryExpression, BindParameter, BooleanClauseList, ColumnClause
+from sqlalchemy.sql.elements import (
+    BinaryExpression,
+    BindParameter,
+    BooleanClauseList,
+    ColumnClause,
+    Label,
+    UnaryExpression,
+)
 from sqlalchemy.sql.selectable import FromGrouping
 
 
@@ -26,6 +33,18 @@ def keys_to_check(criteria: Iterable[Any], froms: Iterable[FromClause]) -> list[
         return []
     keys = dict.fromkeys(key for criterion in criteria for key in _joined_by(criterion))
     return [key for key in keys if key.table in nullable and _may_be_key(key)]
+
+
+def can_be_null(key: Any, froms: Iterable[FromClause]) -> bool:
+    """Return whether a key of an ORDER BY can be NULL.
+
+    That is unknown of an expression. A column cannot be NULL if it is defined so, and of no outer join.
+    """
+    while not isinstance(key, schema.Column):
+        if not isinstance(key, (UnaryExpression, Label)) and not hasattr(key, "element"):
+            return True
+        key = key.element
+    return bool(key.nullable) or any(key.table is element for clause in froms for element in _nullable(clause))
 
 
 def _nullable(element: Any, is_outer: bool = False) -> Iterator[FromClause]:

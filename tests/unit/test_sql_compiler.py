@@ -303,6 +303,25 @@ def test_order_by_without_a_later_descending_key_has_no_limit(keys):
     assert "LIMIT" not in sql(sa.select(A, B).order_by(*keys))
 
 
+NOT_NULL = sa.Table("n", sa.MetaData(), sa.Column("id", sa.Integer, primary_key=True))
+
+
+def test_order_by_keys_that_cannot_be_null_has_no_limit():
+    key = NOT_NULL.c.id
+    assert sql(sa.select(A).join(NOT_NULL, key == A).order_by(A, key.desc())).endswith("n.id DESC")
+    alias = NOT_NULL.alias()
+    assert sql(sa.select(alias.c.id.label("x")).order_by(alias.c.id, alias.c.id.desc())).endswith("n_1.id DESC")
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_order_by_a_key_that_an_outer_join_sets_to_null_has_a_limit(full):
+    key = NOT_NULL.c.id
+    joined = sa.select(A).outerjoin(NOT_NULL, key == A, full=full).order_by(A, key.desc())
+    assert sql(joined).endswith("807")
+    inner = sa.select(key.label("x")).select_from(T).outerjoin(NOT_NULL, key == A).subquery()
+    assert sql(sa.select(inner.c.x).order_by(inner.c.x, inner.c.x.desc())).endswith("807")
+
+
 def test_order_by_of_a_subquery_has_no_limit_of_its_own():
     inner = sa.select(A).order_by(A, B.desc())
     assert "LIMIT" not in sql(sa.select(inner.subquery()))

@@ -224,10 +224,15 @@ def test_lock_of_has_what_with_for_update_was_given():
 
 
 def test_limits_rows_keeps_a_limit_and_an_offset():
-    ordered = select(Parent.id).order_by(Parent.id, Parent.id.desc())
+    ordered = select(Parent.id).order_by(Parent.id, (Parent.id + 1).desc())
     assert sql(ordered).endswith(f"DESC LIMIT {2**63 - 1}")
     assert sql(ordered.limit(5)).endswith("DESC LIMIT %s")
     assert sql(ordered.offset(5)).endswith("DESC LIMIT %s, 18446744073709551615")
+
+
+def test_order_by_of_tells_keys_that_can_be_null_from_others():
+    assert sql(select(Parent.id).order_by(Parent.kind, Parent.id.desc())).endswith("parents.id DESC")
+    assert "LIMIT" in sql(select(Parent.id).order_by(Parent.kind, (Parent.id + 1).desc()))
 
 
 # -- INSERT
