@@ -56,7 +56,7 @@ def with_pitr(project: Any, *revisions: str) -> None:
 
 
 def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
-    own = [record for record in caplog.records if record.name.startswith(("alembic", "sqlalchemy_matrixone"))]
+    own = [record for record in caplog.records if record.name.startswith(("alembic", "sqlalchemy_matrixone."))]
     return [record.getMessage() for record in own if record.levelno >= logging.WARNING]
 
 
