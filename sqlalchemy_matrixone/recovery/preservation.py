@@ -146,6 +146,9 @@ class Losses:
 def _execute_each(connection: Connection, statements: list[str]) -> exc.DBAPIError | None:
     """Execute statements, remove those that succeed, and return the first failure.
 
+    After a USE or SET that fails, nothing is executed: what follows would apply to another database, or fail. Those
+    that succeed are not removed, because statements that remain may need them.
+
     :raises sqlalchemy.exc.DBAPIError: if the connection is lost.
     """
     failure = None
@@ -156,16 +159,29 @@ def _execute_each(connection: Connection, statements: list[str]) -> exc.DBAPIErr
             if error.connection_invalidated:
                 raise
             failure = failure or error
+            if _changes_session(statement):
+                break
         else:
-            statements.remove(statement)
+            if not _changes_session(statement):
+                statements.remove(statement)
             log.info("put back after the restore: %s", readable(statement))
     return failure
 
 
+def _changes_session(statement: str) -> bool:
+    return statement.startswith(("USE ", "SET "))
+
+
 def _describe(statements: Sequence[str]) -> str:
-    if not statements:
+    following = [*statements[1:], "USE "]
+    needed = [
+        statement
+        for statement, after in zip(statements, following, strict=False)
+        if not (_changes_session(statement) and _changes_session(after))
+    ]
+    if not needed:
         return "Nothing else is to be put back."
-    lines = "".join(f"\n  {readable(statement)};" for statement in statements)
+    lines = "".join(f"\n  {readable(statement)};" for statement in needed)
     return f"Not put back; execute this in AUTOCOMMIT:{lines}"
 
 

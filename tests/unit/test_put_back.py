@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import exc
 
-from sqlalchemy_matrixone.recovery.preservation import _execute_each
+from sqlalchemy_matrixone.recovery.preservation import _describe, _execute_each
 
 
 class Connection:
@@ -32,3 +32,33 @@ def test_statements_after_a_lost_connection_are_not_executed():
     with pytest.raises(exc.DBAPIError):
         _execute_each(connection, statements)
     assert statements == ["b", "c"]
+
+
+SEQUENCES = [
+    "CREATE SEQUENCE a.n",
+    "USE a",
+    "SELECT SETVAL('n', '1')",
+    "CREATE SEQUENCE b.n",
+    "USE b",
+    "SELECT SETVAL('n', '2')",
+]
+
+
+def test_values_of_sequences_are_not_set_in_another_database_after_a_use_that_fails():
+    connection, statements = Connection("USE b"), list(SEQUENCES)
+    assert _execute_each(connection, statements) is not None
+    assert connection.executed == SEQUENCES[:4]
+    assert _describe(statements).endswith(":\n  USE b;\n  SELECT SETVAL('n', '2');")
+
+
+def test_statement_that_failed_is_shown_with_the_use_that_it_needs():
+    connection, statements = Connection(SEQUENCES[2]), list(SEQUENCES)
+    _execute_each(connection, statements)
+    assert connection.executed == SEQUENCES[:2] + SEQUENCES[3:]
+    assert _describe(statements).endswith(":\n  USE a;\n  SELECT SETVAL('n', '1');")
+
+
+def test_nothing_is_shown_if_only_the_use_of_finished_statements_is_left():
+    statements = list(SEQUENCES)
+    assert _execute_each(Connection(), statements) is None
+    assert _describe(statements) == "Nothing else is to be put back."
