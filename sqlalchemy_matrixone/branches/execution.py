@@ -19,7 +19,7 @@ from ..core.server import matrixone_dialect
 from ..core.sqlalchemy_internals import without_rows
 from ..core.statement import ServerStatement
 from ..exc import BranchError, Reason, RecoveryWarning
-from ..losses.tables import ENABLE_HNSW, how_to_rebuild
+from ..losses.tables import rebuilding
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
@@ -212,13 +212,8 @@ class Existence:
         if self._dialect.supports(Feature.VECTOR_INDEXES_KEPT_BY_RESTORE) or not self._dialect.supports(Feature.CLONE):
             return
         quote = self._dialect.identifier_preparer.quote
-        rows = self._connection.execute(self._vector_indexes(copied)).all()
-        statements = [ENABLE_HNSW] if any(row[3] == "hnsw" for row in rows) else []
-        statements += [
-            f"ALTER TABLE {quote(database)}.{quote(name)} ALTER REINDEX {quote(index)} "
-            + how_to_rebuild(algorithm, options)
-            for database, name, index, algorithm, options in rows
-        ]
+        indexes = self._connection.execute(self._vector_indexes(copied)).all()
+        statements = rebuilding(indexes, lambda *parts: ".".join(map(quote, parts)))
         if statements:
             warnings.warn(
                 f"The vector indexes of {copied.name!r} find wrong neighbors on this release of MatrixOne until they "

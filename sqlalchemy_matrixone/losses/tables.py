@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from ..core.release import Feature
 from .scope import Loss, RestoreScope
@@ -11,7 +12,7 @@ from .scope import Loss, RestoreScope
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-ENABLE_HNSW = "SET experimental_hnsw_index = 1"
+_ENABLE_HNSW = "SET experimental_hnsw_index = 1"
 
 
 def name_external_tables(scope: RestoreScope, connection: Connection) -> Loss:
@@ -33,15 +34,22 @@ def rebuild_vector_indexes(scope: RestoreScope, connection: Connection) -> Loss:
         "WHERE i.algo IN ('ivfflat', 'hnsw')",
         past=True,
     )
+    return Loss(rebuilding(rows, scope.name))
+
+
+def rebuilding(indexes: Sequence[Sequence[Any]], quote: Callable[..., str]) -> list[str]:
+    """Return the statements that rebuild vector indexes.
+
+    :param indexes: the database, table, name, algorithm and options of each index, as the catalog has them.
+    :param quote: returns the parts of a name, quoted and joined by periods.
+    """
     statements = {
-        f"ALTER TABLE {scope.name(database, table)} ALTER REINDEX {scope.name(index)} "
-        + how_to_rebuild(algorithm, options)
-        for database, table, index, algorithm, options in rows
+        f"ALTER TABLE {quote(database, table)} ALTER REINDEX {quote(index)} {_new_index(algorithm, options)}"
+        for database, table, index, algorithm, options in indexes
     }
-    enabling = [ENABLE_HNSW] if any(row[3] == "hnsw" for row in rows) else []
-    return Loss([*enabling, *sorted(statements)])
+    enabling = [_ENABLE_HNSW] if any(row[3] == "hnsw" for row in indexes) else []
+    return [*enabling, *sorted(statements)]
 
 
-def how_to_rebuild(algorithm: str, options: str) -> str:
-    """Return the end of the statement that rebuilds a vector index."""
+def _new_index(algorithm: str, options: str) -> str:
     return "HNSW" if algorithm == "hnsw" else f"IVFFLAT LISTS = {int(json.loads(options)['lists'])}"

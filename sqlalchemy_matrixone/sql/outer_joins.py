@@ -12,14 +12,7 @@ from typing import Any
 
 from sqlalchemy import CTE, Alias, FromClause, Join, Select, Subquery, schema
 from sqlalchemy.sql import operators
-from sqlalchemy.sql.elements import (
-    BinaryExpression,
-    BindParameter,
-    BooleanClauseList,
-    ColumnClause,
-    Label,
-    UnaryExpression,
-)
+from sqlalchemy.sql.elements import BinaryExpression, BindParameter, BooleanClauseList, ColumnClause
 from sqlalchemy.sql.selectable import FromGrouping
 
 
@@ -41,7 +34,7 @@ def can_be_null(key: Any, froms: Iterable[FromClause]) -> bool:
     That is unknown of an expression. A column cannot be NULL if it is defined so, and of no outer join.
     """
     while not isinstance(key, schema.Column):
-        if not isinstance(key, (UnaryExpression, Label)) and not hasattr(key, "element"):
+        if not hasattr(key, "element"):
             return True
         key = key.element
     return bool(key.nullable) or any(key.table is element for clause in froms for element in _nullable(clause))
