@@ -36,19 +36,19 @@ class Comparison(NamedTuple):
 
     @property
     def ratios(self) -> list[float]:
-        """How many times as much as the peer this package needs, in each pair of runs that followed each other."""
+        """Return how many times as much as the peer this package needs, in each pair of successive runs."""
         if self.peer is None:
             return []
         return [ours / theirs for ours, theirs in zip(self.runs[OURS], self.runs[self.peer], strict=False)]
 
     @property
     def ratio(self) -> float | None:
-        """The median of :attr:`ratios`."""
+        """Return the median of :attr:`ratios`."""
         return median(self.ratios) if self.ratios else None
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """The 95 % confidence interval of :attr:`ratio`; the least and the greatest ratio if there are few.
+        """Return the 95 % confidence interval of :attr:`ratio`; the least and the greatest ratio if there are few.
 
         It follows from the ranks of the ratios only, and so holds for any distribution of them.
         """

@@ -20,7 +20,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, MetaData, event
 
-import sqlalchemy_matrixone.alembic.impl  # noqa: F401  registers itself, also where the package is not installed
+import sqlalchemy_matrixone.alembic.impl  # noqa: F401  registers itself, even if the package is not installed
 from benchmarks.measuring import OURS, THEIRS, Comparison, new_database, show, url
 
 DATABASE = "benchmark_reflection"

@@ -1,11 +1,11 @@
-"""Compare, on a live server, what is there before and after restores, clones and undrops, and write docs/kept.md.
+"""Compare, on a live server, what exists before and after restores, clones and undrops, and write docs/kept.md.
 
     python -m tools.kept run matrixone+pymysql://dump:111@127.0.0.1:6001 [LEVEL …]
     python -m tools.kept write
 
-The login is that of sys, of a server that holds nothing else: the whole cluster is restored. The kinds of things are in
-tools/kept/kinds.txt. For each level they are made anew, in a new account, and a level is reached twice: by the server's
-own statement, and by what this package offers.
+The login is that of sys, of a server that holds nothing else: the whole cluster is restored. The kinds of
+things are in tools/kept/kinds.txt. For each level they are created again, in a new account, and a level is
+reached twice: by the server's own statement, and by what this package offers.
 """
 
 from __future__ import annotations
@@ -164,9 +164,7 @@ def attempt(connection: Connection, *statements: str) -> None:
 
 def _restore(whose: str, connection: Connection, helped: bool, **target: Any) -> None:
     if helped:
-        # A restore of the cluster keeps the publications of sys, and creating them again fails.
-        lose = ("publications",) if "cluster" in target else ()
-        Recovery(connection).restore_snapshot(SNAPSHOT, **target, lose=lose)
+        Recovery(connection).restore_snapshot(SNAPSHOT, **target)
         return
     dialect: Any = connection.dialect
     nested = "".join(f" {key.upper()} {value}" for key, value in target.items() if key in ("database", "table"))
@@ -264,7 +262,11 @@ LEVELS = {
     "undrop of a database": Level("keep_account", undrop_database),
     "undrop of a table": Level("keep_account", undrop_tables, of_tables=True),
 }
-ALONE_LEVELS = ("account", "database", "clone of a database")  # the others do not compare the kinds that stand alone
+ALONE_LEVELS = (
+    "account",
+    "database",
+    "clone of a database",
+)  # the others do not compare the kinds that are compared by themselves
 NO_RESULTS = ("–", "not compared")
 WITHOUT_STATEMENT = ("undrop of a database", "undrop of a table")
 
@@ -290,7 +292,7 @@ def _connect(engine: Engine, attempts: int = 3) -> Connection:
 
 @dataclass
 class Round:
-    """The making of all kinds of things, what happens to them, and a look at what is there."""
+    """Create all kinds of things, do something to them, and look at what exists afterwards."""
 
     url: URL
     level: Level
