@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .connection import COM_QUERY, NOT_CONNECTED, TransactionState, read_command
+from .connection import NOT_CONNECTED, TransactionState, read_command
 from .sql_mode import set_autocommit, without_mode
-from .sql_text import READ, WRITE, Sent, read_statement
+from .sql_text import Sent
 
 # The driver's class, of which only the subclass knows.
 _Driver: Any = object
@@ -35,10 +35,7 @@ class AsyncTracking(_Driver):  # type: ignore[misc]
         self.transaction_state.succeeded()
 
     async def _execute_command(self, command: int, sql: bytes | str) -> None:
-        if command == COM_QUERY and isinstance(sql, bytes):
-            statement = read_statement(sql)
-        else:
-            statement = read_command(command, sql, self._prepared)
+        statement = read_command(command, sql, self._prepared)
         if statement.mode_change is not None:
             sql = without_mode(statement.mode_change, self.get_server_info(), sql)
         state = self.transaction_state
@@ -52,11 +49,7 @@ class AsyncTracking(_Driver):  # type: ignore[misc]
         except Exception as error:
             self.transaction_state.failed(error)
             raise
-        state = self.transaction_state
-        if state.pending is READ or state.pending is WRITE:
-            state.pending = None  # as succeeded() would, in less time
-        else:
-            state.succeeded()
+        self.transaction_state.succeeded()
 
     async def _read_ok_packet(self) -> Any:
         try:

@@ -178,8 +178,8 @@ class TransactionState:
         """Record that the server has executed the pending statement."""
         statement = self.pending
         self.pending = None
-        if statement is None:
-            return
+        if statement is READ or statement is WRITE or statement is None:
+            return  # these change nothing more, which saves the time of looking it up
         if statement.savepoint:
             self._note_savepoint(statement)
         if (change := _TRANSITIONS[statement.event].succeeded) is not _NO_CHANGE:
@@ -390,9 +390,9 @@ def read_command(command: int, payload: bytes | bytearray | str, prepared: Mappi
     :param prepared: the statements that the connection has prepared, by their ids.
     """
     if command == COM_QUERY:
-        if type(payload) is not bytes:
-            payload = payload.encode(errors="replace") if isinstance(payload, str) else bytes(payload)
-        return read_statement(payload)
+        if type(payload) is bytes:
+            return read_statement(payload)
+        return read_statement(payload.encode(errors="replace") if isinstance(payload, str) else bytes(payload))
     if command == _COM_STMT_EXECUTE and prepared and isinstance(payload, bytes):
         return prepared.get(int.from_bytes(payload[:4], "little"), OPAQUE)
     return _COMMANDS.get(command, OPAQUE)

@@ -10,9 +10,8 @@ from typing import Any
 
 from pymysql.connections import Connection
 
-from .connection import COM_QUERY, NOT_CONNECTED, TransactionState, read_command
+from .connection import NOT_CONNECTED, TransactionState, read_command
 from .sql_mode import set_autocommit, without_mode
-from .sql_text import READ, WRITE, read_statement
 
 
 class PyMySQLConnection(Connection):  # type: ignore[misc]
@@ -42,10 +41,7 @@ class PyMySQLConnection(Connection):  # type: ignore[misc]
         self.transaction_state.succeeded()
 
     def _execute_command(self, command: int, sql: bytes | str) -> None:
-        if command == COM_QUERY and isinstance(sql, bytes):
-            statement = read_statement(sql)
-        else:
-            statement = read_command(command, sql)
+        statement = read_command(command, sql)
         if statement.mode_change is not None:
             sql = without_mode(statement.mode_change, self.get_server_info(), sql)
         state = self.transaction_state
@@ -59,11 +55,7 @@ class PyMySQLConnection(Connection):  # type: ignore[misc]
         except Exception as error:
             self.transaction_state.failed(error)
             raise
-        state = self.transaction_state
-        if state.pending is READ or state.pending is WRITE:
-            state.pending = None  # as succeeded() would, in less time
-        else:
-            state.succeeded()
+        self.transaction_state.succeeded()
         return result
 
     def _read_ok_packet(self) -> Any:

@@ -74,7 +74,15 @@ def functions_run(statement: Any, parameters: dict[str, Any], answer: bytes) -> 
     return names
 
 
-FUNCTIONS = ["do_execute", "_execute_command", "read_statement", "sending", "_read_query_result"]
+FUNCTIONS = [
+    "do_execute",
+    "_execute_command",
+    "read_command",
+    "read_statement",
+    "sending",
+    "_read_query_result",
+    "succeeded",
+]
 
 
 @pytest.mark.parametrize(
@@ -127,7 +135,7 @@ def test_points_in_time_are_checked_only_if_a_statement_has_several():
 
 @pytest.mark.parametrize("event", [Event.READ, Event.WRITE])
 def test_success_of_a_read_or_write_changes_nothing(event):
-    """The connections do not call TransactionState.succeeded() for these."""
+    """TransactionState.succeeded() relies on this."""
     assert _TRANSITIONS[event].succeeded is _NO_CHANGE
 
 
