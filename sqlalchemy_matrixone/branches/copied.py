@@ -15,9 +15,9 @@ from ..core.names import readable
 from ..core.refusals import reason_of
 from ..core.server import matrixone_dialect
 from ..exc import BranchError, Reason, RecoveryWarning
-from ..losses.copies import LossOfCopy, read_loss_of_copy
+from ..losses.copies import read_loss_of_copy
 from ..losses.grants import grants_of_copy
-from ..losses.scope import RestoreScope
+from ..losses.scope import Loss, RestoreScope
 from ..losses.texts import restore_texts
 from ..losses.unreadable import explaining_syntax_errors, unreadable
 
@@ -51,7 +51,7 @@ class Copied:
         self._scope = RestoreScope(dialect, level, *source, 0, copy, hint)
         self._name = copy[1] or copy[0]
         self._unread: list[str] = []
-        self._loss = LossOfCopy()
+        self._loss = Loss()
         with dialect.preserving_clean_state(connection):
             self._loss = read_loss_of_copy(self._scope, connection, self._reading)
             if copy_grants:

@@ -4,26 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .routines import name_routines
 from .scope import Loss, RestoreScope
 from .sequences import recreate_sequences
-from .texts import Texts, special_texts
+from .texts import special_texts
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
-
-
-@dataclass
-class LossOfCopy(Loss):
-    """What a copy lacks.
-
-    :ivar texts: the texts in definitions that the server may change, to be compared afterwards.
-    """
-
-    texts: Texts = field(default_factory=dict)
 
 
 def _raising_errors(kind: str) -> AbstractContextManager[None]:
@@ -34,13 +23,13 @@ def read_loss_of_copy(
     scope: RestoreScope,
     connection: Connection,
     reading: Callable[[str], AbstractContextManager[None]] = _raising_errors,
-) -> LossOfCopy:
+) -> Loss:
     """Read what a copy will lack, before the source is copied.
 
     :param scope: the source, with the names of its copy.
     :param reading: returns a context in which one kind of things is read; it may suppress an error.
     """
-    loss = LossOfCopy()
+    loss = Loss()
     with reading("sequences"):
         loss.add(recreate_sequences(scope, connection))
     with reading("functions and procedures"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.names import describe, fold, quote_name, quote_text
 from ..core.server import SYSTEM_DATABASES
@@ -16,21 +16,40 @@ if TYPE_CHECKING:
     from ..core.server import MatrixOneServer
 
 
+class Text(NamedTuple):
+    """A text in the definition of a table, column or view.
+
+    :ivar kind: "default", "comment", "values" of an ENUM or SET, or "query" of a view.
+    :ivar column: None for the comment of a table, and for a view.
+    """
+
+    kind: str
+    database: str
+    table: str
+    column: str | None = None
+
+
+Texts = dict[Text, str]
+
+
 @dataclass
 class Loss:
-    """What a restore loses of one kind.
+    """What a restore or a copy loses, of one kind or several.
 
     :ivar statements: the statements that put it back, in order.
     :ivar names: what cannot be put back, each with what to do.
+    :ivar texts: the texts in definitions that the server may change, to be compared afterwards.
     """
 
     statements: list[str] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
+    texts: Texts = field(default_factory=dict)
 
     def add(self, other: Loss) -> None:
-        """Add what is lost of another kind."""
+        """Add what is lost in addition."""
         self.statements += other.statements
         self.names += other.names
+        self.texts |= other.texts
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from ..core.names import readable
 from ..core.release import Feature
-from .scope import Loss
+from .scope import Loss, Text, Texts
 from .view_text import definition_of, names_database, of_other_database, strings, with_strings
 
 if TYPE_CHECKING:
@@ -27,22 +27,6 @@ _TABLES = (
     "SELECT reldatabase, relname, relkind, rel_comment, rel_createsql FROM mo_catalog.mo_tables {at} "
     "WHERE (rel_comment <> '' OR relkind = 'v') AND "
 )
-
-
-class Text(NamedTuple):
-    """A text in the definition of a table, column or view.
-
-    :ivar kind: "default", "comment", "values" of an ENUM or SET, or "query" of a view.
-    :ivar column: None for the comment of a table, and for a view.
-    """
-
-    kind: str
-    database: str
-    table: str
-    column: str | None = None
-
-
-Texts = dict[Text, str]
 
 
 def special_texts(scope: RestoreScope, connection: Connection, lose: frozenset[str]) -> Texts:

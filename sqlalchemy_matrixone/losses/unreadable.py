@@ -12,7 +12,7 @@ from sqlalchemy import exc
 from ..core.names import readable
 from ..core.release import Feature
 from ..exc import Reason, RecoveryError
-from .texts import Text, Texts
+from .scope import Text, Texts
 from .view_text import strings
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from ..losses.routines import name_routines
 from ..losses.scope import Loss, RestoreScope
 from ..losses.sequences import recreate_sequences
 from ..losses.tables import name_external_tables, rebuild_vector_indexes
-from ..losses.texts import DEFAULTS, DEFINITIONS, Texts, restore_texts, special_texts
+from ..losses.texts import DEFAULTS, DEFINITIONS, restore_texts, special_texts
 from ..losses.views import recreate_views
 
 if TYPE_CHECKING:
@@ -55,20 +55,14 @@ def check_lose(lose: Any) -> frozenset[str]:
     return kinds
 
 
-@dataclass
-class Losses:
+@dataclass(kw_only=True)
+class Losses(Loss):
     """What a restore of the current account loses, read before the restore.
 
-    :ivar statements: the statements that put it back, in order.
-    :ivar names: what cannot be put back, each with what to do.
-    :ivar texts: the texts in definitions that the server may change.
-    :ivar changed: those that it has changed, each with what to do; known after :meth:`put_back`.
+    :ivar changed: the texts that the server has changed, each with what to do; known after :meth:`put_back`.
     """
 
     scope: RestoreScope
-    statements: list[str] = field(default_factory=list)
-    names: list[str] = field(default_factory=list)
-    texts: Texts = field(default_factory=dict)
     changed: list[str] = field(default_factory=list)
 
     @classmethod
@@ -81,15 +75,13 @@ class Losses:
         :param is_clone: whether the object is cloned from the past, under its own name, instead of restored.
         :raises RestoreError: if something cannot be read. Nothing was sent in that case.
         """
-        losses = cls(scope)
+        losses = cls(scope=scope)
         with matrixone_dialect(connection).preserving_clean_state(connection):
             readers = _READERS | {"publications": publish_dropped} if is_clone else _READERS
             for kind, read in readers.items():
                 if kind not in lose:
                     with _reading(kind):
-                        loss = read(scope, connection)
-                    losses.statements += loss.statements
-                    losses.names += loss.names
+                        losses.add(read(scope, connection))
             with _reading(DEFINITIONS):
                 losses.texts = special_texts(scope, connection, lose)
             if is_clone:
@@ -102,9 +94,10 @@ class Losses:
 
         :param scope: the source, with the names of its copy.
         """
+        losses = cls(scope=scope)
         with matrixone_dialect(connection).preserving_clean_state(connection):
-            loss = read_loss_of_copy(scope, connection)
-        return cls(scope, loss.statements, loss.names, loss.texts)
+            losses.add(read_loss_of_copy(scope, connection))
+        return losses
 
     def put_back(self, connection: Connection) -> None:
         """Put back what can be put back, and warn of the rest.

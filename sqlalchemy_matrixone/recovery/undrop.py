@@ -197,7 +197,7 @@ def _statements(connection: Connection, dropped: RestoreScope, copy: RestoreScop
 
 def _recreate(connection: Connection, dropped: RestoreScope, copy: RestoreScope, statements: list[str]) -> None:
     """Create a view or sequence again, and under its former name with its privileges."""
-    losses = Losses(dropped)
+    losses = Losses(scope=dropped)
     if copy.quoted == dropped.quoted:
         losses = Losses.read(connection, dropped, frozenset({"publications"}))
     execute_beside(connection, statements)

@@ -13,7 +13,7 @@ from sqlalchemy_matrixone.branches import copied
 from sqlalchemy_matrixone.branches.copied import Copied
 from sqlalchemy_matrixone.core.connection import TransactionState
 from sqlalchemy_matrixone.core.sequences import Sequence
-from sqlalchemy_matrixone.losses.copies import LossOfCopy
+from sqlalchemy_matrixone.losses.scope import Loss
 from tests.unit.compiling import dialect
 
 STATEMENTS = ["CREATE SEQUENCE `a%%b`", "USE `shop_copy`"]
@@ -22,7 +22,7 @@ STATEMENTS = ["CREATE SEQUENCE `a%%b`", "USE `shop_copy`"]
 def copy_of_shop(statements=STATEMENTS, names=(), unread=()):
     copy = Copied.__new__(Copied)
     copy._name = "shop_copy"
-    copy._loss = LossOfCopy(list(statements), list(names))
+    copy._loss = Loss(list(statements), list(names))
     copy._unread = list(unread)
     return copy
 
