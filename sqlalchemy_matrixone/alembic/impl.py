@@ -11,7 +11,7 @@ from alembic.ddl.base import alter_table, format_column_name, format_server_defa
 from alembic.ddl.impl import ComparisonResult, DefaultImpl
 from alembic.ddl.mysql import MySQLAlterDefault, MySQLChangeColumn, MySQLImpl, MySQLModifyColumn
 from alembic.util import CommandError
-from sqlalchemy import CheckConstraint, TextClause, inspect, types
+from sqlalchemy import CheckConstraint, PrimaryKeyConstraint, TextClause, inspect, types
 from sqlalchemy.dialects import mysql
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.compiler import compiles
@@ -26,7 +26,7 @@ from ..core.names import fold
 from ..core.options import index_kind, index_option
 from ..core.release import Feature, format_release
 from ..core.server import MatrixOneServer
-from ..sql.table_ddl import check_finds_rows
+from ..sql.table_ddl import findable_expressions, indexed_name
 from . import snapshots
 from ._internals import ExecutingImpl, running_context
 from .compare import names
@@ -113,9 +113,19 @@ class MatrixOneImpl(ExecutingImpl):
         Prefix lengths and options are compared if the model declares them.
         """
         result = super().compare_indexes(metadata_index, reflected_index)
+        if result.is_different and self._differ_by_omitted_key(metadata_index, reflected_index):
+            result = ComparisonResult.Equal()
         messages = [result.message] if result.is_different else []
         messages.extend(index_differences(metadata_index, reflected_index, self._keeps_prefix_lengths))
         return ComparisonResult.Different(messages) if messages else result
+
+    def _differ_by_omitted_key(self, declared: Index, reflected: Index) -> bool:
+        """Return whether an index has only been created without the primary key, which the server adds."""
+        key = [] if declared.table is None else [column.name for column in declared.table.primary_key]
+        created = findable_expressions(declared, key, self._server.server_release)
+        names = [fold(indexed_name(expression)) for expression in created]
+        is_shorter = len(created) < len(declared.expressions) and not reflected.unique
+        return is_shorter and names == [fold(column.name) for column in reflected.columns]
 
     @property
     def _server(self) -> MatrixOneServer:
@@ -220,15 +230,15 @@ class MatrixOneImpl(ExecutingImpl):
     def create_index(self, index: Index, **kw: Any) -> None:
         """Create an index as Alembic does, unless queries would not find rows by it.
 
-        :raises MatrixOneCompileError: before 4.1, if the index contains the whole primary key, and from 4.0 on, if its
-            ``mysql_length`` is less than the length of the column. The key and the length of the column are read from
-            the server, because the migration does not contain them.
+        Before 4.1, the primary key is left out of an index that contains the whole key. That key and the lengths of
+        columns are read from the server, because the migration does not contain them.
+
+        :raises MatrixOneCompileError: from 4.0 on, if ``mysql_length`` is less than the length of the column.
         """
         if index_option(index, "length") is not None and not self.as_sql and self._keeps_prefix_lengths:
             self._read_types(index)
-        if len(index.columns) > 1 and self._hides_rows_by_key:
-            key = self._primary_key(index.table.name, index.table.schema) if index.table is not None else []
-            check_finds_rows(index, key, self._server.server_release)
+        if len(index.columns) > 1 and self._hides_rows_by_key and index.table is not None:
+            _set_primary_key(index.table, self._primary_key(index.table.name, index.table.schema))
         super().create_index(index, **kw)
 
     def _read_types(self, index: Index) -> None:
@@ -305,6 +315,13 @@ class MatrixOneImpl(ExecutingImpl):
         if isinstance(const, CheckConstraint):
             _no_alter_check(const)
         super().drop_constraint(const, **kw)
+
+
+def _set_primary_key(table: Table, key: Sequence[str]) -> None:
+    """Give a table of a migration the primary key that it has on the server, if the migration names its columns."""
+    columns = {fold(column.name): column for column in table.c}
+    if not table.primary_key.columns and all(fold(name) in columns for name in key):
+        table.append_constraint(PrimaryKeyConstraint(*(columns[fold(name)] for name in key)))
 
 
 @contextmanager

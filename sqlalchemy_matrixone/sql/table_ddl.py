@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import schema, types, util
+from sqlalchemy import UnaryExpression, schema, types, util
 
 from ..core.compilers import DDLCompilerPart
 from ..core.kept_text import check_kept
@@ -18,7 +18,7 @@ from ..exc import MatrixOneCompileError
 from .defaults import kept_by_alter
 
 if TYPE_CHECKING:
-    from sqlalchemy import Dialect
+    from sqlalchemy import ColumnElement, Dialect
     from sqlalchemy.sql import ddl
     from sqlalchemy.sql.schema import IdentityOptions
 
@@ -39,24 +39,29 @@ _ON_UPDATE_NOW = re.compile(r"\sON\s+UPDATE\s+NOW\(", re.I)
 _LAST_TABLE_OPTIONS = ("PARTITION_BY", "PARTITIONS", "CLUSTER_BY")
 
 
-def check_finds_rows(index: schema.Index, key: Sequence[str], release: Release) -> None:
-    """Check that queries find rows by an index. Before 4.1 that depends on the primary key of its table.
+def findable_expressions(index: schema.Index, key: Sequence[str], release: Release) -> list[ColumnElement[Any]]:
+    """Return the columns and expressions of which to create an index, so that queries find rows by it.
+
+    Before 4.1, the server does not find rows by an index that contains the whole primary key, unless it has exactly the
+    key's columns in their order. The key is left out, because the server adds it to each index by itself. What remains
+    is equivalent.
 
     :param key: the columns of the primary key, in their order.
-    :raises MatrixOneCompileError: if the index contains the whole primary key, unless it has exactly these columns in
-        that order.
     """
-    feature, columns = Feature.KEY_IN_INDEX, [column.name for column in index.columns]
-    if feature.in_release(release) or index.unique or index_kind(index) != "btree":
-        return
+    expressions: list[Any] = list(index.expressions)
+    columns = [column.name for column in index.columns]
+    if Feature.KEY_IN_INDEX.in_release(release) or index.unique or index_kind(index) != "btree":
+        return expressions
     if not key or not set(key) <= set(columns) or columns == list(key):
-        return
-    others = [name for name in columns if name not in key] or columns[:-1]
-    raise MatrixOneCompileError(
-        f"Index {index.name!r} was not created: before {format_release(feature.since)} MatrixOne does not find rows by "
-        "an index that has the whole primary key in it. It adds the key to each index by itself: leave it out, "
-        f"Index({', '.join(map(repr, (index.name, *others)))})."
-    )
+        return expressions
+    return [each for each in expressions if indexed_name(each) not in key] or expressions[:-1]
+
+
+def indexed_name(expression: Any) -> str | None:
+    """Return the name of the column that an index contains, ascending or descending; None for other expressions."""
+    while isinstance(expression, UnaryExpression):
+        expression = expression.element
+    return getattr(expression, "name", None)
 
 
 def _check_prefix(index: schema.Index, column: schema.Column[Any], length: int, dialect: Dialect) -> None:
@@ -72,6 +77,16 @@ def _check_prefix(index: schema.Index, column: schema.Column[Any], length: int, 
         f"Index {index.name!r} was not created: from {since} on MatrixOne does not find rows by an index on the first "
         f"{length} characters of {column.name!r} if the values are longer. Leave mysql_length out, or make it as long "
         "as the column: String(n) can be indexed as a whole, a text without a length by a full-text index."
+    )
+
+
+def _warn_of_omitted_key(index: schema.Index, kept: Sequence[Any]) -> None:
+    names = {indexed_name(expression) for expression in kept}
+    omitted = [repr(column.name) for column in index.columns if column.name not in names]
+    util.warn(
+        f"Index {index.name!r} is created without {', '.join(omitted)}: before "
+        f"{format_release(Feature.KEY_IN_INDEX.since)} MatrixOne does not find rows by an index that has the whole "
+        "primary key in it. It adds the key to each index by itself."
     )
 
 
@@ -233,14 +248,12 @@ class MatrixOneTableDDLCompiler(DDLCompilerPart):
         ``experimental_ivf_index`` for ``ivfflat`` and ``experimental_fulltext_index`` for ``fulltext``.
 
         :raises sqlalchemy.exc.CompileError: with ``if_not_exists``, which MatrixOne's CREATE INDEX lacks, with an
-            option that the release does not have, before 4.1 if the index contains the whole primary key, and from 4.0
-            on if its ``mysql_length`` is less than the length of the column.
+            option that the release does not have, and from 4.0 on if its ``mysql_length`` is less than the length of
+            the column.
         """
         index = create.element
         if create.if_not_exists:
             raise MatrixOneCompileError("MatrixOne has no CREATE INDEX IF NOT EXISTS: create it with checkfirst=True")
-        if index.table is not None:
-            check_finds_rows(index, [column.name for column in index.table.primary_key], self._release)
         name = self._prepared_index_name(index)
         table = self.preparer.format_table(index.table)  # type: ignore[arg-type]
         columns = ", ".join(self._index_columns(index))
@@ -267,12 +280,18 @@ class MatrixOneTableDDLCompiler(DDLCompilerPart):
 
         The length is one number for all, or a dictionary of numbers by the names of the columns.
 
+        Before 4.1, the whole primary key is left out, with a warning.
+
         :raises MatrixOneCompileError: from 4.0 on, for a length that cuts values: queries do not find them.
         """
+        key = [] if index.table is None else [column.name for column in index.table.primary_key]
+        expressions = findable_expressions(index, key, self._release)
+        if len(expressions) < len(index.expressions):
+            _warn_of_omitted_key(index, expressions)
         lengths = index_option(index, "length")
         cut = Feature.INDEX_PREFIX_LENGTHS.in_release(self._release) and index_kind(index) == "btree"
-        for expression in index.expressions:
-            column = self.sql_compiler.process(expression, include_table=False, literal_binds=True)  # type: ignore[arg-type]
+        for expression in expressions:
+            column = self.sql_compiler.process(expression, include_table=False, literal_binds=True)
             length = lengths.get(getattr(expression, "name", column)) if isinstance(lengths, Mapping) else lengths
             if length is not None and cut and isinstance(expression, schema.Column):
                 _check_prefix(index, expression, int(length), self.dialect)

@@ -84,13 +84,25 @@ def accounts():
 
 @pytest.mark.parametrize("release", ["2.2.2", "3.0.14"])
 @pytest.mark.parametrize(
-    ("columns", "advice"), [(("tenant", "a", "b"), "'tenant'"), (("b", "tenant", "a"), "'tenant'"), (("b", "a"), "'b'")]
+    ("columns", "created", "omitted"),
+    [
+        (("tenant", "a", "b"), "tenant", "'a', 'b'"),
+        (("b", "tenant", "a"), "tenant", "'b', 'a'"),
+        (("b", "a"), "b", "'a'"),
+    ],
 )
-def test_index_with_the_whole_primary_key_is_refused_before_4_1(release, columns, advice):
+def test_index_with_the_whole_primary_key_is_created_without_it_before_4_1(release, columns, created, omitted):
     table = accounts()
     index = Index("k", *(table.c[name] for name in columns))
-    with pytest.raises(CompileError, match=rf"leave it out, Index\('k', {advice}\)"):
-        compiled(CreateIndex(index), release)
+    with pytest.warns(SAWarning, match=f"Index 'k' is created without {omitted}: before 4.1.0"):
+        assert f"INDEX k ON accounts ({created})" in compiled(CreateIndex(index), release)
+
+
+def test_descending_key_columns_are_left_out_of_an_index_too():
+    table = accounts()
+    index = Index("k", table.c.tenant.desc(), table.c.a.desc(), table.c.b)
+    with pytest.warns(SAWarning, match="without 'a', 'b'"):
+        assert "INDEX k ON accounts (tenant DESC)" in compiled(CreateIndex(index), "3.0.14")
 
 
 def test_index_that_finds_its_rows_is_created():
