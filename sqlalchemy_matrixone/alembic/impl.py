@@ -50,6 +50,7 @@ if TYPE_CHECKING:
         Table,
         UniqueConstraint,
     )
+    from sqlalchemy.engine.interfaces import ReflectedColumn
     from sqlalchemy.sql.elements import quoted_name
     from sqlalchemy.types import TypeEngine
 
@@ -207,8 +208,13 @@ class MatrixOneImpl(ExecutingImpl):
         DROP DEFAULT and SET DEFAULT would keep the ON UPDATE. Before 4.1, queries do not find rows by an index after a
         column of the primary key was renamed, so such an index is created again.
         """
-        if server_default is not False and type_ is None and _has_on_update(existing_server_default):
-            type_ = existing_type
+        if server_default is not False and type_ is None:
+            if _has_on_update(existing_server_default):
+                type_ = existing_type
+            elif column := self._column_with_on_update(table_name, column_name, schema, existing_type):
+                type_ = existing_type or column["type"]
+                existing = {"existing_nullable": column["nullable"], "existing_comment": column["comment"]}
+                kw |= {keyword: value for keyword, value in existing.items() if kw.get(keyword) is None}
         indexes = [] if name is None else self._indexes_with_key(table_name, column_name, name, schema)
         for index in indexes:
             self.drop_index(index)
@@ -226,6 +232,25 @@ class MatrixOneImpl(ExecutingImpl):
             )
         for index in indexes:
             self.create_index(index)
+
+    def _column_with_on_update(
+        self, table_name: str, column_name: str, schema: str | None, existing_type: TypeEngine[Any] | None
+    ) -> ReflectedColumn | None:
+        """Return a column as it is on the server, if it has an ON UPDATE; None if it has none, or is not known.
+
+        A migration that autogenerate has written to change a default does not contain the existing one.
+        """
+        if self.as_sql or not (existing_type is None or isinstance(existing_type, types.DateTime)):
+            return None
+        columns = self._inspector().get_columns(table_name, schema=schema)
+        return next(
+            (
+                column
+                for column in columns
+                if fold(column["name"]) == fold(column_name) and _has_on_update(column["default"])
+            ),
+            None,
+        )
 
     def create_index(self, index: Index, **kw: Any) -> None:
         """Create an index as Alembic does, unless queries would not find rows by it.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 from alembic.util import CommandError
+from sqlalchemy.dialects import mysql
 from sqlalchemy.exc import SAWarning
 
 from .alembic_project import (
@@ -21,7 +22,7 @@ NOW = "CURRENT_TIMESTAMP"
 def test_autogenerate_removes_on_update_once(project: Project, admin: Admin) -> None:
     admin(
         f"CREATE TABLE {DATABASE}.orders (id INT PRIMARY KEY, first TIMESTAMP NULL DEFAULT {NOW} ON UPDATE {NOW}, "
-        f"second DATETIME NOT NULL DEFAULT {NOW} ON UPDATE {NOW})"
+        f"second DATETIME NOT NULL DEFAULT {NOW} ON UPDATE {NOW}, third DATETIME NULL ON UPDATE {NOW})"
     )
     sa.Table(
         "orders",
@@ -29,10 +30,29 @@ def test_autogenerate_removes_on_update_once(project: Project, admin: Admin) -> 
         sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("first", sa.TIMESTAMP),
         sa.Column("second", sa.DateTime, server_default=sa.text(NOW), nullable=False),
+        sa.Column("third", sa.DateTime),
     )
-    project.autogenerate("one")
+    project.options["compare_server_default"] = True
+    assert project.autogenerate("one").count("op.alter_column") == 6  # in both directions
     project.upgrade()
     project.check()
+    project.downgrade("base")
+    project.upgrade()
+    project.check()
+
+
+def test_default_that_is_removed_by_hand_takes_its_on_update_along(project: Project, admin: Admin) -> None:
+    admin(
+        f"CREATE TABLE {DATABASE}.orders "
+        f"(id INT PRIMARY KEY, at DATETIME(3) NOT NULL DEFAULT {NOW}(3) ON UPDATE {NOW}(3) COMMENT 'kept')"
+    )
+    project.revision("one", 'op.alter_column("orders", "at", server_default=None)')
+    project.upgrade()
+    with project.engine.connect() as connection:
+        column = sa.inspect(connection).get_columns("orders")[1]
+    assert isinstance(column["type"], mysql.DATETIME)
+    assert column["type"].fsp == 3
+    assert (column["nullable"], column["default"], column["comment"]) == (False, None, "kept")
 
 
 def test_renaming_a_primary_key_column_keeps_the_rows_of_its_indexes(project: Project, admin: Admin) -> None:
