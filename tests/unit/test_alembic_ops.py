@@ -222,6 +222,18 @@ def test_offline_operation_follows_the_release():
         offline(lambda op: op.restore_snapshot("s", table="t", to_account="b"), "2.2.2")
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda op: op.restore_snapshot("s", table="t", timeout=5, verify=True),
+        lambda op: op.restore_pitr("s", server_time="2026-03-01 12:00:00", database=True),
+    ],
+)
+def test_offline_restore_warns_of_what_it_does_not_put_back(call, caplog):
+    offline(call)
+    assert "'s'): a script created with --sql contains only the server's statement" in caplog.text
+
+
 def test_offline_restore_to_an_instant_needs_server_time():
     with pytest.raises(sa.exc.CompileError, match="server_time="):
         offline(lambda op: op.restore_pitr("p", timestamp=WHEN, table="t"))

@@ -16,11 +16,19 @@ from ...recovery.constructs import RestorePitr, RestoreSnapshot
 from ...recovery.copying import check_copy, restore_copy
 from ...recovery.preservation import check_lose
 from ...recovery.restoring import restore
+from ..log import log
 from .base import RecoveryOp, operation
 from .options import CommitFirst, Restoring, ServerInstant, Target
 
 if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
+
+
+_ONLY_THE_STATEMENT = (
+    "op.%s(%r): a script created with --sql contains only the server's statement. That loses privileges, sequences, "
+    "publications and more, and makes PITRs inactive, all of which is put back only online; timeout= and verify= have no "
+    "effect in it either"
+)
 
 
 class _RestoreOp(RecoveryOp):
@@ -44,6 +52,7 @@ class _RestoreOp(RecoveryOp):
         context = operations.get_context()
         if context.as_sql:
             super().execute(operations, element)
+            log.warning(_ONLY_THE_STATEMENT, self.operation, self.name)
             return
         assert isinstance(element, (RestoreSnapshot, RestorePitr))
         assert context.connection is not None
