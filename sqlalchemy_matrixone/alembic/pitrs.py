@@ -144,7 +144,10 @@ def _policies_of(context: AutogenContext, own: _CurrentNames, metadata: MetaData
             yield Policy(own.canonical(RecoveryTarget.of(table=table)), _range(table.kwargs[TABLE_OPTION]))
     if TABLE_OPTION in metadata.info:
         yield Policy(_database_of(metadata, own), _range(metadata.info[TABLE_OPTION]))
-    for pitr in metadata.info.get(LIST_OPTION, ()):
+    pitrs = metadata.info.get(LIST_OPTION, ())
+    if not isinstance(pitrs, Iterable):
+        raise CommandError(f"MetaData.info[{LIST_OPTION!r}] is a list of CreatePitr(...) constructs, not {pitrs!r}")
+    for pitr in pitrs:
         if not isinstance(pitr, CreatePitr):
             raise CommandError(f"MetaData.info[{LIST_OPTION!r}] holds CreatePitr(...) constructs, not {pitr!r}")
         yield Policy(own.canonical(pitr.recovery_target), pitr.range, fold(pitr.name))

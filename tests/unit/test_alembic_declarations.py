@@ -6,9 +6,12 @@ import logging
 from typing import Any
 
 import pytest
+from alembic.util import CommandError
 from sqlalchemy import Column, Integer, MetaData, Table
 
+from sqlalchemy_matrixone import CreatePitr
 from sqlalchemy_matrixone.alembic.declarations import warn_if_not_compared
+from sqlalchemy_matrixone.alembic.pitrs import _policies_of
 
 
 def models(**declared: Any) -> MetaData:
@@ -50,3 +53,10 @@ def test_declared_pitr_without_the_plugin_is_reported(caplog: pytest.LogCaptureF
 )
 def test_nothing_is_reported_without_reason(caplog: pytest.LogCaptureFixture, opts: dict[str, Any]) -> None:
     assert warnings_with(caplog, **{"target_metadata": table_with_pitr()} | opts) == []
+
+
+@pytest.mark.parametrize("declared", [None, 5, CreatePitr("p", range="1d")])
+def test_declared_pitrs_that_are_no_list_are_refused(declared: Any) -> None:
+    metadata = MetaData(info={"matrixone_pitrs": declared})
+    with pytest.raises(CommandError, match=r"is a list of CreatePitr\(\.\.\.\) constructs, not"):
+        list(_policies_of(None, None, metadata))  # type: ignore[arg-type]
