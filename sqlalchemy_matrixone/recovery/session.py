@@ -389,10 +389,10 @@ class Recovery:
             Recovery(session).undrop(table=Order, as_name="orders_before")
 
         That time is searched, to the microsecond, in the history that PITRs and snapshots of the account keep of the
-        object; if it was dropped several times, usually the last time is found. The object is restored by a clone, on
-        MatrixOne 2.2 by a restore, with its indexes and foreign keys, sequences and privileges, and its PITRs are
-        reactivated. A :class:`RestoreWarning` names what was not restored. As for a restore, none of this is part
-        of the transaction.
+        object. If it was dropped several times, the last time is found, unless the object then existed for less than a
+        second, or less than 1/32 of the time since. The object is restored by a clone, on MatrixOne 2.2 by a restore,
+        with its indexes and foreign keys, sequences and privileges, and its PITRs are reactivated. A
+        :class:`RestoreWarning` names what was not restored. As for a restore, none of this is part of the transaction.
 
         :param table: a mapped class or Table, or a name with ``database=``.
         :param database: without a table, the database to restore.

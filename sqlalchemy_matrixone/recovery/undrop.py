@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -22,6 +21,7 @@ from .constructs import RestorePitr, RestoreSnapshot
 from .contents import DEFAULT, Contents, Fact, read_contents
 from .copying import clone, renamed, report_differences
 from .kept_history import Pitrs, check_protected, covers, earliest
+from .last_moment import MICROSECOND, SHARE, last_moment
 from .objects import id_in
 from .preservation import Losses
 from .reactivation import reactivate_after_restore
@@ -32,9 +32,6 @@ if TYPE_CHECKING:
     import datetime as dt
 
     from sqlalchemy.engine import Connection
-
-_SECOND = 10**9
-_MICROSECOND = 10**3
 
 
 @dataclass(frozen=True)
@@ -77,7 +74,7 @@ def undrop(
             _bring_back(connection, dropped, copy, found, what)
             if isinstance(found.source, Snapshot):
                 _warn_of_later_changes(what, found.source)
-    return from_microseconds(found.moment // _MICROSECOND)
+    return from_microseconds(found.moment // MICROSECOND)
 
 
 def _warn_of_later_changes(what: str, snapshot: Snapshot) -> None:
@@ -105,37 +102,29 @@ def _find(connection: Connection, dropped: RestoreScope, what: str, known: Pitrs
     now = known.now
     pitrs = sorted(known.covering(dropped), key=lambda pitr: earliest(pitr, now))
     snapshots = [each for each in catalog.get_snapshots(connection) if covers(each, dropped)]
-    last = _last_moment(existed, earliest(pitrs[0], now), now) if pitrs else None
-    for snapshot in snapshots:
+    first = earliest(pitrs[0], now) if pitrs else now
+    sources: list[Pitr | Snapshot] = [*pitrs, *snapshots]
+    created = [mo_ts_of(each.created_at) for each in sources]
+    last = last_moment(existed, first, now, created) if pitrs else None
+    if last is not None:
+        return _Found(last, next(pitr for pitr in pitrs if earliest(pitr, now) <= last))
+    for snapshot in snapshots:  # the newest first
         taken = mo_ts_of(snapshot.created_at)
-        if (last is None or taken > last) and existed(taken):
+        if taken < first and existed(taken):
             return _Found(_exactly(connection, snapshot), snapshot)
-    if last is None:
-        raise RestoreError(
-            f"{what}: nothing was done: no PITR or snapshot of this account keeps a time at which it existed",
-            Reason.NOT_FOUND if pitrs or snapshots else Reason.NOT_COVERED,
-        )
-    return _Found(last, next(pitr for pitr in pitrs if earliest(pitr, now) <= last))
+    raise RestoreError(
+        _not_found(what, searched=bool(pitrs)), Reason.NOT_FOUND if pitrs or snapshots else Reason.NOT_COVERED
+    )
 
 
-def _last_moment(existed: Callable[[int], bool], first: int, now: int) -> int | None:
-    """Return the last time, to the microsecond, at which it existed; None if that is before the first one.
-
-    Goes back in steps that double, so that of several lifetimes it finds the last one, unless that was short and is
-    long past. A binary search then finds its end.
-    """
-    later, step = now, _SECOND
-    while not existed(sooner := max(first, later - step)):
-        if sooner == first:
-            return None
-        later, step = sooner, 2 * step
-    while later - sooner > _MICROSECOND:
-        middle = (sooner + later) // 2
-        if existed(middle):
-            sooner = middle
-        else:
-            later = middle
-    return max(first, sooner // _MICROSECOND * _MICROSECOND)
+def _not_found(what: str, *, searched: bool) -> str:
+    message = f"{what}: nothing was done: no PITR or snapshot of this account keeps a time at which it existed"
+    if not searched:
+        return message
+    return (
+        f"{message}, as far as was searched: it may have existed for less than 1/{SHARE} of the time since. If so, "
+        "pass a time at which it existed to Recovery.restore_pitr()"
+    )
 
 
 def _object_id(connection: Connection, scope: RestoreScope, moment: int | None = None) -> int | None:

@@ -128,6 +128,20 @@ def test_former_table_comes_back_beside_a_new_one_of_its_name(server: Server, co
     assert scalars(connection, "SELECT id FROM items") == [9]
 
 
+def test_table_that_was_dropped_twice_comes_back_as_of_the_last_time(server: Server, connection: Connection) -> None:
+    recovery = protect(server, connection)
+    run(connection, "DROP TABLE items")
+    pause(server)
+    run(
+        connection, "CREATE TABLE items (id INT PRIMARY KEY, note VARCHAR(40))", "INSERT INTO items VALUES (9, 'later')"
+    )
+    pause(server)
+    run(connection, "DROP TABLE items")
+    pause(server)
+    recovery.undrop(table="items", database=SHOP)
+    assert scalars(connection, "SELECT note FROM items") == ["later"]
+
+
 @pytest.mark.releases(since=(3, 0))
 def test_dropped_database_comes_back_under_another_name(server: Server, connection: Connection) -> None:
     protect(server, connection)
