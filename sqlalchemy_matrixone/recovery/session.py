@@ -606,8 +606,9 @@ class Recovery:
 
         Rows are identified by their primary keys. Several tables may be given in any order: rows that others refer to
         are inserted first and deleted last. Conflicts with newer rows, such as a unique value that another row now has,
-        are detected before anything is changed. For a table with up to 5,000 rows to restore, the result is compared
-        with the history at the end.
+        are detected before anything is changed. The result is compared with the history at the end. Up to 5,000 rows
+        of a table are locked first; if there are more, others can write to some in the meantime, which then differ: a
+        :class:`RestoreWarning` states how many, and ``verified`` of the result is False.
 
         The Session is flushed before and its objects are expired after it. No ORM events occur for these rows, and no
         relationship cascades: pass all tables whose rows belong together, including association tables.

@@ -34,9 +34,11 @@ from sqlalchemy_matrixone import (
     RestoreConflict,
     RestoredRows,
     RestoreError,
+    RestoreWarning,
     time_travel,
 )
 from sqlalchemy_matrixone.recovery.rows import changes
+from sqlalchemy_matrixone.recovery.rows.restore import RowsPlan
 
 from .past import moment
 from .server import DEVELOPMENT, Admin, Server
@@ -458,7 +460,7 @@ INSERT INTO t (n) VALUES (1), (2), (3)
     t = Table("t", MetaData(), Column("id", Integer, primary_key=True), Column("n", Integer))
     assert shop.recovery.restore_rows(t, snapshot=BEFORE).inserted == 3
     shop.session.execute(insert(t).values(n=4))
-    assert [n for _, n in shop.rows("t")] == [1, 2, 3, 4]
+    assert sorted(n for _, n in shop.rows("t")) == [1, 2, 3, 4]  # two nodes give ids of different ranges
     assert len({key for key, _ in shop.rows("t")}) == 4
 
 
@@ -855,6 +857,36 @@ async def test_restore_rows_with_an_async_session(orders: Shop):
         done = await recovery.restore_rows(Order, snapshot=BEFORE)
         assert (preview.updated, done.updated) == (4, 4)
     assert orders.committed("orders") == ORDERS
+
+
+def test_restore_rows_that_others_write_meanwhile_warns_and_is_not_verified(
+    orders: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    orders.run("UPDATE orders SET note = 'changed' WHERE id IN (1, 2)")
+    connection = orders.session.connection()
+
+    @event.listens_for(connection, "after_execute")
+    def write_meanwhile(_: Any, statement: Any, *__: Any) -> None:
+        if statement.is_update and not orders.admin(f"SELECT id FROM {SHOP}.orders WHERE note = 'newer'"):
+            orders.run(f"UPDATE {SHOP}.orders SET note = 'newer' WHERE id = 3")
+
+    with monkeypatch.context() as many:
+        many.setattr(changes, "KEY_LIMIT", 0)
+        with pytest.warns(RestoreWarning, match="^1 rows of orders differ"):
+            done = orders.recovery.restore_rows(Order, snapshot=BEFORE)
+    assert (done.updated, done.verified, done.by_table["orders"].verified) == (3, False, False)
+    assert str(done).endswith("; some rows differ")
+    again = orders.recovery.restore_rows(Order, snapshot=BEFORE)
+    assert (again.updated, again.verified) == (1, True)
+    assert orders.rows("orders") == ORDERS
+
+
+def test_restore_rows_without_effect_raises(orders: Shop, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    orders.run("UPDATE orders SET note = 'changed' WHERE id = 1\nDELETE FROM orders WHERE id = 3")
+    monkeypatch.setattr(RowsPlan, "steps", lambda _: iter(()))  # as if the server ignored the statements
+    with pytest.raises(RestoreError, match="3 rows of orders still differ") as failed:
+        orders.recovery.restore_rows(Order, snapshot=BEFORE)
+    assert failed.value.reason is Reason.INCOMPLETE
 
 
 def test_restore_rows_on_a_connection(orders: Shop):

@@ -44,6 +44,12 @@ class TableChanges:
         """Return whether there is anything to restore."""
         return bool(self.missing or self.changed or self.new)
 
+    @property
+    def without_known_keys(self) -> int:
+        """The number of rows to restore of which the keys are not known."""
+        old = self.missing + self.changed if self.keys is None else 0
+        return old + (self.new if self.new_keys is None else 0)
+
     def without_keys(self) -> Self:
         """Return a copy whose statements find the rows by comparison instead of by their keys."""
         return replace(self, pair=replace(self.pair, by_key=False), keys=None, missing_keys=None, new_keys=None)
@@ -68,6 +74,17 @@ def find_again(connection: Connection, before: TableChanges) -> TableChanges:
     if before.new_keys:
         found |= _find_new(connection, before.pair, before.new_keys)
     return replace(before, **found)
+
+
+def count_left(connection: Connection, part: TableChanges) -> int:
+    """Count the rows that differ after a restore, of those kinds of which the keys are not known."""
+    pair, left = part.pair, 0
+    if part.keys is None and part.missing + part.changed:
+        found = _count_old(connection, pair, (), pair.from_past(), [old_rows(pair, part.kinds)])
+        left += found["missing"] + found["changed"]
+    if part.new_keys is None and part.new:
+        left += _count_new(connection, pair, [pair.new()])
+    return left
 
 
 def old_rows(pair: TablePair, kinds: RowKinds) -> ColumnElement[bool]:
@@ -142,14 +159,18 @@ def _count_old(
 
 
 def _find_new(connection: Connection, pair: TablePair, keys: Sequence[Key] | None) -> dict[str, Any]:
-    source, where = pair.from_present(), (pair.new(), *pair.within(pair.current, keys))
+    where = (pair.new(), *pair.within(pair.current, keys))
     if pair.has_exact_key:
         listed = [pair.current.c[name].label(f"k_{index}") for index, name in enumerate(pair.key)]
-        rows = _read_few(connection, select(*listed), source, where)
+        rows = _read_few(connection, select(*listed), pair.from_present(), where)
         if rows is not None:
             return {"new": len(rows), "new_keys": tuple(map(tuple, rows))}
-    count = connection.execute(select(func.count()).select_from(source).where(*where)).scalar_one()
-    return {"new": count, "new_keys": None}
+    return {"new": _count_new(connection, pair, where), "new_keys": None}
+
+
+def _count_new(connection: Connection, pair: TablePair, where: Sequence[ColumnElement[bool]]) -> int:
+    counted = select(func.count()).select_from(pair.from_present()).where(*where)
+    return int(connection.execute(counted).scalar_one())
 
 
 def _read_few(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,12 +15,12 @@ from ...core.names import readable
 from ...core.refusals import reason_of
 from ...core.release import Feature, format_release
 from ...core.server import MatrixOneServer, matrixone_dialect
-from ...exc import Reason, RestoreConflict, RestoreError, RowConflict, format_row
+from ...exc import Reason, RestoreConflict, RestoreError, RestoreWarning, RowConflict, format_row
 from ...timetravel.point_in_time import PointInTime
 from ..past import checked_point, describe_point
 from ..target import RecoveryTarget
 from . import statements
-from .changes import TableChanges, find_again, find_changes, old_rows
+from .changes import TableChanges, count_left, find_again, find_changes, old_rows
 from .compatible import check_definitions
 from .conflicts import ConflictSearch, freed_columns
 from .definition import TableDefinition
@@ -51,10 +52,12 @@ def restore_rows(connection: Connection, request: RowsRequest) -> RestoredRows:
     plan = RowsPlan.make(connection, request, lock=True)
     if plan.conflicts:
         raise RestoreConflict(plan.conflicts)
-    plan.execute()
+    unverified = plan.execute()
     return RestoredRows.total(
         {
-            part.pair.name: RestoredRows(part.missing, part.changed, part.new, part.pair.skipped)
+            part.pair.name: RestoredRows(
+                part.missing, part.changed, part.new, part.pair.skipped, verified=part.pair.name not in unverified
+            )
             for part in plan.changes.values()
         }
     )
@@ -141,9 +144,10 @@ class RowsPlan:
 
     # -- execution
 
-    def execute(self) -> None:
-        """Execute the steps, and check the result.
+    def execute(self) -> set[str]:
+        """Execute the steps, and compare the result with the history.
 
+        :return: the tables of which some rows differ, maybe because others have written them in the meantime.
         :raises RestoreError: if a statement fails, or did not have the expected effect.
         """
         done = 0
@@ -155,9 +159,11 @@ class RowsPlan:
             outcome = "the transaction has a part of the restore: roll it back" if done else "nothing was changed"
             raise RestoreError(f"{outcome}. {error.orig}", reason_of(error)) from error
         for part in self.changes.values():
-            self._check_result(part)
+            self._check_keys(part)
+        return {part.pair.name for part in self.changes.values() if not self._check_counts(part)}
 
-    def _check_result(self, part: TableChanges) -> None:
+    def _check_keys(self, part: TableChanges) -> None:
+        """Check that no row differs of those whose keys are known. They are locked."""
         left = find_again(self.connection, part)
         keys = (left.keys or ()) if part.keys else ()
         new_keys = (left.new_keys or ()) if part.new_keys else ()
@@ -165,11 +171,29 @@ class RowsPlan:
             examples = "; ".join(
                 format_row(dict(zip(part.pair.key, key, strict=True))) for key in (*keys, *new_keys)[:5]
             )
-            raise RestoreError(
-                f"the transaction has a part of the restore: roll it back. The server reported no error, and "
-                f"{len(keys) + len(new_keys)} rows of {part.pair.name} still differ: {examples}",
-                Reason.INCOMPLETE,
+            raise _incomplete(part, len(keys) + len(new_keys), examples)
+
+    def _check_counts(self, part: TableChanges) -> bool:
+        """Count the rows that differ of those whose keys are not known, and return whether there are none.
+
+        Others may write rows in the meantime that were not to be restored before, so that it is no error if a few are
+        left.
+
+        :raises RestoreError: if there are no fewer than before.
+        """
+        before = part.without_known_keys
+        left = count_left(self.connection, part) if before else 0
+        if left >= before > 0:
+            raise _incomplete(part, left)
+        if left:
+            warnings.warn(
+                f"{left} rows of {part.pair.name} differ from their history after restore_rows(), which has restored "
+                f"{before - left} or more: others have written them in the meantime, or the server has left them out. "
+                "Call it again in this transaction to restore them, too, or roll back.",
+                RestoreWarning,
+                stacklevel=6,
             )
+        return not left
 
     def steps(self, *, preview: bool = False) -> Iterator[UpdateBase]:
         """Yield the statements, each to be executed before the next one is requested.
@@ -267,6 +291,14 @@ class RowsPlan:
         for statement in self.steps(preview=True):
             compiled = statement.compile(dialect=self.dialect, compile_kwargs={"literal_binds": True})
             yield readable(str(compiled))
+
+
+def _incomplete(part: TableChanges, left: int, examples: str = "") -> RestoreError:
+    return RestoreError(
+        f"the transaction has a part of the restore: roll it back. The server reported no error, and {left} rows of "
+        f"{part.pair.name} still differ{examples and f': {examples}'}",
+        Reason.INCOMPLETE,
+    )
 
 
 def _pair(connection: Connection, target: RowsTarget, point: PointInTime) -> TablePair:

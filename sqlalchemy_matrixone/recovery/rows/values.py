@@ -41,14 +41,21 @@ class RestoredRows(_Counts):
     """The result of :meth:`Recovery.restore_rows`.
 
     :ivar by_table: the same for each table, by its name.
+    :ivar verified: whether the rows were compared with their history afterwards, and do not differ. It is False if
+        others have written to rows in the meantime; a :class:`RestoreWarning` states how many differ.
     """
 
     by_table: Mapping[str, RestoredRows] = field(default_factory=dict, repr=False, hash=False)
+    verified: bool = field(default=True, kw_only=True)
+
+    def __str__(self) -> str:
+        return super().__str__() + ("" if self.verified else "; some rows differ")
 
     @classmethod
     def total(cls, by_table: Mapping[str, Self]) -> Self:
         """Return the sum over several tables."""
-        return cls(**_sums(by_table), by_table=dict(by_table))
+        verified = all(part.verified for part in by_table.values())
+        return cls(**_sums(by_table), by_table=dict(by_table), verified=verified)
 
 
 @dataclass(frozen=True)
