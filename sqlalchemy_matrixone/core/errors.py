@@ -73,6 +73,18 @@ def raise_violation(dbapi: Any, error: BaseException, statement: str) -> None:
         raise getattr(dbapi, name)(*error.args) from error
 
 
+_MISSING_COLUMN = {
+    1054: re.compile(r"invalid input: column .* does not exist", re.S),  # after 4.2.0
+    20301: re.compile(r"column .* does not exist", re.S),
+}
+
+
+def reports_missing_column(error: BaseException) -> bool:
+    """Return whether the driver's error is that a table does not have a column."""
+    number = error.args[0] if error.args else None
+    return number in _MISSING_COLUMN and _MISSING_COLUMN[number].search(str(error.args[-1])) is not None
+
+
 # Most errors of the server, including those for lost connections, have one of these numbers. Only the message
 # distinguishes them. The message of an error with any other number may contain these words as part of a value.
 _GENERIC = frozenset((1105, 20101))

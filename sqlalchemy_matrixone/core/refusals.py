@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from sqlalchemy import exc
 
 from ..exc import BranchConflict, Reason, RecoveryError
+from .errors import reports_missing_column
 
 # The bytes of a key of several columns, as the server quotes them. They always contain control characters.
 _STORED_KEY = re.compile(r"'.*(?:[\x00-\x1f\x7f\ufffd]|\\x[0-9a-f]{2}|\\0)", re.S)
@@ -103,7 +104,4 @@ def reason_of(error: BaseException) -> Reason:
 
 def is_missing_column(error: exc.DBAPIError) -> bool:
     """Return whether a statement was refused because a table does not have a column."""
-    orig = error.orig
-    return (
-        orig is not None and orig.args[:1] == (20301,) and re.search(r"column .* does not exist", str(orig)) is not None
-    )
+    return error.orig is not None and reports_missing_column(error.orig)

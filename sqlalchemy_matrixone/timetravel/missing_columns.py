@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
-_INVALID_INPUT = 20301
-_MISSING = re.compile(r"column .* does not exist")
+from ..core.errors import reports_missing_column
+
 ADVICE = (
     ". If it was added since, read only the columns that the table had at that time: options(load_only(…)) or "
     "options(defer(…)) for a mapped class, a select() of columns for a Table, or changes_since(), which leaves it out"
@@ -15,8 +14,8 @@ ADVICE = (
 
 def explain_missing_column(error: BaseException, context: Any) -> None:
     """Append advice to the driver's error if a statement reads the past, and a column does not exist there."""
-    if error.args[:1] != (_INVALID_INPUT,) or not getattr(getattr(context, "compiled", None), "points_in_time", ()):
+    if not reports_missing_column(error) or not getattr(getattr(context, "compiled", None), "points_in_time", ()):
         return
     text = str(error.args[-1])
-    if _MISSING.search(text) and not text.endswith(ADVICE):
+    if not text.endswith(ADVICE):
         error.args = (*error.args[:-1], text + ADVICE)

@@ -23,7 +23,7 @@ from sqlalchemy_matrixone import (
 )
 from sqlalchemy_matrixone.aiomysql import MatrixOneDialect_aiomysql
 from sqlalchemy_matrixone.asyncmy import MatrixOneDialect_asyncmy
-from sqlalchemy_matrixone.core.errors import class_of_violation
+from sqlalchemy_matrixone.core.errors import class_of_violation, reports_missing_column
 from sqlalchemy_matrixone.core.refusals import reason_of, server_errors_as
 from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
 
@@ -233,3 +233,21 @@ def test_lost_connection_of_a_statement_that_changes_something_leaves_done_unkno
     with pytest.raises(BranchError) as raised, server_errors_as(BranchError, "create branch 'b'", if_lost=if_lost):
         raise lost
     assert (raised.value.reason, raised.value.done) == (if_lost, done)
+
+
+@pytest.mark.parametrize(
+    ("number", "text", "missing"),
+    [
+        (20301, "invalid input: column price does not exist", True),
+        (1054, "invalid input: column 'orders.price' does not exist", True),  # after 4.2.0
+        (1054, "Unknown column 'price' in 'orders'", False),
+        (1062, "Duplicate entry 'column price does not exist' for key 'note'", False),
+        (1146, "no such table shop.orders", False),
+    ],
+)
+def test_missing_column_is_recognized_by_number_and_text(number, text, missing):
+    assert reports_missing_column(OperationalError(number, text)) is missing
+
+
+def test_error_without_a_number_is_no_missing_column():
+    assert reports_missing_column(OperationalError()) is False
