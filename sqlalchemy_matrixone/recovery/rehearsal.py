@@ -89,5 +89,5 @@ def _drop(engine: Engine, scratch: str) -> None:
                 f"{describe_blockers(blockers)}",
                 Reason.ACTIVE_TRANSACTION,
             )
-        name = connection.dialect.identifier_preparer.quote_identifier(scratch).replace("%", "%%")
+        name = connection.dialect.identifier_preparer.quote_identifier(scratch)
         connection.exec_driver_sql(f"DROP DATABASE IF EXISTS {name}")
