@@ -15,7 +15,16 @@ from . import types as matrixone_types
 from .core.connection import NOTHING, driver_connection, following, state_of
 from .core.errors import raise_violation, reports_lost_connection
 from .core.options import INDEX_OPTIONS
-from .core.release import NEWEST, Feature, Release, format_release, is_untested, parse_greeting, parse_release
+from .core.release import (
+    NEWEST,
+    Feature,
+    Release,
+    describe_release,
+    format_release,
+    is_untested,
+    parse_greeting,
+    parse_release,
+)
 from .core.server import OUTSIDE_TRANSACTION, execute_below
 from .core.sql_mode import set_autocommit
 from .core.sql_text import makes_temporary_table
@@ -190,14 +199,15 @@ class MatrixOneDialect(MatrixOneReflection):
         if parse_greeting(version) is None:
             # Only the second choice, because 2.2.2 reports 2.2.0 here.
             version = str(connection.exec_driver_sql("SELECT version()").scalar())
+        release = parse_greeting(version) or NEWEST
         if is_untested(version):
             log.warning(
-                "The server reports version %r, on which this package was not tested. It is treated as MatrixOne %s; "
+                "The server reports version %r, on which this package was not tested. It is treated as %s; "
                 "set server_version= in the URL for another release.",
                 version,
-                format_release(NEWEST),
+                describe_release(release),
             )
-        return parse_greeting(version) or NEWEST
+        return release
 
     def _get_default_schema_name(self, connection: Connection) -> str | None:  # type: ignore[override]
         if self._initializing:

@@ -14,17 +14,17 @@ from ..core.connection import state_of
 from ..core.names import readable
 from ..core.refusals import reason_of
 from ..core.server import matrixone_dialect
+from ..core.snapshots import instant_for_catalog
 from ..exc import BranchError, Reason, RecoveryWarning
 from ..losses.copies import read_loss_of_copy
 from ..losses.grants import grants_of_copy
 from ..losses.scope import Loss, RestoreScope
 from ..losses.texts import restore_texts
 from ..losses.unreadable import explaining_syntax_errors, unreadable
+from ..timetravel.point_in_time import PointInTime
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
-
-    from ..timetravel.point_in_time import PointInTime
 
 
 class Copied:
@@ -46,16 +46,30 @@ class Copied:
         :param moment: the point in time at which it is copied; None for the present.
         """
         dialect = matrixone_dialect(connection)
-        hint = "" if moment is None else str(moment.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
-        level: Any = "database" if source[1] is None else "table"
-        self._scope = RestoreScope(dialect, level, *source, 0, copy, hint)
         self._name = copy[1] or copy[0]
         self._unread: list[str] = []
         self._loss = Loss()
+        level: Any = "database" if source[1] is None else "table"
+        self._scope = RestoreScope(dialect, level, *source, 0, copy, self._hint(connection, moment))
         with dialect.preserving_clean_state(connection):
             self._loss = read_loss_of_copy(self._scope, connection, self._reading)
             if copy_grants:
                 self._read_grants(connection)
+
+    @staticmethod
+    def _hint(connection: Connection, moment: PointInTime | None) -> str:
+        """Return the time-travel hint at which the catalog can be read."""
+        if moment is not None and moment.kind == "SNAPSHOT":
+            try:
+                instant = instant_for_catalog(connection, str(moment.value.value))
+            except exc.DBAPIError as error:
+                if error.connection_invalidated:
+                    raise
+                instant = None  # no privilege for the catalog, so that what follows cannot be read, either
+            moment = moment if instant is None else PointInTime("MO_TS", instant)
+        if moment is None:
+            return ""
+        return str(moment.compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True}))
 
     @contextmanager
     def _reading(self, kind: str) -> Iterator[None]:

@@ -17,6 +17,12 @@ Release = tuple[int, int, int]
 NEWEST: Release = (4, 2, 0)
 """The newest release that this package was tested on, which it assumes if a server does not report its release."""
 
+UNRELEASED: Release = (4, 3, 0)
+"""The release that a build between releases counts as: its greeting has no number.
+
+It has what was found in the newest public commit that was tested, 7c27538f5a of 2026-08-22.
+"""
+
 _ANNOUNCED = re.compile(r"MatrixOne-v(\d+)\.(\d+)\.(\d+)")
 _DEVELOPMENT_BUILD = re.compile(r"MatrixOne-v(?!\d+\.)")
 _WRITTEN = re.compile(r"(?:.*MatrixOne-)?v?(\d+)\.(\d+)(?:\.(\d+))?(?:-[\w.-]+)?")
@@ -93,6 +99,8 @@ class Feature(Enum):
     RETURNING = (4, 2, 0), "RETURNING"
     JSON_NULL = (4, 2, 0), "null of JSON, NULL before"
     SET_AS_NUMBER = (4, 2, 0), "SET as a number in addition to its text"
+    # A read in nanoseconds works on every release, so that this is right for any release after 4.2.0.
+    SNAPSHOT_OF_OWN_OBJECT = (4, 2, 1), "the refusal to read anything else than its object at a snapshot"
 
     @property
     def since(self) -> Release:
@@ -126,11 +134,17 @@ def format_release(release: Release) -> str:
     return ".".join(map(str, release))
 
 
+def describe_release(release: Release) -> str:
+    """Return what a server of an untested release is treated as, for a message."""
+    newest = f"MatrixOne {format_release(NEWEST)}"
+    return newest if release <= NEWEST else f"the newest build that was tested, which is later than {newest}"
+
+
 def parse_greeting(server_version: str | None) -> Release | None:
     """Parse the release from a server greeting or ``version()``; return None if there is none.
 
     A greeting reads ``8.0.30-MatrixOne-v4.2.0``. Builds between releases end in ``-v`` or ``-v20260826`` and count
-    as the newest release, see :func:`is_untested`. A proxy may present itself as a plain MySQL server; the result is
+    as :data:`UNRELEASED`, see :func:`is_untested`. A proxy may present itself as a plain MySQL server; the result is
     None in that case.
     """
     if not server_version:
@@ -138,13 +152,13 @@ def parse_greeting(server_version: str | None) -> Release | None:
     if match := _ANNOUNCED.search(server_version):
         major, minor, patch = map(int, match.groups())
         return (major, minor, patch)
-    return NEWEST if _DEVELOPMENT_BUILD.search(server_version) else None
+    return UNRELEASED if _DEVELOPMENT_BUILD.search(server_version) else None
 
 
 def is_untested(server_version: str) -> bool:
     """Return whether a greeting names a release after :data:`NEWEST`, or a build without a number.
 
-    Such a server is treated as the newest release, because its differences from that release are unknown.
+    Such a server is treated as the newest release or build that was tested: its differences from that are unknown.
     """
     release = parse_greeting(server_version)
     return release is None or release > NEWEST or _DEVELOPMENT_BUILD.search(server_version) is not None

@@ -28,6 +28,7 @@ from ..core.arguments import (
 from ..core.names import fold
 from ..core.refusals import server_errors_as
 from ..core.server import MatrixOneServer, matrixone_dialect
+from ..core.snapshots import snapshot_instant
 from ..core.statement import MatrixOneDDL
 from ..exc import MatrixOneArgumentError, PitrError, Reason, RestoreError, SnapshotError
 from . import catalog
@@ -36,7 +37,7 @@ from .execution import Attempt, executing
 from .freshness import see_all_commits
 from .pitr_range import PitrRange, RangeArgument
 from .protection import check_table_is_protected, warn_of_existing_pitr
-from .resolve import check_restore, greeted_release, server_instant, server_wall_clock, snapshot_instant
+from .resolve import check_restore, greeted_release, server_instant, server_wall_clock
 from .target import RecoveryTarget
 
 if TYPE_CHECKING:

@@ -107,11 +107,11 @@ class Protection:
         """Return whether garbage collection spares what a snapshot of a table should keep; see ``protection.py``."""
         if self._holders is None:
             return True
-        held = self._holders.get(snapshot.name)
+        held, hint = self._holders.get(snapshot.name, (None, ""))
         with self._dialect.preserving_clean_state(self._connection):
             try:
                 then = self._connection.exec_driver_sql(
-                    f"SELECT rel_id FROM mo_catalog.mo_tables {{SNAPSHOT = {self._quoted(snapshot.name)}}} "
+                    f"SELECT rel_id FROM mo_catalog.mo_tables {hint} "
                     "WHERE account_id = current_account_id() AND reldatabase = %s AND relname = %s",
                     (snapshot.database, snapshot.table),
                 ).scalar()
@@ -121,19 +121,25 @@ class Protection:
                 return False
         return then is not None and int(then) == held
 
-    def _quoted(self, name: str) -> str:
-        return self._dialect.identifier_preparer.quote_identifier(name).replace("%", "%%")
+    def _ids_in_table_snapshots(self) -> dict[str, tuple[int, str]] | None:
+        """Return the table id that each snapshot of a table holds, and the time-travel hint to read the catalog then.
 
-    def _ids_in_table_snapshots(self) -> dict[str, int] | None:
-        """Return the table id that each snapshot of a table holds; None if this release's ids are always right."""
+        :return: None if this release's ids are always right.
+        """
         is_needed = any(snapshot.level == "table" for snapshot in self.snapshots)
         if not is_needed or not self._dialect.supports(Feature.LOGICAL_TABLE_ID):
             return None
+        by_name = not self._dialect.supports(Feature.SNAPSHOT_OF_OWN_OBJECT)
+        quoted = self._dialect.identifier_preparer.quote_identifier
+        columns = "sname, obj_id" if by_name else "sname, obj_id, ts"
         with self._dialect.preserving_clean_state(self._connection):
             rows = self._connection.exec_driver_sql(
-                "SELECT sname, obj_id FROM mo_catalog.mo_snapshots WHERE level = 'table'"
+                f"SELECT {columns} FROM mo_catalog.mo_snapshots WHERE level = 'table'"
             ).all()
-        return {name: int(held) for name, held in rows}
+        return {
+            row[0]: (int(row[1]), f"{{SNAPSHOT = {quoted(row[0])}}}" if by_name else f"{{MO_TS = {row[2]}}}")
+            for row in rows
+        }
 
 
 def get_coverage(connection: Connection, database: str | None) -> list[Coverage]:

@@ -10,7 +10,7 @@ from ..core.driver_internals import server_greeting
 from ..core.hidden_names import find_left_out, refusal
 from ..core.names import fold
 from ..core.release import parse_greeting
-from ..core.server import SERVER_ZONE, UTC_ZONE, convert_zone, matrixone_dialect
+from ..core.server import SERVER_ZONE, UTC_ZONE, convert_zone
 from ..exc import Reason, RestoreError
 from .foreign_keys import check_restorable
 from .table_match import check_only_match
@@ -82,14 +82,6 @@ def fraction_of_second(nanoseconds: int) -> str:
 def greeted_release(connection: Connection) -> Release | None:
     """Return the release in the server's greeting, or None if it has none."""
     return parse_greeting(server_greeting(connection))
-
-
-def snapshot_instant(connection: Connection, name: str) -> int | None:
-    """Return when a snapshot was created, in nanoseconds since 1970; None if the account has no such snapshot."""
-    statement = "SELECT ts FROM mo_catalog.mo_snapshots WHERE sname = %s"
-    with matrixone_dialect(connection).preserving_clean_state(connection):
-        found = connection.exec_driver_sql(statement, (fold(name),)).scalar()
-    return None if found is None else int(found)
 
 
 def server_instant(connection: Connection, server_time: str) -> int:

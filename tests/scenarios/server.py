@@ -14,14 +14,14 @@ from sqlalchemy import URL, Engine, create_engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from sqlalchemy_matrixone.core.release import NEWEST
+from sqlalchemy_matrixone.core.release import UNRELEASED
 
 from .tape import packets, server_version
 
 Rows = list[tuple[Any, ...]]
 
 DEVELOPMENT = "development"
-"""The label of a build between releases, whose greeting has no number. It counts as the newest known release."""
+"""The label of a build between releases, whose greeting has no number. It counts as later than the newest release."""
 
 _ANNOUNCED = re.compile(r"MatrixOne-v(\d+(?:\.\d+)+)?")
 
@@ -46,7 +46,7 @@ class Target:
     @property
     def release(self) -> tuple[int, ...]:
         release = self.label.partition("-")[0]
-        return NEWEST if release == DEVELOPMENT else tuple(map(int, release.split(".")))
+        return UNRELEASED if release == DEVELOPMENT else tuple(map(int, release.split(".")))
 
     @property
     def zone(self) -> str:
