@@ -20,16 +20,27 @@ class IndexOption(Enum):
     BOOLEAN = auto()
     COLUMNS = auto()
 
-    def render(self, name: str, value: Any, quote: Callable[[str], str], literal: Callable[[str], str]) -> str:
+    def render(
+        self,
+        name: str,
+        value: Any,
+        quote: Callable[[str], str],
+        literal: Callable[[str], str],
+        *,
+        comment_is_escaped: bool,
+    ) -> str:
         """Return the option as SQL; empty for a keyword that is switched off.
 
         :param quote: converts the name of a column to an identifier.
         :param literal: converts a string to a string literal.
+        :param comment_is_escaped: whether the server escapes a comment when it writes it into the catalog.
         """
         match self:
             case IndexOption.NUMBER:
                 return f" {name} = {int(value)}"
             case IndexOption.TEXT:
+                return f" {name} {literal(str(value))}"
+            case IndexOption.COMMENT if comment_is_escaped:
                 return f" {name} {literal(str(value))}"
             case IndexOption.COMMENT:
                 # The server reads the value from one string literal and inserts it unescaped into another.

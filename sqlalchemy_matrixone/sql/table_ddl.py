@@ -207,7 +207,7 @@ class MatrixOneTableDDLCompiler(DDLCompilerPart):
 
     def _warn_of_tree(self, constraint: schema.ForeignKeyConstraint) -> None:
         action = (constraint.ondelete or "").upper()
-        if action == "CASCADE":
+        if action == "CASCADE" and not Feature.CASCADE_IN_TREE.in_release(self._release):
             fault = "MatrixOne deletes no row that refers to a deleted row of the same table, which leaves orphans"
         elif action == "SET NULL" and not Feature.DELETE_FROM_TREE_OF_SET_NULL.in_release(self._release):
             since = format_release(Feature.DELETE_FROM_TREE_OF_SET_NULL.since)
@@ -271,8 +271,10 @@ class MatrixOneTableDDLCompiler(DDLCompilerPart):
         given = {name: option for name, option in INDEX_OPTIONS.items() if values.get(name) is not None}
         for name in given.keys() & _OPTIONS_SINCE.keys():
             _OPTIONS_SINCE[name].require(self._release, f"matrixone_{name}")
+        is_escaped = Feature.INDEX_COMMENT_ESCAPED.in_release(self._release)
         return "".join(
-            option.render(name.upper(), values[name], self.preparer.quote, self._text) for name, option in given.items()
+            option.render(name.upper(), values[name], self.preparer.quote, self._text, comment_is_escaped=is_escaped)
+            for name, option in given.items()
         )
 
     def _index_columns(self, index: schema.Index) -> Iterator[str]:

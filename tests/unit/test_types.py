@@ -259,6 +259,12 @@ def test_index_comment_is_escaped_twice():
     assert created.endswith(r" COMMENT '100%% of ''''a\\\\b'''''")
 
 
+def test_index_comment_after_4_2_is_escaped_once():
+    index = sa.Index("ix", table().c.id, matrixone_comment=r"100% of 'a\b'")
+    created = str(CreateIndex(index).compile(dialect=MatrixOneDialect_pymysql(server_version="4.3.0")))
+    assert created.endswith(r" COMMENT '100%% of ''a\\b'''")
+
+
 def test_index_text_option_is_a_literal():
     index = sa.Index("ix", table().c.v, matrixone_using="ivfflat", matrixone_op_type="'\\")
     assert str(CreateIndex(index).compile(dialect=DIALECT)).endswith(r" OP_TYPE '''\\'")
