@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..core.names import fold, quote_name, quote_text, readable
 from ..core.refusals import server_errors_as
+from ..core.release import Feature
 from ..core.sequences import SEQUENCES
 from ..core.server import SYS_ACCOUNT, matrixone_dialect
 from ..exc import Reason, RestoreError, RestoreWarning
@@ -196,7 +197,7 @@ def own_scope(connection: Connection, element: RestoreSnapshot | RestorePitr, so
 class _OtherAccounts:
     """What a restore by sys replaces in other accounts, where nothing can be put back from here."""
 
-    def __init__(self, whose: str, criterion: str, source: int) -> None:
+    def __init__(self, whose: str, criterion: str, source: int, *, is_cluster: bool = False) -> None:
         """Store which accounts are restored.
 
         :param whose: the account, for messages.
@@ -205,6 +206,7 @@ class _OtherAccounts:
         self._whose = whose
         self._criterion = criterion
         self._source = source
+        self._is_cluster = is_cluster
         self._kinds: list[str] = []
         self.scope: RestoreScope | None = None
 
@@ -214,7 +216,7 @@ class _OtherAccounts:
         own = fold(dialect.default_account_name) or ""
         target = element.recovery_target
         if target.level == "cluster":
-            return cls("all other accounts", f"account_name <> {quote_text(dialect, own)}", source)
+            return cls("all other accounts", f"account_name <> {quote_text(dialect, own)}", source, is_cluster=True)
         account = fold(target.account)
         if account is None or (account == own and element.to_account is None):
             return None
@@ -238,18 +240,30 @@ class _OtherAccounts:
             self.scope = scope
             if SEQUENCES not in lose:
                 self._check_sequences(dialect, scope, connection)
-            self._kinds = kinds_at_risk(scope, connection, lose)
+            self._kinds += kinds_at_risk(scope, connection, lose)
 
     def _check_sequences(self, dialect: MatrixOneServer, scope: RestoreScope, connection: Connection) -> None:
         statement = "SELECT reldatabase, relname FROM mo_catalog.mo_tables {at} WHERE relkind = 'S' AND "
-        if rows := scope.read(connection, statement + scope.accounts, past=True):
-            names = ", ".join(readable(quote_name(dialect, *row)) for row in rows)
-            raise RestoreError(
-                f"RESTORE was not sent: it would lose the sequences {names} of {self._whose}, which only an "
-                f"administrator of that account can create again. Restore it as its administrator, or pass "
-                f"lose=({SEQUENCES!r},).",
-                Reason.UNSUPPORTED,
+        names = [
+            readable(quote_name(dialect, *row)) for row in scope.read(connection, statement + scope.accounts, past=True)
+        ]
+        if not names:
+            return
+        listed = f"the sequences {', '.join(names)} of {self._whose}"
+        if not dialect.supports(Feature.SEQUENCES_RESTORED):
+            wrong = f"it would lose {listed}, which only an administrator of that account can create again"
+        elif self._is_cluster:
+            self._kinds.append(SEQUENCES)  # restored by the build that was tested
+            return
+        else:
+            wrong = (
+                f"{listed} would get the values of those with the same names in {SYS_ACCOUNT}, or the restore would be "
+                f"refused if {SYS_ACCOUNT} has none"
             )
+        raise RestoreError(
+            f"RESTORE was not sent: {wrong}. Restore it as its administrator, or pass lose=({SEQUENCES!r},).",
+            Reason.UNSUPPORTED,
+        )
 
     def warn(self) -> None:
         if self._kinds:
