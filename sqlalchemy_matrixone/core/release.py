@@ -103,6 +103,7 @@ class Feature(Enum):
     SNAPSHOT_OF_OWN_OBJECT = (4, 2, 1), "the refusal to read anything else than its object at a snapshot"
     INDEX_COMMENT_ESCAPED = UNRELEASED, "the comment of an index, which the server does not escape before"
     SEQUENCES_RESTORED = UNRELEASED, "sequences in restores and clones, of another account with the values of sys"
+    NO_UPDATE_JOIN_OF_GEOMETRY = UNRELEASED, "the refusal of UPDATE … JOIN to set a GEOMETRY"
     CASCADE_IN_TREE = UNRELEASED, "ON DELETE CASCADE of a table that refers to itself"
 
     @property

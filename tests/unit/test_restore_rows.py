@@ -255,6 +255,20 @@ def test_restore_rows_composite_keys_are_listed_without_tuples():
     assert len(list(statements.delete_new(two, [(n, "x") for n in range(401)]))) == 3
 
 
+def test_restore_rows_geometry_is_set_by_its_text_and_srid():
+    two = pair(["`id` int NOT NULL", "`area` geometry srid 4326 DEFAULT NULL", "`way` linestring DEFAULT NULL", KEY])
+    rows = [(1, "4326:POINT(1 2)", "0:LINESTRING(0 0,1 1)"), (2, None, None)]
+    updates = [
+        sql(update, compile_kwargs={"literal_binds": True})
+        for update in statements.set_values(two, ["area", "way"], rows)
+    ]
+    assert updates == [
+        "UPDATE t SET area=st_geomfromtext('POINT(1 2)', 4326), way=st_geomfromtext('LINESTRING(0 0,1 1)', 0) "
+        "WHERE t.id IN (1)",
+        "UPDATE t SET area=NULL, way=NULL WHERE t.id IN (2)",
+    ]
+
+
 def test_restore_rows_statements_share_one_cache_key():
     two = pair(["`id` int NOT NULL", "`n` int DEFAULT NULL", KEY])
     other = TablePair.of(two.target, None, two.now, two.then, known_point(snapshot=None, timestamp=None, mo_ts=5))

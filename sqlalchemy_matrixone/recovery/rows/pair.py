@@ -23,11 +23,24 @@ Key = tuple[Any, ...]
 _ALIAS_LENGTH = 40
 # Types of keys whose values are unchanged when they are sent back to the server.
 _EXACT_TYPES = frozenset(("tinyint", "smallint", "mediumint", "int", "bigint", "char", "varchar"))
+GEOMETRIES = frozenset(
+    (
+        "geometry",
+        "point",
+        "linestring",
+        "polygon",
+        "multipoint",
+        "multilinestring",
+        "multipolygon",
+        "geometrycollection",
+    )
+)
+"""The types of geometries, as SHOW CREATE TABLE prints them."""
+
 # Types whose values the server cannot compare on every release, with the type to cast them to.
 _COMPARED_AS: dict[str, TypeEngine[Any]] = {
+    **dict.fromkeys(GEOMETRIES, CHAR()),
     "year": CHAR(),
-    "geometry": CHAR(),
-    "point": CHAR(),
     "bit": mysql.INTEGER(unsigned=True),
 }
 

@@ -25,7 +25,7 @@ from .compatible import check_definitions
 from .conflicts import ConflictSearch, freed_columns
 from .definition import TableDefinition
 from .order import WriteOrder
-from .pair import TablePair
+from .pair import GEOMETRIES, TablePair
 from .target import RowKinds, RowsRequest, RowsTarget
 from .values import Change, RestoredRows, RowChange, RowsPreview
 
@@ -256,8 +256,10 @@ class RowsPlan:
 
     def _is_set_by_value(self, pair: TablePair, name: str) -> bool:
         type_ = pair.now.columns[name].base_type
-        if type_ in _SET_BY_VALUE_BEFORE_4 and not self.dialect.supports(Feature.UPDATE_JOIN_OF_ANY_TYPE):
-            return True
+        if type_ in _SET_BY_VALUE_BEFORE_4:
+            return not self.dialect.supports(Feature.UPDATE_JOIN_OF_ANY_TYPE)
+        if type_ in GEOMETRIES:
+            return self.dialect.supports(Feature.NO_UPDATE_JOIN_OF_GEOMETRY)
         return type_ in _SET_BY_VALUE
 
     def _by_value(self, part: TableChanges, columns: Sequence[str], *, once: bool) -> Iterator[UpdateBase]:

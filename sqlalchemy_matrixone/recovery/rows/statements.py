@@ -10,10 +10,25 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Select, Update, and_, delete, insert, literal, null, or_, select, update
+from sqlalchemy import (
+    CHAR,
+    ColumnElement,
+    Select,
+    Update,
+    and_,
+    cast,
+    delete,
+    func,
+    insert,
+    literal,
+    null,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.sql.dml import UpdateBase
 
-from .pair import Key, TablePair
+from .pair import GEOMETRIES, Key, TablePair
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -93,7 +108,8 @@ def old_values(
     connection: Connection, pair: TablePair, columns: Sequence[str], keys: Sequence[Key] | None
 ) -> Sequence[tuple[Any, ...]]:
     """Read the key and the old values of rows that differ in one of the columns, at most :data:`BATCH` rows."""
-    listed = [pair.old.c[name].label(f"c_{index}") for index, name in enumerate((*pair.key, *columns))]
+    values = [*(pair.old.c[name] for name in pair.key), *(_readable(pair, name) for name in columns)]
+    listed = [value.label(f"c_{index}") for index, value in enumerate(values)]
     statement = (
         select(*listed)
         .select_from(pair.of_both())
@@ -111,11 +127,27 @@ def set_values(pair: TablePair, columns: Sequence[str], rows: Sequence[tuple[Any
         by_values[row[size:]].append(row[:size])
     for values, keys in by_values.items():
         settings = {
-            pair.current.c[name]: null() if value is None else literal(value)
+            pair.current.c[name]: null() if value is None else _settable(pair, name, value)
             for name, value in zip(columns, values, strict=True)
         }
         for condition in _exactly(pair, keys):
             yield update(pair.current).values(settings).where(condition)
+
+
+def _readable(pair: TablePair, name: str) -> ColumnElement[Any]:
+    """Return the old value of a column, as :func:`_settable` takes it."""
+    value: ColumnElement[Any] = pair.old.c[name]
+    if pair.now.columns[name].base_type in GEOMETRIES:
+        # The server sends a geometry without its SRID, which has to be that of the column.
+        value = func.concat(func.st_srid(value), ":", cast(value, CHAR()))
+    return value
+
+
+def _settable(pair: TablePair, name: str, value: Any) -> ColumnElement[Any]:
+    if pair.now.columns[name].base_type in GEOMETRIES:
+        srid, _, text = value.partition(":")
+        value = func.st_geomfromtext(text, int(srid))
+    return literal(value) if not isinstance(value, ColumnElement) else value
 
 
 def _exactly(pair: TablePair, keys: Sequence[Key]) -> Iterator[ColumnElement[bool]]:
