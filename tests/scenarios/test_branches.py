@@ -45,6 +45,7 @@ from sqlalchemy_matrixone import (
     RecoveryWarning,
     as_of,
 )
+from sqlalchemy_matrixone.core.release import UNRELEASED
 
 from ..models import Item, Order
 from .client import DRIVERS, Client, awaited, drop_databases
@@ -205,7 +206,7 @@ def told_text(warning: warnings.WarningMessage) -> str:
     return str(warning.message)
 
 
-@pytest.mark.releases(since=(4, 2))
+@pytest.mark.releases(since=(4, 2), until=UNRELEASED)
 def test_clone_of_a_default_that_the_server_cannot_read_names_what_to_alter(engine: Engine) -> None:
     with autocommit(engine) as connection:
         connection.exec_driver_sql("CREATE TABLE ends (id INT PRIMARY KEY, a VARCHAR(9) DEFAULT 'a\\\\')")
@@ -214,6 +215,15 @@ def test_clone_of_a_default_that_the_server_cannot_read_names_what_to_alter(engi
         assert caught.value.reason is Reason.UNSUPPORTED
         advice = str(caught.value)
         connection.exec_driver_sql(advice[advice.index("ALTER TABLE") :].removesuffix(". Then repeat it."))
+        connection.execute(CloneDatabase(COPY, SHOP))
+        connection.exec_driver_sql(f"INSERT INTO {COPY}.ends (id) VALUES (1)")
+        assert connection.exec_driver_sql(f"SELECT a FROM {COPY}.ends").scalar() == "a\\"
+
+
+@pytest.mark.releases(since=UNRELEASED)
+def test_clone_of_a_default_with_a_backslash_at_its_end_keeps_it(engine: Engine) -> None:
+    with autocommit(engine) as connection:
+        connection.exec_driver_sql("CREATE TABLE ends (id INT PRIMARY KEY, a VARCHAR(9) DEFAULT 'a\\\\')")
         connection.execute(CloneDatabase(COPY, SHOP))
         connection.exec_driver_sql(f"INSERT INTO {COPY}.ends (id) VALUES (1)")
         assert connection.exec_driver_sql(f"SELECT a FROM {COPY}.ends").scalar() == "a\\"
