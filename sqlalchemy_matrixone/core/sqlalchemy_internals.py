@@ -157,6 +157,17 @@ def limits_rows(statement: GenerativeSelect) -> bool:
     return bool(statement._has_row_limiting_clause)
 
 
+def is_plain_distinct(statement: Select[Any]) -> bool:
+    """Return whether a SELECT has DISTINCT, but neither ON of it nor GROUP BY nor HAVING."""
+    others = (statement._distinct_on, statement._group_by_clauses, statement._having_criteria)
+    return statement._distinct is True and not any(others)
+
+
+def group_by_of(statement: Select[Any]) -> tuple[ColumnElement[Any], ...]:
+    """Return the keys by which a SELECT groups."""
+    return tuple(statement._group_by_clauses)
+
+
 def order_by_of(statement: GenerativeSelect) -> tuple[ColumnElement[Any], ...]:
     """Return the keys by which a SELECT or a union is sorted."""
     return tuple(statement._order_by_clauses)
@@ -297,6 +308,11 @@ def generated_alias(compiler: SQLCompiler, name: Any) -> str:
 def enclosing_froms(compiler: SQLCompiler) -> Iterator[FromClause]:
     """Yield the FROM elements of the SELECTs that enclose the one being compiled."""
     return (source for level in compiler.stack[:-1] for source in level["asfrom_froms"])
+
+
+def visible_froms(compiler: SQLCompiler) -> Iterator[FromClause]:
+    """Yield the FROM elements of the SELECT that is being compiled and of those that enclose it."""
+    return (source for level in compiler.stack for source in level["asfrom_froms"])
 
 
 def add_result_column(compiler: SQLCompiler, name: str, objects: tuple[Any, ...], type_: TypeEngine[Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from sqlalchemy import schema, types, util
@@ -19,7 +19,6 @@ from ..core.release import Feature, format_release
 from ..core.sql_text import makes_temporary_table
 from ..core.sqlalchemy_internals import (
     PassingValues,
-    StatementHooks,
     affinity_of,
     asks_for_generated_key,
     defaults_to_return,
@@ -36,12 +35,12 @@ from ..core.statement import ServerStatement
 from ..exc import MatrixOneCompileError
 from ..timetravel.compiler import AsOfCompiler
 from ..types import UUID, Vector, variant_for
+from .corrections import CorrectingCompiler
 from .insert_values import with_subqueries
-from .outer_joins import can_be_null, keys_to_check
+from .outer_joins import can_be_null
 from .preparer import quote_after_period
 
 if TYPE_CHECKING:
-    from sqlalchemy import FromClause, Select
     from sqlalchemy.sql import elements
 
     from ..core.server import MatrixOneServer
@@ -68,7 +67,7 @@ _INNERMOST_PARENTHESES = re.compile(r"\([^()]*\)")
 _LATER_DESCENDING_KEY = re.compile(r",.*\b(DESC|NULLS\s+LAST)\b", re.I | re.S)
 
 
-class MatrixOneCompiler(AsOfCompiler, DiffCompiler, StatementHooks):
+class MatrixOneCompiler(AsOfCompiler, DiffCompiler, CorrectingCompiler):
     """Compile MySQL statements within the grammar of the MatrixOne release.
 
     :ivar is_ordinary: whether the statement is sent without any special handling. It is determined once for each
@@ -78,27 +77,6 @@ class MatrixOneCompiler(AsOfCompiler, DiffCompiler, StatementHooks):
     @util.memoized_property
     def is_ordinary(self) -> bool:
         return is_ordinary(self, self.string)
-
-    def visit_join(self, join: selectable.Join, *args: Any, **kw: Any) -> str:
-        """Render a join. If the server may join the wrong rows by a key that can be NULL, add that it is not.
-
-        :mod:`.outer_joins` describes this fault of the server.
-        """
-        text = super().visit_join(join, *args, **kw)
-        if join.full:
-            return text
-        kw.pop("asfrom", None)
-        # What this join itself can set to NULL does not matter to its ON.
-        keys = keys_to_check([join.onclause], [join.left, join.right])
-        checks = [self.process(key.is_not(None), **kw) for key in keys]
-        return " AND ".join((text, *checks))
-
-    def completed_select(self, statement: Select[Any], froms: Sequence[FromClause]) -> Select[Any]:
-        """Return a SELECT whose WHERE says of such keys that they are not NULL, as ``visit_join`` does for ON."""
-        if statement.whereclause is None:
-            return statement
-        keys = keys_to_check([statement.whereclause], froms)
-        return statement.where(*(key.is_not(None) for key in keys)) if keys else statement
 
     def order_by_clause(self, select: selectable.GenerativeSelect, **kw: Any) -> str:
         """Render ORDER BY, with a LIMIT of all rows if the server would not sort by a later key.
@@ -187,9 +165,11 @@ class MatrixOneCompiler(AsOfCompiler, DiffCompiler, StatementHooks):
             )
 
     def visit_update(self, update_stmt: dml.Update, *args: Any, **kw: Any) -> str:
+        self._check_big_integers(update_stmt)
         return super().visit_update(self._with_limit(update_stmt), *args, **kw)
 
     def visit_delete(self, delete_stmt: dml.Delete, *args: Any, **kw: Any) -> str:
+        self._check_big_integers(delete_stmt)
         return super().visit_delete(self._with_limit(delete_stmt), *args, **kw)
 
     def _with_limit(self, statement: _Limited) -> _Limited:

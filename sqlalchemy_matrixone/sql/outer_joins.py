@@ -1,4 +1,6 @@
-"""Find the keys by which the server joins the wrong rows, after an outer join.
+"""Find the keys by which the server joins, groups or excludes the wrong rows, after an outer join.
+
+The server takes each NOT NULL column for one without NULL, although an outer join can have set it to NULL.
 
 ``parent LEFT JOIN child ON child.id = parent.id JOIN toy ON toy.child_id = child.id`` joins toys to other parents if
 both ``id`` are primary keys: the server takes ``child.id`` for a key without NULL, and numbers the rows wrongly. With
@@ -11,8 +13,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from sqlalchemy import CTE, Alias, FromClause, Join, Select, Subquery, schema
-from sqlalchemy.sql import operators
-from sqlalchemy.sql.elements import BinaryExpression, BindParameter, BooleanClauseList, ColumnClause
+from sqlalchemy.sql import operators, visitors
+from sqlalchemy.sql.elements import BinaryExpression, BindParameter, BooleanClauseList, ColumnClause, Grouping, Label
 from sqlalchemy.sql.selectable import FromGrouping
 
 
@@ -38,6 +40,35 @@ def can_be_null(key: Any, froms: Iterable[FromClause]) -> bool:
             return True
         key = key.element
     return bool(key.nullable) or any(key.table is element for clause in froms for element in _nullable(clause))
+
+
+def is_set_to_null(expression: Any, froms: Iterable[FromClause]) -> bool:
+    """Return whether an expression is a NOT NULL column that an outer join among the FROM elements can set to NULL."""
+    if not isinstance(expression, ColumnClause) or _is_declared_nullable(expression):
+        return False
+    return expression.table in {element for clause in froms for element in _nullable(clause)}
+
+
+def lacks_null_group(keys: Iterable[Any], froms: Iterable[FromClause]) -> bool:
+    """Return whether there is no group for the NULL of an outer join, because the server takes no key for nullable.
+
+    A single nullable key, even a constant, makes the server group all keys correctly.
+    """
+    keys, froms = list(keys), list(froms)
+    if any(_is_declared_nullable(plain_column(key)) for key in keys):
+        return False
+    return any(is_set_to_null(element, froms) for key in keys for element in visitors.iterate(key))
+
+
+def plain_column(expression: Any) -> ColumnClause[Any] | None:
+    """Return the column that an expression consists of, with or without a label."""
+    while isinstance(expression, (Label, Grouping)) or getattr(expression, "__visit_name__", "") == "label_reference":
+        expression = expression.element
+    return expression if isinstance(expression, ColumnClause) else None
+
+
+def _is_declared_nullable(expression: Any) -> bool:
+    return isinstance(expression, schema.Column) and bool(expression.nullable)
 
 
 def _nullable(element: Any, is_outer: bool = False) -> Iterator[FromClause]:

@@ -15,6 +15,7 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Column,
     Connection,
     DateTime,
@@ -23,17 +24,21 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
+    Numeric,
     String,
     Table,
     bindparam,
+    case,
     cast,
     delete,
     desc,
+    exists,
     extract,
     func,
     insert,
     inspect,
     literal,
+    or_,
     select,
     text,
     union_all,
@@ -398,3 +403,74 @@ def test_rows_are_joined_by_a_key_of_an_outer_join(stock: Connection) -> None:
         select(nested.c.id, SALES.c.id).join(SALES, nested.c.key == SALES.c.stock_id),
     ):
         assert sorted(tuple(row) for row in stock.execute(statement)) == expected
+
+
+ORDERED = Table(
+    "ordered",
+    MetaData(),
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("code", String(20), nullable=False),
+    Column("n", Integer),
+)
+
+
+@pytest.fixture
+def ordered(stock: Connection) -> Connection:
+    ORDERED.create(stock)
+    stock.execute(insert(ORDERED), [{"id": 1, "code": "a", "n": 1}, {"id": 3, "code": "b", "n": 30}])
+    return stock
+
+
+OUTER = STOCK.outerjoin(ORDERED, ORDERED.c.id == STOCK.c.id)
+
+
+@pytest.mark.parametrize("key", [ORDERED.c.id, ORDERED.c.code], ids=["id", "code"])
+def test_null_of_an_outer_join_is_a_group_and_a_distinct_value(ordered: Connection, key: Column[Any]) -> None:
+    keys = [None, *ordered.scalars(select(key).order_by(key))]
+    selected = select(key).select_from(OUTER)
+    assert ordered.scalars(selected.distinct().order_by(key)).all() == keys
+    assert ordered.scalar(select(func.count()).select_from(selected.distinct().subquery())) == 3
+    for by in (key, func.coalesce(key, key)):
+        grouped = select(by, func.count()).select_from(OUTER).group_by(by).order_by(by)
+        assert [tuple(row) for row in ordered.execute(grouped)] == [(each, 1) for each in keys]
+    stock_and_key = select(STOCK.c.id, key).select_from(OUTER).distinct().order_by(STOCK.c.id)
+    assert ordered.execute(stock_and_key).all() == [(1, keys[1]), (2, None), (3, keys[2])]
+
+
+def test_null_of_an_outer_join_is_not_a_value_for_not_in_and_exists(ordered: Connection) -> None:
+    key, selected = ORDERED.c.id, select(STOCK.c.id).select_from(OUTER).order_by(STOCK.c.id)
+    assert ordered.scalars(selected.where(key.not_in(select(SALES.c.id).where(SALES.c.id != 3)))).all() == [3]
+    assert ordered.scalars(select(SALES.c.id).where(SALES.c.id.not_in(select(key).select_from(OUTER)))).all() == []
+    sold = exists().where(SALES.c.stock_id == key)
+    assert ordered.scalars(selected.where(~sold)).all() == [2]
+    assert ordered.scalars(selected.where(sold)).all() == [1, 3]
+
+
+def test_big_integer_is_compared_by_equality_and_by_a_list(ordered: Connection) -> None:
+    key, selected = ORDERED.c.id, select(ORDERED.c.id)
+    some = selected.where(key.in_([1, 3]))
+    assert ordered.scalars(some.where(key == 1)).all() == [1]
+    assert ordered.scalars(some.where(key != 1)).all() == [3]
+    assert ordered.scalars(selected.where(key == 1, key.not_in([1, 3]))).all() == []
+    assert ordered.scalars(selected.where(key == 1, or_(key == 1, key == 3))).all() == [1]
+    nested = some.subquery()
+    assert ordered.scalars(select(nested.c.id).where(nested.c.id != 1)).all() == [3]
+    other = ORDERED.alias()
+    joined = select(other.c.n).join_from(ORDERED, other, other.c.id == key)
+    assert ordered.scalars(joined.where(key == 3, other.c.id.in_([1, 3]))).all() == [30]
+    assert ordered.execute(update(ORDERED).where(key == 1, key.in_([1, 3])).values(n=5)).rowcount == 1
+    assert ordered.execute(delete(ORDERED).where(key == 1, key.in_([1, 3]))).rowcount == 1
+
+
+def test_expressions_that_can_be_null_are_grouped_by_their_values(ordered: Connection) -> None:
+    ordered.execute(insert(ORDERED), [{"id": n, "code": "c", "n": n * 10} for n in (4, 5)])
+    key, n, code = ORDERED.c.id, ORDERED.c.n, ORDERED.c.code
+    for expression, expected in (
+        (case((key > 1, n)), [(None, 1), (30, 1), (40, 1), (50, 1)]),
+        (case((key > 3, code)), [(None, 2), ("c", 2)]),
+        (case((key > 3, "high"), (key > 1, "mid")), [(None, 1), ("high", 2), ("mid", 1)]),
+        (case((key > 3, cast(n, Numeric(10, 2)))), [(None, 2), (Decimal(40), 1), (Decimal(50), 1)]),
+        (func.nullif(n, 30), [(None, 1), (1, 1), (40, 1), (50, 1)]),
+    ):
+        grouped = select(expression.label("k"), func.count()).group_by("k").order_by("k")
+        assert [tuple(row) for row in ordered.execute(grouped)] == expected

@@ -1,12 +1,12 @@
-"""Joins by a key that an outer join can have set to NULL, for which the server returns wrong rows."""
+"""Joins, groups and comparisons by a key that an outer join can have set to NULL, with wrong rows from the server."""
 
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import Column, ForeignKey, Integer, MetaData, Table, exists, func, select, union
+from sqlalchemy import Column, ForeignKey, Integer, MetaData, Table, delete, exists, func, select, text, union
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship, with_polymorphic
 
-from tests.unit.compiling import sql
+from tests.unit.compiling import compiled, sql
 
 METADATA = MetaData()
 PARENT = Table("parent", METADATA, Column("id", Integer, primary_key=True), Column("n", Integer))
@@ -66,6 +66,74 @@ def test_join_by_a_key_of_a_subquery_with_an_outer_join_excludes_null():
 )
 def test_other_joins_are_rendered_unchanged(statement):
     assert "IS NOT NULL" not in sql(statement)
+
+
+LISTED = select(CHILD.c.id).select_from(OUTER)
+LABELED = select(CHILD.c.id.label("key"), func.count()).select_from(OUTER)
+
+
+@pytest.mark.parametrize(
+    ("statement", "end"),
+    [
+        (LISTED.group_by(CHILD.c.id), "GROUP BY child.id, CAST(1 AS SIGNED)"),
+        (LABELED.group_by("key"), "GROUP BY `key`, CAST(1 AS SIGNED)"),
+        (LABELED.group_by(func.abs(CHILD.c.id)), "GROUP BY abs(child.id), CAST(1 AS SIGNED)"),
+        (LISTED.group_by(CHILD.c.id, CHILD.c.n), "GROUP BY child.id, child.n"),
+        (LISTED.group_by(PARENT.c.id), "GROUP BY parent.id"),
+        (LISTED.group_by(text("child.id WITH ROLLUP")), "GROUP BY child.id WITH ROLLUP"),
+        (LISTED.group_by(func.rollup(CHILD.c.id)), sql(select(CHILD).group_by(func.rollup(CHILD.c.id)))[-20:]),
+        (select(CHILD.c.id).group_by(CHILD.c.id), "GROUP BY child.id"),
+    ],
+)
+def test_group_by_a_key_of_an_outer_join_has_a_nullable_key(statement, end):
+    assert sql(statement, "4.1.4").endswith(end)
+    assert "CAST" not in sql(statement)
+
+
+def test_distinct_key_of_an_outer_join_is_grouped_before_4_2():
+    grouped = "SELECT child.id FROM parent LEFT OUTER JOIN child ON child.id = parent.id GROUP BY child.id, CAST(1 AS "
+    assert sql(LISTED.distinct(), "4.1.4").startswith(grouped)
+    assert sql(LISTED.distinct()).startswith("SELECT DISTINCT")
+    for other in (
+        LISTED.add_columns(CHILD.c.n).distinct(),
+        LISTED.add_columns(CHILD.c.id + 1).distinct(),
+        LISTED.distinct().group_by(CHILD.c.id),
+        select(PARENT.c.id).select_from(OUTER).distinct(),
+        select(CHILD.c.id).distinct(),
+    ):
+        assert sql(other, "4.1.4").startswith("SELECT DISTINCT")
+
+
+def test_distinct_key_keeps_its_place_in_the_result():
+    result = compiled(LISTED.distinct(), "4.1.4")._result_columns
+    assert [column.keyname for column in result] == ["id"]
+    assert CHILD.c.id in result[0].objects
+
+
+def test_key_of_an_outer_join_before_not_in_is_nullable():
+    others = select(TOY.c.child_id)
+    assert "(nullif(child.id, NULL) NOT IN (SELECT" in sql(LISTED.where(CHILD.c.id.not_in(others)))
+    assert "NOT IN (SELECT nullif(child.id, NULL) AS" in sql(select(TOY).where(TOY.c.id.not_in(LISTED)))
+    assert "NOT IN (SELECT nullif(nested.child_id, NULL) AS" in sql(
+        select(TOY).where(TOY.c.id.not_in(select(NESTED.c.child_id)))
+    )
+    for other in (
+        LISTED.where(PARENT.c.id.not_in(others)),
+        LISTED.where(CHILD.c.n.not_in(others)),
+        select(CHILD).where(CHILD.c.id.not_in(others)),
+        select(TOY).where(TOY.c.id.not_in(select(CHILD.c.id))),
+        delete(TOY).where(TOY.c.id.not_in(others)),
+    ):
+        assert "nullif" not in sql(other)
+
+
+def test_key_of_an_outer_join_in_exists_is_nullable_before_4_1():
+    missing = LISTED.where(~exists().where(TOY.c.child_id == CHILD.c.id))
+    assert sql(missing, "3.0.14").endswith("WHERE toy.child_id = nullif(child.id, NULL)))")
+    assert "nullif" not in sql(missing, "4.1.4")
+    counted = select(func.count()).where(TOY.c.child_id == CHILD.c.id).scalar_subquery()
+    assert "nullif" not in sql(select(counted).select_from(OUTER), "3.0.14")
+    assert "nullif" not in sql(select(PARENT).where(~exists().where(CHILD.c.id == PARENT.c.id)), "3.0.14")
 
 
 class Base(DeclarativeBase):

@@ -230,6 +230,19 @@ def test_limits_rows_keeps_a_limit_and_an_offset():
     assert sql(ordered.offset(5)).endswith("DESC LIMIT %s, 18446744073709551615")
 
 
+def test_is_plain_distinct_excludes_group_by():
+    outer = select(Child.id).select_from(Parent).outerjoin(Child, Child.id == Parent.id)
+    assert "DISTINCT" not in sql(outer.distinct(), "4.1.4")
+    assert "SELECT DISTINCT" in sql(outer.distinct().group_by(Child.id), "4.1.4")
+    assert "DISTINCT" not in sql(outer, "4.1.4")
+
+
+def test_group_by_of_finds_labels_by_their_names():
+    outer = select(Child.id.label("key")).select_from(Parent).outerjoin(Child, Child.id == Parent.id)
+    for key in ("key", Child.id, Child.id.label("key")):
+        assert sql(outer.group_by(key), "4.1.4").endswith(", CAST(1 AS SIGNED)")
+
+
 def test_order_by_of_tells_keys_that_can_be_null_from_others():
     assert sql(select(Parent.id).order_by(Parent.kind, Parent.id.desc())).endswith("parents.id DESC")
     assert "LIMIT" in sql(select(Parent.id).order_by(Parent.kind, (Parent.id + 1).desc()))
@@ -380,6 +393,13 @@ def test_enclosing_froms_finds_the_past_around_a_subquery():
     statement = select(old.id).where(~select(Parent.id).where(Parent.id == old.id).exists())
     with pytest.raises(CompileError, match="an older one reads 'parents' in the past as well"):
         compiled(statement, "2.2.2")
+
+
+def test_visible_froms_include_those_around_a_subquery():
+    outer = select(Parent.id).outerjoin(Child, Child.id == Parent.id)
+    nested = select(Parent.kind).where(Child.id.not_in([1])).correlate(Child).scalar_subquery()
+    for statement in (outer.where(Child.id.not_in([1])), outer.add_columns(nested)):
+        assert "(nullif(children.id, NULL) NOT IN" in sql(statement)
 
 
 def test_add_result_column_names_and_types_the_columns():
