@@ -39,7 +39,8 @@ def can_be_null(key: Any, froms: Iterable[FromClause]) -> bool:
         if not hasattr(key, "element"):
             return True
         key = key.element
-    return bool(key.nullable) or any(key.table is element for clause in froms for element in _nullable(clause))
+    # Not by identity: the tables of the ORM's columns are annotated copies.
+    return bool(key.nullable) or key.table in {element for clause in froms for element in _nullable(clause)}
 
 
 def is_set_to_null(expression: Any, froms: Iterable[FromClause]) -> bool:

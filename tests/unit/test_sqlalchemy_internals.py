@@ -246,6 +246,8 @@ def test_group_by_of_finds_labels_by_their_names():
 def test_order_by_of_tells_keys_that_can_be_null_from_others():
     assert sql(select(Parent.id).order_by(Parent.kind, Parent.id.desc())).endswith("parents.id DESC")
     assert "LIMIT" in sql(select(Parent.id).order_by(Parent.kind, (Parent.id + 1).desc()))
+    outer = select(Parent.id).outerjoin(Child, Child.parent_id == Parent.id)
+    assert "LIMIT" in sql(outer.order_by(Parent.kind, Child.id.desc()))
 
 
 # -- INSERT
