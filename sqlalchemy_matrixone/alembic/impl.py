@@ -26,7 +26,7 @@ from ..core.names import fold
 from ..core.options import index_kind, index_option
 from ..core.release import Feature, format_release
 from ..core.server import MatrixOneServer
-from ..sql.table_ddl import findable_expressions, indexed_name
+from ..sql.table_ddl import cuts_values, findable_expressions, indexed_name
 from . import snapshots
 from ._internals import ExecutingImpl, running_context
 from .compare import names
@@ -117,7 +117,7 @@ class MatrixOneImpl(ExecutingImpl):
         if result.is_different and self._differ_by_omitted_key(metadata_index, reflected_index):
             result = ComparisonResult.Equal()
         messages = [result.message] if result.is_different else []
-        messages.extend(index_differences(metadata_index, reflected_index, self._keeps_prefix_lengths))
+        messages.extend(index_differences(metadata_index, reflected_index, self._has_prefix_length))
         return ComparisonResult.Different(messages) if messages else result
 
     def _differ_by_omitted_key(self, declared: Index, reflected: Index) -> bool:
@@ -140,6 +140,9 @@ class MatrixOneImpl(ExecutingImpl):
     @property
     def _keeps_prefix_lengths(self) -> bool:
         return self._server.supports(Feature.INDEX_PREFIX_LENGTHS)
+
+    def _has_prefix_length(self, column: Column[Any], length: int) -> bool:
+        return self._keeps_prefix_lengths and not cuts_values(column, length, self.dialect)
 
     def correct_for_autogen_constraints(
         self,
@@ -255,10 +258,11 @@ class MatrixOneImpl(ExecutingImpl):
     def create_index(self, index: Index, **kw: Any) -> None:
         """Create an index as Alembic does, unless queries would not find rows by it.
 
-        Before 4.1, the primary key is left out of an index that contains the whole key. That key and the lengths of
+        Before 4.1, the primary key is left out of an index that contains the whole key. That key and the types of the
         columns are read from the server, because the migration does not contain them.
 
-        :raises MatrixOneCompileError: from 4.0 on, if ``mysql_length`` is less than the length of the column.
+        :raises MatrixOneCompileError: from 4.0 on, if a ``mysql_length`` cannot be omitted that is less than the length
+            of the column.
         """
         if index_option(index, "length") is not None and not self.as_sql and self._keeps_prefix_lengths:
             self._read_types(index)

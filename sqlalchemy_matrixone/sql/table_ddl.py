@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import UnaryExpression, schema, types, util
+from sqlalchemy.dialects import mysql
 
 from ..core.compilers import DDLCompilerPart
 from ..core.kept_text import check_kept
@@ -31,6 +32,17 @@ _OPTIONS_SINCE = {
 }
 
 
+# NullType, because a migration may not contain the type.
+_CUT_TYPES = (
+    types.String,
+    types.LargeBinary,
+    types.BINARY,
+    types.VARBINARY,
+    mysql.TINYBLOB,
+    mysql.MEDIUMBLOB,
+    mysql.LONGBLOB,
+    types.NullType,
+)
 _CHANGING = ("CASCADE", "SET NULL")
 _OPTIONS_OF_MYSQL = ("auto_increment", "comment", "partition_by", "partitions")
 # The server has no now() after ON UPDATE.
@@ -64,20 +76,35 @@ def indexed_name(expression: Any) -> str | None:
     return getattr(expression, "name", None)
 
 
-def _check_prefix(index: schema.Index, column: schema.Column[Any], length: int, dialect: Dialect) -> None:
-    """Check that queries find rows by an index on the first characters of a column. They do not if values are cut.
-
-    :raises MatrixOneCompileError: if the column can have values that are longer than the prefix, or is of unknown type.
-    """
+def cuts_values(column: schema.Column[Any], length: int, dialect: Dialect) -> bool:
+    """Return whether a prefix length of an index can be less than the length of a value, as if its type is unknown."""
     type_ = column.type.dialect_impl(dialect)
-    if not isinstance(type_, (types.String, types.NullType)) or length >= (getattr(type_, "length", None) or math.inf):
-        return
-    since = format_release(Feature.INDEX_PREFIX_LENGTHS.since)
-    raise MatrixOneCompileError(
-        f"Index {index.name!r} was not created: from {since} on MatrixOne does not find rows by an index on the first "
-        f"{length} characters of {column.name!r} if the values are longer. Leave mysql_length out, or make it as long "
-        "as the column: String(n) can be indexed as a whole, a text without a length by a full-text index."
+    if not isinstance(type_, _CUT_TYPES):
+        return False
+    return length < (getattr(type_, "length", None) or math.inf)
+
+
+def _kept_length(index: schema.Index, column: schema.Column[Any], length: int, dialect: Dialect) -> int | None:
+    """Return the prefix length of an index; None, with a warning, if it is omitted so that queries find rows by it.
+
+    :raises MatrixOneCompileError: if the index is UNIQUE, so that it would accept other rows without the length, or if
+        the column has no length, so that it cannot be indexed as a whole.
+    """
+    if not cuts_values(column, length, dialect):
+        return length
+    reason = (
+        f"from {format_release(Feature.INDEX_PREFIX_LENGTHS.since)} on MatrixOne does not find rows by an index on the "
+        f"first {length} characters of {column.name!r} if the values are longer"
     )
+    type_ = column.type.dialect_impl(dialect)
+    if index.unique:
+        advice = "Leave mysql_length out, if whole values are unique, or make it as long as the column."
+    elif getattr(type_, "length", None) is None and not isinstance(type_, types.NullType):
+        advice = "Give the column a length, String(n), so that it can be indexed as a whole, or use a full-text index."
+    else:
+        util.warn(f"Index {index.name!r} is created without mysql_length={length}, on whole values: {reason}.")
+        return None
+    raise MatrixOneCompileError(f"Index {index.name!r} was not created: {reason}. {advice}")
 
 
 def _warn_of_omitted_key(index: schema.Index, kept: Sequence[Any]) -> None:
@@ -248,8 +275,8 @@ class MatrixOneTableDDLCompiler(DDLCompilerPart):
         ``experimental_ivf_index`` for ``ivfflat`` and ``experimental_fulltext_index`` for ``fulltext``.
 
         :raises sqlalchemy.exc.CompileError: with ``if_not_exists``, which MatrixOne's CREATE INDEX lacks, with an
-            option that the release does not have, and from 4.0 on if its ``mysql_length`` is less than the length of
-            the column.
+            option that the release does not have, and from 4.0 on if a ``mysql_length`` that is less than the length of
+            the column cannot be omitted.
         """
         index = create.element
         if create.if_not_exists:
@@ -280,11 +307,12 @@ class MatrixOneTableDDLCompiler(DDLCompilerPart):
     def _index_columns(self, index: schema.Index) -> Iterator[str]:
         """Yield the columns or expressions, each with its prefix length.
 
-        The length is one number for all, or a dictionary of numbers by the names of the columns.
+        The length is one number for all, or a dictionary of numbers by the names of the columns. From 4.0 on, one that
+        cuts values is omitted with a warning: queries would not find them.
 
         Before 4.1, the whole primary key is left out, with a warning.
 
-        :raises MatrixOneCompileError: from 4.0 on, for a length that cuts values: queries do not find them.
+        :raises MatrixOneCompileError: if such a length cannot be omitted.
         """
         key = [] if index.table is None else [column.name for column in index.table.primary_key]
         expressions = findable_expressions(index, key, self._release)
@@ -296,7 +324,7 @@ class MatrixOneTableDDLCompiler(DDLCompilerPart):
             column = self.sql_compiler.process(expression, include_table=False, literal_binds=True)
             length = lengths.get(getattr(expression, "name", column)) if isinstance(lengths, Mapping) else lengths
             if length is not None and cut and isinstance(expression, schema.Column):
-                _check_prefix(index, expression, int(length), self.dialect)
+                length = _kept_length(index, expression, int(length), self.dialect)
             yield column if length is None else f"{column}({int(length)})"
 
     def get_identity_options(self, identity_options: IdentityOptions) -> str:

@@ -246,14 +246,24 @@ def create_index_in_migration(connection: Connection, length: int) -> None:
 
 
 @pytest.mark.releases(since=(4, 0))
-def test_index_on_the_first_characters_is_refused(connection: Connection) -> None:
+def test_unique_index_on_the_first_characters_is_refused(connection: Connection) -> None:
     words = WORDS.to_metadata(MetaData())
-    Index("k", words.c.word, mysql_length={"word": 3})
+    Index("k", words.c.word, mysql_length={"word": 3}, unique=True)
     with pytest.raises(CompileError, match="first 3 characters of 'word'"):
         words.create(connection)
     assert inspect(connection).get_indexes("words") == []
-    with pytest.raises(CompileError, match="first 19 characters of 'word'"):
-        create_index_in_migration(connection, 19)
+
+
+@pytest.mark.releases(since=(4, 0))
+def test_index_on_the_first_characters_contains_whole_values(connection: Connection) -> None:
+    words = WORDS.to_metadata(metadata := MetaData())
+    Index("k", words.c.word, mysql_length={"word": 3})
+    with pytest.warns(SAWarning, match="without mysql_length=3, on whole values"):
+        words.create(connection)
+    assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    words.drop(connection)
+    with pytest.warns(SAWarning, match="without mysql_length=19, on whole values"):
+        finds_rows_by_an_index(connection, 19)
 
 
 def finds_rows_by_an_index(connection: Connection, length: int) -> None:

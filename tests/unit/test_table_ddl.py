@@ -7,6 +7,7 @@ import warnings
 import pytest
 from sqlalchemy import (
     JSON,
+    VARBINARY,
     VARCHAR,
     Column,
     Computed,
@@ -126,19 +127,34 @@ def texts(**options):
         Column("c", Text),
         Column("d", LargeBinary),
         Column("e", NullType),
+        Column("f", VARBINARY(20)),
+        Column("n", Integer),
     )
     return {name: Index("k", table.c[name], **options) for name in table.c.keys()}  # noqa: SIM118
 
 
 @pytest.mark.parametrize("release", ["4.0.0", "4.1.4", "4.2.0"])
-@pytest.mark.parametrize("options", [{"mysql_length": 19}, {"unique": True, "matrixone_length": 5}])
-def test_index_on_the_first_characters_is_refused_from_4_0_on(release, options):
-    for name in ("a", "b", "c", "e"):
-        with pytest.raises(
-            CompileError, match=f"does not find rows by an index on the first .* characters of '{name}'"
-        ):
-            compiled(CreateIndex(texts(**options)[name]), release)
-        assert f"ON texts ({name}(" in compiled(CreateIndex(texts(**options)[name]), "3.0.18")
+def test_index_on_the_first_characters_is_created_on_whole_values_from_4_0_on(release):
+    for name in ("a", "b", "e", "f"):
+        index = texts(mysql_length=19)[name]
+        with pytest.warns(SAWarning, match=rf"created without mysql_length=19, on whole values: .* of '{name}'"):
+            assert f"CREATE INDEX k ON texts ({name})" in compiled(CreateIndex(index), release)
+        assert f"ON texts ({name}(19))" in compiled(CreateIndex(index), "3.0.18")
+    several = Index("k", index.table.c.n, index.table.c.a, mysql_length={"a": 5})
+    with pytest.warns(SAWarning, match="mysql_length=5"):
+        assert "CREATE INDEX k ON texts (n, a)" in compiled(CreateIndex(several), release)
+
+
+@pytest.mark.parametrize("release", ["4.0.0", "4.1.4", "4.2.0"])
+@pytest.mark.parametrize(
+    ("options", "names"), [({"mysql_length": 19}, "cd"), ({"unique": True, "matrixone_length": 5}, "abcdef")]
+)
+def test_index_whose_length_cannot_be_omitted_is_refused_from_4_0_on(release, options, names):
+    for name, index in texts(**options).items():
+        if name in names:
+            with pytest.raises(CompileError, match=f"does not find rows by an index on the first .* of '{name}'"):
+                compiled(CreateIndex(index), release)
+            assert f"ON texts ({name}(" in compiled(CreateIndex(index), "3.0.18")
 
 
 @pytest.mark.parametrize(
@@ -147,16 +163,12 @@ def test_index_on_the_first_characters_is_refused_from_4_0_on(release, options):
         ("a", {"mysql_length": 20}),
         ("a", {"mysql_length": {"b": 1}}),
         ("b", {"mysql_length": 30}),
-        ("d", {"mysql_length": 5}),
+        ("f", {"mysql_length": 20}),
+        ("n", {"mysql_length": 5}),
     ],
 )
 def test_index_with_a_length_that_cuts_no_text_is_created(name, options):
     assert "CREATE INDEX k ON texts" in compiled(CreateIndex(texts(**options)[name]), "4.2.0")
-
-
-def test_index_length_below_that_of_the_variant_is_refused():
-    with pytest.raises(CompileError, match="the first 20 characters of 'b'"):
-        compiled(CreateIndex(texts(mysql_length=20)["b"]), "4.2.0")
 
 
 def test_generated_column_is_refused_before_4_0():

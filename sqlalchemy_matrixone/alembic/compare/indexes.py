@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Column, Index, MetaData, Table
@@ -32,10 +32,14 @@ _KEPT = {
 _KEPT_BY_OTHERS = {"comment"}
 
 
-def index_differences(declared: Index, reflected: Index, keeps_prefix_lengths: bool) -> Iterator[str]:
+def index_differences(
+    declared: Index, reflected: Index, has_length: Callable[[Column[Any], int], bool]
+) -> Iterator[str]:
     """Yield the differences between an index in the model and on the server.
 
     What the model leaves open is not compared, because the server fills it in.
+
+    :param has_length: returns whether the prefix length of a column is part of the index that CREATE INDEX creates.
     """
     kinds = index_kind(reflected), index_kind(declared)
     if kinds[0] != kinds[1]:
@@ -47,9 +51,13 @@ def index_differences(declared: Index, reflected: Index, keeps_prefix_lengths: b
         new, old = (_comparable(name, index_option(index, name)) for index in (declared, reflected))
         if new != old and (old is not None or name in _KEPT.get(kinds[0], _KEPT_BY_OTHERS)):
             yield f"{name} {old} to {new}"
-    lengths = _lengths(reflected), _lengths(declared)
-    if keeps_prefix_lengths and index_option(declared, "length") is not None and lengths[0] != lengths[1]:
-        yield f"length {lengths[0]} to {lengths[1]}"
+    if index_option(declared, "length") is None:
+        return
+    columns = {fold(column.name): column for column in declared.columns}
+    new = {name: n for name, n in _lengths(declared).items() if name in columns and has_length(columns[name], n)}
+    old = {name: n for name, n in _lengths(reflected).items() if name in columns}
+    if new != old:
+        yield f"length {old} to {new}"
 
 
 def renamed_index(
