@@ -314,7 +314,7 @@ class MatrixOneDialect(MatrixOneReflection):
         if reason := state.must_roll_back:
             # After a failed commit, SQLAlchemy considers the transaction ended and does not send a ROLLBACK.
             self.do_rollback(dbapi_connection)
-            raise MatrixOneInvalidRequestError(f"Nothing was committed, the transaction was rolled back: {reason}")
+            raise MatrixOneInvalidRequestError(f"Nothing was committed; the transaction was rolled back: {reason}")
         try:
             with following(dbapi_connection, "COMMIT"):
                 super().do_commit(dbapi_connection)  # type: ignore[no-untyped-call]

@@ -111,11 +111,13 @@ class Vector(types.UserDefinedType[list[float]]):
     def _elements(self, numbers: list[float]) -> list[float]:
         # A vector has hundreds of elements: map() is several times as fast as a loop.
         if not all(map(math.isfinite, numbers)):
-            raise ValueError(f"a vector holds no {next(each for each in numbers if not math.isfinite(each))}")
+            raise ValueError(f"a vector cannot contain {next(each for each in numbers if not math.isfinite(each))}")
         if self.element is float:
             return numbers
         if not all(map(float.is_integer, numbers)):
-            raise ValueError(f"a vector of integers holds no {next(each for each in numbers if not each.is_integer())}")
+            raise ValueError(
+                f"a vector of integers cannot contain {next(each for each in numbers if not each.is_integer())}"
+            )
         return list(map(self.element, numbers))
 
     class Comparator(types.TypeEngine.Comparator[list[float]]):

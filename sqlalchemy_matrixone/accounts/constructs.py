@@ -154,9 +154,9 @@ class AlterAccount(AccountDDL):
     ) -> None:
         check_object_name("name", name)
         if (admin_name is None) != (password is None):
-            raise MatrixOneArgumentError("admin_name= and password= belong together: give both or none")
+            raise MatrixOneArgumentError("admin_name= and password= must be passed together")
         if sum(given is not None for given in (password, status, comment)) != 1:
-            raise MatrixOneArgumentError("change one thing: admin_name= with password=, or status=, or comment=")
+            raise MatrixOneArgumentError("pass one change: admin_name= with password=, status=, or comment=")
         if status is not None:
             check_choice("status", status, ("open", "suspend", "restricted"))
         self.name = name

@@ -316,8 +316,8 @@ class MatrixOneImpl(ExecutingImpl):
                 raise CommandError(
                     f"CHECK constraint {arguments[0].name!r} of table {batch_op.table_name!r} cannot be dropped, and "
                     f"nothing was sent: MatrixOne {format_release(self._server.server_release)} accepts CHECK "
-                    "constraints in CREATE TABLE and forgets them, so that the table has none. Drop it only on "
-                    "releases that keep it: if op.get_context().dialect.server_release >= (4, 2, 0): …"
+                    "constraints in CREATE TABLE but ignores them, so that the table has none. Drop it only on "
+                    "releases that support them: if op.get_context().dialect.server_release >= (4, 2, 0): …"
                 )
 
     def prep_table_for_batch(self, batch_impl: ApplyBatchImpl, table: Table) -> None:
@@ -379,8 +379,8 @@ def _has_on_update(default: Any) -> bool:
 
 def _no_alter_check(const: CheckConstraint) -> NoReturn:
     raise CommandError(
-        f"CHECK constraint {const.name!r} was not changed: MatrixOne supports them from 4.2 on, and only in "
-        "CREATE TABLE. Use op.batch_alter_table(…), which creates a new table and copies the rows."
+        f"CHECK constraint {const.name!r} was not changed: MatrixOne supports CHECK constraints from 4.2 on, and only "
+        "in CREATE TABLE. Use op.batch_alter_table(…), which creates a new table and copies the rows."
     )
 
 

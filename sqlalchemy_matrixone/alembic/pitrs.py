@@ -149,7 +149,7 @@ def _policies_of(context: AutogenContext, own: _CurrentNames, metadata: MetaData
         raise CommandError(f"MetaData.info[{LIST_OPTION!r}] is a list of CreatePitr(...) constructs, not {pitrs!r}")
     for pitr in pitrs:
         if not isinstance(pitr, CreatePitr):
-            raise CommandError(f"MetaData.info[{LIST_OPTION!r}] holds CreatePitr(...) constructs, not {pitr!r}")
+            raise CommandError(f"MetaData.info[{LIST_OPTION!r}] contains CreatePitr(...) constructs, not {pitr!r}")
         yield Policy(own.canonical(pitr.recovery_target), pitr.range, fold(pitr.name))
 
 

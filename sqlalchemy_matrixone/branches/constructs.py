@@ -353,7 +353,7 @@ class CreateBranch(_Copy):
         self.new = TableReference.present("name", name, None if source is None else database)
         if source is None and self.new.database is not None:
             raise MatrixOneArgumentError(
-                f"name={name!r}: the branch of a database is itself a database: pass a plain name"
+                f"name={name!r}: the branch of a database is a database itself: pass a plain name"
             )
         self.source = None if source is None else TableReference.of("source", source, database)
         self.name = self.new.name
@@ -416,8 +416,8 @@ _UNMERGED = {
     **dict.fromkeys(("BINARY", "VARBINARY"), "changes control characters, such as x'01' into 'x01'"),
 }
 _UNREADABLE = {
-    "BIT": "loses the value; exclude it by columns=",
-    **dict.fromkeys(("BLOB", "BINARY", "VARBINARY"), "sends the bytes as text; exclude it by columns="),
+    "BIT": "loses the value. Exclude it by columns=",
+    **dict.fromkeys(("BLOB", "BINARY", "VARBINARY"), "sends the bytes as text. Exclude it by columns="),
 }
 
 
@@ -546,7 +546,7 @@ def _check_key(part: Any) -> None:
     elif isinstance(part, int) and part not in _BIGINTS:
         problem = "is beyond BIGINT"
     elif isinstance(part, (bytes, bytearray, memoryview)):
-        problem = "is binary, which MatrixOne takes for another value: give a SELECT of the keys"
+        problem = "is binary, which MatrixOne would read as another value: pass a SELECT of the keys"
     elif isinstance(part, (float, Decimal)) and not _is_finite(part):
         problem = "is no number"
     if problem is not None:

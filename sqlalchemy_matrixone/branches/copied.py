@@ -121,7 +121,7 @@ class Copied:
         self._warn(lacking)
 
     def _warn(self, lacking: list[str]) -> None:
-        told = [f"is not like its source. {readable(' '.join(lacking))}"] if lacking else []
+        told = [f"differs from its source. {readable(' '.join(lacking))}"] if lacking else []
         if self._unread:
             told.append(f"may lack these, which could not be read in its source: {', '.join(self._unread)}.")
         if told:

@@ -94,8 +94,9 @@ def _operation(element: BranchStatement) -> str:
 def _check_not_streamed(element: BranchStatement, context: Any) -> None:
     if context.execution_options.get("stream_results"):
         raise element.error(
-            f"{_operation(element)} was not sent: this release of MatrixOne accepts it only by itself, so that its "
-            "rows are read at once. Execute it without stream(), stream_results and yield_per.",
+            f"{_operation(element)} was not sent: this release of MatrixOne accepts no other statement with it in a "
+            "transaction, so all its rows must be fetched immediately. Execute it without stream(), stream_results "
+            "and yield_per.",
             Reason.UNSUPPORTED,
         )
 
@@ -116,33 +117,33 @@ _REFUSALS = (
     _Refusal(
         TransactionScope.AUTOCOMMIT,
         lambda state, sees_changes: state.in_transaction,
-        "this release of MatrixOne commits it by itself or refuses it, and a rollback would not undo it. Use a "
+        "this release of MatrixOne commits it immediately or refuses it, and a rollback would not undo it. Use a "
         'connection with execution_options(isolation_level="AUTOCOMMIT").',
     ),
     _Refusal(
         TransactionScope.FIRST_STATEMENT,
         lambda state, sees_changes: state.has_statements,
-        "this release of MatrixOne refuses it after another statement of a transaction. Commit or roll back first, or "
-        "use a connection in AUTOCOMMIT.",
+        "this release of MatrixOne accepts it only as the first statement of a transaction. Commit or roll back "
+        "first, or use a connection in AUTOCOMMIT.",
     ),
     _Refusal(
         TransactionScope.IN_TRANSACTION,
         lambda state, sees_changes: state.explicit_begin and state.has_ddl and not sees_changes,
-        "this release of MatrixOne does not see in it what the transaction has changed about tables. Commit first.",
+        "on this release of MatrixOne it ignores tables that the transaction has created or altered. Commit first.",
     ),
     _Refusal(
         TransactionScope.IN_TRANSACTION,
         lambda state, sees_changes: state.in_transaction and not state.explicit_begin and not state.complete,
-        "MatrixOne takes it into a transaction only after a BEGIN, which would commit what has been written on the "
-        "driver's own cursors; these are not seen on a connection that was made by a creator= of yours. Let that call "
-        "connect() of sqlalchemy_matrixone.pymysql, .aiomysql or .asyncmy instead of the driver's, open the "
-        'transaction with text("BEGIN"), or use AUTOCOMMIT.',
+        "MatrixOne makes it a part of a transaction only after a BEGIN, which would commit what has been written "
+        "before. On a connection from your own creator=, writes of the driver's own cursors are not seen. Let the "
+        "creator= call connect() of sqlalchemy_matrixone.pymysql, .aiomysql or .asyncmy instead of the driver's, open "
+        'the transaction with text("BEGIN"), or use AUTOCOMMIT.',
     ),
     _Refusal(
         TransactionScope.IN_TRANSACTION,
         lambda state, sees_changes: state.in_transaction and state.has_writes and not state.explicit_begin,
-        "MatrixOne takes it into a transaction only after a BEGIN, which would commit what has been written in this "
-        "one. Execute it before anything is written, commit or roll back first, or open the transaction with "
+        "MatrixOne makes it a part of a transaction only after a BEGIN, which would commit what has been written in "
+        "this one. Execute it before anything is written, commit or roll back first, or open the transaction with "
         'text("BEGIN").',
     ),
 )
@@ -283,7 +284,7 @@ def refuse_columns(
     for name, type_ in existence.columns(of):
         if (what := fault(name, type_)) is not None:
             raise element.error(
-                f"{_operation(element)} was not sent: column {name!r} is {type_}, of which MatrixOne before "
+                f"{_operation(element)} was not sent: column {name!r} is {type_}. For such a column, MatrixOne before "
                 f"{format_release(Feature.BRANCH_OF_ANY_TYPE.since)} {what}.",
                 Reason.UNSUPPORTED,
             )

@@ -41,7 +41,7 @@ class App:
     def connected(self, *, transaction: bool = False) -> Iterator[Connection]:
         """Connect, in AUTOCOMMIT unless a transaction is needed."""
         if self.url is None:
-            raise click.UsageError("no server was given. Give --url, or set MATRIXONE_URL")
+            raise click.UsageError("no server was given: pass --url, or set MATRIXONE_URL")
         engine = create_engine(self.url)
         options = {} if transaction else {"isolation_level": "AUTOCOMMIT"}
         try:
@@ -83,7 +83,7 @@ class App:
         if yes:
             return
         if self.as_json:
-            raise click.UsageError("--json asks no questions: give --yes, or --dry-run")
+            raise click.UsageError("--json never prompts: pass --yes, or --dry-run")
         if not click.confirm(question, err=True):
             raise NotDone("nothing was done")
 
@@ -103,7 +103,7 @@ def parse_url(text: str | None) -> URL | None:
         # A message of the driver would contain the rest of the password as part of the host.
         raise click.UsageError("the URL cannot be read: write a @ in the user or password as %40")
     if url.get_backend_name() not in ("matrixone", "mysql"):
-        raise click.UsageError(f"the URL is not one of MatrixOne, but of {url.get_backend_name()}")
+        raise click.UsageError(f"the URL is for {url.get_backend_name()}, not for MatrixOne")
     return url.set(drivername="matrixone+pymysql")
 
 

@@ -41,7 +41,7 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # not generic in old
             return value
         match = _AGO.fullmatch(str(value).strip())
         if match is None:
-            self.fail(f"{value!r} is no duration: write 100ms, 90s, 25m, 2h or 7d", param, ctx)
+            self.fail(f"{value!r} is not a duration: write 100ms, 90s, 25m, 2h or 7d", param, ctx)
         return dt.timedelta(**{_UNITS[match["unit"]]: float(match["number"])})
 
 
@@ -81,7 +81,9 @@ def split_table(name: str, default: str | None) -> tuple[str, str]:
     """
     match = _TABLE.fullmatch(name)
     if match is None:
-        raise click.UsageError(f"{name!r} is no name of a table: write TABLE, DATABASE.TABLE, or `TABLE` in backquotes")
+        raise click.UsageError(
+            f"{name!r} is not the name of a table: write TABLE, DATABASE.TABLE, or `TABLE` in backquotes"
+        )
     if match["only"] is None:
         return unquote_name(match["database"]), unquote_name(match["table"])
     if default is None:
@@ -126,8 +128,8 @@ def check_is_kept(connection: Connection, table: Table, mo_ts: int | None) -> No
     when = from_microseconds(mo_ts // 1000)
     if not readable.includes(when):
         warnings.warn(
-            f"no PITR or snapshot keeps {table.fullname} as it was at {when}: if that has been removed, all rows are "
-            "shown as new",
+            f"no PITR or snapshot keeps {table.fullname} as it was at {when}: if its history was removed, all rows "
+            "are shown as new",
             RecoveryWarning,
             stacklevel=2,
         )
@@ -177,4 +179,4 @@ def _value(column: Any, text: str) -> Any:
     except NotImplementedError:
         return text
     except (ValueError, ArithmeticError):
-        raise click.UsageError(f"--where: {text!r} is no value of {column.name}, a {column.type}") from None
+        raise click.UsageError(f"--where: {text!r} is not a value of {column.name}, a {column.type}") from None

@@ -29,10 +29,15 @@ if TYPE_CHECKING:
 
 _database = click.option("--database", metavar="NAME", help="Only this database.")
 _at = click.option(
-    "--at", type=INSTANT, metavar="TIME", help='As of then: 25m for 25 minutes ago, or "2026-03-01 12:00:00+00:00".'
+    "--at",
+    type=INSTANT,
+    metavar="TIME",
+    help=('The point in time: 25m for 25 minutes ago, or "2026-03-01 12:00:00+00:00".'),
 )
-_snapshot = click.option("--snapshot", metavar="NAME", help="As of this snapshot.")
-_as_name = click.option("--as", "as_name", metavar="NAME", help="Under this name, beside the present one (3.0 on).")
+_snapshot = click.option("--snapshot", metavar="NAME", help="The point in time: that of this snapshot.")
+_as_name = click.option(
+    "--as", "as_name", metavar="NAME", help=("Restore under this name, and keep the present object (3.0 and later).")
+)
 _yes = click.option("--yes", "-y", is_flag=True, help="Do not ask for confirmation.")
 _dry_run = click.option("--dry-run", is_flag=True, help="Change nothing, and show what would be done.")
 
@@ -109,7 +114,9 @@ def windows(app: App, database: str | None, name: str | None) -> None:
 
 @cli.command()
 @_database
-@click.option("--svg", "path", type=click.Path(dir_okay=False, writable=True), help="Write a picture to this file.")
+@click.option(
+    "--svg", "path", type=click.Path(dir_okay=False, writable=True), help=("Write an SVG picture to this file.")
+)
 @click.pass_obj
 def timeline(app: App, database: str | None, path: str | None) -> None:
     """Show PITRs and snapshots on a time axis."""
@@ -164,10 +171,12 @@ def _row(row: Any) -> str | None:
 
 @cli.command("find-change")
 @click.argument("name", metavar="TABLE")
-@click.option("--value", default="COUNT(*)", show_default=True, metavar="SQL", help="An expression of one value.")
-@click.option("--where", metavar="SQL", help="Only of these rows.")
-@click.option("--since", type=INSTANT, metavar="TIME", help="Begin here. Default: the earliest time that is kept.")
-@click.option("--until", type=INSTANT, metavar="TIME", help="End here. Default: now.")
+@click.option("--value", default="COUNT(*)", show_default=True, metavar="SQL", help="An SQL expression of one value.")
+@click.option("--where", metavar="SQL", help="Search only in these rows.")
+@click.option(
+    "--since", type=INSTANT, metavar="TIME", help=("Begin the search here. Default: the earliest time that is kept.")
+)
+@click.option("--until", type=INSTANT, metavar="TIME", help="End the search here. Default: now.")
 @click.option("--precision", type=DURATION, default="1ms", show_default=True, help="How precisely.")
 @click.pass_obj
 def find_change(
@@ -204,9 +213,9 @@ def find_change(
     metavar="COLUMN=VALUE",
     help="Only these rows; also <> < <= > >=. Repeat it for more conditions, of one TABLE.",
 )
-@click.option("--column", "columns", multiple=True, metavar="COLUMN", help="Set back only this column. Repeatable.")
+@click.option("--column", "columns", multiple=True, metavar="COLUMN", help="Restore only this column. Repeatable.")
 @click.option("--missing/--no-missing", default=True, help="Insert rows that no longer exist.")
-@click.option("--changed/--no-changed", default=True, help="Set back rows that have changed.")
+@click.option("--changed/--no-changed", default=True, help="Restore rows that have changed.")
 @click.option("--new/--no-new", default=False, help="Delete rows that are new. Default: keep them.")
 @click.option("--sql", is_flag=True, help="Show the statements.")
 @_dry_run
@@ -241,7 +250,7 @@ def restore_rows(
         if dry_run or not app.as_json:
             app.print(preview, lambda: _show_preview(preview, sql))
         if preview.conflicts:
-            raise NotDone("nothing was done: rows cannot be restored beside rows that were written since")
+            raise NotDone("nothing was done: rows conflict with rows that were written since")
         if dry_run:
             return
         if not (preview.inserted or preview.updated or preview.deleted):
@@ -288,9 +297,9 @@ def restore(
     To keep newer changes, use restore-rows; to keep the present object, give the former one another name with --as.
     """
     if (snapshot is None) == (pitr is None) or (pitr is None) != (at is None):
-        raise click.UsageError("from what? Give --snapshot NAME, or --pitr NAME with --at TIME")
+        raise click.UsageError("no source was given: pass --snapshot NAME, or --pitr NAME with --at TIME")
     if as_name is not None and timeout is not None:
-        raise click.UsageError("--timeout is not for --as, which waits for no writer")
+        raise click.UsageError("--timeout does not apply to --as, which does not wait for writers")
     with app.connected() as connection:
         target, described = _target(connection, database, name, account)
         recovery = Recovery(connection)
@@ -362,7 +371,7 @@ def undrop(
     --as.
     """
     if name is None and database is None:
-        raise click.UsageError("bring back what? Give --table or --database")
+        raise click.UsageError("nothing to bring back was given: pass --table or --database")
     with app.connected() as connection:
         target, described = _target(connection, database, name, None)
         recovery = Recovery(connection)
@@ -388,20 +397,22 @@ def _target(connection: Any, database: str | None, name: str | None, account: st
         return {"database": database}, f"database {database}"
     if account is not None and database is None:
         return {"account": account}, f"account {account}"
-    raise click.UsageError("restore what? Give one of --table, --database and --account")
+    raise click.UsageError("nothing to restore was given: pass one of --table, --database and --account")
 
 
 @cli.command()
 @click.argument("prefix")
-@click.option("--keep", type=click.IntRange(0), help="Keep this many of the newest.")
-@click.option("--older-than", type=DURATION, help="Drop those older than 7d, say.")
+@click.option("--keep", type=click.IntRange(0), help="Keep this number of the newest snapshots.")
+@click.option("--older-than", type=DURATION, help="Drop snapshots that are older than, for example, 7d.")
 @_dry_run
 @_yes
 @click.pass_obj
 def prune(app: App, prefix: str, keep: int | None, older_than: dt.timedelta | None, dry_run: bool, yes: bool) -> None:
     """Drop older snapshots whose names begin with PREFIX."""
     if (keep is None) == (older_than is None):
-        raise click.UsageError("which ones? Give --keep N, how many of the newest stay, or --older-than 7d")
+        raise click.UsageError(
+            "no snapshots were selected: pass --keep N, the number of the newest to keep, or --older-than 7d"
+        )
     with app.recovery() as recovery:
         found = recovery.prune_snapshots(prefix, keep=keep, older_than=older_than, dry_run=True)
         if not app.as_json or dry_run:
@@ -416,7 +427,7 @@ def prune(app: App, prefix: str, keep: int | None, older_than: dt.timedelta | No
 
 def _check_moment(at: Any, snapshot: str | None) -> None:
     if (at is None) == (snapshot is None):
-        raise click.UsageError("as of when? Give one of --at TIME and --snapshot NAME")
+        raise click.UsageError("no point in time was given: pass --at TIME or --snapshot NAME")
 
 
 def _moment(connection: Any, at: Any, snapshot: str | None) -> dict[str, Any]:

@@ -59,11 +59,11 @@ def list_of_columns(columns: Any) -> list[Any]:
     if isinstance(columns, (str, ColumnElement, QueryableAttribute)):
         return [columns]
     if isinstance(columns, (bytes, Mapping)) or not isinstance(columns, Iterable):
-        raise MatrixOneArgumentError(f"columns={columns!r} is no list of names or attributes")
+        raise MatrixOneArgumentError(f"columns={columns!r} is not a list of names or attributes")
     try:
         return list(columns)
     except TypeError as error:  # an array without dimensions is iterable only by its class
-        raise MatrixOneArgumentError(f"columns={columns!r} is no list of names or attributes") from error
+        raise MatrixOneArgumentError(f"columns={columns!r} is not a list of names or attributes") from error
 
 
 def check_flag(keyword: str, value: Any) -> bool:
@@ -112,8 +112,8 @@ def check_object_name(keyword: str, name: Any) -> None:
     for character in _NOT_IN_OBJECT_NAMES:
         if character in name:
             raise MatrixOneArgumentError(
-                f"{keyword}={name!r} contains {character!r}: MatrixOne cannot keep or restore what has a quote or a "
-                "backslash in its name. Rename it first"
+                f"{keyword}={name!r} contains {character!r}: MatrixOne cannot protect or restore an object whose name "
+                "contains a quote or a backslash. Rename it first"
             )
 
 
@@ -234,5 +234,5 @@ def check_timeout(timeout: Timeout | None) -> float | None:
         return None
     seconds = timeout.total_seconds() if isinstance(timeout, dt.timedelta) else timeout
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds <= threading.TIMEOUT_MAX:
-        raise MatrixOneArgumentError(f"timeout={timeout!r}: give seconds above 0, or a timedelta")
+        raise MatrixOneArgumentError(f"timeout={timeout!r} must be a number of seconds above 0, or a timedelta")
     return float(seconds)

@@ -93,8 +93,8 @@ class ReservedIds:
             if int(increment) != self._increment:
                 raise MatrixOneInvalidRequestError(
                     f"No id was reserved: the sequence {self._sequence.name!r} has an increment of {increment} on the "
-                    f"server, and {self._increment} in its Sequence, so that ids would be given twice. Create it again "
-                    f"with INCREMENT BY {self._increment}, beginning after the highest id."
+                    f"server, and {self._increment} in its Sequence, so that ids would be assigned twice. Create it "
+                    f"again with INCREMENT BY {self._increment}, beginning after the highest id."
                 )
             first = int(second.scalar(self._sequence))
         return range(first, first + self._increment)

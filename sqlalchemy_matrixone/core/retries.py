@@ -197,7 +197,7 @@ class _Work:
         connection = target if isinstance(target, Connection) else target.connection()
         if state_of(connection.connection).autocommit:
             raise MatrixOneInvalidRequestError(
-                "the function was not run: on a connection in AUTOCOMMIT each statement is committed by itself, so "
+                "the function was not run: on a connection in AUTOCOMMIT each statement is committed immediately, so "
                 "that nothing could be run again. Use an engine without AUTOCOMMIT."
             )
 
@@ -264,8 +264,8 @@ def _committing() -> Iterator[None]:
     except exc.DBAPIError as error:
         if error.connection_invalidated or _number(error) == _COMMIT_UNKNOWN:
             raise CommitUncertain(
-                "the connection was lost during COMMIT, so that the transaction may have been committed or not; it was "
-                f"not run again. Check what it has written. {error.orig}"
+                "the connection was lost during COMMIT, and it is unknown whether the transaction was committed; it "
+                f"was not run again. Check whether its changes exist. {error.orig}"
             ) from error
         if _is_retryable(error):
             raise _Retry(error) from error

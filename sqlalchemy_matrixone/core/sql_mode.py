@@ -122,12 +122,12 @@ _REASON = (
 )
 _MESSAGES = {
     Refusal.NAMED: (
-        f"SET was not sent: with sql_mode NO_BACKSLASH_ESCAPES {_REASON} Leave it out: bound values with backslashes "
-        "arrive unchanged without it."
+        f"SET was not sent: with sql_mode NO_BACKSLASH_ESCAPES {_REASON} Omit this mode: bound values with "
+        "backslashes arrive unchanged without it."
     ),
     Refusal.HIDDEN: (
         "The statement was not sent: it sets sql_mode among other statements or in a comment. If that included "
-        f"NO_BACKSLASH_ESCAPES, {_REASON} Send the SET by itself."
+        f"NO_BACKSLASH_ESCAPES, {_REASON} Send the SET as a separate statement."
     ),
     Refusal.UNKNOWN: (
         "SET was not sent: on a connection created by your own creator=, sql_mode can only be set to a string literal. "

@@ -19,7 +19,9 @@ def name_external_tables(scope: RestoreScope, connection: Connection) -> Loss:
     """Read the names of the external tables, which the server omits; it does not show where their files are."""
     statement = "SELECT reldatabase, relname FROM mo_catalog.mo_tables {at} WHERE relkind = 'e' AND "
     rows = scope.read(connection, statement + scope.criteria("reldatabase", "relname"), past=True)
-    return Loss(names=[f"external table {scope.name(*row)}: CREATE EXTERNAL TABLE it again" for row in rows])
+    return Loss(
+        names=[(f"external table {scope.name(*row)}: create it again with CREATE EXTERNAL TABLE") for row in rows]
+    )
 
 
 def rebuild_vector_indexes(scope: RestoreScope, connection: Connection) -> Loss:

@@ -47,8 +47,8 @@ def explaining_syntax_errors(
             else "Then repeat it."
         )
         raise error_class(
-            f"{operation}: nothing was changed: the server cannot read the definition of its own tables or views again "
-            f"in which a backslash precedes a quote: {'; '.join(map(readable, found))}. {then}",
+            f"{operation}: nothing was changed: the server can no longer read the definitions of these tables or "
+            f"views, because in them a backslash precedes a quote: {'; '.join(map(readable, found))}. {then}",
             Reason.UNSUPPORTED,
         ) from (error.__cause__ if isinstance(error, RecoveryError) else error)
 

@@ -58,8 +58,8 @@ class Bound:
                 self._commit(error, table)
         elif has_unflushed:
             raise error(
-                "nothing was sent: the Session holds changes that are not flushed, and MatrixOne would refuse the "
-                "statement after them. Commit or roll back first, or use Recovery(session, commit_first=True).",
+                "nothing was sent: the Session has unflushed changes, and MatrixOne would refuse the statement after "
+                "the flush. Commit or roll back first, or use Recovery(session, commit_first=True).",
                 Reason.ACTIVE_TRANSACTION,
             )
         return self.connection(table)
@@ -89,15 +89,15 @@ class Bound:
     def _commit(self, error: type[RecoveryError], table: TableArgument | None) -> None:
         if is_in_begin_block(self._bind):
             raise error(
-                "nothing was sent: commit_first cannot commit inside a block of begin(), which commits at its end. "
-                "Leave the block first, or call commit() yourself on a Session without one.",
+                "nothing was sent: commit_first=True cannot commit inside a block of begin(), which commits at its "
+                "end. Leave the block first, or use a Session without such a block and call commit() yourself.",
                 Reason.ACTIVE_TRANSACTION,
             )
         self._bind.commit()
         if self._has_run(table):
             raise error(
-                "nothing was sent: after commit() the transaction is still open, because "
-                "the Session joined a Connection that began it. Commit there first.",
+                "nothing was sent: after commit() the transaction is still open, because the Session joined the "
+                "transaction of a Connection. Commit on that Connection first.",
                 Reason.ACTIVE_TRANSACTION,
             )
 

@@ -124,8 +124,8 @@ class RecoveryDDLCompiler(DDLCompilerPart):
         if to_read:
             return self._text(instant)
         raise MatrixOneCompileError(
-            f"{instant} can be written only for a connected matrixone engine, which asks the server what its clock "
-            "shows at that instant: execute the construct there, or pass the time on the server's clock, "
+            f"{instant} can be rendered only on a connected matrixone engine, because the server has to be asked what "
+            "its clock shows at that instant: execute the construct there, or pass the time on the server's clock, "
             'server_time="2026-03-01 12:00:00"'
         )
 
@@ -150,8 +150,8 @@ class RecoveryDDLCompiler(DDLCompilerPart):
         own = self._connected_account
         if own is None:
             raise MatrixOneCompileError(
-                f"MatrixOne before {format_release(Feature.RESTORE_BY_BRACES.since)} restores nothing without the "
-                "account's name: give account=…, or use a matrixone engine that has connected"
+                f"MatrixOne before {format_release(Feature.RESTORE_BY_BRACES.since)} requires the name of the account "
+                "in RESTORE: pass account=…, or use a matrixone engine that has connected"
             )
         return own
 
@@ -162,8 +162,8 @@ def _check_to_account(restore: RestoreSnapshot) -> None:
         return
     subject = f"a {level}" if level != "account" else "the account sys"
     raise MatrixOneCompileError(
-        f"no release of MatrixOne restores {subject} to another account: from 4.0 on it takes TO ACCOUNT, ignores "
-        "it, and replaces the original. Restore a whole account other than sys to_account, or clone instead."
+        f"no release of MatrixOne restores {subject} to another account: from 4.0 on it accepts TO ACCOUNT, but "
+        "ignores it and replaces the original. Restore a whole account other than sys to_account, or clone instead."
     )
 
 

@@ -349,7 +349,7 @@ class _Restore(RecoveryDDL):
         target = RecoveryTarget.of(cluster=cluster, account=account, database=database, table=table)
         if target is None:
             raise MatrixOneArgumentError(
-                "a restore replaces its object: specify it, with cluster=True, account=…, database=… or table=…"
+                "a restore replaces an object: specify which one, with cluster=True, account=…, database=… or table=…"
             )
         if to_account is not None:
             check_object_name("to_account", to_account)
@@ -389,7 +389,7 @@ class _Restore(RecoveryDDL):
 
     def _execute_plainly(self, connection: Connection, execute: Execute) -> CursorResult[Any]:
         if self.timeout is not None:
-            raise MatrixOneArgumentError(f"{self.keywords} was not sent: timeout= needs an engine of matrixone://")
+            raise MatrixOneArgumentError(f"{self.keywords} was not sent: timeout= requires a matrixone:// engine")
         return super()._execute_plainly(connection, execute)
 
     def _resolved(self, connection: Connection, options: Mapping[str, Any]) -> Self:
@@ -526,7 +526,7 @@ class RestorePitr(_Restore):
             cluster=cluster, account=account, database=database, table=table, to_account=to_account, timeout=timeout
         )
         if to_account is not None and self.recovery_target.level != "account":
-            raise MatrixOneArgumentError("from a PITR, only a whole account can be restored to_account")
+            raise MatrixOneArgumentError("only a whole account can be restored to_account from a PITR")
 
     def _resolved(self, connection: Connection, options: Mapping[str, Any]) -> Self:
         _refuse_blanks(self.recovery_target)
@@ -575,9 +575,11 @@ def _no_account_of_objects(target: RecoveryTarget | None) -> None:
 
 def _check_publication(from_account: str | None, publication: str | None, target: RecoveryTarget | None) -> None:
     if (from_account is None) != (publication is None):
-        raise MatrixOneArgumentError("from_account= and publication= go together")
+        raise MatrixOneArgumentError("from_account= and publication= must be passed together")
     if from_account is not None and target is not None and target.level in ("cluster", "account"):
-        raise MatrixOneArgumentError("a publication holds databases and tables: name one of these, or nothing")
+        raise MatrixOneArgumentError(
+            "a publication contains databases and tables: pass database= or table=, or neither"
+        )
     for keyword, value in (("from_account", from_account), ("publication", publication)):
         if value is not None:
             check_object_name(keyword, value)

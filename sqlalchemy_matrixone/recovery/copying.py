@@ -41,11 +41,13 @@ def check_copy(element: RestoreSnapshot | RestorePitr, as_name: str, lose: Colle
     """
     check_object_name("as_name", as_name)
     if element.recovery_target.level not in ("database", "table"):
-        raise MatrixOneArgumentError(f"as_name={as_name!r}: only a database or a table can be restored beside another")
+        raise MatrixOneArgumentError(
+            f"as_name={as_name!r}: only a database or a table can be restored under another name"
+        )
     given = {"timeout": element.timeout, "to_account": element.to_account, "lose": lose or None}
     if without := [f"{name}=" for name, value in given.items() if value is not None]:
         raise MatrixOneArgumentError(
-            f"{' and '.join(without)} does not apply to as_name=, which creates a copy and replaces nothing"
+            f"{' and '.join(without)} cannot be used with as_name=, which creates a copy and replaces nothing"
         )
 
 

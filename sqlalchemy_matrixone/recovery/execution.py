@@ -46,10 +46,10 @@ class Outcome(Enum):
     """The outcome of a statement, as a sentence."""
 
     NOT_DONE = "It was ended on the server and changed nothing; another connection has confirmed that."
-    DONE = "It was carried out: another connection sees what it has changed."
+    DONE = "It was carried out: another connection sees its changes."
     UNKNOWN = (
-        "It is unknown whether it was carried out or still will be: this could not be seen in time from another "
-        "connection. Before you repeat it, look for it in SHOW PROCESSLIST, KILL it there, and look at its object."
+        "It is unknown whether it was carried out or still will be: this could not be determined in time from another "
+        "connection. Before you repeat it, look for it in SHOW PROCESSLIST, KILL it there, and check its object."
     )
 
 
@@ -115,7 +115,7 @@ class Attempt:
         if self._killed_by_other:
             how = f"The server has canceled this, as after a KILL by another session: {self._statement}."
         elif self._expired:
-            how = f"{self._statement} was not done after {self._timeout:g} seconds."
+            how = f"{self._statement} was not finished after {self._timeout:g} seconds."
         else:
             how = f"The connection was lost: {self._statement}."
         message = f"{how} {self.outcome.value}{describe_blockers(self.blockers)}"
@@ -187,7 +187,7 @@ class Attempt:
         assert self.outcome is not None
         error.add_note(f"{self._statement}: {self.outcome.value}")
         level = logging.INFO if self.outcome is Outcome.NOT_DONE else logging.WARNING
-        log.log(level, "%s: given up. %s", self._statement, self.outcome.value)
+        log.log(level, "%s: abandoned. %s", self._statement, self.outcome.value)
 
     def _find_outcome(self, find: Callable[[Engine, Work], Outcome]) -> None:
         self.outcome = Outcome.UNKNOWN
@@ -197,7 +197,7 @@ class Attempt:
                 with second_engine(self._engine) as engine:
                     self.outcome = find(engine, work)
             except Exception:
-                log.warning("%s: could not find out whether it was carried out", self._statement, exc_info=True)
+                log.warning("%s: could not determine whether it was carried out", self._statement, exc_info=True)
 
         start_beside(run, is_async=self._is_async).join(2 * PATIENCE)
 

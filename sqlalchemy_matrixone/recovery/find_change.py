@@ -48,7 +48,7 @@ def find_change(
     first = None if since is None else check_timestamp(since)
     last = None if until is None else check_timestamp(until)
     if not isinstance(precision, dt.timedelta) or precision < MICROSECOND:
-        raise MatrixOneArgumentError(f"precision={precision!r}: give a timedelta of at least a microsecond")
+        raise MatrixOneArgumentError(f"precision={precision!r} must be a timedelta of at least a microsecond")
     options = {key: value for key, value in connection.get_execution_options().items() if key != "isolation_level"}
     translate = dict(options.get("schema_translate_map") or {})
     if (default := connection.dialect.default_schema_name) is not None:
@@ -68,7 +68,7 @@ def _check_statement(statement: Any) -> None:
             f"find_change() takes a select() of one value, whose tables can be read in the past, not {statement!r}"
         )
     if (columns := len(statement.selected_columns)) != 1:
-        raise MatrixOneArgumentError(f"find_change() takes a select() of one value, and this one has {columns} columns")
+        raise MatrixOneArgumentError(f"find_change() takes a select() of one value, but this one has {columns} columns")
 
 
 def tables_of(statement: Any) -> Iterator[TableClause]:
@@ -194,14 +194,15 @@ class _Search:
         )
         if value is not NoValue.DOES_NOT_EXIST:
             raise RecoveryError(
-                f"no change was found: the value is {value!r} {when}. Give since= and until= with different values",
+                f"no change was found: the value is {value!r} {when}. Pass since= and until= between which the value "
+                "differs",
                 Reason.NOT_FOUND,
             )
         if self._missing_column is not None:
             raise MatrixOneArgumentError(f"{self._missing_column} {when}{self._columns()}")
         raise RecoveryError(
-            f"no change was found: {self._names()} did not exist {when}. Check the name, or give since= within the "
-            "time in which it existed",
+            f"no change was found: {self._names()} did not exist {when}. Check the name, or pass a since= at which it "
+            "existed",
             Reason.NOT_FOUND,
         )
 
@@ -226,8 +227,8 @@ class _Search:
             return NoValue.DOES_NOT_EXIST
         if len(rows) > 1:
             raise MatrixOneArgumentError(
-                f"find_change() takes a select() of one value, and at {from_microseconds(instant)} this one has more "
-                "than one row: use an aggregate function, or a criterion that only one row meets"
+                "find_change() takes a select() of one value, but this one has more than one row at "
+                f"{from_microseconds(instant)}: use an aggregate function, or a criterion that only one row meets"
             )
         return rows[0][0] if rows else NoValue.NO_ROW
 

@@ -49,7 +49,7 @@ def check_restorable(dialect: MatrixOneServer, connection: Connection, target: R
         advice = _advice(dialect, target, held, database, together=together)
         raise RestoreError(
             f"RESTORE was not sent: foreign keys refer to {', '.join(held)} of {database!r}. MatrixOne would leave "
-            f"that as it is, and report no error. {advice}",
+            f"these tables unchanged, and report no error. {advice}",
             Reason.UNSUPPORTED,
         )
 
@@ -86,5 +86,5 @@ def _advice(dialect: MatrixOneServer, target: RecoveryTarget, held: list[str], d
         clone = "CloneTable" if target.level == "table" else "CloneDatabase"
         ways.append(f"read them in a copy beside it, {clone}(…, snapshot=…) or timestamp=…")
     if target.level == "table" and together:
-        ways.append(f"restore database={database!r}, in which all the keys are")
+        ways.append(f"restore database={database!r}, which contains all the keys")
     return f"Instead, {'; or '.join(ways)}."

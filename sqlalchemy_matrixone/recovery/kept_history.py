@@ -74,7 +74,7 @@ def check_protected(connection: Connection, scope: RestoreScope, name: str, what
     moment = from_microseconds(scope.source // 1000).isoformat(" ")
     problem = (
         f"no PITR keeps the history of this {scope.level} at {moment}: it was replaced since the PITR was created. "
-        "MatrixOne may have collected it, and would restore an empty table"
+        "MatrixOne may have removed the history, and would then restore an empty table"
     )
     if protected is None or not catalog.reads_pitrs_in_transaction(connection):
         warnings.warn(RestoreWarning(f"{what}: it seems that {problem}. Check the rows."), stacklevel=6)

@@ -123,7 +123,7 @@ class Losses(Loss):
             raise
         if failure is not None:
             raise RestoreError(
-                f"The restore was carried out, but not all was put back that it loses: {failure.orig}. "
+                f"The restore was carried out, but not everything that it loses was put back: {failure.orig}. "
                 f"{_describe(left)}",
                 Reason.INCOMPLETE,
                 done=True,
@@ -173,7 +173,7 @@ def _describe(statements: Sequence[str]) -> str:
         if not (_changes_session(statement) and _changes_session(after))
     ]
     if not needed:
-        return "Nothing else is to be put back."
+        return "Nothing else remains to be put back."
     lines = "".join(f"\n  {readable(statement)};" for statement in needed)
     return f"Not put back; execute this in AUTOCOMMIT:{lines}"
 

@@ -24,10 +24,10 @@ def check_pruning(prefix: object, keep: object, older_than: object) -> None:
     :raises MatrixOneArgumentError: if the arguments do not specify which snapshots to drop.
     """
     if not isinstance(prefix, str) or not prefix.strip():
-        raise MatrixOneArgumentError(f"prefix={prefix!r}: give what the names of the snapshots begin with")
+        raise MatrixOneArgumentError(f"prefix={prefix!r} must be the text that the names of the snapshots begin with")
     if (keep is None) == (older_than is None):
         raise MatrixOneArgumentError(
-            "give one of keep=…, how many of the newest snapshots stay, and older_than=…, a timedelta"
+            "pass either keep=…, the number of newest snapshots to keep, or older_than=…, a timedelta"
         )
     if keep is not None and (isinstance(keep, bool) or not isinstance(keep, int) or keep < 0):
         raise MatrixOneArgumentError(f"keep={keep!r} is not a number of snapshots; keep=0 drops all of them")

@@ -85,8 +85,8 @@ def _drop(engine: Engine, scratch: str) -> None:
         if blockers:
             raise RecoveryError(
                 f"the scratch database {scratch!r} was not dropped, because an open transaction has written to it. "
-                "Commit or roll back within the block of rehearsal(), and drop it now yourself, after that."
-                f"{describe_blockers(blockers)}",
+                "Commit or roll back that transaction, then drop the database yourself. Next time, end the "
+                f"transaction within the block of rehearsal().{describe_blockers(blockers)}",
                 Reason.ACTIVE_TRANSACTION,
             )
         name = connection.dialect.identifier_preparer.quote_identifier(scratch)

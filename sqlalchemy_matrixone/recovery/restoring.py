@@ -146,7 +146,7 @@ def _verification(
 ) -> Verification:
     if scope is None or others is not None:
         raise RestoreError(
-            "RESTORE was not sent: verify=True can only check the current account, and no other accounts",
+            "RESTORE was not sent: verify=True can check only the current account",
             Reason.UNSUPPORTED,
         )
     return Verification(connection, scope, lose)

@@ -677,7 +677,7 @@ class Recovery:
         connections = {self._bound.connection(target.table) for target in request.targets}
         if len(connections) > 1:
             raise MatrixOneArgumentError(
-                "the tables are on several engines: restore the rows of each engine by themselves"
+                "the tables are on several engines: restore the rows of each engine separately"
             )
         [connection] = connections
         with self._bound.flushed():

@@ -69,7 +69,7 @@ def _check_time(name: str, pitrs: Pitrs, source: int) -> None:
     if not first - CREATION_ROUNDING <= source <= pitrs.now:
         raise RestoreError(
             f"PITR {name!r} reaches from {from_microseconds(first // 1000)} to now, "
-            f"{from_microseconds(pitrs.now // 1000)}: {from_microseconds(source // 1000)} is not within",
+            f"{from_microseconds(pitrs.now // 1000)}, and does not include {from_microseconds(source // 1000)}",
             Reason.OUT_OF_RANGE,
         )
 

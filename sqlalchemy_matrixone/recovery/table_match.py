@@ -37,7 +37,7 @@ def check_only_match(
     if not others:
         return  # only itself, or none: in that case the server reports it
     needed = format_release(Feature.RESTORE_OF_EXACT_TABLE.since)
-    sentence = f"RESTORE was not sent: before {needed} MatrixOne treats the name of a table as a pattern of LIKE"
+    sentence = f"RESTORE was not sent: before {needed} MatrixOne treats the name of a table as a LIKE pattern"
     if fold(table) not in matches:
         raise RestoreError(
             f"{sentence}. There is no table {table!r} of {database!r} in snapshot {snapshot!r}, and it would restore "

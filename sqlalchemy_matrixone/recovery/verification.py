@@ -65,7 +65,7 @@ class Verification:
 
 
 def _advice(differing: Sequence[Difference], changed: Sequence[str]) -> str:
-    again = "If nobody has written to it since, restore it again, or from another snapshot or moment."
+    again = "If nobody has written to it since, restore it again, or restore another snapshot or point in time."
     if not changed:
         return again
     set_back = f"Another restore would change this again. Set it back: {'; '.join(changed)}."

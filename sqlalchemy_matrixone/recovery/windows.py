@@ -52,7 +52,7 @@ def get_recovery_windows(connection: Connection, **target: Unpack[TargetKeywords
     """Return the times to which a table, database or account can be restored. Refused inside a transaction."""
     named = RecoveryTarget.of(**target)
     if named is not None and named.level == "cluster":
-        raise MatrixOneArgumentError("MatrixOne shows the recovery windows of an account, a database or a table")
+        raise MatrixOneArgumentError("MatrixOne shows the recovery windows only of an account, a database or a table")
     with server_errors_as(RecoveryError, "reading recovery windows", needs=TO_READ_CATALOG):
         rows = _show_windows(connection, named)
         if named is None or named.level != "table":
@@ -83,7 +83,7 @@ def _of_each_table(connection: Connection, target: RecoveryTarget | None, rows: 
     are_right = not dialect.supports(Feature.RECOVERY_WINDOWS_BY_TABLE) or len(rows) < 2
     if is_foreign and not are_right:
         raise RecoveryError(
-            f"MatrixOne does not show the windows of several tables of another account as they are. Connect to "
+            "MatrixOne does not show the windows of several tables of another account correctly. Connect to "
             f"{target.account!r} for them.",  # type: ignore[union-attr]
             Reason.UNSUPPORTED,
         )
@@ -98,8 +98,8 @@ def _of_each_table(connection: Connection, target: RecoveryTarget | None, rows: 
 def _of_table(connection: Connection, row: _Row) -> list[_Row]:
     if not (is_object_name(row.database) and is_object_name(row.table)):
         warnings.warn(
-            f"the recovery windows of {row.database}.{row.table} are left out: with this name the server does not find "
-            "it in recovery statements",
+            f"the recovery windows of {row.database}.{row.table} are omitted: the server does not find a table of "
+            "this name in recovery statements",
             RecoveryWarning,
             stacklevel=2,
         )

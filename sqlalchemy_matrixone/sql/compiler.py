@@ -107,7 +107,7 @@ class MatrixOneCompiler(AsOfCompiler, DiffCompiler, CorrectingCompiler):
             raise MatrixOneCompileError("MatrixOne has no FOR UPDATE NOWAIT: it always waits for a lock")
         if lock.skip_locked and self._server.skip_locked is None:
             raise MatrixOneCompileError(
-                "MatrixOne has no FOR UPDATE SKIP LOCKED: it always waits for a lock. If waiting is good enough, as "
+                "MatrixOne has no FOR UPDATE SKIP LOCKED: it always waits for a lock. If waiting is acceptable, as "
                 'for a queue of jobs, use create_engine(…, skip_locked="wait") or ?skip_locked=wait in the URL.'
             )
         return " FOR SHARE" if lock.read and self._supports(Feature.FOR_SHARE) else " FOR UPDATE"
@@ -328,7 +328,7 @@ class MatrixOneCompiler(AsOfCompiler, DiffCompiler, CorrectingCompiler):
         Feature.RETURNING.require(self._server.server_release)
         if is_upsert(stmt):
             raise MatrixOneCompileError(
-                "MatrixOne has no RETURNING with ON DUPLICATE KEY UPDATE: select the row after it"
+                "MatrixOne has no RETURNING with ON DUPLICATE KEY UPDATE: select the row afterwards"
             )
         for column in stmt.exported_columns:
             if not self._is_returned(column):

@@ -138,8 +138,8 @@ def _warn_of_second_key(constraint: schema.ForeignKeyConstraint) -> None:
         return
     util.warn(
         f"ON {action} of table {constraint.table.name!r}, which has more than one foreign key to {target.name!r}: in "
-        f"MatrixOne {fault}. Leave the action out, and update these rows yourself: the ORM does so without "
-        "passive_deletes and with passive_updates=False."
+        f"MatrixOne {fault}. Omit the action, and update these rows yourself: the ORM does so without passive_deletes "
+        "and with passive_updates=False."
     )
 
 
@@ -242,8 +242,8 @@ class MatrixOneTableDDLCompiler(DDLCompilerPart):
         else:
             return
         util.warn(
-            f"ON DELETE {action} of table {constraint.table.name!r}, which refers to itself: {fault}. Leave "
-            "ON DELETE out, and delete or update these rows yourself: the ORM does so without passive_deletes."
+            f"ON DELETE {action} of table {constraint.table.name!r}, which refers to itself: {fault}. Omit ON DELETE, "
+            "and delete or update these rows yourself: the ORM does so without passive_deletes."
         )
 
     def visit_drop_constraint(self, drop: ddl.DropConstraint, **kw: Any) -> str:

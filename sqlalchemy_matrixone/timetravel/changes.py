@@ -290,6 +290,6 @@ def _whole_table(target: Any) -> Table:
     mapper = inspect_entity(target)
     if isinstance(mapper, Mapper) and mapper.inherits is not None:
         raise MatrixOneArgumentError(
-            f"{mapper.class_.__name__} shares its rows with {mapper.inherits.class_.__name__}: give one Table of theirs"
+            f"{mapper.class_.__name__} shares its rows with {mapper.inherits.class_.__name__}: pass one of their Tables"
         )
     return table_of(target)

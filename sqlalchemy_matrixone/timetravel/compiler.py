@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 
 SEVERAL_POINTS_IN_TIME = (
-    "a statement can read only one point in time, and nothing was sent: MatrixOne would silently read all AS OF tables "
-    "at one of them. Read the present beside one point in time, execute one statement for each, or compare two "
-    "snapshots of a table with DiffBranch(as_of(…), as_of(…))"
+    "a statement can read only one point in time, and nothing was sent: MatrixOne would silently read all AS OF "
+    "tables at one of them. Read current rows together with one point in time, execute one statement for each, or "
+    "compare two snapshots of a table with DiffBranch(as_of(…), as_of(…))"
 )
 
 
@@ -115,8 +115,8 @@ class AsOfCompiler(StatementCompilerPart):
             return
         if any(isinstance(outer, AsOfTable) for outer in enclosing_froms(self)):
             raise MatrixOneCompileError(
-                f"{feature.sql} needs MatrixOne {format_release(feature.since)} or later: an older one reads "
-                f"{table.name!r} in the past as well. Join it instead."
+                f"{feature.sql} needs MatrixOne {format_release(feature.since)} or later: an older server reads "
+                f"{table.name!r} as historical as well. Join it instead."
             )
 
     def _alias_of_namesake(self, table: TableClause, names: dict[str, Any]) -> str:

@@ -20,12 +20,12 @@ from ..exc import MatrixOneCompileError
 from .tables import AsOfTable
 
 _ADVICE = (
-    "name the moment of what is loaded along, as in selectinload(old.items.of_type(as_of(Item, …))), turn it off "
-    "with lazyload() or defer(), or read the whole graph with time_travel()"
+    "specify a point in time for what is loaded along with it, as in selectinload(old.items.of_type(as_of(Item, …))), "
+    "turn the loading off with lazyload() or defer(), or read the whole graph with time_travel()"
 )
-_PRESENT_INTO_PAST = f"rows of the present would be loaded into objects of the past: {_ADVICE}"
-_PAST_INTO_PRESENT = f"rows of the past would be loaded into objects of the present: {_ADVICE}"
-_SECOND_SELECT = "loaded by a second SELECT, which would read the present: use with_polymorphic(), or time_travel()"
+_PRESENT_INTO_PAST = f"current rows would be loaded into historical objects: {_ADVICE}"
+_PAST_INTO_PRESENT = f"historical rows would be loaded into current objects: {_ADVICE}"
+_SECOND_SELECT = "loaded by a second SELECT, which would read current rows: use with_polymorphic(), or time_travel()"
 
 _BY_A_SELECT_OF_ITS_OWN = frozenset(("selectin", "subquery", "immediate"))
 _EAGER = _BY_A_SELECT_OF_ITS_OWN | {"joined"}
@@ -89,8 +89,8 @@ def _check_eager_join(join: FromClause) -> None:
 def _check_from_statement(statement: Any) -> None:
     if any(isinstance(part, AsOfTable) for part in visitors.iterate(statement.element)):
         raise MatrixOneCompileError(
-            "from_statement() of rows of the past would make them objects of the present: "
-            "select from aliased(…, statement.subquery()) instead"
+            "from_statement() would load historical rows into current objects: select from aliased(…, "
+            "statement.subquery()) instead"
         )
 
 
@@ -107,8 +107,8 @@ def _check_no_association(relationship: RelationshipProperty[Any]) -> None:
     """Refuse an association table, for which no point in time can be given."""
     if relationship.secondary is not None:
         raise MatrixOneCompileError(
-            f"{relationship} uses an association table, {relationship.secondary!s}, which would be read in the "
-            "present: join as_of() that table as well, or read the whole graph with time_travel()"
+            f"{relationship} uses an association table, {relationship.secondary}, of which current rows would be "
+            "read: join as_of() that table as well, or read the whole graph with time_travel()"
         )
 
 

@@ -86,7 +86,7 @@ class PointInTime(ClauseElement):
         :raises MatrixOneArgumentError: if not exactly one of them is given, or it is invalid.
         """
         if sum(given is not None for given in (snapshot, timestamp, mo_ts)) != 1:
-            raise MatrixOneArgumentError("pass one of snapshot=…, timestamp=… and mo_ts=…")
+            raise MatrixOneArgumentError("pass exactly one of snapshot=…, timestamp=… and mo_ts=…")
         if snapshot is not None:
             return cls("SNAPSHOT", check_name("snapshot", snapshot))
         if timestamp is not None:

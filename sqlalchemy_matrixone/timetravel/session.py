@@ -89,7 +89,7 @@ def refuse_time_travel(session: Session | scoped_session[Any]) -> None:
     :raises MatrixOneInvalidRequestError: within such a block.
     """
     if _CURRENT in session.info:
-        raise MatrixOneInvalidRequestError("within time_travel() nothing is written: leave the block first")
+        raise MatrixOneInvalidRequestError("nothing can be written within time_travel(): leave the block first")
 
 
 def _sync_session(session: Any) -> Session:
@@ -225,8 +225,8 @@ class _TimeTravel:
     def _read_past(self, state: ORMExecuteState) -> None:
         if not state.is_select or _is_text(state.statement):
             raise MatrixOneInvalidRequestError(
-                "within time_travel() a Session only reads: this is no SELECT, or one whose tables are unknown, such "
-                "as text(). Leave the block first."
+                "within time_travel() a Session can only read: this is not a SELECT, or its tables are unknown, as "
+                "those of a text() are. Leave the block first."
             )
         dialect = self._session.get_bind(**state.bind_arguments).dialect
         if not isinstance(dialect, MatrixOneServer):
@@ -242,17 +242,17 @@ class _TimeTravel:
     def _refuse_stored(self, session: Session, instance: object) -> None:
         if self._blocks and instance_state(instance).key is not None:
             raise MatrixOneInvalidRequestError(
-                f"{instance!r} is of the present, and was not added: within time_travel() a Session has only objects "
-                "of the past. It has its present ones again when the block ends."
+                f"{instance!r} was not added: within time_travel() a Session has only historical objects. It has its "
+                "current objects again when the block ends."
             )
 
     def _refuse_bulk(self, session: Session, transaction: SessionTransaction) -> None:
         if transaction.origin is SessionTransactionOrigin.SUBTRANSACTION:
             transaction.close()
-            raise MatrixOneInvalidRequestError("within time_travel() nothing is written: leave the block first")
+            raise MatrixOneInvalidRequestError("nothing can be written within time_travel(): leave the block first")
 
     def _refuse_flush(self, *_: Any) -> NoReturn:
-        raise MatrixOneInvalidRequestError("within time_travel() nothing is flushed: historical rows are read-only")
+        raise MatrixOneInvalidRequestError("nothing can be flushed within time_travel(): historical rows are read-only")
 
     def _refuse_commit(self, *_: Any) -> NoReturn:
-        raise MatrixOneInvalidRequestError("within time_travel() nothing is committed: leave the block first")
+        raise MatrixOneInvalidRequestError("nothing can be committed within time_travel(): leave the block first")

@@ -139,7 +139,7 @@ def as_of(
         return _aliased_again(inspected, moment, name)
     if isinstance(target, FromClause):
         return _past(target, moment, name)
-    raise MatrixOneArgumentError(f"as_of({target!r}): give a mapped class, a Table, or an alias of one")
+    raise MatrixOneArgumentError(f"as_of({target!r}): pass a mapped class, a Table, or an alias of one")
 
 
 def _aliased_again(inspected: AliasedInsp[Any], moment: PointInTime, name: str | None) -> Any:

@@ -58,7 +58,7 @@ def test_restore_database_to_another_account_is_refused(server: Server, admin: A
     with server.engine(isolation_level="AUTOCOMMIT").connect() as connection:
         connection.execute(CreateSnapshot("sc_snap", database="sc_shop"))
         admin("DELETE FROM sc_shop.orders")
-        with pytest.raises(exc.CompileError, match="ignores it, and replaces the original"):
+        with pytest.raises(exc.CompileError, match="ignores it and replaces the original"):
             connection.execute(RestoreSnapshot("sc_snap", database="sc_shop", to_account=TO))
         assert admin("SELECT COUNT(*) FROM sc_shop.orders") == [(0,)]
         connection.exec_driver_sql(f"RESTORE DATABASE sc_shop {{SNAPSHOT = sc_snap}} TO ACCOUNT {TO}")

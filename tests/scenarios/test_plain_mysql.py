@@ -66,5 +66,5 @@ def test_recovery_on_a_plain_mysql_engine_names_the_needed_url(server: Server, a
 @pytest.mark.releases(until=(4, 0))
 def test_restore_on_a_plain_mysql_engine_needs_account_before_4_0(server: Server, admin: Admin):
     engine = server.engine(server.url().set(drivername="mysql+pymysql"))
-    with engine.connect() as connection, pytest.raises(exc.CompileError, match="give account="):
+    with engine.connect() as connection, pytest.raises(exc.CompileError, match="pass account="):
         connection.execute(RestoreSnapshot("sc_snap", database="sc_shop"))

@@ -490,7 +490,9 @@ def test_restore_that_cannot_put_back_an_object_warns_with_the_statements(
     run(connection, f"UPDATE {SHOP}.orders SET note = 'changed'")
     clerk = server.engine(server.url(user=f"{ACCOUNT}:u:clerk", password="111"))
     monkeypatch.setattr(preservation, "second_engine", lambda engine: nullcontext(clerk))
-    with pytest.raises(RestoreError, match="The restore was carried out, but not all was put back") as failed:
+    with pytest.raises(
+        RestoreError, match="The restore was carried out, but not everything that it loses was put back"
+    ) as failed:
         restore(connection, "database")
     assert failed.value.done is True
     assert failed.value.reason is Reason.INCOMPLETE

@@ -449,7 +449,7 @@ DELETE FROM orders WHERE id = 3
         (2, "a", None, "eu"),
         (3, "a", Decimal("4.00"), "eu"),
     ]
-    with pytest.raises(MatrixOneArgumentError, match=r"orders\.note, and there is no such column now"):
+    with pytest.raises(MatrixOneArgumentError, match=r"orders\.note, but there is no such column now"):
         orders.recovery.restore_rows(Order, snapshot=BEFORE, where=Order.note == "x")
 
 
@@ -499,7 +499,7 @@ UPDATE t SET id = 0 WHERE n = 1
     t = Table("t", MetaData(), Column("id", Integer, primary_key=True))
     with pytest.raises(RestoreConflict) as caught:
         shop.recovery.restore_rows(t, snapshot=BEFORE)
-    assert names(caught.value) == {"t (id=0): id was 0, for which a new number is inserted"}
+    assert names(caught.value) == {"t (id=0): id was 0, for which the server would insert a new number"}
 
 
 def test_restore_rows_names_null_that_is_no_longer_allowed(orders: Shop):

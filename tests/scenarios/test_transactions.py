@@ -216,13 +216,13 @@ def test_recovery_construct_in_session_execute_is_refused_in_a_transaction(
 def test_recovery_refuses_session_with_unflushed_changes(server: Server, admin: Admin, shop: None):
     with Session(server.engine(server.url(database="sc_shop"))) as session:
         session.add(Order(id=3, note="third"))
-        with pytest.raises(SnapshotError, match="not flushed") as refusal:
+        with pytest.raises(SnapshotError, match="unflushed") as refusal:
             Recovery(session).drop_snapshot("sc_snap")
         assert refusal.value.reason is Reason.ACTIVE_TRANSACTION
         session.commit()
         order = session.get_one(Order, 1)
         order.note = "changed"
-        with pytest.raises(SnapshotError, match="not flushed"):
+        with pytest.raises(SnapshotError, match="unflushed"):
             Recovery(session).drop_snapshot("sc_snap")
         session.rollback()
         assert Recovery(session).get_snapshot("sc_snap") is not None
@@ -281,7 +281,7 @@ def test_commit_first_inside_a_begin_block_is_refused(server: Server, admin: Adm
         Session(connection, join_transaction_mode="rollback_only") as session,
     ):
         session.execute(text("SELECT 1"))
-        with pytest.raises(SnapshotError, match="the Session joined a Connection that began it"):
+        with pytest.raises(SnapshotError, match="the Session joined the transaction of a Connection"):
             Recovery(session, commit_first=True).drop_snapshot("sc_snap")
     assert {row[0] for row in admin("SHOW SNAPSHOTS")} >= {"sc_snap"}
 

@@ -46,20 +46,20 @@ def test_cli_commands_have_help():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["restore-rows", "orders"], "as of when?"),
-        (["restore-rows", "orders", "--at", "5m", "--snapshot", "s"], "as of when?"),
+        (["restore-rows", "orders"], "no point in time was given"),
+        (["restore-rows", "orders", "--at", "5m", "--snapshot", "s"], "no point in time was given"),
         (["restore-rows", "a", "b", "--at", "5m", "--where", "id=1"], "for one TABLE"),
         (["restore-rows", "orders", "--at", "2026-03-01 12:00:00"], "has no UTC offset"),
-        (["restore", "--table", "orders"], "from what?"),
-        (["restore", "--table", "orders", "--pitr", "p"], "from what?"),
-        (["restore", "--snapshot", "s"], "restore what?"),
-        (["find-change", "orders", "--precision", "soon"], "is no duration"),
+        (["restore", "--table", "orders"], "no source was given"),
+        (["restore", "--table", "orders", "--pitr", "p"], "no source was given"),
+        (["restore", "--snapshot", "s"], "nothing to restore was given"),
+        (["find-change", "orders", "--precision", "soon"], "is not a duration"),
         (["prune"], "Missing argument"),
-        (["prune", "nightly_"], "Give --keep N"),
-        (["prune", "nightly_", "--keep", "1", "--older-than", "7d"], "Give --keep N"),
-        (["undrop"], "bring back what?"),
-        (["restore", "--table", "o", "--snapshot", "s", "--as", "o2", "--timeout", "9s"], "is not for --as"),
-        (["changes", "`a.b", "--at", "5m"], "is no name of a table"),
+        (["prune", "nightly_"], "pass --keep N"),
+        (["prune", "nightly_", "--keep", "1", "--older-than", "7d"], "pass --keep N"),
+        (["undrop"], "nothing to bring back was given"),
+        (["restore", "--table", "o", "--snapshot", "s", "--as", "o2", "--timeout", "9s"], "does not apply to --as"),
+        (["changes", "`a.b", "--at", "5m"], "is not the name of a table"),
         (["undo"], "No such command"),
     ],
 )
@@ -80,7 +80,7 @@ def _no_connection(self: object, **kw: object):
 
 
 def test_cli_url_is_required_and_read_from_the_environment():
-    assert "Give --url, or set MATRIXONE_URL" in run("status", env={"MATRIXONE_URL": None}).output
+    assert "pass --url, or set MATRIXONE_URL" in run("status", env={"MATRIXONE_URL": None}).output
     result = run("status", env={"MATRIXONE_URL": URL})
     assert result.exit_code == 1
     assert "Can't connect" in result.output

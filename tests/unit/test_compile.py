@@ -142,7 +142,7 @@ def test_recovery_construct_before_its_release_names_it(construct, release, need
 @pytest.mark.parametrize("release", ["2.2.2", "3.0.14", "4.2.0"])
 @pytest.mark.parametrize("what", [{"database": "d"}, {"table": "t", "database": "d"}])
 def test_restore_object_to_an_account_that_the_server_ignores_is_refused(what, release):
-    with pytest.raises(CompileError, match="ignores it, and replaces the original"):
+    with pytest.raises(CompileError, match="ignores it and replaces the original"):
         sql(RestoreSnapshot("s", **what, to_account="acc2"), release)
 
 
@@ -189,7 +189,7 @@ def test_current_account_other_than_sys_is_not_named():
 
 
 def test_restore_before_4_0_needs_the_account():
-    with pytest.raises(CompileError, match="give account="):
+    with pytest.raises(CompileError, match="pass account="):
         sql(RestoreSnapshot("s", database="d"), "3.0.14", account=None)
 
 

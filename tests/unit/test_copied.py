@@ -55,12 +55,12 @@ def test_clone_of_a_source_that_could_not_be_read_is_not_said_to_differ():
     copy = copy_of_shop([], unread=["sequences"])
     with pytest.warns(RecoveryWarning, match="created, but may lack these, which could not be read.*sequences") as told:
         copy.put_back(connection(autocommit=True))
-    assert "not like its source" not in str(told[0].message)
+    assert "differs from its source" not in str(told[0].message)
 
 
 def test_clone_that_lacks_something_and_could_not_be_read_otherwise_says_both():
     copy = copy_of_shop([], names=["function `f`"], unread=["sequences"])
-    with pytest.warns(RecoveryWarning, match="not like its source. It lacks function `f`. It may lack .*sequences"):
+    with pytest.warns(RecoveryWarning, match="differs from its source. It lacks function `f`. It may lack .*sequences"):
         copy.put_back(connection(autocommit=True))
 
 

@@ -14,8 +14,8 @@ from sqlalchemy_matrixone import MatrixOneArgumentError, Recovery
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({}, "give one of keep="),
-        ({"keep": 1, "older_than": dt.timedelta(1)}, "give one of keep="),
+        ({}, "pass either keep="),
+        ({"keep": 1, "older_than": dt.timedelta(1)}, "pass either keep="),
         ({"keep": True}, "is not a number"),
         ({"keep": -1}, "keep=0 drops all"),
         ({"keep": "7"}, "is not a number"),

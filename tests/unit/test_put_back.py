@@ -61,4 +61,4 @@ def test_statement_that_failed_is_shown_with_the_use_that_it_needs():
 def test_nothing_is_shown_if_only_the_use_of_finished_statements_is_left():
     statements = list(SEQUENCES)
     assert _execute_each(Connection(), statements) is None
-    assert _describe(statements) == "Nothing else is to be put back."
+    assert _describe(statements) == "Nothing else remains to be put back."

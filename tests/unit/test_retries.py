@@ -117,7 +117,7 @@ def test_transaction_of_unknown_outcome_is_not_run_again():
     commit = Exchange("QUERY COMMIT", error(20638, "transaction commit status is unknown"))
     with (
         engine_with(work(ok()), commit, ROLLBACK) as engine,
-        pytest.raises(CommitUncertain, match="may have been committed"),
+        pytest.raises(CommitUncertain, match="unknown whether the transaction was committed"),
     ):
         run_transaction(engine, callback)
     assert callback.calls == 1

@@ -57,7 +57,7 @@ def test_set_of_no_backslash_escapes_is_refused_since_4_2(text: str) -> None:
 def test_set_of_sql_mode_among_other_statements_is_refused(text: str) -> None:
     found = change(text)
     assert found is not None
-    with pytest.raises(MatrixOneInvalidRequestError, match="Send the SET by itself"):
+    with pytest.raises(MatrixOneInvalidRequestError, match="Send the SET as a separate statement"):
         without_mode(found, None, text)
 
 

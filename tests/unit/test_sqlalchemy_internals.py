@@ -393,7 +393,7 @@ def test_generated_alias_of_a_namesake_follows_the_point_in_time():
 def test_enclosing_froms_finds_the_past_around_a_subquery():
     old = as_of(Parent, **S)
     statement = select(old.id).where(~select(Parent.id).where(Parent.id == old.id).exists())
-    with pytest.raises(CompileError, match="an older one reads 'parents' in the past as well"):
+    with pytest.raises(CompileError, match="an older server reads 'parents' as historical as well"):
         compiled(statement, "2.2.2")
 
 
@@ -487,7 +487,7 @@ def test_loader_options_have_strategy_and_path():
 def test_loader_options_of_the_present_are_refused_for_the_past():
     old = as_of(Parent, **S)
     for option in (selectinload(old.children), joinedload(old.children), selectin_polymorphic(old, [Grandparent])):
-        with pytest.raises(CompileError, match="present"):
+        with pytest.raises(CompileError, match="current"):
             compiled(select(old).options(option))
 
 
@@ -507,7 +507,7 @@ def test_loaded_columns_of_the_present_are_refused_for_the_past():
         id: Mapped[int] = mapped_column(primary_key=True)
         others = column_property(select(func.count(Child.id)).scalar_subquery())
 
-    with pytest.raises(CompileError, match="present"):
+    with pytest.raises(CompileError, match="current"):
         compiled(select(as_of(Counted, **S)))
 
 
@@ -535,7 +535,7 @@ def test_eager_joins_of_the_present_are_refused_for_the_past():
         id: Mapped[int] = mapped_column(primary_key=True)
         eager_id: Mapped[int] = mapped_column(ForeignKey("eager.id"))
 
-    with pytest.raises(CompileError, match="present"):
+    with pytest.raises(CompileError, match="current"):
         compiled(select(as_of(Eager, **S)))
 
 

@@ -82,10 +82,10 @@ def test_vector_numpy_array_is_bound_as_text(type_, array, text):
     [
         (VECF32(2), numpy.array(1.5, numpy.float32), "a vector is a list of numbers, not array"),
         (VECF32(2), 1.5, "a vector is a list of numbers, not 1.5"),
-        (VECF32(2), [1.0, float("nan")], "a vector holds no nan"),
-        (VECF64(2), numpy.array([1.0, numpy.inf]), "a vector holds no inf"),
-        (VECINT8(2), [1, float("-inf")], "a vector holds no -inf"),
-        (VECINT8(2), [1.5, 2], r"a vector of integers holds no 1\.5"),
+        (VECF32(2), [1.0, float("nan")], "a vector cannot contain nan"),
+        (VECF64(2), numpy.array([1.0, numpy.inf]), "a vector cannot contain inf"),
+        (VECINT8(2), [1, float("-inf")], "a vector cannot contain -inf"),
+        (VECINT8(2), [1.5, 2], r"a vector of integers cannot contain 1\.5"),
     ],
 )
 def test_vector_rejects_invalid_values(type_, value, message):

@@ -87,7 +87,9 @@ class RecoveryOp(MigrateOperation):
         :raises MatrixOneArgumentError: if there is none.
         """
         if self.name is None:
-            raise MatrixOneArgumentError(f"op.{self.operation}() needs a name. Nothing was sent. Pass the name first.")
+            raise MatrixOneArgumentError(
+                f"op.{self.operation}() requires a name, as its first argument. Nothing was sent."
+            )
         return self.name
 
     def _of_construct(self) -> dict[str, Any]:

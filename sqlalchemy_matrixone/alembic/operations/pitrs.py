@@ -262,7 +262,7 @@ class DropPitrOp(_OfPitrOp):
 
     def _execute_for_none(self, connection: Connection, element: MatrixOneDDL) -> None:
         if watch_pitrs(connection).is_dropped_successor(element.name):
-            log.info("PITR %s was dropped with the one in whose place it was created", element.name)
+            log.info("PITR %s was already dropped, together with the PITR that it replaced", element.name)
         else:
             super()._execute_for_none(connection, element)
 

@@ -35,7 +35,7 @@ def check_definitions(dialect: MatrixOneServer, pair: TablePair, kinds: RowKinds
         feature = Feature.PRESENT_WITHIN_PAST
         raise RestoreError(
             f"nothing was changed: {feature.sql} needs MatrixOne {format_release(feature.since)} or later, so where= "
-            f"of {pair.name} cannot have one",
+            f"of {pair.name} cannot contain a subquery",
             Reason.UNSUPPORTED,
         )
     restored = pair.restorable if kinds.missing else pair.scope if kinds.changed else ()
@@ -68,12 +68,12 @@ def _check_names(pair: TablePair) -> None:
     for name in sorted(pair.target.criterion_columns):
         if name not in pair.now.columns or name not in pair.then.columns:
             when = "now" if name not in pair.now.columns else "then"
-            raise MatrixOneArgumentError(f"where= is about {pair.name}.{name}, and there is no such column {when}")
+            raise MatrixOneArgumentError(f"where= uses {pair.name}.{name}, but there is no such column {when}")
     for name in sorted(pair.target.columns or ()):
         if name not in pair.restorable or name in pair.key:
             raise MatrixOneArgumentError(
-                f"columns= has {pair.name}.{name}, which cannot be set back: it does not exist on both sides, is "
-                "computed by the server, or is in the primary key"
+                f"columns= contains {pair.name}.{name}, which cannot be restored: it does not exist both then and "
+                "now, is computed by the server, or is in the primary key"
             )
 
 

@@ -76,7 +76,7 @@ class ConflictSearch:
             if columns[name].autoincrement and part.missing:
                 rows = self._old_rows(part, [pair.missing(), is_true([pair.old.c[name] == 0])])
                 yield from self._conflicts(
-                    pair, rows, f"{columns[name].name} was 0, for which a new number is inserted"
+                    pair, rows, f"{columns[name].name} was 0, for which the server would insert a new number"
                 )
 
     def _check_insertable(self, pair: TablePair) -> None:
@@ -206,9 +206,9 @@ class ConflictSearch:
         keys = self._keys_to(part.pair)
         if keys is None:
             raise RestoreError(
-                f"nothing was changed: new rows of {part.pair.name} are only deleted if it is known which tables refer "
-                "to them, and this user may not read the catalog. Connect as the administrator of the account, or "
-                "restore with new=False.",
+                f"nothing was changed: new rows of {part.pair.name} can be deleted only if it is known which tables "
+                "refer to them, but this user may not read the catalog. Connect as the administrator of the account, "
+                "or restore with new=False.",
                 Reason.NOT_PERMITTED,
             )
         for incoming in keys:

@@ -128,9 +128,9 @@ class RowsPlan:
         linked_by_update = self.kinds.changed and set(unlinked) <= set(pair.scope)
         if part.missing and unlinked and part.missing_keys is None and not linked_by_update:
             raise RestoreError(
-                f"nothing was changed: so many missing rows of {pair.name}, which is part of a circle of foreign keys, "
-                "can only be inserted if changed rows are set back as well. Restore with changed=True and without "
-                "columns=, or in parts, by where=.",
+                f"nothing was changed: so many missing rows of {pair.name}, which is part of a circle of foreign "
+                "keys, can be inserted only if changed rows are restored as well. Restore with changed=True and "
+                "without columns=, or in parts, by where=.",
                 Reason.UNSUPPORTED,
             )
         tree_of_set_null = any(edge.key.on_delete == "SET NULL" for edge in self.order.self_references(pair))
@@ -156,7 +156,9 @@ class RowsPlan:
                 self.connection.execute(statement)
                 done += 1
         except exc.DBAPIError as error:
-            outcome = "the transaction has a part of the restore: roll it back" if done else "nothing was changed"
+            outcome = (
+                "the transaction contains only a part of the restore: roll it back" if done else "nothing was changed"
+            )
             raise RestoreError(f"{outcome}. {error.orig}", reason_of(error)) from error
         for part in self.changes.values():
             self._check_keys(part)
@@ -267,8 +269,8 @@ class RowsPlan:
         while rows := statements.old_values(self.connection, part.pair, columns, part.keys):
             if before == set(rows):
                 raise RestoreError(
-                    f"the transaction has a part of the restore: roll it back. The server reported no error, and rows "
-                    f"of {part.pair.name} still differ in {', '.join(columns)}",
+                    "the transaction contains only a part of the restore: roll it back. The server reported no error, "
+                    f"but rows of {part.pair.name} still differ in {', '.join(columns)}",
                     Reason.INCOMPLETE,
                 )
             before = set(rows)
@@ -297,7 +299,7 @@ class RowsPlan:
 
 def _incomplete(part: TableChanges, left: int, examples: str = "") -> RestoreError:
     return RestoreError(
-        f"the transaction has a part of the restore: roll it back. The server reported no error, and {left} rows of "
+        f"the transaction contains only a part of the restore: roll it back. The server reported no error, and {left} rows of "
         f"{part.pair.name} still differ{examples and f': {examples}'}",
         Reason.INCOMPLETE,
     )
@@ -332,23 +334,23 @@ def _explain_past(named: TableClause, point: PointInTime, error: exc.DBAPIError)
     when = describe_point(point)
     match reason_of(error):
         case Reason.OUT_OF_RANGE:
-            return f"nothing was changed: the server does not have {named.name} as of {when}"
+            return f"nothing was changed: the server does not have the rows of {named.name} as of {when}"
         case Reason.NOT_FOUND:
             or_snapshot = ", or there is no such snapshot" if point.kind == "SNAPSHOT" else ""
             return f"nothing was changed: there was no table {named.fullname} at {when}{or_snapshot}"
-    return f"nothing was changed: reading {named.name} as of {when}: {error.orig}"
+    return f"nothing was changed: {named.name} could not be read as of {when}: {error.orig}"
 
 
 def _explain(target: RowsTarget, error: exc.DBAPIError) -> str:
     match reason_of(error):
         case Reason.NOT_FOUND:
-            return f"nothing was changed: there is no {target.name}; a dropped table is brought back by undrop()"
+            return f"nothing was changed: there is no table {target.name}; undrop() brings back a dropped table"
         case Reason.NOT_PERMITTED:
             return (
-                f"nothing was changed: this user may not read the definition of {target.name}: GRANT SHOW TABLES ON "
-                "DATABASE … gives the right"
+                f"nothing was changed: this user may not read the definition of {target.name}, which needs GRANT SHOW "
+                "TABLES ON DATABASE …"
             )
-    return f"nothing was changed: reading the definition of {target.name}: {error.orig}"
+    return f"nothing was changed: the definition of {target.name} could not be read: {error.orig}"
 
 
 def _locked(connection: Connection, part: TableChanges) -> TableChanges:

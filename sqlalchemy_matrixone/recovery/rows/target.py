@@ -113,9 +113,9 @@ def rows_targets(
     given = list(target) if isinstance(target, (list, tuple, set, frozenset)) else [target]
     tables = [_table(one) for one in given]
     if not tables:
-        raise MatrixOneArgumentError("name at least one table")
+        raise MatrixOneArgumentError("pass at least one table")
     if len({table.fullname for table in tables}) < len(tables):
-        raise MatrixOneArgumentError("a table is named twice")
+        raise MatrixOneArgumentError("a table is passed twice")
     criteria = _criteria(where, tables)
     scopes = _columns(columns, tables)
     return [RowsTarget(table, criteria.get(table.fullname), scopes.get(table.fullname)) for table in tables]
@@ -133,12 +133,13 @@ def _check_inheritance(mapper: Mapper[Any]) -> None:
     name = mapper.class_.__name__
     if mapper.inherits is not None and not mapper.concrete:
         raise MatrixOneArgumentError(
-            f"{name} shares its rows with {mapper.inherits.class_.__name__}: name all Tables that have a part of them"
+            f"{name} shares its rows with {mapper.inherits.class_.__name__}: pass all Tables that contain a part of "
+            "them"
         )
     elsewhere = [sub.class_.__name__ for sub in mapper.self_and_descendants if not {*sub.tables} <= {*mapper.tables}]
     if elsewhere and not all(sub.concrete for sub in mapper.self_and_descendants if sub is not mapper):
         raise MatrixOneArgumentError(
-            f"rows of {name} have a part in the tables of {', '.join(elsewhere)}: name all these Tables, as in "
+            f"rows of {name} are partly stored in the tables of {', '.join(elsewhere)}: pass all these Tables, as in "
             "[Employee.__table__, Manager.__table__]"
         )
 
@@ -160,8 +161,8 @@ def _criteria(where: Any, tables: Sequence[Table]) -> dict[str, ColumnElement[bo
         criteria = {tables[0].fullname: where}
     else:
         raise MatrixOneArgumentError(
-            "with several tables, specify to which of them a criterion applies: where={Order: …, Item: …}; a table "
-            "without one is restored whole"
+            "with several tables, specify to which of them a criterion applies: where={Order: …, Item: …}; of a table "
+            "without a criterion, all rows are restored"
         )
     by_name = {table.fullname: table for table in tables}
     for name in criteria:
@@ -191,8 +192,8 @@ def _criterion(criterion: Any, table: Table) -> ColumnElement[bool]:
     for element in visitors.iterate(combined):
         if isinstance(element, Select) and all(_is_table(source, table) for source in element.get_final_froms()):
             raise MatrixOneArgumentError(
-                f"where= of {table.fullname} has a subquery of {table.fullname} itself, of which it would be unclear "
-                "when it is read: use an alias in the subquery, which reads the present"
+                f"where= of {table.fullname} has a subquery of {table.fullname} itself, and it would be unclear "
+                "whether that reads current or historical rows: use an alias in the subquery, which reads current rows"
             )
     return combined
 
@@ -205,7 +206,7 @@ def _columns(columns: Any, tables: Sequence[Table]) -> dict[str, frozenset[str]]
     for table, name in _named_columns(listed, tables):
         scopes[table.fullname].add(fold(name))
     if not listed:
-        raise MatrixOneArgumentError("columns= names no column")
+        raise MatrixOneArgumentError("columns= is empty")
     return {table: frozenset(names) for table, names in scopes.items()}
 
 
