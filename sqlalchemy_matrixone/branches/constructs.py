@@ -416,8 +416,8 @@ _UNMERGED = {
     **dict.fromkeys(("BINARY", "VARBINARY"), "changes control characters, such as x'01' into 'x01'"),
 }
 _UNREADABLE = {
-    "BIT": "loses the value. Exclude it by columns=",
-    **dict.fromkeys(("BLOB", "BINARY", "VARBINARY"), "sends the bytes as text. Exclude it by columns="),
+    "BIT": "loses the value; exclude it by columns=",
+    **dict.fromkeys(("BLOB", "BINARY", "VARBINARY"), "sends the bytes as text; exclude it by columns="),
 }
 
 

@@ -284,8 +284,8 @@ def refuse_columns(
     for name, type_ in existence.columns(of):
         if (what := fault(name, type_)) is not None:
             raise element.error(
-                f"{_operation(element)} was not sent: column {name!r} is {type_}. For such a column, MatrixOne before "
-                f"{format_release(Feature.BRANCH_OF_ANY_TYPE.since)} {what}.",
+                f"{_operation(element)} was not sent: column {name!r} is {type_}, and with such a column MatrixOne "
+                f"before {format_release(Feature.BRANCH_OF_ANY_TYPE.since)} {what}.",
                 Reason.UNSUPPORTED,
             )
 

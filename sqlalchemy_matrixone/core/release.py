@@ -47,7 +47,7 @@ class Feature(Enum):
     RECOVERY_WINDOWS_BY_TABLE = (3, 0, 0), "SHOW RECOVERY_WINDOW FOR TABLE with all windows, wrong in a list of tables"
     OWN_TEMPORARY_TABLES = (3, 0, 0), "internal tables named __mo_tmp_…"
     SHOW_CREATE_OF_SET_NULL = (3, 0, 0), "SHOW CREATE TABLE of a table with ON DELETE SET NULL"
-    PRESENT_WITHIN_PAST = (3, 0, 0), "reading the present in a subquery of a SELECT from the past"
+    PRESENT_WITHIN_PAST = (3, 0, 0), "reading current rows in a subquery of a historical SELECT"
     DATA_BRANCH = (3, 0, 6), "DATA BRANCH"
     DIFF_SUMMARY = (3, 0, 9), "DATA BRANCH DIFF … OUTPUT SUMMARY"
     DIFF_COLUMNS = (3, 0, 10), "DATA BRANCH DIFF … COLUMNS"

@@ -277,5 +277,5 @@ def test_contradictory_pitr_declarations_are_refused(project):
         project.check()
 
     declare(project, info={"matrixone_pitrs": ["7d"]})
-    with pytest.raises(CommandError, match=r"holds CreatePitr\(\.\.\.\) constructs, not '7d'"):
+    with pytest.raises(CommandError, match=r"contains CreatePitr\(\.\.\.\) constructs, not '7d'"):
         project.check()

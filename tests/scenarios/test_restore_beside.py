@@ -76,7 +76,7 @@ def test_restore_beside_that_is_impossible_names_the_reason(server: Server, admi
         with pytest.raises(RestoreError) as refused:
             recovery.restore_snapshot(name, table=table, database=SHOP, as_name=as_name)
         assert refused.value.reason is reason
-    with pytest.raises(MatrixOneArgumentError, match="timeout= does not apply"):
+    with pytest.raises(MatrixOneArgumentError, match="timeout= cannot be used"):
         recovery.restore_snapshot("sc_beside", table="orders", database=SHOP, as_name="x", timeout=3)
     with pytest.raises(MatrixOneArgumentError, match="only a database or a table"):
         recovery.restore_snapshot("sc_beside", account="sys", as_name="x")

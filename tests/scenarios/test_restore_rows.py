@@ -944,7 +944,7 @@ def refused(shop: Shop, reason: Reason, target: Any = Order, **arguments: Any) -
 def test_restore_rows_to_a_point_in_time_that_is_not_kept_is_refused(orders: Shop):
     refused(orders, Reason.NOT_FOUND, snapshot="rows_nope")
     message = refused(orders, Reason.OUT_OF_RANGE, snapshot=None, timestamp=dt.datetime(2020, 1, 1, tzinfo=dt.UTC))
-    assert "does not have orders as of 2020-01-01 00:00:00.000000000 UTC" in message
+    assert "does not have the rows of orders as of 2020-01-01 00:00:00.000000000 UTC" in message
     refused(orders, Reason.OUT_OF_RANGE, snapshot=None, mo_ts=1_600_000_000_000_000_000)
 
 
