@@ -48,7 +48,7 @@ class Vector(types.UserDefinedType[list[float]]):
     """Base of the vector types. Use :class:`VECF32`, :class:`VECF64` or one of the narrower types.
 
     A value is given as a list, a tuple, a NumPy array or the server's own text ``"[1, 2, 3]"``. It is returned as a
-    list of float, or of int for the integer vectors. Values are read several times as fast if orjson is installed::
+    list of float, or of int for the integer vectors. Values are read several times faster if orjson is installed::
 
         class Item(Base):
             __tablename__ = "item"

@@ -68,7 +68,7 @@ class MatrixOneImpl(ExecutingImpl):
     _referring_keys: Sequence[ForeignKeyConstraint] = ()
 
     def in_own_words(self, construct: Any) -> Any:
-        """Return the construct, wrapped if MatrixOne spells it otherwise than MySQL."""
+        """Return the construct, wrapped if its syntax on MatrixOne differs from MySQL's."""
         return _InOwnWords(construct) if type(construct) in _SPELLINGS else construct
 
     def executing(self, construct: Any) -> AbstractContextManager[None]:

@@ -122,7 +122,7 @@ def create_pitr(
     :param name: without spaces or quotes. If it is omitted, the PITR of a database or table is named after that,
         ``shop`` or ``shop.orders``, wherever the migration runs.
     :param range: such as ``"7d"``: 1 to 100 of the units h, d, mo and y.
-    :param if_not_exists: no error if a PITR of that name exists. It keeps its range; if that is another one, a
+    :param if_not_exists: no error if a PITR of that name exists. It keeps its range; if the ranges differ, a
         ``RecoveryWarning`` states that.
     :param cluster: True for the whole cluster.
     :param account: the name of an account.

@@ -51,7 +51,7 @@ class ReservedIds:
         parent, and reserves its own.
 
         :param connection: a connection to the server, whose transaction is not affected.
-        :param count: their number.
+        :param count: the number of ids.
         :raises MatrixOneInvalidRequestError: if the sequence on the server has another increment.
 
         ::
@@ -105,7 +105,7 @@ def reserve_ids(mapped_class: type[Any]) -> ReservedIds:
 
     A flush then sends one INSERT for all new objects, on every release. Without it, SQLAlchemy sends one for each
     object before MatrixOne 4.2, and calls ``nextval()`` for each on all releases. Each call of ``nextval()`` reserves
-    as many ids as the increment of the sequence. Those that are not given before the process ends are left out.
+    as many ids as the increment of the sequence. Ids that are left when the process ends are never used.
 
     The ids are reserved on a second connection to the server, outside of the transaction of the Session. It can be
     called before the process forks: each process reserves its own ids.

@@ -199,7 +199,7 @@ class CreateSnapshot(_Protect):
 
 
 class DropSnapshot(RecoveryDDL):
-    """``DROP SNAPSHOT``: drop a snapshot. What it kept can no longer be restored from it.
+    """``DROP SNAPSHOT``: drop a snapshot. Its state of the object can no longer be restored.
 
     ::
 
@@ -432,8 +432,8 @@ class RestoreSnapshot(_Restore):
         in that case nothing is restored.
     :raises MatrixOneArgumentError: if no object is given, or the arguments contradict each other.
     :raises sqlalchemy.exc.CompileError: when compiled, if ``to_account`` would be ignored.
-    :raises RestoreError: when executed, if the server would leave a table unchanged because of foreign keys, or before
-        4.2 would restore another table; with reason timeout, if it took longer than ``timeout``; if the connection was
+    :raises RestoreError: when executed, if the server would leave a table unchanged because of foreign keys, or, before
+        4.2, would restore another table; with reason timeout, if it took longer than ``timeout``; if the connection was
         lost, with ``done`` and the reason stating the outcome.
     """
 
@@ -488,8 +488,8 @@ class RestorePitr(_Restore):
         a connection, which cannot ask the server; otherwise ``timestamp=`` is safer.
     :param cluster: True for the whole cluster. Only the sys account may do this.
     :param account: the account to restore, or with ``database=`` or ``table=`` the one that contains them;
-        naming an account other than the current one with these is in the grammar from MatrixOne 4.1 on, but refused
-        by the server.
+        from MatrixOne 4.1 on, the grammar allows an account other than the current one with these, but the server
+        refuses it.
     :param database: the database to restore.
     :param table: a mapped class or Table, or a name with ``database=``.
     :param to_account: restore the account into this one, from a PITR of the cluster.

@@ -67,7 +67,7 @@ class Recovery:
     """Snapshots, PITRs and restores on the connection of a Session, or on a Connection.
 
     **None of this is atomic with your transaction.** The effect of a method is immediate, for everyone, and a
-    rollback does not undo it. The server also allows it only on a connection where nothing has run since the
+    rollback does not undo it. The server also allows it only on a connection on which nothing has run since the
     last commit or rollback, so the methods must be called in that state; they leave the connection just as clean, so
     that several calls in a row work, and ordinary work can follow::
 
@@ -103,10 +103,10 @@ class Recovery:
     ) -> Snapshot:
         """Keep the current state of an object, and return the snapshot. See :class:`CreateSnapshot`.
 
-        With ``if_not_exists=True``, an existing snapshot of that name is returned, of whatever object it is.
+        With ``if_not_exists=True``, an existing snapshot of that name is returned, even if it is of another object.
 
         :raises SnapshotError: with reason unsupported, if the snapshot was created by sys, but is of an object of the
-            same name in another account. It should be dropped.
+            same name in another account. Drop it.
         """
         element = CreateSnapshot(
             name, cluster=cluster, account=account, database=database, table=table, if_not_exists=if_not_exists
@@ -211,9 +211,9 @@ class Recovery:
             result with it. What others write in the meantime counts as a difference. Not available for another account
             or the cluster.
         :param as_name: restore the database or table under this name, a table in the same database, **beside the
-            present one**, which stays as it is. It is a clone at that point in time, and waits for nobody. It does not
-            get privileges, publications and PITRs of the original; ``timeout``, ``lose`` and ``to_account`` do not
-            apply. MatrixOne 3.0 on.
+            present one**, which stays as it is. It is a clone at that point in time, and does not wait for open
+            transactions. It does not get privileges, publications and PITRs of the original; ``timeout``, ``lose`` and
+            ``to_account`` cannot be used with it. MatrixOne 3.0 on.
         :raises RestoreError: if the restore was refused or changed nothing: ``done`` is False. If it was carried out
             and something could not be put back: ``done`` is True, the reason is incomplete, and the message contains
             the statements to execute. With ``verify=True``, also with reason incomplete if the result differs; the
@@ -245,11 +245,11 @@ class Recovery:
     ) -> Pitr:
         """Make every point in time from now on restorable for ``range``. See :class:`CreatePitr`.
 
-        With ``if_not_exists=True``, an existing PITR of that name is returned, of whatever range it is. If it is
-        inactive, its object is protected again, as by :meth:`reactivate_pitrs`. A :class:`RecoveryWarning` states that,
-        or that the PITR has another range or is of another object.
+        With ``if_not_exists=True``, an existing PITR of that name is returned, even if its range differs. If it is
+        inactive, its object is protected again, as by :meth:`reactivate_pitrs`. A :class:`RecoveryWarning` states this,
+        and if the PITR has another range or is of another object.
 
-        :raises PitrError: with reason exists, if there is one; with reason unsupported, if MatrixOne has found a
+        :raises PitrError: with reason exists, if such a PITR exists; with reason unsupported, if MatrixOne has found a
             database of that name in another account, so that the PITR was dropped again.
         """
         element = CreatePitr(
@@ -283,7 +283,7 @@ class Recovery:
             for pitr in Recovery(session).reactivate_pitrs(database="shop"):
                 print(pitr.name, pitr.range)
 
-        The restores of this class and migrations do this by themselves. The keywords select PITRs, as in
+        The restores of this class and migrations do this automatically. The keywords select PITRs, as in
         :meth:`list_pitrs`; without any, all inactive PITRs are considered.
 
         :raises PitrError: if the server refuses a statement.

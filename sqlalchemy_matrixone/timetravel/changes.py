@@ -76,7 +76,7 @@ def changes_since(
     :param snapshot: as for :func:`as_of`.
     :param timestamp: as for :func:`as_of`.
     :param mo_ts: as for :func:`as_of`.
-    :param columns: compare only these columns beside the primary key: names or attributes.
+    :param columns: compare only these columns and the primary key: names or attributes.
     :raises MatrixOneArgumentError: if the table has no primary key or no such column, or the point in time is invalid,
         or a class shares its rows with others: pass its Table instead, for the columns and rows of that Table.
     """
@@ -106,7 +106,7 @@ def changes_between(
     :param target: a mapped class or a Table, with a primary key.
     :param before: the name of a snapshot, an aware datetime, or a str with a UTC offset.
     :param after: the later one, likewise.
-    :param columns: compare only these columns beside the primary key: names or attributes.
+    :param columns: compare only these columns and the primary key: names or attributes.
     :raises MatrixOneArgumentError: as for :func:`changes_since`.
     """
     table = _whole_table(target)
@@ -192,7 +192,7 @@ class ChangesBetween(ConnectionAware, Executable):
         return ";\n".join(str(self._select(past, self._columns)) for past in self._moments)
 
     def execute_on(self, connection: Connection, options: Mapping[str, Any], execute: Execute) -> CursorResult[Any]:
-        """Execute the comparison, with the columns that the table has at both moments if they differ."""
+        """Execute the comparison, with the columns that the table has at both times if they differ."""
         columns = self._columns
         try:
             sides = self._read(execute, columns)

@@ -52,24 +52,24 @@ def time_travel(
         session.get(Order, 1)  # as it is now
 
     This applies to queries, ``get()``, lazy and eager loads. A statement whose tables all have another point in time,
-    by :func:`as_of`, is read at that one. Blocks can be nested; the inner one counts. With an AsyncSession, too, it is
-    a plain ``with``.
+    by :func:`as_of`, is read at that one. Blocks can be nested; the innermost one applies. With an AsyncSession, too,
+    use a plain ``with``.
 
-    Historical objects belong to the Session only within the block. In the meantime the current ones are set aside: they
-    are detached, so that no historical rows are loaded into them, and ``get()`` returns the old object even if the
+    Historical objects belong to the Session only within the block. During the block the current ones are set aside:
+    they are detached, so that no historical rows are loaded into them, and ``get()`` returns the old object even if the
     Session had the current one. At the end of the block the old ones are detached, and the current ones belong to it
     again; ``session.merge(old)`` then restores an old state. Nothing can be written in the block: a flush, a
     ``commit()`` and every statement other than a SELECT raise :class:`~sqlalchemy.exc.InvalidRequestError`. Anything
     that bypasses the Session is not covered: its ``connection()``, and a text() within a SELECT.
 
     :param session: a Session, scoped_session, AsyncSession or async_scoped_session, on a matrixone engine. It
-        must hold no changes that are not flushed. What it has written in its transaction is not visible within
+        must not hold unflushed changes. What it has written in its transaction is not visible within
         the block, nor undone.
     :param snapshot: as for :func:`as_of`.
     :param timestamp: as for :func:`as_of`, but no bind parameter.
     :param mo_ts: as for :func:`as_of`, but no bind parameter.
     :raises MatrixOneArgumentError: if not exactly one of the three is given, or it is invalid or naive.
-    :raises sqlalchemy.exc.InvalidRequestError: if the Session holds changes.
+    :raises sqlalchemy.exc.InvalidRequestError: if the Session holds unflushed changes.
     """
     if isinstance(timestamp, BindParameter) or isinstance(mo_ts, BindParameter):
         raise MatrixOneArgumentError("time_travel() takes a point in time, not a bind parameter")

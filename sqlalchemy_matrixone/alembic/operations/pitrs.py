@@ -119,7 +119,7 @@ class CreatePitrOp(_PitrOp):
         :param name: without spaces or quotes. If it is omitted, the PITR of a database or table is named after that,
             ``shop`` or ``shop.orders``, wherever the migration runs.
         :param range: such as ``"7d"``: 1 to 100 of the units h, d, mo and y.
-        :param if_not_exists: no error if a PITR of that name exists. It keeps its range; if that is another one, a
+        :param if_not_exists: no error if a PITR of that name exists. It keeps its range; if the ranges differ, a
             ``RecoveryWarning`` states that.
         :raises CommandError: if env.py controls the transaction.
         """
@@ -129,7 +129,7 @@ class CreatePitrOp(_PitrOp):
 class _OfPitrOp(_PitrOp):
     """An operation on existing PITRs: one of a name, or those that protect an object by its implied name.
 
-    After a PITR became inactive, another one stands beside it. Both belong to the object.
+    If a PITR has become inactive, there may be another one for the same object. Both belong to the object.
     """
 
     def __init__(
@@ -177,7 +177,7 @@ class _OfPitrOp(_PitrOp):
         connection.execute(element)  # the server reports that there is none
 
     def _finish(self, connection: Connection, chosen: Sequence[Pitr], others: Sequence[Pitr]) -> None:
-        """Do what is to be done after the last of the PITRs."""
+        """Do what remains to be done after the last PITR."""
 
 
 class AlterPitrOptions(Object, IfExists, CommitFirst, total=False):
@@ -267,7 +267,7 @@ class DropPitrOp(_OfPitrOp):
             super()._execute_for_none(connection, element)
 
     def _finish(self, connection: Connection, chosen: Sequence[Pitr], others: Sequence[Pitr]) -> None:
-        """Report what still protects the objects, and what nothing protects any more."""
+        """Report what still protects the objects, and which objects nothing protects any more."""
         others = _without_successors(connection, chosen, others)
         for pitr in protecting(connection, chosen[0], others):
             _report_protecting(pitr, chosen)
