@@ -161,7 +161,7 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
-# Another distribution has entry points with the same names. Whoever imports this package means this dialect.
+# Another distribution has entry points with the same names. Importing this package selects its dialect.
 for _name, _driver, _class in (
     ("matrixone", "pymysql", "MatrixOneDialect"),
     ("matrixone.pymysql", "pymysql", "MatrixOneDialect"),

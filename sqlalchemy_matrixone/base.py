@@ -134,7 +134,7 @@ class MatrixOneDialect(MatrixOneReflection):
         self._needs_correct_for_88718_96365 = False
         self.supports_sequences = self.sequences_optional = True  # SQLAlchemy 2.0 sets them by the version of MariaDB
         # UPDATE and DELETE support RETURNING too, but their flags are not set. With them, the ORM would add RETURNING
-        # by itself, also to statements of several tables, for which the server refuses it.
+        # automatically, also to statements of several tables, for which the server refuses it.
         self.insert_returning = self.supports(Feature.RETURNING)
         # These are computed from the flags above on first access, which may have been before the first connection.
         forget(self, "insert_executemany_returning", "insert_executemany_returning_sort_by_parameter_order")

@@ -654,7 +654,7 @@ class DiffBranch(BranchStatement, TranslatesErrors, Executable, Generative, Clau
             yield
 
     def transaction_scope(self, release: Release) -> TransactionScope:
-        """Return the scope: first in a transaction before 4.2; then in the transaction if it creates a table, or any."""
+        """Return the scope: the first statement before 4.2; since then anything, or in a transaction for a table."""
         if not Feature.DIFF_IN_TRANSACTION.in_release(release):
             return TransactionScope.FIRST_STATEMENT
         return TransactionScope.ANY if self.as_table is None else TransactionScope.IN_TRANSACTION

@@ -129,7 +129,7 @@ def _is_plainly_single(text: bytes) -> bool:
 
     That takes a fraction of the time for a statement that contains many values.
     """
-    if b"\\" in text:  # what is escaped is without quotes then; outside of literals it is not plain
+    if b"\\" in text:  # no escaped quote is left then; any other backslash outside of literals is not plain
         text = text.replace(b"\\\\", b"\0").replace(b"\\'", b"\0")
     parts = text.split(b"'")
     code = b"'".join(parts[::2])

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 # Joined here: MatrixOne 3.0 repeats rows when it joins table functions.
 _SESSIONS = "SELECT conn_id, account, user, client_host, info, txn_id FROM mo_sessions() AS s WHERE txn_id <> ''"
-# What is locked matters only in mo_database (1) and mo_tables (2); elsewhere, the table does.
+# In mo_database (1) and mo_tables (2), the locked row matters; elsewhere, only the table does.
 _LOCKS = (
     "SELECT DISTINCT txn_id, table_id, CASE WHEN table_id IN ('1', '2') THEN lock_content ELSE '' END "
     "FROM mo_locks() AS l"

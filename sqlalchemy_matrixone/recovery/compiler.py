@@ -13,7 +13,7 @@ from .constructs import AlterPitr, CreatePitr, CreateSnapshot, DropPitr, DropSna
 from .resolve import fraction_of_second
 from .target import RecoveryTarget
 
-# What str() shows for values that only a connection knows.
+# Placeholders that str() shows for values that only a connection knows.
 _UNKNOWN_DATABASE = "<database>"
 
 

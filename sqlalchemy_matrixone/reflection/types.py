@@ -46,7 +46,7 @@ def _bigint(parts: _TypeParts) -> types.TypeEngine[Any]:
     if not parts.values:
         return mysql.BIGINT(unsigned=parts.unsigned or None)
     values = _values(parts.values)
-    # SQLAlchemy tells a blank value from no value only by its number.
+    # SQLAlchemy distinguishes a blank value from no value only by its number.
     return mysql.SET(*values, retrieve_as_bitwise="" in values)
 
 

@@ -174,7 +174,7 @@ class _OfPitrOp(_PitrOp):
         connection.execute(element)
 
     def _execute_for_none(self, connection: Connection, element: MatrixOneDDL) -> None:
-        connection.execute(element)  # the server reports that there is none
+        connection.execute(element)  # the server reports that there is no such PITR
 
     def _finish(self, connection: Connection, chosen: Sequence[Pitr], others: Sequence[Pitr]) -> None:
         """Do what remains to be done after the last PITR."""
