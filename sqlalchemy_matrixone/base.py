@@ -12,7 +12,9 @@ from sqlalchemy import pool, schema, sql, util
 from sqlalchemy.dialects.mysql.base import MySQLDialect
 
 from . import types as matrixone_types
+from .core.charset import check_charset
 from .core.connection import NOTHING, driver_connection, following, state_of
+from .core.driver_internals import charset_of
 from .core.errors import raise_violation, reports_lost_connection
 from .core.options import INDEX_OPTIONS
 from .core.release import (
@@ -171,6 +173,7 @@ class MatrixOneDialect(MatrixOneReflection):
         def look(connection: DBAPIConnection) -> None:
             if not state_of(connection).complete:
                 self._follows_all = False
+                check_charset(charset_of(driver_connection(connection)))
                 if statement := set_autocommit(None, driver_connection(connection).get_server_info()):
                     execute_below(connection, statement)
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .charset import check_charset
 from .connection import NOT_CONNECTED, TransactionState, read_command
+from .driver_internals import charset_of
 from .sql_mode import set_autocommit, without_mode
 from .sql_text import Sent
 
@@ -30,7 +32,11 @@ class AsyncTracking(_Driver):  # type: ignore[misc]
         return self.transaction_state.autocommit
 
     async def set_charset(self, charset: str) -> None:
-        """Set the character set as the driver does, and record that the statement succeeded."""
+        """Set the character set as the driver does, and record that the statement succeeded.
+
+        :raises MatrixOneArgumentError: if statements would not be UTF-8.
+        """
+        check_charset(charset)
         await super().set_charset(charset)
         self.transaction_state.succeeded()
 
@@ -62,7 +68,11 @@ class AsyncTracking(_Driver):  # type: ignore[misc]
 
 
 def begin_tracking(connection: AsyncTracking) -> TransactionState:
-    """Give a connection a new state before it connects to the server, and return the former one."""
+    """Give a connection a new state before it connects to the server, and return the former one.
+
+    :raises MatrixOneArgumentError: if its statements would not be UTF-8.
+    """
+    check_charset(charset_of(connection))
     former, connection.transaction_state = connection.transaction_state, TransactionState(autocommit=None)
     return former
 

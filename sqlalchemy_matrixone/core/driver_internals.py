@@ -25,6 +25,12 @@ def server_greeting(connection: Connection) -> str | None:
     return str(driver_connection.get_server_info())
 
 
+def charset_of(driver_connection: Any) -> str:
+    """Return the character set in which a driver encodes statements."""
+    # asyncmy's is private; aiomysql's has both.
+    return str(driver_connection._charset if hasattr(driver_connection, "_charset") else driver_connection.charset)
+
+
 def abandon(driver_connection: Any) -> None:
     """Make a driver stop waiting for the server, from another thread or task.
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from pymysql.connections import Connection
 
+from .charset import check_charset
 from .connection import NOT_CONNECTED, TransactionState, read_command
 from .sql_mode import set_autocommit, without_mode
 
@@ -23,6 +24,7 @@ class PyMySQLConnection(Connection):  # type: ignore[misc]
     transaction_state = NOT_CONNECTED
 
     def connect(self, sock: Any = None) -> None:
+        check_charset(self.charset)
         former, self.transaction_state = self.transaction_state, TransactionState(autocommit=None)
         super().connect(sock)
         if self.autocommit_mode is None and (statement := set_autocommit(None, self.get_server_info())):
@@ -36,8 +38,9 @@ class PyMySQLConnection(Connection):  # type: ignore[misc]
         """Return whether autocommit is on, or None if that is unknown: the server's flags do not report it."""
         return self.transaction_state.autocommit
 
-    def set_character_set(self, *args: Any, **kw: Any) -> None:
-        super().set_character_set(*args, **kw)
+    def set_character_set(self, charset: str, *args: Any, **kw: Any) -> None:
+        check_charset(charset)
+        super().set_character_set(charset, *args, **kw)
         self.transaction_state.succeeded()
 
     def _execute_command(self, command: int, sql: bytes | str) -> None:

@@ -1,0 +1,24 @@
+"""Refuse character sets in which a value could end its literal and become SQL."""
+
+from __future__ import annotations
+
+from ..exc import MatrixOneArgumentError
+
+_SAFE = frozenset(("utf8mb4", "utf8mb3", "utf8", "ascii"))
+
+
+def check_charset(charset: str) -> None:
+    """Check the character set in which a driver encodes statements.
+
+    MatrixOne reads each statement as UTF-8, whatever ``SET NAMES`` has asked for. In GBK, Big5 or Shift-JIS the second
+    byte of a character can be a backslash. The server takes it for the beginning of an escape, so that a quote that the
+    driver has escaped ends the literal. In other character sets the server stores other characters.
+
+    :raises MatrixOneArgumentError: if statements would not be UTF-8.
+    """
+    if charset.lower() not in _SAFE:
+        raise MatrixOneArgumentError(
+            f"charset={charset!r} was refused: MatrixOne reads statements as UTF-8, whatever is asked for. A value "
+            "could end its literal and become SQL, or be stored as other characters. Leave charset out, or set it to "
+            "utf8mb4."
+        )
