@@ -29,7 +29,7 @@ from .core.release import (
 )
 from .core.server import OUTSIDE_TRANSACTION, execute_below
 from .core.sql_mode import set_autocommit
-from .core.sql_text import makes_temporary_table
+from .core.sql_text import for_many, makes_temporary_table
 from .core.sqlalchemy_internals import forget
 from .core.statement import ServerStatement
 from .core.url import DIALECT_PARAMETERS, account_of, check_skip_locked, release_of, skip_locked_of
@@ -257,7 +257,7 @@ class MatrixOneDialect(MatrixOneReflection):
     ) -> None:
         try:
             with self._guarding(statement, context) or NOTHING:
-                super().do_executemany(cursor, statement, parameters, context)  # type: ignore[no-untyped-call]
+                super().do_executemany(cursor, for_many(statement), parameters, context)  # type: ignore[no-untyped-call]
         except self.loaded_dbapi.Error as error:
             raise_violation(self.loaded_dbapi, error, statement)
             raise

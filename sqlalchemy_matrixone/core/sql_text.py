@@ -246,3 +246,13 @@ def _without_comments(text: bytes) -> bytes:
 def makes_temporary_table(text: str) -> bool:
     """Return whether a statement, as SQLAlchemy has compiled it, creates a temporary table."""
     return _TEMPORARY.match(text.encode(errors="replace")) is not None
+
+
+def for_many(statement: str) -> str:
+    """Return a statement as it is passed to ``executemany()`` of the drivers.
+
+    They join the rows of an INSERT into one statement, in which they neither replace parameters after its VALUES nor
+    convert ``%%``. If it begins with a comment, they send it once for each row, as any other statement.
+    """
+    _, _, update = statement.partition(" ON DUPLICATE KEY UPDATE ")
+    return f"/* for each row */ {statement}" if "%" in update else statement

@@ -379,6 +379,14 @@ def test_upsert_from_a_select_of_the_same_table_is_applied(stock: Connection) ->
     assert counted(stock) == [(1, 10), (2, 10), (3, 20), (4, 30)]
 
 
+def test_upserts_of_many_rows_take_values_and_percent_signs_in_their_update(stock: Connection) -> None:
+    rows = [{"id": 1, "n": 1}, {"id": 3, "n": 1}, {"id": 4, "n": 4}]
+    stock.execute(mysql.insert(STOCK).on_duplicate_key_update(n=77), rows)
+    assert counted(stock) == [(1, 77), (2, 20), (3, 77), (4, 4)]
+    stock.execute(mysql.insert(STOCK).on_duplicate_key_update(n=STOCK.c.n % 10), rows)
+    assert counted(stock) == [(1, 7), (2, 20), (3, 7), (4, 4)]
+
+
 def test_rows_of_an_outer_join_are_sorted_by_a_later_descending_key(stock: Connection) -> None:
     stock.execute(insert(SALES), [{"id": 4, "stock_id": 1}])
     statement = select(STOCK.c.id, SALES.c.id).outerjoin_from(STOCK, SALES, SALES.c.stock_id == STOCK.c.id)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import random
 
 import pytest
+from pymysql.cursors import RE_INSERT_VALUES
 
 from sqlalchemy_matrixone.core import sql_text
-from sqlalchemy_matrixone.core.sql_text import Event, Sent, makes_temporary_table, read_statement
+from sqlalchemy_matrixone.core.sql_text import Event, Sent, for_many, makes_temporary_table, read_statement
 
 
 def event(text: str) -> Event:
@@ -220,3 +221,19 @@ def test_statement_after_the_end_of_a_literal_is_found():
 
 def test_backslash_outside_of_literals_is_left_to_the_regular_expression():
     assert not sql_text._is_plainly_single(rb"UPDATE t SET a = \'; COMMIT; '")
+
+
+INSERT = "INSERT INTO t (id, n) VALUES (%s, %s)"
+
+
+@pytest.mark.parametrize("update", ["n = %s", "n = %(n)s", "n = '100%%'", "n = (n %% 7)"])
+def test_upsert_of_many_rows_with_a_percent_sign_in_its_update_is_sent_for_each_row(update: str):
+    statement = for_many(f"{INSERT} ON DUPLICATE KEY UPDATE {update}")
+    assert RE_INSERT_VALUES.match(statement) is None
+    assert event(statement) is Event.WRITE
+
+
+@pytest.mark.parametrize("statement", [INSERT, f"{INSERT} ON DUPLICATE KEY UPDATE n = VALUES(n)"])
+def test_insert_of_many_rows_without_a_percent_sign_in_its_update_is_sent_once(statement: str):
+    assert for_many(statement) == statement
+    assert RE_INSERT_VALUES.match(statement)
