@@ -18,7 +18,7 @@ def check_charset(charset: str) -> None:
     """
     if charset.lower() not in _SAFE:
         raise MatrixOneArgumentError(
-            f"charset={charset!r} was refused: MatrixOne reads statements as UTF-8, whatever is asked for. A value "
-            "could end its literal and become SQL, or be stored as other characters. Leave charset out, or set it to "
-            "utf8mb4."
+            f"charset={charset!r} is refused, and nothing was sent: MatrixOne reads statements as UTF-8, whatever "
+            "character set a connection requests. A value could end its literal and become SQL, or be stored as other "
+            "characters. Omit charset, or set it to utf8mb4."
         )

@@ -351,7 +351,7 @@ def test_reflected_default_is_rendered_without_bind_parameters():
 
 
 def test_isolation_level_is_checked_before_sqlalchemy_does():
-    connection = Mock(driver_connection=None)
+    connection = Mock(driver_connection=None, _charset="utf8mb4")
     connection.get_server_info.return_value = "8.0.30-MatrixOne-v4.2.0"
     engine = create_engine("matrixone+pymysql://", isolation_level="repeatable_read", creator=lambda: connection)
     with pytest.raises(MatrixOneArgumentError, match="'REPEATABLE READ' was not set"):

@@ -299,8 +299,8 @@ class RowsPlan:
 
 def _incomplete(part: TableChanges, left: int, examples: str = "") -> RestoreError:
     return RestoreError(
-        f"the transaction contains only a part of the restore: roll it back. The server reported no error, and {left} rows of "
-        f"{part.pair.name} still differ{examples and f': {examples}'}",
+        "the transaction contains only a part of the restore: roll it back. The server reported no error, but "
+        f"{left} rows of {part.pair.name} still differ{examples and f': {examples}'}",
         Reason.INCOMPLETE,
     )
 
