@@ -1,4 +1,4 @@
-"""A small shop. How far back its data can be restored is declared where the data is."""
+"""The models of a small shop, and how far back their data can be restored."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
 class Base(DeclarativeBase):
-    # Any moment of the last three months can be restored, in the whole database that these tables are in.
+    # Any point in time of the last three months can be restored, in the whole database of these tables.
     metadata = MetaData(info={"matrixone_pitr": "3mo"})
 
 

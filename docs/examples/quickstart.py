@@ -1,6 +1,6 @@
 """Protect a database, damage it, and bring back exactly what was damaged, one line for each step.
 
-With the URL of a MatrixOne server, the example runs there, in a database of its own, which it drops at the end.
+With the URL of a MatrixOne server, the example runs there, in a separate database, which it drops at the end.
 Without one, it runs on the recorded responses of MatrixOne 4.2.0.
 """
 

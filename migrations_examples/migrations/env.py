@@ -15,7 +15,7 @@ options = {
     "target_metadata": Base.metadata,
     # Compare the declared PITRs with the server's.
     "autogenerate_plugins": ["alembic.autogenerate.*", "sqlalchemy_matrixone"],
-    # Recovery operations commit what stands before them: let that be whole revisions.
+    # Recovery operations commit what precedes them: with this, only complete revisions.
     "transaction_per_migration": True,
     # Before anything is migrated, take a snapshot of the database; keep the last three of these.
     "matrixone_keep_snapshots": 3,
@@ -30,7 +30,7 @@ def run_migrations_offline() -> None:
 
 def run_migrations_online() -> None:
     engine = create_engine(url, poolclass=pool.NullPool)
-    # connect() and not begin(): the transactions are Alembic's.
+    # connect(), not begin(): Alembic controls the transactions.
     with engine.connect() as connection:
         context.configure(connection=connection, **options)
         with context.begin_transaction():

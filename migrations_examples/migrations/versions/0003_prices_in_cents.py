@@ -9,7 +9,7 @@ down_revision = "0002"
 
 
 def upgrade() -> None:
-    # First in its revision, so that what it commits is whole revisions; if_not_exists, so that the revision can
+    # First in its revision, so that it commits only complete revisions; if_not_exists, so that the revision can
     # be repeated after a failure.
     op.create_snapshot("shop_before_cents", database=True, if_not_exists=True)
     op.add_column("orders", sa.Column("price_in_cents", sa.Integer))
