@@ -55,7 +55,7 @@ _COMMENT = r"/\*.*?\*/|^\s*--[^\n]*|--\s[^\n]*|\#[^\n]*"
 
 
 def statements(case: str) -> Iterator[str]:
-    """Those that are about recovery, clones or branches, on one line each."""
+    """Return the statements about recovery, clones or branches, each on one line."""
     parts = re.split(rf"({_QUOTED})|{_COMMENT}|(;)", case, flags=re.S | re.M)
     words: list[str] = []
     for part in [*filter(None, parts), ";"]:
@@ -103,7 +103,7 @@ def _name(given: str | None) -> str | None:
 
 
 def _table(given: str | None, moment: str | None = None) -> Any:
-    """A table as an application has it, and at a moment."""
+    """A table as an application has it, and at a point in time."""
     *database, name = (_name(part.strip()) for part in (given or "").split("."))
     named = table(str(name), column("*", is_literal=True), schema=database[0] if database else None)
     return as_of(named, **_moment(moment)) if moment else named
@@ -120,7 +120,7 @@ def _moment(given: str | None) -> dict[str, Any]:
 
 
 def _what(found: Fields) -> dict[str, Any]:
-    """The object that a snapshot or PITR is of."""
+    """Return the object of a snapshot or PITR."""
     if found["what"]:
         return {"database": _name(found["of"]), "table": _name(found["what"])}
     if found["database"]:
@@ -137,7 +137,7 @@ def _to_account(found: Fields) -> dict[str, Any]:
 
 
 def _restored(found: Fields) -> dict[str, Any]:
-    """The object of a restore, which may say ``account a``, ``database a.d`` and ``table d.t``."""
+    """Return the object of a restore, given as ``account a``, ``database a.d`` or ``table d.t``."""
     if found.get("cluster"):
         return {"cluster": True}
     parts = _account(found) | _to_account(found)
@@ -335,7 +335,7 @@ def hints_covered(statement: str, release: str) -> bool:
 
 
 def _words(statement: str) -> str:
-    """A statement without its case, quotes and spacing, and with one word where the server takes two."""
+    """Return a statement without case, quotes and spacing, and with one word if the server accepts two."""
     bare = re.sub(r"[`'\"\s]|\.000000(?=')", "", statement).casefold()
     return bare.replace("asoftimestamp", "timestamp=").replace("timestamp==", "timestamp=")
 

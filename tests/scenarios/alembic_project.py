@@ -1,4 +1,4 @@
-"""An Alembic project in a temporary directory, on a database of its own."""
+"""An Alembic project in a temporary directory, on a separate database."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ class Project:
         command.downgrade(self.config(), target)
 
     def check(self) -> None:
-        """Raises where autogenerate would have something to do."""
+        """Raise if autogenerate would have something to do."""
         command.check(self.config())
 
     def offline(self, target: str = "head", *, downgrade: bool = False, **attributes: Any) -> str:

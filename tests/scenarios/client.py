@@ -102,24 +102,24 @@ class Client:
         return call
 
     async def rows(self, statement: str) -> list[tuple[Any, ...]]:
-        """What a statement gives, committed at once."""
+        """Return the rows of a statement, which is committed immediately."""
         result = await self.sql(statement)
         rows = [tuple(row) for row in result] if result.returns_rows else []
         await self.commit()
         return rows
 
     async def sql(self, statement: str) -> Any:
-        """The result of a statement, with no commit."""
+        """Return the result of a statement, without a commit."""
         return await awaited(self.connection.exec_driver_sql(statement))
 
     async def driver(self) -> Any:
-        """The driver's own connection."""
+        """Return the driver's own connection."""
         if hasattr(self.connection, "get_raw_connection"):
             return (await self.connection.get_raw_connection()).driver_connection
         return self.connection.connection.driver_connection
 
     async def raw(self, statement: str, parameters: Any = None, method: str = "execute") -> list[tuple[Any, ...]]:
-        """What a statement gives on the driver's own cursor, past SQLAlchemy."""
+        """Return the rows of a statement on the driver's own cursor, without SQLAlchemy."""
         cursor = await awaited((await self.driver()).cursor())
         try:
             await awaited(getattr(cursor, method)(statement, *([] if parameters is None else [parameters])))

@@ -1,7 +1,7 @@
 """Scenarios run on live servers, or on recordings of them.
 
 Live, on the servers named in ``MATRIXONE_URLS`` (separated by spaces or commas; a
-server in another time zone than UTC says so by ``?zone=Asia/Shanghai``)::
+server in a time zone other than UTC is marked by ``?zone=Asia/Shanghai``)::
 
     MATRIXONE_URLS="matrixone+pymysql://dump:111@127.0.0.1:6001" pytest tests/scenarios
 

@@ -70,7 +70,7 @@ class Relay:
 
 @contextlib.contextmanager
 def relayed(host: str, port: int, statement: str, cut: Cut) -> Iterator[int]:
-    """Give the port of a relay, which runs in a thread of its own."""
+    """Return the port of a relay, which runs in a separate thread."""
     relay = Relay(host, port, statement.encode(), cut)
     started: queue.Queue[int] = queue.Queue()
     stop = asyncio.Event()

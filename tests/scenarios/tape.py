@@ -1,4 +1,4 @@
-"""Record what a server says on its socket, and play it back without the server.
+"""Record the responses of a server on its socket, and replay them without the server.
 
 A tape (see ``archive.py``) holds the raw bytes a server sent, in exchanges: what the client
 sent, and everything the server sent before the client spoke again.  Of the MySQL protocol
@@ -261,9 +261,9 @@ class Recorder:
             for packet in packets(client):
                 if (key := naming.key(packet)) is not None:
                     connection.sent(key)
-                with suppress(OSError):  # closed by the server: the relay says so
+                with suppress(OSError):  # closed by the server: the relay reports it
                     server.sendall(packet.raw)
-            connection.sent(QUIT)  # whatever is said from here on is not heard
+            connection.sent(QUIT)  # nothing that is sent from here on is read
             with suppress(OSError):
                 server.shutdown(socket.SHUT_RDWR)
             relay.join()

@@ -27,7 +27,7 @@ def orders(metadata, **options):
 
 
 def declare(project, *, info=None, **options):
-    """The one table of the project, with these options, in place of what was declared before."""
+    """Declare the only table of the project with these options, instead of the former declaration."""
     project.metadata = MetaData(info=info)
     return orders(project.metadata, **options)
 

@@ -181,7 +181,7 @@ def test_alter_column_keeps_server_default(project, admin, server):
 
 
 def test_alter_column_sets_an_expression_as_server_default(project, admin):
-    """In parentheses, as the server wants it; on 2.2, 4.0 and 4.1 with its texts in hexadecimal."""
+    """It is in parentheses, as the server requires; on 2.2, 4.0 and 4.1 with its strings in hexadecimal."""
     project.revision(
         "defaults",
         """

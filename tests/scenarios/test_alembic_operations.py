@@ -306,7 +306,7 @@ op.drop_branch("orders_dev")
 
 @pytest.fixture
 def cloning(project, admin):
-    """A table with a row more than in its snapshot."""
+    """Provide a table with one row more than in its snapshot."""
     drop_databases(admin, "al_copy")
     project.revision("one", ORDERS + '\nop.bulk_insert(orders, [{"id": 1}])')
     insert = 'op.execute("INSERT INTO orders VALUES (2)")'
@@ -344,7 +344,7 @@ def test_clone_operation_after_a_write_is_part_of_the_transaction(cloning, admin
 
 @pytest.mark.releases(since=(3, 0, 6))
 def test_clone_operation_sees_earlier_migrations(cloning, admin):
-    """3.0 would clone in the transaction what was there before it, and tell no error where that is nothing."""
+    """3.0 would clone the state from before the transaction, and report no error if there is nothing to clone."""
     cloning.revision("three", 'op.clone_table("first", "orders")')
     cloning.revision(
         "four", 'op.add_column("orders", sa.Column("more", sa.Integer))\nop.clone_table("second", "orders")'

@@ -32,7 +32,7 @@ def writer(server: Server, admin: Admin) -> Iterator[pymysql.Connection[Any]]:
 
 
 def connection_id(writer: pymysql.Connection[Any]) -> int:
-    """The id as the server knows it: a replay gives every connection the same in its greeting."""
+    """Return the id that the server knows: in a replay, the greeting has the same id for every connection."""
     with writer.cursor() as cursor:
         cursor.execute("SELECT CONNECTION_ID()")
         [number] = cursor.fetchone() or ()

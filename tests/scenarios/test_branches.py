@@ -115,7 +115,7 @@ COPIES = {
 
 @pytest.fixture
 def numbered(engine: Engine, admin: Admin) -> Engine:
-    """An engine on a database with a sequence that has a value."""
+    """Provide an engine on a database with a sequence that has a value."""
     with autocommit(engine) as connection:
         for statement in SEQUENCE:
             connection.exec_driver_sql(statement)
@@ -371,7 +371,7 @@ def test_clone_without_parameters_is_part_of_the_transaction(engine: Engine) -> 
 
 @has_branches
 def test_clone_if_not_exists_looks_in_the_translated_schema(engine: Engine) -> None:
-    """The database that schema_translate_map says."""
+    """The database is the one in schema_translate_map."""
     with engine.connect() as connection:
         connection.execute(CloneDatabase(COPY, SHOP))
         connection.commit()
@@ -434,7 +434,7 @@ async def test_clone_in_an_async_session_is_undone_by_a_rollback(engine: Engine,
     ids=lambda item: item[0],
 )
 def test_failed_copy_in_a_transaction_raises_and_creates_nothing(engine: Engine, construct) -> None:
-    """3.0 tells none after the BEGIN; and of a database that is not there every release makes an empty copy."""
+    """3.0 reports none after the BEGIN, and every release creates an empty copy of a missing database."""
     with engine.connect() as connection, pytest.raises((BranchError, DBAPIError)):
         connection.execute(construct[1])
     with engine.connect() as connection:
@@ -459,7 +459,7 @@ def test_clone_after_lock_tables_is_refused_until_a_commit(engine: Engine) -> No
 
 @pytest.fixture
 def branch(engine: Engine) -> str:
-    """A branch of the orders, on either side of which something has changed since."""
+    """Provide a branch of the orders, with later changes on both sides."""
     with engine.begin() as connection:
         connection.execute(CreateBranch("dev", Order))
         connection.execute(CreateBranch("items_dev", Item))

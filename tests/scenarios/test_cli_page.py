@@ -16,7 +16,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs/cli.md"
 
 @pytest.fixture
 def since(server: Server, admin: Admin) -> Iterator[str]:
-    """The damaged database of docs/lost-data.md, with two snapshots from before; when its PITR began."""
+    """Provide the damaged database of docs/lost-data.md, with two earlier snapshots, and the start of its PITR."""
     clean_up(admin)
     for created in ("PITR IF EXISTS shop_week", "SNAPSHOT IF EXISTS nightly_1", "SNAPSHOT IF EXISTS nightly_2"):
         admin.unrecorded(f"DROP {created}")

@@ -28,7 +28,7 @@ pytestmark = [
 
 @pytest.fixture
 def nodes() -> Iterator[list[Connection]]:
-    """Provide a connection to each node, and the table ``t`` in a database of its own."""
+    """Provide a connection to each node, and the table ``t`` in a separate database."""
     engines = [create_engine(url) for url in NODES]
     first, second = (engine.connect() for engine in engines)
     for statement in ("DROP DATABASE IF EXISTS {}", "CREATE DATABASE {}", "CREATE TABLE {}.t (id INT PRIMARY KEY)"):

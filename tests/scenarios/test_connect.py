@@ -51,7 +51,7 @@ def test_server_version_of_the_url_overrides_the_greeting(server: Server):
 
 
 def test_release_hidden_by_a_proxy_is_queried(server: Server):
-    """The greeting of a proxy; version() is asked, which on 2.2.2 leaves out the patch release."""
+    """Behind a proxy's greeting, the release is read by version(), which on 2.2.2 omits the patch release."""
     sent: list[str] = []
     engine = logged_engine(server, sent, greeting="5.7.25-proxy")
     with engine.connect():

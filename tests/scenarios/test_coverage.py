@@ -138,7 +138,7 @@ def test_coverage_of_a_lengthened_pitr_begins_when_it_was_lengthened(server: Ser
 
 @pytest.mark.usefixtures("shop")
 def test_pitr_of_unknown_activity_is_no_source_but_named(server: Server, admin: Admin):
-    """For an account other than sys, one that was created in the same second as its database."""
+    """This is the case for an account other than sys, if it was created in the same second as its database."""
     clean_up(admin, accounts=(ACCOUNT,))
     with server.engine(server.url(user=f"{ACCOUNT}:admin", password="111")).connect() as connection:
         recovery = Recovery(connection)

@@ -32,7 +32,7 @@ def test_quickstart_restores_rows(server: Server, capsys: pytest.CaptureFixture[
 
 @pytest.mark.parametrize("page", PAGES)
 def test_documentation_page_examples_run(server: Server, admin: Admin, page: str):
-    """The Python blocks of a page, one after the other, in one namespace."""
+    """Run the Python blocks of a page, one after the other, in one namespace."""
     make_databases(admin, "shop")
     clean_up(admin)
     url = server.url().render_as_string(hide_password=False)

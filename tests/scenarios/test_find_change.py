@@ -24,7 +24,7 @@ NOTE = select(Order.note).where(Order.id == 1)
 
 @pytest.fixture
 def before(server: Server, admin: Admin) -> Iterator[dt.datetime]:
-    """An instant before the first order is changed."""
+    """Provide an instant before the first order is changed."""
     clean_up(admin, SHOP)
     instant = moment(server, admin)
     yield instant
@@ -107,7 +107,7 @@ def test_find_change_distinguishes_null_from_a_missing_row(server: Server, admin
 def test_find_change_between_snapshots_of_a_table_reports_their_times(
     server: Server, admin: Admin, before: dt.datetime
 ):
-    """The snapshots are within the hour that is kept anyway, so the precision is reached here."""
+    """The snapshots are within the hour that is always kept, so the precision is reached here."""
     admin(f"CREATE SNAPSHOT sc_when_1 FOR DATABASE {SHOP}")
     admin(f"UPDATE {SHOP}.orders SET note = 'damaged' WHERE id = 1")
     admin(f"CREATE SNAPSHOT sc_when_2 FOR DATABASE {SHOP}")

@@ -1,4 +1,4 @@
-"""A restore that the client gives up is ended on the server, and the error tells what became of it."""
+"""End restores on the server that the client abandons, and report their outcome in the error."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def shop(admin: Admin) -> Iterator[str]:
 
 @contextmanager
 def writer(server: Server) -> Iterator[pymysql.Connection[Any]]:
-    """A session that has written a row and does not end its transaction."""
+    """Provide a session that has written a row and does not end its transaction."""
     connection = pymysql.connect(
         host=server.host, port=server.port, user="dump", password=server.target.password, ssl_disabled=True
     )
@@ -64,7 +64,7 @@ def writer(server: Server) -> Iterator[pymysql.Connection[Any]]:
 
 
 def written(admin: Admin, connection: pymysql.Connection[Any]) -> list[tuple[Any, ...]]:
-    """The rows after the writer has committed, and the server has had the time to restore."""
+    """Return the rows after the writer has committed, and the server has had time to restore."""
     connection.commit()
     for _ in range(4):
         admin("SELECT SLEEP(0.5)")

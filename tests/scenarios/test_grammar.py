@@ -54,7 +54,7 @@ def test_restore_account_to_another_account_from_a_cluster_pitr(server: Server, 
 
 @pytest.mark.releases(since=(4, 0))
 def test_restore_database_to_another_account_is_refused(server: Server, admin: Admin, accounts: None):
-    """The server takes TO ACCOUNT, and replaces the original: so the construct is refused."""
+    """The server accepts TO ACCOUNT, but replaces the original, so the construct is refused."""
     with server.engine(isolation_level="AUTOCOMMIT").connect() as connection:
         connection.execute(CreateSnapshot("sc_snap", database="sc_shop"))
         admin("DELETE FROM sc_shop.orders")
@@ -89,7 +89,7 @@ def test_snapshot_of_a_publication_belongs_to_the_publisher(server: Server, admi
 def test_restore_database_of_another_account_from_its_pitr_is_not_permitted(
     server: Server, admin: Admin, accounts: None
 ):
-    """The grammar has it, the right to it has nobody."""
+    """The grammar contains it, but no user has the right to use it."""
     with server.engine().connect() as connection:
         recovery = Recovery(connection)
         recovery.create_pitr("sc_pitr", range="1h", account=FROM)

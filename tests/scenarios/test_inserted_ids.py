@@ -64,7 +64,7 @@ def test_inserted_id_of_a_table_in_another_database(session: Session) -> None:
 
 @pytest.mark.releases(since=(4, 2))
 def test_returning_of_a_table_in_another_database(session: Session) -> None:
-    """The server knows columns there by their table's name alone."""
+    """There, the server accepts only the name of the table in front of a column."""
     assert session.execute(insert(Order).values(note="a").returning(Order.id, Order.id * 2)).all() == [(1, 2)]
     assert session.scalars(update(Order).values(note="b").returning(Order.note)).all() == ["b"]
     assert session.scalars(delete(Order).returning(Order.id)).all() == [1]
@@ -126,7 +126,7 @@ def test_upsert_reports_no_id_that_no_row_has(session: Session) -> None:
     reported = [connection.execute(statement).inserted_primary_key[0] for statement in statements]
     ids = session.scalars(select(Account.id).order_by(Account.email)).all()
     assert reported[2:4] == [None, None]
-    # On 4.1, it cannot be told whether a row is new.
+    # On 4.1, it is not known whether a row is new.
     tells_new = connection.dialect.server_release >= (4, 2)  # type: ignore[attr-defined]
     assert [reported[0], reported[1], reported[4]] == (ids if tells_new else [None] * 3)
     assert session.scalar(select(Account.visits).where(Account.email == "a")) == 2
@@ -154,7 +154,7 @@ def test_insert_ignored_row_has_no_id(session: Session) -> None:
 
 
 def test_subquery_as_value_of_an_insert(session: Session) -> None:
-    """The server has subqueries in INSERT … SELECT only."""
+    """The server accepts subqueries only in INSERT … SELECT."""
     count = select(func.concat("n", func.count())).select_from(Note).scalar_subquery()
     session.add_all([first := Note(note=count), second := Note(note=count)])
     session.commit()

@@ -1,4 +1,4 @@
-"""The story of docs/lost-data.md, as it is printed there: with commands, and with Python."""
+"""Run the steps of docs/lost-data.md, as they are printed there: with commands, and with Python."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PRICES = [(1, Decimal("12.50"), "new"), (2, Decimal("8.00"), "shipped"), (3, Dec
 
 @pytest.fixture
 def since(server: Server, admin: Admin, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The database as the first example of the page leaves it, and when its PITR began.
+    """Provide the database as the first example of the page leaves it, and the start of its PITR.
 
     Searches begin then: the databases of former runs of this test, within the last hour, are of no concern.
     """
@@ -63,7 +63,7 @@ def run_example(server: Server, which: int, namespace: dict[str, Any]) -> None:
 
 
 def check_shop(admin: Admin) -> None:
-    """What was damaged is back, and what others have written is still there."""
+    """Check that the damaged data is restored, and that writes of others are kept."""
     orders = admin("SELECT id, price, note FROM shop.orders ORDER BY id")
     assert orders == [*PRICES, (4, Decimal("9.90"), "since")]
     assert admin("SELECT id FROM shop.invoices ORDER BY id") == [(1,), (2,)]
@@ -126,7 +126,7 @@ def _without_times(output: str) -> str:
 
 @pytest.mark.parametrize("driver", ["aiomysql", "asyncmy"])
 async def test_lost_data_steps_awaited_restore_the_data(server: Server, admin: Admin, since: str, driver: str):
-    """The steps of the page's Python example, with AsyncRecovery."""
+    """Run the steps of the page's Python example with AsyncRecovery."""
     orders = Table("orders", MetaData(), Column("id", Integer, primary_key=True), Column("price", DECIMAL(8, 2)),
                    Column("note", String(20)), schema="shop")  # fmt: skip
     count = select(func.count()).select_from(table("invoices", schema="shop"))

@@ -1,4 +1,4 @@
-"""An application written for mysql+pymysql://, with what SQLAlchemy has for MySQL alone: it changes its URL."""
+"""Run an application for mysql+pymysql://, which uses SQLAlchemy's MySQL features and changes only its URL."""
 
 from __future__ import annotations
 

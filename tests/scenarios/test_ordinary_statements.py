@@ -1,4 +1,4 @@
-"""Statements of any application whose result MatrixOne has otherwise than their type says."""
+"""Run ordinary statements whose results MatrixOne returns in another form than their types require."""
 
 from __future__ import annotations
 

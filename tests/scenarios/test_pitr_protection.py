@@ -26,7 +26,7 @@ REPLACING = {
 
 @pytest.fixture(name="kept", params=["sys", "tenant"])
 def kept_fixture(request: pytest.FixtureRequest, server: Server, admin: Admin) -> Iterator[Connection]:
-    """A connection to a database with a table whose PITR is a second younger than the table."""
+    """Provide a connection to a database with a table whose PITR is a second younger than the table."""
     clean_up(admin, accounts=(ACCOUNT,))
     user = {"user": f"{ACCOUNT}:admin", "password": "111"} if request.param == "tenant" else {}
     engine = server.engine(server.url(**user))

@@ -1,4 +1,4 @@
-"""What a restore would lose is put back, refused or told."""
+"""Put back, refuse or report what a restore would lose."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_restore_puts_back_each_kind_of_grant(server: Server, connection: Connec
 
 
 def effective(connection: Connection) -> set[tuple[str, ...]]:
-    """The privileges on objects that exist."""
+    """Return the privileges on objects that exist."""
     rows = connection.exec_driver_sql(
         "SELECT p.obj_type, t.relname, p.privilege_name FROM mo_catalog.mo_role_privs AS p "
         "JOIN mo_catalog.mo_tables AS t ON t.rel_id = p.obj_id WHERE p.role_name = 'clerk' "

@@ -19,7 +19,7 @@ PREFIX = "sc_n_"
 
 @pytest.fixture
 def series(admin: Admin) -> Iterator[None]:
-    """Three snapshots of a series, the newest last, and two of which only LIKE would say that they belong to it."""
+    """Create three snapshots of a series, the newest last, and two that only LIKE would match."""
     clean_up(admin, SHOP)
     for name in ("sc_n_1", "sc_n_2", "sc_nx3", "sc_n", "SC_N_3"):
         admin(f"CREATE SNAPSHOT {name} FOR DATABASE {SHOP}")

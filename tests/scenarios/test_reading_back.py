@@ -108,7 +108,7 @@ def test_list_snapshots_and_pitrs_of_another_account_as_sys(server: Server, admi
 
 
 def test_list_pitrs_of_another_account_is_refused_in_a_transaction(server: Server, admin: Admin):
-    """It has SHOW PITR alone for its PITRs, which the server refuses there; snapshots can be read."""
+    """For PITRs it has only SHOW PITR, which the server refuses there; snapshots can be read."""
     clean_up(admin, accounts=(ACCOUNT,))
     engine = server.engine(server.url(user=f"{ACCOUNT}:admin", password="111"))
     with engine.connect() as connection:

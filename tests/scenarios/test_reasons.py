@@ -113,7 +113,7 @@ def test_snapshot_of_a_publication_before_4_0_is_refused(server: Server, admin: 
 
 
 def test_restore_with_the_syntax_of_another_release_is_unsupported(server: Server, admin: Admin):
-    """As where a stated release is not the server's."""
+    """The stated release may not be that of the server."""
     clean_up(admin, "sc_shop")
     admin("CREATE SNAPSHOT sc_snap FOR DATABASE sc_shop")
     other = "3.0.14" if server.release >= (4, 0) else "4.2.0"
@@ -125,7 +125,7 @@ def test_restore_with_the_syntax_of_another_release_is_unsupported(server: Serve
 
 @pytest.mark.parametrize("login", ["dump", f"{ACCOUNT}:admin"])
 def test_restore_to_creation_of_pitr_restores_earliest_state(server: Server, admin: Admin, login: str):
-    """The server restores to times after the creation, which it shows to the second, or cut to the microsecond."""
+    """The server restores only to times after the creation, which it shows truncated to the second or microsecond."""
     clean_up(admin, accounts=(ACCOUNT,))
     drop_databases(admin, "sc_there")
     with server.engine(server.url(user=login, password="111" if ":" in login else None)).connect() as connection:

@@ -20,7 +20,7 @@ OF_DATABASE = {"sc_one", "sc_two", "sc_all"}
 
 @pytest.fixture
 def recovery(server: Server, admin: Admin) -> Iterator[Recovery]:
-    """Of a database with tables, a table that was dropped, three snapshots and two PITRs."""
+    """Provide a database with tables, a dropped table, three snapshots and two PITRs."""
     clean_up(admin)
     make_databases(admin, DATABASE)
     for table in [*TABLES, "gone"]:

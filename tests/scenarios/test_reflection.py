@@ -230,7 +230,7 @@ def differences(connection, metadata):
 
 
 def facts(inspector, table):
-    """All that an Inspector says of a table, in a form that compares."""
+    """Return everything that an Inspector reports for a table, in a comparable form."""
     return repr(
         (
             [{**column, "type": repr(column["type"])} for column in inspector.get_columns(table)],
@@ -349,7 +349,7 @@ def of_three_databases():
 
 @pytest.fixture
 def three_databases(engine, admin):
-    """The tables of three databases, with keys into the last one."""
+    """Declare the tables of three databases, with keys into the last one."""
     make_databases(admin, *OTHERS)
     metadata = of_three_databases()
     metadata.create_all(engine)
@@ -433,7 +433,7 @@ ACCOUNT = "co_reflection_acc"
 
 @pytest.fixture
 def account(server, admin):
-    """An administrator of another account, in whose catalog sys' tables are not."""
+    """Connect as the administrator of another account, whose catalog lacks the tables of sys."""
     clean_up(admin, accounts=(ACCOUNT,))
     of_account = server.engine(server.url(user=f"{ACCOUNT}:admin", password="111", database=None))
     with of_account.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
@@ -474,7 +474,7 @@ def user(engine, server, admin):
 
 
 def test_reflection_without_catalog_privileges_uses_show_create(engine, user, server):
-    """SHOW CREATE TABLE does not say MEDIUMINT, and quotes in its own way; all else it does."""
+    """SHOW CREATE TABLE omits MEDIUMINT and quotes differently; everything else is equal."""
     metadata = declared(server.release)
     create(engine, metadata)
 
@@ -630,7 +630,7 @@ CHANGES_OF_4_2 = {
     ),
     "no generated column": lambda metadata: metadata.tables["checked"]._columns.remove(metadata.tables["checked"].c.g),
 }
-# An index cannot be altered: it is dropped and made anew.
+# An index cannot be altered: it is dropped and created again.
 REPLACED = {
     "a parser": reindexed(
         "articles", "ix_text", "title", "body", matrixone_using="fulltext", matrixone_with_parser="json"

@@ -1,4 +1,4 @@
-"""MatrixOne before 4.2 takes names for patterns of LIKE: that of a table to restore, and those of its own tables."""
+"""MatrixOne before 4.2 uses names as LIKE patterns: of a table to restore, and of its internal tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows brought back from the past, inside the transaction."""
+"""Restore historical rows inside the transaction."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ ORDERS = [
 
 @dataclass
 class Shop:
-    """A database of its own, with a snapshot of how it was."""
+    """Provide a separate database, with a snapshot of its former state."""
 
     server: Server
     admin: Admin
@@ -108,12 +108,12 @@ class Shop:
         self.admin(f"CREATE SNAPSHOT {BEFORE} FOR DATABASE {SHOP}")
 
     def rows(self, table: str, columns: str = "*") -> list[tuple[Any, ...]]:
-        """The rows as the Session's transaction sees them."""
+        """Return the rows as the Session's transaction sees them."""
         found = self.session.execute(text(f"SELECT {columns} FROM {table}"))
         return sorted((tuple(row) for row in found), key=repr)
 
     def committed(self, table: str, columns: str = "*") -> list[tuple[Any, ...]]:
-        """The rows as everybody else sees them."""
+        """Return the rows as all others see them."""
         return sorted(self.admin(f"SELECT {columns} FROM {SHOP}.{table}"), key=repr)
 
 

@@ -97,7 +97,7 @@ def session_of(use: Callable[[Session], object]) -> Callable[[Engine], object]:
 
 
 def recovery_of(*uses: Callable[[Recovery], object]) -> Callable[[Engine], object]:
-    """Each use runs on a connection of its own, as the ORM's users would do."""
+    """Each use runs on a separate connection, as it would in an application."""
 
     def call(engine: Engine) -> object:
         for use in uses:
@@ -311,7 +311,7 @@ def protect(server: Server, admin: Admin, engine: Engine) -> None:
 
 @pytest.fixture
 def administrator(server: Server, admin: Admin) -> Iterator[Engine]:
-    """The administrator of an account, with a database."""
+    """Provide the administrator of an account, with a database."""
     clean_up(admin, accounts=(ACCOUNT,))
     run(
         server.engine(server.url(user=f"{ACCOUNT}:admin", password="111")),
@@ -327,7 +327,7 @@ def administrator(server: Server, admin: Admin) -> Iterator[Engine]:
 
 @pytest.fixture
 def clerk(server: Server, administrator: Engine) -> Engine:
-    """A user who may only connect."""
+    """Provide a user who may only connect."""
     run(
         administrator,
         "CREATE ROLE clerk",

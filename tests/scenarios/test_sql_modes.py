@@ -43,7 +43,7 @@ def table(admin: Admin) -> Iterator[None]:
 
 @pytest.fixture
 def global_mode(admin: Admin) -> Iterator[None]:
-    """Set the mode for the connections that are made from now on."""
+    """Set the mode for new connections."""
     [(before,)] = admin("SELECT @@global.sql_mode")
     admin(f"SET GLOBAL sql_mode = '{before},NO_BACKSLASH_ESCAPES,ANSI_QUOTES'")
     yield

@@ -110,7 +110,7 @@ def test_server_wall_clock_on_either_side_of_daylight_saving(server: Server, ins
 
 
 def test_restore_text_is_read_by_the_server_as_that_instant(server: Server, admin: Admin):
-    """Its refusal of a moment before the PITR repeats the time that it has read, in its own zone."""
+    """If it refuses a time before the PITR, its error contains the time that it has read, in its own zone."""
     clean_up(admin, "sc_shop")
     summer = dt.datetime(2026, 7, 15, 12, tzinfo=dt.UTC)
     with server.engine().connect() as connection:
@@ -125,7 +125,7 @@ def test_restore_text_is_read_by_the_server_as_that_instant(server: Server, admi
 
 @pytest.mark.zone("America/New_York")
 def test_restore_to_an_ambiguous_hour_is_right_or_refused(server: Server):
-    """Of 05:30 and 06:30 UTC, both 01:30 in New York that night, the server takes the text for one."""
+    """05:30 and 06:30 UTC are both 01:30 in New York that night; the server reads the text as one of them."""
     written, refused = [], []
     with server.engine().connect() as connection:
         for hour in (5, 6):

@@ -90,7 +90,7 @@ def test_as_of_two_points_in_time_in_a_statement_is_refused(session: Session, ad
     with pytest.raises(MatrixOneArgumentError, match="only one point in time"):
         session.execute(select(old.note, later.note).join(later, later.id == old.id))
     noon = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
-    for _ in range(2):  # compiled anew, and out of the cache
+    for _ in range(2):  # compiled again, and from the cache
         first, second = (as_of(ORDERS, timestamp=noon + dt.timedelta(hour)) for hour in range(2))
         with pytest.raises(MatrixOneArgumentError, match="only one point in time"):
             session.execute(select(first.c.id).join(second, second.c.id == first.c.id))

@@ -38,7 +38,7 @@ SINCE = {("changed", 1, "a", 1, "b"), ("gone", 2, "c", None, None), ("new", None
 
 @pytest.fixture
 def noon(server: Server, admin: Admin) -> Iterator[dt.datetime]:
-    """A time between two snapshots; the second one is taken after a column was added."""
+    """Provide a time between two snapshots; the second one is created after a column was added."""
     for snapshot in (BEFORE, AFTER):
         admin.unrecorded(f"DROP SNAPSHOT IF EXISTS {snapshot}")
     make_databases(admin, DATABASE)

@@ -101,7 +101,7 @@ CHANGES = (
 
 @pytest.fixture
 def staff(server: Server, admin: Admin) -> Iterator[Any]:
-    """An engine, and a time before and one after everything was changed."""
+    """Provide an engine, and a time before and a time after everything was changed."""
     _clean_up(admin)
     make_databases(admin, DATABASE)
     engine = server.engine(server.url(database=DATABASE))

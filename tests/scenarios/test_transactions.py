@@ -333,7 +333,7 @@ def test_recovery_reads_inside_a_transaction(server: Server, admin: Admin, shop:
 
 
 def test_restore_waits_for_open_writers(server: Server, admin: Admin, shop: None):
-    """The restore is done only after the transaction that has written to the table is over."""
+    """The restore takes place only after the transaction that has written to the table has ended."""
     finished: list[str] = []
     engine = server.engine(server.url(database="sc_shop"))
     with engine.connect() as writer:

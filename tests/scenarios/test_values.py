@@ -92,7 +92,7 @@ def _lacks(release: tuple[int, ...], type_: Any) -> bool:
 
 
 def _compares(release: tuple[int, ...], type_: Any) -> bool:
-    """Whether the server compares the type with anything."""
+    """Return whether the server can compare the type with anything."""
     if isinstance(type_, mysql.YEAR):
         return release >= (4, 0)
     return not isinstance(type_, (DATALINK, sa.JSON))

@@ -14,7 +14,7 @@ SENT: dict[int, str] = {COMMAND.COM_PING: "PING", COMMAND.COM_QUIT: "QUIT"}
 
 
 def logged_engine(server: Server, sent: list[str], greeting: str | None = None, **kw: Any) -> Engine:
-    """An engine that writes down each command after the driver's own login; with another greeting, as of a proxy."""
+    """Return an engine that records each command after the driver's login, optionally with a proxy's greeting."""
 
     class Logged(pymysql.Connection):
         logging = False

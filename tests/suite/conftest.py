@@ -4,7 +4,7 @@
 
     pytest tests/suite -n 1 --dburi matrixone+pymysql://dump:111@127.0.0.1:6001/
 
-``-n`` has each worker make databases of its own, and drop them at the end. Without it the URL names a
+With ``-n``, each worker creates separate databases, and drops them at the end. Without it the URL names a
 database, and that and two more, ``test_schema`` and ``test_schema_2``, have to be there.
 """
 

@@ -22,7 +22,7 @@ from sqlalchemy.testing.suite import (
 
 
 def cannot(test: Callable[..., Any], reason: str, before: tuple[int, int] = (99, 0)) -> Callable[..., Any]:
-    """The test, skipped for a reason; on the releases before one, where that is named."""
+    """Return the test, skipped for a reason; only on the releases before one, if that is given."""
     result: Callable[..., Any] = exclusions.skip_if(lambda config: config.db.dialect.server_release < before, reason)(
         test
     )
@@ -56,7 +56,7 @@ FOLDED = "MatrixOne folds the names of indexes and constraints to lower case, qu
 
 
 def _hides_rows(ddl: Any, target: Any, bind: Connection, **kw: Any) -> bool:
-    """Whether an index with the whole primary key in it hides rows, so that the dialect does not create it as it is."""
+    """Return whether an index that contains the whole primary key hides rows, so that the dialect changes it."""
     return bind.dialect.server_release < (4, 1)
 
 
@@ -134,7 +134,7 @@ class EnumTest(test_types.EnumTest):
 class _WithMicroseconds:
     """Run with types that keep microseconds: DateTime, Time and TIMESTAMP keep whole seconds, as on MySQL."""
 
-    # A test of its own, not to skip the one that classes of other types have in common with these.
+    # A separate test, so that the one that other classes share with these is not skipped.
     def test_null_bound_comparison(self):
         super().test_null_bound_comparison()
 

@@ -54,7 +54,7 @@ HELLO = Exchange("QUERY SELECT 'hello'", rows("hello"))
 
 
 def connected(*exchanges: Exchange) -> list[Exchange]:
-    """What a driver sends to connect, and then the exchanges."""
+    """Return what a driver sends to connect, followed by the exchanges."""
     return [
         Exchange(CONNECT, greeting()),
         Exchange("LOGIN dump", ok(2)),
@@ -65,7 +65,7 @@ def connected(*exchanges: Exchange) -> list[Exchange]:
 
 
 def connected_by_dialect(*exchanges: Exchange, version: bytes = b"v4.2.0") -> list[Exchange]:
-    """What the dialect sends to connect to a server from 4.2 on, and then the exchanges."""
+    """Return what the dialect sends to connect to a server from 4.2 on, followed by the exchanges."""
     return [
         Exchange(CONNECT, greeting(flags=0xA68F & ~0x0800, version=version)),
         *connected()[1:3],

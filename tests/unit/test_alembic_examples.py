@@ -16,7 +16,7 @@ EXAMPLES = ROOT / "migrations_examples"
 
 @pytest.fixture
 def sql(monkeypatch):
-    """What ``alembic upgrade --sql`` prints in the example project."""
+    """Return what ``alembic upgrade --sql`` prints in the example project."""
     monkeypatch.syspath_prepend(str(EXAMPLES))
     monkeypatch.delitem(sys.modules, "models", raising=False)
 
@@ -63,7 +63,7 @@ def test_example_project_offline_sql_follows_the_release(sql, release, restore):
 
 
 def without_first_steps(page):
-    """The page without the section whose code test_alembic_first_steps.py runs."""
+    """Return the page without the section whose code test_alembic_first_steps.py runs."""
     return re.sub(r"^## First steps in a new project\n.*?(?=^## )", "", page, flags=re.DOTALL | re.MULTILINE)
 
 

@@ -51,7 +51,7 @@ def test_alembic_impl_is_registered_for_any_import_order(first):
 
 
 def test_package_imports_without_alembic():
-    """Nor does it import it where nobody asks for it."""
+    """It does not import the module unless that is requested."""
     code = "import sys, sqlalchemy_matrixone.pymysql; assert 'alembic' not in sys.modules"
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
 

@@ -50,7 +50,7 @@ def downgrade():
 
 @pytest.fixture
 def config(tmp_path):
-    """A project with two revisions on SQLite."""
+    """Provide a project with two revisions on SQLite."""
     config = Config()
     config.set_main_option("script_location", str(tmp_path))
     config.set_main_option("sqlalchemy.url", f"sqlite:///{tmp_path}/db")

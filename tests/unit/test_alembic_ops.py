@@ -1,4 +1,4 @@
-"""The operations as values: what they are made of, undo, look like in a migration, and print offline."""
+"""Test the operations as values: their arguments, their reverse, their rendering, and their offline SQL."""
 
 import datetime as dt
 import io
@@ -34,7 +34,7 @@ WHEN = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
 
 
 def offline(call, release="4.2.0", database="/shop", **opts):
-    """What ``--sql`` prints of some operations, on a release."""
+    """Return what ``--sql`` prints for some operations, on a release."""
     printed = io.StringIO()
     url = f"matrixone+pymysql://dump@h{database}?server_version={release}"
     context = MigrationContext.configure(
@@ -45,7 +45,7 @@ def offline(call, release="4.2.0", database="/shop", **opts):
 
 
 def rendered(*ops, **kw):
-    """The lines that autogenerate writes."""
+    """Return the lines that autogenerate writes."""
     text = render_python_code(UpgradeOps(list(ops)), **kw)
     return [line.strip() for line in text.splitlines() if "###" not in line]
 

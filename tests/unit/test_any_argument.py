@@ -1,4 +1,4 @@
-"""Whatever is passed to a construct, it is made or raises an argument error: nothing else comes out."""
+"""A construct accepts its arguments or raises an argument error, whatever is passed; it raises no other error."""
 
 from __future__ import annotations
 

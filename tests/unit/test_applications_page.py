@@ -1,4 +1,4 @@
-"""docs/applications.md says what was found when the applications were run."""
+"""docs/applications.md contains the results of running the applications."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bad input is refused when the construct is made, with a sentence that says what to do."""
+"""Invalid arguments are refused when the construct is created, with an error that states what to do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The SQL of clones and data branches, what is refused, and where they run."""
+"""The SQL of clones and data branches, their refusals, and their transaction scope."""
 
 from __future__ import annotations
 

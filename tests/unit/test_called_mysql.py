@@ -156,7 +156,7 @@ def test_alembic_on_mysql_is_unchanged():
 
 
 def test_alembic_impl_of_mysql_that_a_project_replaced_is_kept():
-    """By Alembic's own recipe; it counts for our dialects of that name as well."""
+    """This is Alembic's own recipe; it applies to our dialects of that name as well."""
     registered = DefaultImpl.get_by_dialect(mysql.dialect())
     try:
 

@@ -108,7 +108,7 @@ def test_dialect_initialize_that_fails_can_be_repeated(monkeypatch):
 
 
 def test_facts_that_the_driver_returns_as_bytes_are_decoded(monkeypatch):
-    """As it does with ``use_unicode=0``."""
+    """The server does so with ``use_unicode=0``."""
     dialect = MatrixOneDialect_pymysql()
 
     class Connection:

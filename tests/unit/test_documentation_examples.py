@@ -1,4 +1,4 @@
-"""Each example of the documentation is run by a test, or says on its page why it is not."""
+"""Each example of the documentation is run by a test, or its page states why not."""
 
 from __future__ import annotations
 

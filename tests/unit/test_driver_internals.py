@@ -79,7 +79,7 @@ def test_abandon_closes_an_asynchronous_connection(driver):
     ],
 )
 def test_connection_methods_of_ours_exist_in_the_driver(driver, followed):
-    """A method that the driver has renamed would follow nothing; see scenarios/test_transaction_state.py."""
+    """If the driver renamed the method, nothing would be tracked; see scenarios/test_transaction_state.py."""
     classes = [each for each in followed.__mro__ if each.__module__.startswith("sqlalchemy_matrixone.")]
     members = {name: value for each in classes for name, value in vars(each).items()}
     ours = {name for name, value in members.items() if callable(value) and not name.startswith("__")}

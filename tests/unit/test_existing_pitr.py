@@ -1,4 +1,4 @@
-"""What is said of a PITR that exists already."""
+"""The messages about a PITR that exists already."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an application said to MySQL's dialect means the same here."""
+"""Options for MySQL's dialect have the same effect here."""
 
 from __future__ import annotations
 

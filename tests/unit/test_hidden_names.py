@@ -1,4 +1,4 @@
-"""Names that MatrixOne takes for those of its own tables."""
+"""Names that MatrixOne mistakes for those of its internal tables."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ awkward = st.text("`'\"\\%:; \n-#{}/*快照Aa0", min_size=1, max_size=70)
 
 
 def sent(construct, dialect=SENT) -> str:
-    """What the server receives: the driver makes one % of two."""
+    """Return what the server receives: the driver turns two % into one."""
     return str(construct.compile(dialect=dialect)) % ()
 
 
@@ -34,7 +34,7 @@ def skeleton(statement: str) -> str:
 
 
 def tokens(statement: str) -> list[str]:
-    """What the server makes of the insides of the quotes: it reads escapes in a string, not in a name."""
+    """Return how the server reads quoted text: it reads escapes in a string, but not in a name."""
     return [
         token["name"].replace("``", "`")
         if token["text"] is None

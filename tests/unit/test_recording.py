@@ -1,4 +1,4 @@
-"""Replaying and recording: a project with one scenario in it, run by a pytest of its own."""
+"""Replay and record a project with one scenario, which a separate pytest runs."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def recorded(project: Project) -> Project:
 
 @pytest.fixture
 def live(monkeypatch: pytest.MonkeyPatch) -> Live:
-    """A server that answers with the given exchanges and is named in MATRIXONE_URLS."""
+    """Provide a server that answers with the given exchanges and is named in MATRIXONE_URLS."""
 
     @contextmanager
     def named(*exchanges: Exchange, zone: str = "") -> Iterator[Player]:
@@ -262,7 +262,7 @@ def with_setup(project: Project, live: Live) -> Project:
 
 
 def administered(*unrecorded: str) -> list[Exchange]:
-    """What the administrator sends on the connection that is recorded, and on the other one."""
+    """Return what the administrator sends on the recorded connection, and on the other one."""
     start = connected()
     start[-1] = Exchange("QUERY SET AUTOCOMMIT = 1", start[-1].answer)
     statements = [Exchange(f"QUERY {statement}", start[-1].answer) for statement in unrecorded]

@@ -106,7 +106,7 @@ def test_reflected_comment_has_single_quotes():
 
 
 def test_reflected_vector_index_has_its_options():
-    """Every one that CREATE INDEX can say, and nothing that the server has added for itself."""
+    """Every option of CREATE INDEX is reflected, and none that the server has added itself."""
     parameters = (
         '{"auto_update":"true","async":"true","day":"2","lists":"2","op_type":"vector_l2_ops","quantization":"float16",'
         '"included_columns":"[\\"c\\",\\"b\\"]","session_vars":{"cfg":{"x":1}},"of_a_later_release":"7"}'
@@ -142,7 +142,7 @@ def test_reflected_check_constraints_are_decoded_from_extra_info():
 
 
 def test_reflected_foreign_key_columns_are_decoded_in_order():
-    """Of a table with a text of its own, a primary key and two foreign keys, as the server encodes it."""
+    """Return the encoding of a table with a text, a primary key and two foreign keys, as the server stores it."""
     constraints = (
         "04 0000000000000001 000000000000000C 0A0772656C6B696E64120172"
         "03 0000000000000008 220269642A026964"

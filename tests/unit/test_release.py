@@ -1,4 +1,4 @@
-"""Which release answers, told by greetings, builds between releases, proxies and users."""
+"""The release of the server: from greetings, builds between releases, proxies and users."""
 
 from __future__ import annotations
 

@@ -129,7 +129,7 @@ awkward = st.text("'\"\\%:;` \n\0-#/*ab漢😀\x1a", max_size=30)
 @example("%s %(x)s :name %%")
 @example("\\")
 def test_string_literal_is_read_back_as_its_value(value: str) -> None:
-    # SQLAlchemy before 2.0.55 takes it for a parameter of its own.
+    # SQLAlchemy before 2.0.55 mistakes it for one of its parameters.
     assume("%(" not in value or SQLALCHEMY >= (2, 0, 55))
     statement = select(literal(value, String(), literal_execute=False))
     rendered = str(statement.compile(dialect=DIALECT, compile_kwargs={"literal_binds": True})) % ()

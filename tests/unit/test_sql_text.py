@@ -114,7 +114,7 @@ def test_statement_kind_is_recognized_by_its_words(text, expected):
     ],
 )
 def test_statement_that_may_do_anything_is_opaque(text):
-    """What looks like a literal or a comment, and is none to the server, hides no statement."""
+    """Text that only looks like a literal or a comment does not hide a statement."""
     assert event(text) is Event.OPAQUE
 
 
@@ -169,7 +169,7 @@ def test_savepoint_name_is_parsed():
 
 @pytest.mark.parametrize("blanks", [" " * 2000, "/* a */" * 1000, "-- a\n" * 1000, "(" * 2000])
 def test_statement_after_many_blanks_is_read_at_once(blanks):
-    """A pattern that tried every way to divide the blanks would not end."""
+    """A pattern that tries every way to divide the blanks would not end."""
     assert event(blanks + "SELECT 1") is Event.READ
     assert not makes_temporary_table(blanks + "SELECT 1")
 

@@ -1,4 +1,4 @@
-"""Tables and indexes that a release would not handle as they say, and statements for the others."""
+"""Tables and indexes that a release would handle wrongly, and the statements for the others."""
 
 from __future__ import annotations
 

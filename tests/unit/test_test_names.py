@@ -1,4 +1,4 @@
-"""The names of the tests, which must tell what broke without the file around them."""
+"""The names of the tests must state what broke, even without the file around them."""
 
 from __future__ import annotations
 

@@ -373,7 +373,7 @@ def test_as_of_column_property_of_a_joined_table_is_historical():
 
 @pytest.fixture
 def session():
-    """A Session that can be rolled back; it reads nothing."""
+    """Return a Session that can be rolled back, and reads nothing."""
     with Session(create_engine("sqlite://")) as session:
         session.connection()
         yield session

@@ -147,7 +147,7 @@ class TestAutocommit:
 
 
 class TestTransactionMustRollBack:
-    """What was written is gone on the server, or cannot be taken back: a commit would keep half of a transaction."""
+    """Earlier writes are lost on the server, or cannot be undone: a commit would keep half of a transaction."""
 
     @pytest.mark.parametrize(
         "failed", [("SET nonsense = 1", 20101), ("DROP SEQUENCE s", 1146), ("UPDATE t SET a = 1", 20701)]
@@ -325,7 +325,7 @@ class TestSavepoints:
             roll_back_to(state, "a")
 
     def test_rollback_to_is_never_sent(self):
-        """The server fails it and undoes the statement before it."""
+        """The server refuses it and undoes the statement before it."""
         with pytest.raises(InvalidRequestError, match="was not sent"):
             run("SAVEPOINT a", "ROLLBACK TO SAVEPOINT a")
 
