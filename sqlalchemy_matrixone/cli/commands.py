@@ -32,11 +32,11 @@ _at = click.option(
     "--at",
     type=INSTANT,
     metavar="TIME",
-    help=('The point in time: 25m for 25 minutes ago, or "2026-03-01 12:00:00+00:00".'),
+    help='The point in time: 25m for 25 minutes ago, or "2026-03-01 12:00:00+00:00".',
 )
-_snapshot = click.option("--snapshot", metavar="NAME", help="The point in time: that of this snapshot.")
+_snapshot = click.option("--snapshot", metavar="NAME", help="Use the point in time of this snapshot.")
 _as_name = click.option(
-    "--as", "as_name", metavar="NAME", help=("Restore under this name, and keep the present object (3.0 and later).")
+    "--as", "as_name", metavar="NAME", help="Restore under this name, and keep the present object (3.0 and later)."
 )
 _yes = click.option("--yes", "-y", is_flag=True, help="Do not ask for confirmation.")
 _dry_run = click.option("--dry-run", is_flag=True, help="Change nothing, and show what would be done.")
@@ -47,7 +47,7 @@ _dry_run = click.option("--dry-run", is_flag=True, help="Change nothing, and sho
     "--url",
     envvar="MATRIXONE_URL",
     metavar="URL",
-    help="matrixone+pymysql://USER@HOST:6001/DATABASE. If it holds a password, set MATRIXONE_URL instead: others can "
+    help="matrixone+pymysql://USER@HOST:6001/DATABASE. If it contains a password, set MATRIXONE_URL instead: others can "
     "see arguments.",
 )
 @click.option("--ask-password", is_flag=True, help="Ask for the password.")
@@ -115,7 +115,7 @@ def windows(app: App, database: str | None, name: str | None) -> None:
 @cli.command()
 @_database
 @click.option(
-    "--svg", "path", type=click.Path(dir_okay=False, writable=True), help=("Write an SVG picture to this file.")
+    "--svg", "path", type=click.Path(dir_okay=False, writable=True), help="Write an SVG picture to this file."
 )
 @click.pass_obj
 def timeline(app: App, database: str | None, path: str | None) -> None:
@@ -174,10 +174,12 @@ def _row(row: Any) -> str | None:
 @click.option("--value", default="COUNT(*)", show_default=True, metavar="SQL", help="An SQL expression of one value.")
 @click.option("--where", metavar="SQL", help="Search only in these rows.")
 @click.option(
-    "--since", type=INSTANT, metavar="TIME", help=("Begin the search here. Default: the earliest time that is kept.")
+    "--since", type=INSTANT, metavar="TIME", help="Begin the search here. Default: the earliest time that is kept."
 )
 @click.option("--until", type=INSTANT, metavar="TIME", help="End the search here. Default: now.")
-@click.option("--precision", type=DURATION, default="1ms", show_default=True, help="How precisely.")
+@click.option(
+    "--precision", type=DURATION, default="1ms", show_default=True, help="The maximum time between before and after."
+)
 @click.pass_obj
 def find_change(
     app: App, name: str, value: str, where: str | None, since: Any, until: Any, precision: dt.timedelta
@@ -281,7 +283,7 @@ def _show_preview(preview: RowsPreview, sql: bool) -> None:
 @click.option("--table", "name", metavar="TABLE", help="Restore this table.")
 @click.option("--account", metavar="NAME", help="Restore this account.")
 @_snapshot
-@click.option("--pitr", metavar="NAME", help="From this PITR, with --at.")
+@click.option("--pitr", metavar="NAME", help="Restore from this PITR; requires --at.")
 @_at
 @_as_name
 @click.option("--timeout", type=DURATION, help="Give up if writers block it for this long.")
@@ -292,9 +294,9 @@ def restore(
     app: App, database: str | None, name: str | None, account: str | None, snapshot: str | None, pitr: str | None,
     at: Any, as_name: str | None, timeout: dt.timedelta | None, dry_run: bool, yes: bool,
 ) -> None:  # fmt: skip
-    """Replace a table, database or account by its former state. What was written since is lost.
+    """Replace a table, database or account with its former state. What was written since is lost.
 
-    To keep newer changes, use restore-rows; to keep the present object, give the former one another name with --as.
+    To keep newer changes, use restore-rows; to keep the present object, restore under another name with --as.
     """
     if (snapshot is None) == (pitr is None) or (pitr is None) != (at is None):
         raise click.UsageError("no source was given: pass --snapshot NAME, or --pitr NAME with --at TIME")
@@ -367,8 +369,7 @@ def undrop(
 ) -> None:  # fmt: skip
     """Bring a dropped table or database back, as it was at the last moment at which it existed.
 
-    Replaces nothing. To see or keep a table that was dropped and created again, give the former one another name with
-    --as.
+    Replaces nothing. If the table was dropped and created again, use --as to restore the former one under another name.
     """
     if name is None and database is None:
         raise click.UsageError("nothing to bring back was given: pass --table or --database")
