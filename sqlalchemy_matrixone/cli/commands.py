@@ -47,8 +47,8 @@ _dry_run = click.option("--dry-run", is_flag=True, help="Change nothing, and sho
     "--url",
     envvar="MATRIXONE_URL",
     metavar="URL",
-    help="matrixone+pymysql://USER@HOST:6001/DATABASE. If it contains a password, set MATRIXONE_URL instead: others can "
-    "see arguments.",
+    help="matrixone+pymysql://USER@HOST:6001/DATABASE. If it contains a password, set MATRIXONE_URL instead: others "
+    "can see arguments.",
 )
 @click.option("--ask-password", is_flag=True, help="Ask for the password.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
