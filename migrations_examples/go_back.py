@@ -18,5 +18,7 @@ def go_back(url: str) -> str:
 if __name__ == "__main__":
     url = os.environ.get("MATRIXONE_URL")
     if url is None:
-        raise SystemExit("set MATRIXONE_URL to the URL of the database: matrixone+pymysql://dump:111@127.0.0.1:6001/shop")
+        raise SystemExit(
+            "set MATRIXONE_URL to the URL of the database: matrixone+pymysql://dump:111@127.0.0.1:6001/shop"
+        )
     print("restored", go_back(url))
