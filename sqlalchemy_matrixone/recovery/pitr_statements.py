@@ -89,7 +89,7 @@ def _under_taken_name(connection: Connection, element: CreatePitr, refused: Pitr
         return _create_beside(connection, element, found, pitrs)
     raise PitrError(
         f"PITR {element.name!r} was not created: a PITR of that name exists. It is inactive, and keeps the history of "
-        f"the former {found.describe()}. Choose another name; or drop it, which gives up that history.",
+        f"the former {found.describe()}. Choose another name; or drop it, and lose that history.",
         Reason.EXISTS,
     ) from refused.__cause__
 
@@ -141,7 +141,7 @@ def _existing(connection: Connection, element: CreatePitr, pitr: Pitr, pitrs: Se
     if protect_again(connection, with_present_object(connection, [pitr]), pitrs):
         pitrs = catalog.get_pitrs(connection)
     if not _is_of(pitr, element, connection):
-        _warn(f"PITR {pitr.name!r} existed already, and is not of that object, but of {pitr.describe()}.")
+        _warn(f"PITR {pitr.name!r} existed already, and protects {pitr.describe()}, not that object.")
     elif pitr.active is False:
         _warn(f"PITR {pitr.name!r} existed already, and {_inactive(connection, pitr, pitrs)}")
     elif has_other_range(pitr, element.range):
@@ -164,10 +164,8 @@ def _inactive(connection: Connection, pitr: Pitr, pitrs: Sequence[Pitr]) -> str:
     sentence = f"is inactive: it keeps the history of the former {pitr.describe()}."
     others = protecting(connection, pitr, pitrs)
     if others:
-        return f"{sentence} PITR {others[0].name!r} of {others[0].describe()} protects what replaced that."
-    return (
-        f"{sentence} Nothing protects what replaced that: call Recovery.reactivate_pitrs(database={pitr.database!r})."
-    )
+        return f"{sentence} PITR {others[0].name!r} of {others[0].describe()} protects the object that replaced it."
+    return f"{sentence} Nothing protects its replacement: call Recovery.reactivate_pitrs(database={pitr.database!r})."
 
 
 def _named(pitrs: Sequence[Pitr], name: str) -> Pitr:

@@ -87,7 +87,7 @@ def warn_of_existing_pitr(pitr: Pitr, wanted: PitrRange) -> None:
     if pitr.active is False:
         warnings.warn(
             f"PITR {pitr.name!r} existed already, and is inactive: it keeps the history of the former "
-            f"{pitr.describe()}. Call Recovery.reactivate_pitrs() to protect what replaced that.",
+            f"{pitr.describe()}. Call Recovery.reactivate_pitrs() to protect the object that replaced it.",
             RecoveryWarning,
             stacklevel=2,
         )

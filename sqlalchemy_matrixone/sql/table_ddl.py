@@ -98,7 +98,7 @@ def _kept_length(index: schema.Index, column: schema.Column[Any], length: int, d
     )
     type_ = column.type.dialect_impl(dialect)
     if index.unique:
-        advice = "Leave mysql_length out, if whole values are unique, or make it as long as the column."
+        advice = "Omit mysql_length, if whole values are unique, or make it as long as the column."
     elif getattr(type_, "length", None) is None and not isinstance(type_, types.NullType):
         advice = "Give the column a length, String(n), so that it can be indexed as a whole, or use a full-text index."
     else:
@@ -112,8 +112,8 @@ def _warn_of_omitted_key(index: schema.Index, kept: Sequence[Any]) -> None:
     omitted = [repr(column.name) for column in index.columns if column.name not in names]
     util.warn(
         f"Index {index.name!r} is created without {', '.join(omitted)}: before "
-        f"{format_release(Feature.KEY_IN_INDEX.since)} MatrixOne does not find rows by an index that has the whole "
-        "primary key in it. It adds the key to each index by itself."
+        f"{format_release(Feature.KEY_IN_INDEX.since)} MatrixOne does not find rows by an index that contains the "
+        "whole primary key. MatrixOne adds the key to each index anyway."
     )
 
 

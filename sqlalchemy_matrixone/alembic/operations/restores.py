@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 
 _ONLY_THE_STATEMENT = (
-    "op.%s(%r): a script created with --sql contains only the server's statement. That loses privileges, sequences, "
-    "publications and more, and makes PITRs inactive, all of which is put back only online; timeout= and verify= have "
-    "no effect in it either"
+    "op.%s(%r): a script created with --sql contains only the server's statement, which loses privileges, sequences, "
+    "publications and more, and makes PITRs inactive. These are put back only online; timeout= and verify= have no "
+    "effect in a script"
 )
 
 

@@ -190,7 +190,7 @@ class RowsPlan:
         if left:
             warnings.warn(
                 f"{left} rows of {part.pair.name} differ from their history after restore_rows(), which has restored "
-                f"{before - left} or more: others have written them in the meantime, or the server has left them out. "
+                f"{before - left} or more: others have written them in the meantime, or the server has omitted them. "
                 "Call it again in this transaction to restore them, too, or roll back.",
                 RestoreWarning,
                 stacklevel=6,
