@@ -141,7 +141,7 @@ def _existing(connection: Connection, element: CreatePitr, pitr: Pitr, pitrs: Se
     if protect_again(connection, with_present_object(connection, [pitr]), pitrs):
         pitrs = catalog.get_pitrs(connection)
     if not _is_of(pitr, element, connection):
-        _warn(f"PITR {pitr.name!r} existed already, and protects {pitr.describe()}, not that object.")
+        _warn(f"PITR {pitr.name!r} existed already, but belongs to {pitr.describe()}, not to that object.")
     elif pitr.active is False:
         _warn(f"PITR {pitr.name!r} existed already, and {_inactive(connection, pitr, pitrs)}")
     elif has_other_range(pitr, element.range):

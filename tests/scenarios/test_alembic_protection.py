@@ -428,7 +428,7 @@ def test_create_pitr_that_exists_inactive_warns(inactive: Connection) -> None:
 
 
 def test_create_pitr_that_exists_for_another_object_warns(inactive: Connection) -> None:
-    with pytest.warns(RecoveryWarning, match=r"not of that object, but of table al_shop\.orders"):
+    with pytest.warns(RecoveryWarning, match=r"belongs to table al_shop\.orders"):
         Recovery(inactive).create_pitr("al_shop.orders", range="7d", database=DATABASE, if_not_exists=True)
 
 
