@@ -357,7 +357,7 @@ class CreateBranch(_Copy):
             )
         self.source = None if source is None else TableReference.of("source", source, database)
         self.name = self.new.name
-        self.database = database
+        self.database = None if database is None else check_is_name("database", database)
         self.moment = _resolve_point_in_time(_moment_or_none(snapshot, timestamp, mo_ts), self.source)
         self.to_account = _check_account(to_account)
         self.copy_grants = check_flag("copy_grants", copy_grants)

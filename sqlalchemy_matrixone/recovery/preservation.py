@@ -47,10 +47,12 @@ KINDS = (*_READERS, DEFAULTS, DEFINITIONS)
 def check_lose(lose: Any) -> frozenset[str]:
     """Return the kinds of things that a restore may lose.
 
-    :raises MatrixOneArgumentError: if one of them is unknown.
+    :raises MatrixOneArgumentError: if one of them is unknown, or these are no kinds at all.
     """
-    kinds = frozenset((lose,) if isinstance(lose, str) else lose)
-    if unknown := sorted(map(str, kinds.difference(KINDS))):
+    if not isinstance(lose, (str, tuple, list, set, frozenset)):
+        raise MatrixOneArgumentError(f"lose={lose!r}: give a tuple of {', '.join(KINDS)}")
+    kinds = frozenset((lose,) if isinstance(lose, str) else map(str, lose))
+    if unknown := sorted(kinds.difference(KINDS)):
         raise MatrixOneArgumentError(f"lose={', '.join(unknown)}: give some of {', '.join(KINDS)}")
     return kinds
 

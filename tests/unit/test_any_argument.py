@@ -17,6 +17,7 @@ import sqlalchemy_matrixone as matrixone
 from sqlalchemy_matrixone import AsyncRecovery, MatrixOneArgumentError, PickBranch, Recovery
 from sqlalchemy_matrixone.alembic import operations as ops
 from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
+from sqlalchemy_matrixone.recovery.preservation import check_lose
 from sqlalchemy_matrixone.recovery.rows.target import rows_targets
 
 NOON = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
@@ -212,3 +213,9 @@ def test_restore_rows_where_that_is_no_criterion_is_refused(where):
 def test_restore_rows_columns_that_are_no_columns_are_refused(columns):
     with pytest.raises(MatrixOneArgumentError, match="columns="):
         rows_targets(TABLE, None, columns)
+
+
+@pytest.mark.parametrize("lose", [None, True, 1.5, TABLE, select(1), {"grants": 1}, b"grants", ("nothing",), [None]])
+def test_lose_that_names_no_kinds_is_refused(lose):
+    with pytest.raises(MatrixOneArgumentError, match="lose="):
+        check_lose(lose)

@@ -318,3 +318,9 @@ def test_diff_branch_enum_value_is_read_by_its_number(type_, value):
     [number] = [entry.type for entry in compiled._result_columns if entry.keyname == "v"]
     process = number.dialect_impl(compiled.dialect).result_processor(compiled.dialect, None)
     assert [process(None), process("2")] == [None, value]
+
+
+@pytest.mark.parametrize("database", ["", 0, True, b"shop", ("shop",), "\ud800"])
+def test_branch_of_a_database_whose_name_is_none_is_refused(database):
+    with pytest.raises(MatrixOneArgumentError, match=r"database=.* is not a name"):
+        CreateBranch("b", database=database)
