@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..core.beside import Work, start_beside
 from ..core.names import fold, quote_name, quote_text, readable
 from ..core.refusals import server_errors_as
 from ..core.release import Feature
@@ -18,6 +20,7 @@ from ..losses.texts import special_texts
 from ..losses.unreadable import explaining_syntax_errors, unreadable
 from .clock import mo_ts_of
 from .constructs import RestorePitr, RestoreSnapshot
+from .execution import PATIENCE, Outcome
 from .kept_history import CREATION_ROUNDING, Pitrs, check_protected
 from .preservation import Losses
 from .reactivation import inactive_pitrs, reactivate_after_restore, reactivate_beside
@@ -27,6 +30,9 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from ..core.server import MatrixOneServer
+
+
+log = logging.getLogger("sqlalchemy_matrixone.recovery")
 
 
 def restore(
@@ -56,15 +62,13 @@ def restore(
     ):
         _execute(connection, element, before)
     try:
-        if before.losses is not None:
-            before.losses.put_back(connection)
-        if before.others is not None:
-            before.others.warn()
-    finally:
-        if before.inactive is not None:
-            reactivate_after_restore(connection, before.inactive)
-    if before.verification is not None:
-        before.verification.compare(connection, () if before.losses is None else before.losses.changed)
+        _complete(connection, before)
+    except Exception:
+        raise
+    except BaseException as error:  # cancelled or interrupted
+        error.add_note("The restore was carried out, but what follows it was interrupted.")
+        _protect_after_interruption(connection, before, error)
+        raise
 
 
 @dataclass(frozen=True)
@@ -167,7 +171,44 @@ def _execute(connection: Connection, element: RestoreSnapshot | RestorePitr, bef
     except BaseException as error:  # cancelled or interrupted: a note of the error states the outcome of the restore
         if before.losses is not None and before.losses.statements:
             error.add_note(f"If it was or will be carried out: {before.losses.describe_statements()}")
+        _protect_after_interruption(connection, before, error)
         raise
+
+
+def _complete(connection: Connection, before: _Before) -> None:
+    try:
+        if before.losses is not None:
+            before.losses.put_back(connection)
+        if before.others is not None:
+            before.others.warn()
+    finally:
+        if before.inactive is not None:
+            reactivate_after_restore(connection, before.inactive)
+    if before.verification is not None:
+        before.verification.compare(connection, () if before.losses is None else before.losses.changed)
+
+
+def _protect_after_interruption(connection: Connection, before: _Before, error: BaseException) -> None:
+    """Reactivate PITRs, if a restore was carried out whose caller was cancelled or interrupted.
+
+    A note of the error states what to do if that is not certain to have succeeded.
+    """
+    inactive = before.inactive
+    if inactive is None:
+        return
+    done = False
+
+    def run(work: Work) -> None:
+        nonlocal done
+        try:
+            reactivate_beside(connection, inactive)
+            done = True
+        except Exception:
+            log.warning("PITRs could not be made active again", exc_info=True)
+
+    start_beside(run, is_async=connection.dialect.is_async).join(PATIENCE)
+    if not done or any(Outcome.UNKNOWN.value in note for note in getattr(error, "__notes__", ())):
+        error.add_note("If it was or will be carried out, call Recovery.reactivate_pitrs() after it.")
 
 
 def _complete_beside(connection: Connection, before: _Before) -> None:
