@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from sqlalchemy import exc
 
 from ..core.beside import execute_beside
 from ..core.names import fold
@@ -22,7 +27,7 @@ from .contents import DEFAULT, Contents, Fact, read_contents
 from .copying import clone, renamed, report_differences
 from .kept_history import Pitrs, check_protected, covers, earliest
 from .last_moment import MICROSECOND, SHARE, last_moment
-from .objects import id_in
+from .objects import id_in, object_exists
 from .preservation import Losses
 from .reactivation import reactivate_after_restore
 from .restoring import restore
@@ -71,7 +76,8 @@ def undrop(
         if isinstance(found.source, Pitr):
             check_protected(connection, dropped, found.source.name, what, pitrs)
         if not dry_run:
-            _bring_back(connection, dropped, copy, found, what)
+            with _explaining(connection, copy, what):
+                _bring_back(connection, dropped, copy, found, what)
             if isinstance(found.source, Snapshot):
                 _warn_of_later_changes(what, found.source)
     return from_microseconds(found.moment // MICROSECOND)
@@ -141,6 +147,32 @@ def _exactly(connection: Connection, snapshot: Snapshot) -> int:
 
 
 # -- restoring it
+
+
+@contextmanager
+def _explaining(connection: Connection, copy: RestoreScope, what: str) -> Iterator[None]:
+    """Explain a refusal of the server because something else is missing.
+
+    :raises RestoreError: if the database of the table is missing, or a table to which it has a foreign key.
+    """
+    try:
+        yield
+    except exc.DBAPIError as refused:
+        assert copy.database is not None
+        if copy.table is None:
+            raise
+        if not object_exists(connection, copy.database):
+            missing = f"its database {copy.database!r} does not exist"
+        elif parent := _MISSING_PARENT.search(str(refused.orig)):
+            missing = f"a foreign key of it refers to table {parent[1]!r}, which does not exist"
+        else:
+            raise
+        message = f"{what}: nothing was done: {missing}. Bring that back first"
+        raise RestoreError(message, Reason.NOT_FOUND) from refused
+
+
+# The server looks for it in the current database, whichever that is.
+_MISSING_PARENT = re.compile(r"no such table [^'\s]+?\.([^'\s]+)")
 
 
 def _bring_back(connection: Connection, dropped: RestoreScope, copy: RestoreScope, found: _Found, what: str) -> None:

@@ -170,6 +170,21 @@ def test_undrop_of_an_unprotected_table_is_refused(server: Server, connection: C
     assert refused.value.reason is Reason.NOT_COVERED
 
 
+@pytest.mark.releases(since=(3, 0))
+def test_undrop_of_a_table_whose_parent_or_database_is_missing_names_it(server: Server, connection: Connection) -> None:
+    recovery = protect(server, connection)
+    run(connection, "DROP TABLE items", "DROP TABLE orders")
+    pause(server)
+    with pytest.raises(
+        RestoreError, match="a foreign key of it refers to table 'orders', which does not exist"
+    ) as refused:
+        recovery.undrop(table="items", database=SHOP)
+    assert refused.value.reason is Reason.NOT_FOUND
+    run(connection, f"DROP DATABASE {SHOP}")
+    with pytest.raises(RestoreError, match=f"its database '{SHOP}' does not exist. Bring that back first"):
+        recovery.undrop(table="items", database=SHOP)
+
+
 def test_undrop_of_a_table_that_never_existed_is_not_found(server: Server, connection: Connection) -> None:
     with pytest.raises(RestoreError) as refused:
         protect(server, connection).undrop(table="nothing", database=SHOP)
