@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import TextClause, func, literal_column, null, util
-from sqlalchemy.sql import elements, operators, selectable, visitors
+from sqlalchemy import TextClause, func, literal_column, null, types, util
+from sqlalchemy.sql import dml, elements, operators, selectable, visitors
 from sqlalchemy.sql.elements import BinaryExpression
 from sqlalchemy.sql.functions import Function, cube, grouping_sets, rollup
 
 from ..core.compilers import StatementCompilerPart
 from ..core.release import Feature
-from ..core.sqlalchemy_internals import StatementHooks, enclosing_froms, is_plain_distinct, visible_froms
+from ..core.sqlalchemy_internals import StatementHooks, affinity_of, enclosing_froms, is_plain_distinct, visible_froms
 from .big_integers import are_merged, with_cast
 from .null_groups import have_null, is_nullif, keys_of, with_calculated_null, without_nullif
-from .outer_joins import is_set_to_null, keys_to_check, lacks_null_group, plain_column
+from .outer_joins import columns_in, is_set_to_null, keys_to_check, lacks_null_group, plain_column, sides_to_check
 
 if TYPE_CHECKING:
     from sqlalchemy import FromClause, Select
 
 # A key of a GROUP BY that is the same in all rows, and that the server takes for nullable.
 _NULLABLE_KEY: elements.ColumnElement[Any] = literal_column("CAST(1 AS SIGNED)")
+
+
+_Joining = TypeVar("_Joining", dml.Update, dml.Delete)
 
 
 class CorrectingCompiler(StatementCompilerPart, StatementHooks):
@@ -44,9 +47,36 @@ class CorrectingCompiler(StatementCompilerPart, StatementHooks):
             return text
         kw.pop("asfrom", None)
         # What this join itself can set to NULL does not matter to its ON.
-        keys = keys_to_check([join.onclause], [join.left, join.right])
-        checks = [self.process(key.is_not(None), **kw) for key in keys]
-        return " AND ".join((text, *checks))
+        checks = self._null_checks(join.onclause, [join.left, join.right])
+        return " AND ".join((text, *(self.process(check, **kw) for check in checks)))
+
+    def _null_checks(self, criterion: Any, froms: Sequence[FromClause]) -> list[elements.ColumnElement[bool]]:
+        """Return the criteria, implied by a criterion of a join, that keep the server from joining the wrong rows."""
+        if criterion is None:
+            return []
+        sides = dict.fromkeys(
+            [*keys_to_check([criterion], froms), *sides_to_check([criterion], froms, self._have_different_types)]
+        )
+        return [side.is_not(None) for side in sides]
+
+    def _with_null_checks(self, statement: _Joining) -> _Joining:
+        """Return an UPDATE or DELETE of joined tables that excludes NULL from calculated or cast sides of ``=``."""
+        criterion = statement.whereclause
+        tables = [] if criterion is None else [column.table for column in columns_in(criterion)]
+        froms = [table for table in tables if table is not None]
+        sides = sides_to_check([criterion], froms, self._have_different_types)
+        return statement.where(*(side.is_not(None) for side in sides)) if sides else statement
+
+    def _have_different_types(self, left: Any, right: Any) -> bool:
+        one, other = (self._type_name(column.type) for column in (left, right))
+        return None not in (one, other) and one != other
+
+    def _type_name(self, type_: types.TypeEngine[Any]) -> str | None:
+        """Return a type as in CREATE TABLE, without the length of a string; None if it is unknown."""
+        if isinstance(type_, types.NullType):
+            return None
+        name = self.dialect.type_compiler_instance.process(type_)
+        return name.partition("(")[0] if affinity_of(type_) is types.String else name
 
     def completed_select(self, statement: Select[Any], froms: Sequence[FromClause]) -> Select[Any]:
         """Return a SELECT whose WHERE says of such keys that they are not NULL, as ``visit_join`` does for ON."""
@@ -55,10 +85,8 @@ class CorrectingCompiler(StatementCompilerPart, StatementHooks):
             statement = statement.group_by(*(column for column in columns if column is not None), _NULLABLE_KEY)
         elif self._lacks_null_group(statement):
             statement = statement.group_by(_NULLABLE_KEY)
-        if statement.whereclause is None:
-            return statement
-        keys = keys_to_check([statement.whereclause], froms)
-        return statement.where(*(key.is_not(None) for key in keys)) if keys else statement
+        checks = self._null_checks(statement.whereclause, froms)
+        return statement.where(*checks) if checks else statement
 
     def get_select_precolumns(self, select: Select[Any], **kw: Any) -> str:
         """Render DISTINCT, unless ``completed_select`` adds GROUP BY instead of it."""

@@ -1,6 +1,7 @@
-"""Find the keys by which the server joins, groups or excludes the wrong rows, after an outer join.
+"""Find the keys by which the server joins, groups or excludes the wrong rows, as after an outer join.
 
-The server takes each NOT NULL column for one without NULL, although an outer join can have set it to NULL.
+The server takes each NOT NULL column for one without NULL, although an outer join can have set it to NULL. It also
+overlooks that an expression or a cast can be NULL, in a join by the primary key and that expression.
 
 ``parent LEFT JOIN child ON child.id = parent.id JOIN toy ON toy.child_id = child.id`` joins toys to other parents if
 both ``id`` are primary keys: the server takes ``child.id`` for a key without NULL, and numbers the rows wrongly. With
@@ -9,10 +10,10 @@ both ``id`` are primary keys: the server takes ``child.id`` for a key without NU
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from sqlalchemy import CTE, Alias, FromClause, Join, Select, Subquery, schema
+from sqlalchemy import CTE, Alias, ColumnElement, FromClause, Join, Select, Subquery, schema
 from sqlalchemy.sql import operators, visitors
 from sqlalchemy.sql.elements import BinaryExpression, BindParameter, BooleanClauseList, ColumnClause, Grouping, Label
 from sqlalchemy.sql.selectable import FromGrouping
@@ -28,6 +29,59 @@ def keys_to_check(criteria: Iterable[Any], froms: Iterable[FromClause]) -> list[
         return []
     keys = dict.fromkeys(key for criterion in criteria for key in _joined_by(criterion))
     return [key for key in keys if key.table in nullable and _may_be_key(key)]
+
+
+def sides_to_check(
+    criteria: Iterable[Any], froms: Iterable[FromClause], is_cast: Callable[[Any, Any], bool]
+) -> list[ColumnElement[Any]]:
+    """Return the sides of ``=`` between tables that can be NULL, if the server has to calculate or cast one of them.
+
+    If the primary key of their table is compared as well, it overlooks that such a side can be NULL.
+
+    :param is_cast: returns whether two columns have types of which the server casts one.
+    """
+    froms = list(froms)
+    nullable = {element for clause in froms for element in _nullable(clause)}
+    tables = {element for clause in froms for element in _elements(clause)}
+    found: dict[ColumnElement[Any], None] = {}
+    for left, right in (sides for criterion in criteria for sides in _equal_sides(criterion)):
+        if not (isinstance(left, ColumnClause) and isinstance(right, ColumnClause)) or is_cast(left, right):
+            found.update(dict.fromkeys(side for side in (left, right) if _is_nullable_side(side, nullable, tables)))
+    return list(found)
+
+
+def _equal_sides(criterion: Any) -> Iterator[tuple[ColumnElement[Any], ColumnElement[Any]]]:
+    """Yield the sides of each ``=`` between columns of different tables that has to be true."""
+    if isinstance(criterion, BooleanClauseList) and criterion.operator is operators.and_:
+        for part in criterion.clauses:
+            yield from _equal_sides(part)
+    elif isinstance(criterion, BinaryExpression) and criterion.operator is operators.eq:
+        left, right = ({column.table for column in columns_in(side)} for side in (criterion.left, criterion.right))
+        if left and right and left.isdisjoint(right):
+            yield criterion.left, criterion.right
+
+
+def columns_in(expression: ColumnElement[Any]) -> list[ColumnClause[Any]]:
+    """Return the columns of tables in an expression."""
+    return [part for part in visitors.iterate(expression) if isinstance(part, ColumnClause) and part.table is not None]
+
+
+def _is_nullable_side(side: ColumnElement[Any], nullable: set[FromClause], tables: set[FromClause]) -> bool:
+    """Return whether a side of ``=`` can be NULL, unless it is of an enclosing SELECT."""
+    columns = columns_in(side)
+    is_inner = all(column.table in tables for column in columns)
+    return is_inner and any(_is_declared_nullable(column) or column.table in nullable for column in columns)
+
+
+def _elements(element: Any) -> Iterator[FromClause]:
+    """Yield the tables and subqueries of a FROM element."""
+    if isinstance(element, FromGrouping):
+        yield from _elements(element.element)
+    elif isinstance(element, Join):
+        yield from _elements(element.left)
+        yield from _elements(element.right)
+    else:
+        yield element
 
 
 def can_be_null(key: Any, froms: Iterable[FromClause]) -> bool:

@@ -481,6 +481,24 @@ def test_big_integer_is_compared_by_equality_and_by_a_list(ordered: Connection) 
     assert ordered.execute(delete(ORDERED).where(key == 1, key.in_([1, 3]))).rowcount == 1
 
 
+def test_rows_are_joined_by_the_key_and_a_cast(ordered: Connection) -> None:
+    ordered.execute(insert(ORDERED), [{"id": n, "code": "c", "n": None if n < 7 else n * 10} for n in range(4, 9)])
+    ordered.execute(insert(STOCK), [{"id": n, "n": n * 10} for n in range(4, 9)])
+    by_key = ORDERED.c.id == STOCK.c.id
+    for criterion in (ORDERED.c.n == cast(STOCK.c.n, BigInteger), func.abs(ORDERED.c.n) == STOCK.c.n):
+        joined = select(STOCK.c.id, ORDERED.c.id).order_by(STOCK.c.id)
+        assert ordered.execute(joined.join(ORDERED, by_key & criterion)).all() == [(3, 3), (7, 7), (8, 8)]
+        outer = ordered.execute(joined.outerjoin(ORDERED, by_key & criterion))
+        assert [row[1] for row in outer] == [None, None, 3, None, None, None, 7, 8]
+        changed = update(ORDERED).where(by_key, criterion).values(code=cast(STOCK.c.id, String))
+        assert ordered.execute(changed).rowcount == 3
+        selected = select(ORDERED.c.id, ORDERED.c.code).order_by(ORDERED.c.id)
+        codes = {"1": "a", "3": "3", "7": "7", "8": "8"}
+        assert [tuple(row) for row in ordered.execute(selected)] == [
+            (n, codes.get(str(n), "c")) for n in (1, 3, 4, 5, 6, 7, 8)
+        ]
+
+
 def test_expressions_that_can_be_null_are_grouped_by_their_values(ordered: Connection) -> None:
     ordered.execute(insert(ORDERED), [{"id": n, "code": "c", "n": n * 10} for n in (4, 5)])
     key, n, code = ORDERED.c.id, ORDERED.c.n, ORDERED.c.code

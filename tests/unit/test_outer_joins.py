@@ -3,7 +3,23 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import Column, ForeignKey, Integer, MetaData, Table, delete, exists, func, select, text, union
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Integer,
+    MetaData,
+    Numeric,
+    String,
+    Table,
+    delete,
+    exists,
+    func,
+    select,
+    text,
+    union,
+    update,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship, with_polymorphic
 
 from tests.unit.compiling import compiled, sql
@@ -55,7 +71,6 @@ def test_join_by_a_key_of_a_subquery_with_an_outer_join_excludes_null():
         select(TOY).select_from(OUTER.join(TOY, PARENT.c.id == TOY.c.child_id)),
         select(TOY).select_from(OUTER.join(TOY, CHILD.c.n == TOY.c.child_id)),
         select(TOY).select_from(OUTER.join(TOY, BY_KEY | (TOY.c.id == 1))),
-        select(TOY).select_from(OUTER.join(TOY, func.abs(CHILD.c.id) == TOY.c.child_id)),
         select(CHILD).select_from(OUTER).where(CHILD.c.id == 5),
         select(CHILD).select_from(OUTER).where(CHILD.c.id.in_([5, 6])),
         select(CHILD).select_from(OUTER),
@@ -66,6 +81,78 @@ def test_join_by_a_key_of_a_subquery_with_an_outer_join_excludes_null():
 )
 def test_other_joins_are_rendered_unchanged(statement):
     assert "IS NOT NULL" not in sql(statement)
+
+
+WIDE = Table(
+    "wide",
+    MetaData(),
+    Column("id", Integer, primary_key=True),
+    Column("n", BigInteger),
+    Column("m", BigInteger, nullable=False),
+    Column("price", Numeric(10, 2)),
+    Column("name", String(20)),
+)
+OTHER = Table(
+    "other",
+    MetaData(),
+    Column("id", Integer, primary_key=True),
+    Column("n", Integer),
+    Column("price", Numeric(12, 3), nullable=False),
+    Column("name", String(30)),
+)
+SAME = WIDE.c.id == OTHER.c.n
+
+
+@pytest.mark.parametrize(
+    ("criterion", "checks"),
+    [
+        (WIDE.c.n == OTHER.c.n, "wide.n IS NOT NULL AND other.n IS NOT NULL"),
+        (WIDE.c.m == OTHER.c.n, "other.n IS NOT NULL"),
+        (WIDE.c.price == OTHER.c.price, "wide.price IS NOT NULL"),
+        (func.lower(WIDE.c.name) == OTHER.c.name, "lower(wide.name) IS NOT NULL AND other.name IS NOT NULL"),
+        (SAME & (WIDE.c.n == OTHER.c.n), "wide.n IS NOT NULL AND other.n IS NOT NULL"),
+    ],
+)
+def test_join_by_a_cast_or_an_expression_excludes_null(criterion, checks):
+    assert sql(select(WIDE).join(OTHER, criterion)).endswith(f" AND {checks}")
+    assert sql(select(WIDE).outerjoin(OTHER, criterion)).endswith(f" AND {checks}")
+    assert sql(select(WIDE, OTHER).where(criterion)).endswith(f" AND {checks}")
+
+
+@pytest.mark.parametrize(
+    "criterion",
+    [
+        SAME,
+        WIDE.c.name == OTHER.c.name,
+        WIDE.c.m == OTHER.c.price,
+        WIDE.c.n == 5,
+        func.lower(WIDE.c.name) == "a",
+        WIDE.c.n == WIDE.c.id,
+        SAME | (WIDE.c.n == OTHER.c.n),
+        WIDE.c.n > OTHER.c.n,
+    ],
+)
+def test_join_by_columns_of_one_type_is_rendered_unchanged(criterion):
+    assert "NULL" not in sql(select(WIDE, OTHER).where(criterion))
+
+
+def test_update_and_delete_by_a_cast_exclude_null():
+    criterion = SAME & (WIDE.c.m == OTHER.c.n)
+    for statement in (update(WIDE).where(criterion).values(n=1), delete(WIDE).where(criterion)):
+        assert "wide.m = other.n AND other.n IS NOT NULL" in sql(statement)
+    by_key = update(TOY).where(TOY.c.child_id == NESTED.c.child_id).values(id=NESTED.c.id)
+    assert "IS NOT NULL" not in sql(by_key)
+    assert "NULL" not in sql(update(WIDE).where(WIDE.c.n == 1, WIDE.c.n == WIDE.c.id).values(m=1))
+
+
+def test_expression_of_an_enclosing_select_is_not_checked():
+    counted = select(func.count()).where(WIDE.c.n == OTHER.c.n).correlate(OTHER).scalar_subquery()
+    assert "other.n IS NOT NULL" not in sql(select(OTHER, counted))
+
+
+def test_join_by_an_expression_of_a_key_of_an_outer_join_excludes_null():
+    joined = OUTER.join(TOY, func.abs(CHILD.c.id) == TOY.c.child_id)
+    assert sql(select(TOY).select_from(joined)).endswith(" AND abs(child.id) IS NOT NULL AND toy.child_id IS NOT NULL")
 
 
 LISTED = select(CHILD.c.id).select_from(OUTER)
