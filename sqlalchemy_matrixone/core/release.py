@@ -59,6 +59,7 @@ class Feature(Enum):
     TEMPORARY_TABLE_INDEX = (4, 0, 0), "CREATE INDEX on a temporary table"
     TEMPORARY_TABLE_IN_TRANSACTION = (4, 0, 0), "temporary tables in a transaction, whose writes are lost before"
     DROP_INDEX_IF_EXISTS = (4, 0, 0), "DROP INDEX IF EXISTS, which fails before if the index does not exist"
+    JOIN_BY_KEY_AND_NULL = (4, 0, 0), "joins by the primary key and a nullable column, which find wrong rows before"
     INDEX_PREFIX_LENGTHS = (4, 0, 0), "the prefix lengths of an index, which hide longer values; ignored before"
     JSON_CAST_UNQUOTED = (4, 0, 0), "CAST to CHAR removes the quotes of a JSON string"
     INDEX_MAINTENANCE = (4, 0, 0), "ASYNC, FORCE_SYNC and AUTO_UPDATE of an index"

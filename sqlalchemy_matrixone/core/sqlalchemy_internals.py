@@ -315,6 +315,11 @@ def visible_froms(compiler: SQLCompiler) -> Iterator[FromClause]:
     return (source for level in compiler.stack for source in level["asfrom_froms"])
 
 
+def selectable_of(compiler: SQLCompiler) -> Any:
+    """Return the SELECT that is being compiled; None outside of one."""
+    return compiler.stack[-1]["selectable"] if compiler.stack else None
+
+
 def add_result_column(compiler: SQLCompiler, name: str, objects: tuple[Any, ...], type_: TypeEngine[Any]) -> None:
     """Register a column of the result with the compiler. Call this for all columns in their order.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import TextClause, func, literal_column, null, types, util
@@ -12,10 +12,25 @@ from sqlalchemy.sql.functions import Function, cube, grouping_sets, rollup
 
 from ..core.compilers import StatementCompilerPart
 from ..core.release import Feature
-from ..core.sqlalchemy_internals import StatementHooks, affinity_of, enclosing_froms, is_plain_distinct, visible_froms
+from ..core.sqlalchemy_internals import (
+    StatementHooks,
+    affinity_of,
+    enclosing_froms,
+    is_plain_distinct,
+    selectable_of,
+    visible_froms,
+)
 from .big_integers import are_merged, with_cast
 from .null_groups import have_null, is_nullif, keys_of, with_calculated_null, without_nullif
-from .outer_joins import columns_in, is_set_to_null, keys_to_check, lacks_null_group, plain_column, sides_to_check
+from .outer_joins import (
+    columns_in,
+    is_set_to_null,
+    keys_to_check,
+    lacks_null_group,
+    plain_column,
+    sides_to_check,
+    tables_joined_by_key,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy import FromClause, Select
@@ -54,17 +69,30 @@ class CorrectingCompiler(StatementCompilerPart, StatementHooks):
         """Return the criteria, implied by a criterion of a join, that keep the server from joining the wrong rows."""
         if criterion is None:
             return []
-        sides = dict.fromkeys(
-            [*keys_to_check([criterion], froms), *sides_to_check([criterion], froms, self._have_different_types)]
-        )
-        return [side.is_not(None) for side in sides]
+        sides = [*keys_to_check([criterion], froms), *self._sides_to_check(criterion, froms, self._criteria_of_joins())]
+        return [side.is_not(None) for side in dict.fromkeys(sides)]
+
+    def _sides_to_check(self, criterion: Any, froms: Sequence[FromClause], criteria: Iterable[Any]) -> list[Any]:
+        """Return the sides of ``=`` of which the server overlooks that they can be NULL.
+
+        :param criteria: those of all joins of the statement.
+        """
+        keyed = () if self._supports(Feature.JOIN_BY_KEY_AND_NULL) else tables_joined_by_key(criteria)
+        return sides_to_check([criterion], froms, self._have_different_types, keyed)
+
+    def _criteria_of_joins(self) -> Iterator[Any]:
+        """Yield the criteria by which the SELECT that is being compiled joins its tables."""
+        statement = selectable_of(self)
+        if isinstance(statement, selectable.Select):
+            yield statement.whereclause
+        yield from (join.onclause for join in visible_froms(self) if isinstance(join, selectable.Join))
 
     def _with_null_checks(self, statement: _Joining) -> _Joining:
         """Return an UPDATE or DELETE of joined tables that excludes NULL from calculated or cast sides of ``=``."""
         criterion = statement.whereclause
         tables = [] if criterion is None else [column.table for column in columns_in(criterion)]
         froms = [table for table in tables if table is not None]
-        sides = sides_to_check([criterion], froms, self._have_different_types)
+        sides = self._sides_to_check(criterion, froms, [criterion])
         return statement.where(*(side.is_not(None) for side in sides)) if sides else statement
 
     def _have_different_types(self, left: Any, right: Any) -> bool:

@@ -10,7 +10,7 @@ both ``id`` are primary keys: the server takes ``child.id`` for a key without NU
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from typing import Any
 
 from sqlalchemy import CTE, Alias, ColumnElement, FromClause, Join, Select, Subquery, schema
@@ -32,22 +32,36 @@ def keys_to_check(criteria: Iterable[Any], froms: Iterable[FromClause]) -> list[
 
 
 def sides_to_check(
-    criteria: Iterable[Any], froms: Iterable[FromClause], is_cast: Callable[[Any, Any], bool]
+    criteria: Iterable[Any],
+    froms: Iterable[FromClause],
+    is_cast: Callable[[Any, Any], bool],
+    keyed: Container[FromClause] = (),
 ) -> list[ColumnElement[Any]]:
-    """Return the sides of ``=`` between tables that can be NULL, if the server has to calculate or cast one of them.
+    """Return the sides of ``=`` between tables that can be NULL, which the server overlooks.
 
-    If the primary key of their table is compared as well, it overlooks that such a side can be NULL.
+    If the primary key of their table is compared as well, it overlooks NULL in an expression and in a column that it
+    casts, and before 4.0 in any column.
 
     :param is_cast: returns whether two columns have types of which the server casts one.
+    :param keyed: the tables in whose plain columns NULL is overlooked.
     """
     froms = list(froms)
     nullable = {element for clause in froms for element in _nullable(clause)}
     tables = {element for clause in froms for element in _elements(clause)}
     found: dict[ColumnElement[Any], None] = {}
-    for left, right in (sides for criterion in criteria for sides in _equal_sides(criterion)):
-        if not (isinstance(left, ColumnClause) and isinstance(right, ColumnClause)) or is_cast(left, right):
-            found.update(dict.fromkeys(side for side in (left, right) if _is_nullable_side(side, nullable, tables)))
+    for sides in (sides for criterion in criteria for sides in _equal_sides(criterion)):
+        is_plain = all(isinstance(side, ColumnClause) for side in sides) and not is_cast(*sides)
+        checked = [side for side in sides if not is_plain or side.table in keyed]
+        found.update(dict.fromkeys(side for side in checked if _is_nullable_side(side, nullable, tables)))
     return list(found)
+
+
+def tables_joined_by_key(criteria: Iterable[Any]) -> set[FromClause]:
+    """Return the tables of whose primary key each column is compared with other tables by ``=``."""
+    sides = [side for criterion in criteria for pair in _equal_sides(criterion) for side in pair]
+    compared = {side for side in sides if isinstance(side, ColumnClause)}
+    tables = {column.table for column in compared if column.table is not None}
+    return {table for table in tables if table.primary_key and compared.issuperset(table.primary_key)}
 
 
 def _equal_sides(criterion: Any) -> Iterator[tuple[ColumnElement[Any], ColumnElement[Any]]]:

@@ -481,6 +481,14 @@ def test_big_integer_is_compared_by_equality_and_by_a_list(ordered: Connection) 
     assert ordered.execute(delete(ORDERED).where(key == 1, key.in_([1, 3]))).rowcount == 1
 
 
+def test_rows_are_joined_by_the_key_and_a_nullable_column(ordered: Connection) -> None:
+    other = Table("other", MetaData(), Column("id", Integer, primary_key=True), Column("n", Integer))
+    other.create(ordered)
+    ordered.execute(insert(other), [{"id": 1, "n": None}, {"id": 2, "n": 20}, {"id": 3, "n": 30}])
+    joined = select(STOCK.c.id, other.c.id).where(other.c.id == STOCK.c.id, other.c.n == STOCK.c.n)
+    assert ordered.execute(joined.order_by(STOCK.c.id)).all() == [(2, 2), (3, 3)]
+
+
 def test_rows_are_joined_by_the_key_and_a_cast(ordered: Connection) -> None:
     ordered.execute(insert(ORDERED), [{"id": n, "code": "c", "n": None if n < 7 else n * 10} for n in range(4, 9)])
     ordered.execute(insert(STOCK), [{"id": n, "n": n * 10} for n in range(4, 9)])

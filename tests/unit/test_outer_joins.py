@@ -136,6 +136,43 @@ def test_join_by_columns_of_one_type_is_rendered_unchanged(criterion):
     assert "NULL" not in sql(select(WIDE, OTHER).where(criterion))
 
 
+PARTS = Table("parts", MetaData(), Column("p", Integer, primary_key=True), Column("q", Integer, primary_key=True))
+PARTS.append_column(Column("n", Integer))
+NULLABLE = "wide.name IS NOT NULL"
+
+
+@pytest.mark.parametrize(
+    ("statement", "check"),
+    [
+        (select(WIDE).join(OTHER, SAME & (WIDE.c.name == OTHER.c.name)), NULLABLE),
+        (select(WIDE).outerjoin(OTHER, SAME & (WIDE.c.name == OTHER.c.name)), NULLABLE),
+        (select(WIDE).join(OTHER, SAME).where(WIDE.c.name == OTHER.c.name), NULLABLE),
+        (select(WIDE).join(OTHER, WIDE.c.name == OTHER.c.name).where(SAME), NULLABLE),
+        (update(WIDE).where(SAME, WIDE.c.name == OTHER.c.name).values(n=1), NULLABLE),
+        (
+            select(PARTS).join(OTHER, (PARTS.c.p == OTHER.c.id) & (PARTS.c.q == OTHER.c.n) & (PARTS.c.n == OTHER.c.n)),
+            "parts.n IS NOT NULL",
+        ),
+    ],
+)
+def test_join_by_the_key_and_a_nullable_column_excludes_null_before_4_0(statement, check):
+    assert check in sql(statement, "3.0.14")
+    assert check not in sql(statement, "4.0.0")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        select(WIDE).join(OTHER, WIDE.c.name == OTHER.c.name),
+        select(WIDE).join(OTHER, SAME),
+        select(PARTS).join(OTHER, (PARTS.c.p == OTHER.c.n) & (PARTS.c.n == OTHER.c.n)),
+        select(WIDE).join(OTHER, SAME | (WIDE.c.name == OTHER.c.name)),
+    ],
+)
+def test_join_without_the_whole_key_is_rendered_unchanged(statement):
+    assert "NULL" not in sql(statement, "3.0.14")
+
+
 def test_update_and_delete_by_a_cast_exclude_null():
     criterion = SAME & (WIDE.c.m == OTHER.c.n)
     for statement in (update(WIDE).where(criterion).values(n=1), delete(WIDE).where(criterion)):

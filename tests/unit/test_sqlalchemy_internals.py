@@ -404,6 +404,13 @@ def test_visible_froms_include_those_around_a_subquery():
         assert "(nullif(children.id, NULL) NOT IN" in sql(statement)
 
 
+def test_selectable_of_finds_the_criteria_of_where():
+    nodes = Table("nodes", MetaData(), Column("id", Integer, primary_key=True), Column("n", Integer))
+    joined = select(Child.id).join(nodes, nodes.c.id == Child.id)
+    assert sql(joined.where(nodes.c.n == Child.parent_id), "3.0.14").endswith("nodes.n IS NOT NULL")
+    assert "NULL" not in sql(joined, "3.0.14")
+
+
 def test_add_result_column_names_and_types_the_columns():
     result_columns = compiled(DiffBranch("dev", ARTICLES))._result_columns
     assert [entry.keyname for entry in result_columns] == ["source", "flag", "id", "body", "kind", "size"]
