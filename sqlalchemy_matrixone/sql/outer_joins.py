@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterable, Iterator
 from typing import Any
 
-from sqlalchemy import CTE, Alias, ColumnElement, FromClause, Join, Select, Subquery, schema
+from sqlalchemy import CTE, Alias, ColumnElement, CompoundSelect, FromClause, Join, Select, Subquery, schema
 from sqlalchemy.sql import operators, visitors
 from sqlalchemy.sql.elements import BinaryExpression, BindParameter, BooleanClauseList, ColumnClause, Grouping, Label
 from sqlalchemy.sql.selectable import FromGrouping
@@ -159,6 +159,10 @@ def _is_of_outer_join(element: Any) -> bool:
 
 
 def _has_outer_join(query: Any) -> bool:
+    """Return whether a SELECT, or one of a UNION, has an outer join."""
+    if isinstance(query, CompoundSelect):
+        return any(map(_has_outer_join, query.selects))
+    query = getattr(query, "element", query)  # a SELECT in parentheses
     return isinstance(query, Select) and any(True for clause in query.get_final_froms() for _ in _nullable(clause))
 
 

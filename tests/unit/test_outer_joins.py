@@ -18,6 +18,7 @@ from sqlalchemy import (
     select,
     text,
     union,
+    union_all,
     update,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship, with_polymorphic
@@ -171,6 +172,15 @@ def test_join_by_the_key_and_a_nullable_column_excludes_null_before_4_0(statemen
 )
 def test_join_without_the_whole_key_is_rendered_unchanged(statement):
     assert "NULL" not in sql(statement, "3.0.14")
+
+
+def test_union_with_an_outer_join_is_considered():
+    united = union_all(select(CHILD.c.id), LISTED.limit(5), LISTED).subquery("united")
+    assert sql(select(united.c.id).distinct(), "4.1.4").endswith("GROUP BY united.id, CAST(1 AS SIGNED)")
+    joined = select(TOY).join(united, united.c.id == TOY.c.child_id)
+    assert sql(joined).endswith(" AND united.id IS NOT NULL")
+    without = union_all(select(CHILD.c.id), select(TOY.c.id)).subquery()
+    assert "DISTINCT" in sql(select(without.c.id).distinct(), "4.1.4")
 
 
 def test_update_and_delete_by_a_cast_exclude_null():
