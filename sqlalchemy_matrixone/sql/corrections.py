@@ -21,6 +21,7 @@ from ..core.sqlalchemy_internals import (
     visible_froms,
 )
 from .big_integers import are_merged, with_cast
+from .constants import with_column_first, with_constants_first
 from .null_groups import have_null, is_nullif, keys_of, with_calculated_null, without_nullif
 from .outer_joins import (
     columns_in,
@@ -163,6 +164,7 @@ class CorrectingCompiler(StatementCompilerPart, StatementHooks):
 
     def visit_binary(self, binary: BinaryExpression[Any], *args: Any, **kw: Any) -> str:
         """Render an operator whose operands the server would take for other ones, in a form that it understands."""
+        binary = with_column_first(binary)
         if self._casts_big_integers:
             binary = with_cast(binary, self.dialect)
         if binary.operator is operators.not_in_op:
@@ -170,6 +172,11 @@ class CorrectingCompiler(StatementCompilerPart, StatementHooks):
         elif binary.operator is operators.eq and len(self.stack) in self._levels_of_exists:
             binary = self._with_null(binary, enclosing_froms(self))
         return super().visit_binary(binary, *args, **kw)  # type: ignore[no-any-return, no-untyped-call]
+
+    def visit_expression_clauselist(self, clauselist: elements.ExpressionClauseList[Any], **kw: Any) -> str:
+        """Render OR and AND with constants in front, since the server loses rows with NULL otherwise."""
+        clauselist = with_constants_first(clauselist)
+        return super().visit_expression_clauselist(clauselist, **kw)  # type: ignore[no-any-return, no-untyped-call]
 
     def visit_unary(self, unary: elements.UnaryExpression[Any], *args: Any, **kw: Any) -> str:
         """Render an operator, and remember that EXISTS contains the SELECTs of the next level.

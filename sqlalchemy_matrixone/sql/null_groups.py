@@ -59,9 +59,14 @@ def without_nullif(function: FunctionElement[Any]) -> Case[Any]:
 
 
 def calculated_null(type_: types.TypeEngine[Any]) -> ColumnElement[Any]:
-    """Return a NULL of a type. It is cast from a string, from which the server has casts to all types."""
+    """Return a NULL of a type. It is cast from a string, from which the server has casts to all types.
+
+    If the type is unknown, as of ``func.abs(…)``, it is a number: the server casts that to the type of the others.
+    """
+    if isinstance(type_, types.NullType):
+        return _CALCULATED_NULL
     text = cast(_CALCULATED_NULL, String)
-    return text if isinstance(type_, (types.NullType, types.String)) else cast(text, type_)
+    return text if isinstance(type_, types.String) else cast(text, type_)
 
 
 def _results(element: Case[Any]) -> Iterable[Any]:

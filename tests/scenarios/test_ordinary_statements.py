@@ -27,6 +27,7 @@ from sqlalchemy import (
     Numeric,
     String,
     Table,
+    and_,
     bindparam,
     case,
     cast,
@@ -505,6 +506,15 @@ def test_rows_are_joined_by_the_key_and_a_cast(ordered: Connection) -> None:
         assert [tuple(row) for row in ordered.execute(selected)] == [
             (n, codes.get(str(n), "c")) for n in (1, 3, 4, 5, 6, 7, 8)
         ]
+
+
+def test_constants_find_the_same_rows_in_any_order(stock: Connection) -> None:
+    stock.execute(insert(STOCK), {"id": 4, "n": None})
+    ids = select(STOCK.c.id).order_by(STOCK.c.id)
+    assert stock.scalars(ids.where(literal(2) < STOCK.c.id)).all() == [3, 4]
+    assert stock.scalars(ids.where(literal(2) >= STOCK.c.id)).all() == [1, 2]
+    assert stock.scalars(ids.where(or_(STOCK.c.n > 10, literal(1) == 1))).all() == [1, 2, 3, 4]
+    assert stock.scalars(ids.where(~(and_(STOCK.c.n > 10, literal(1) == 2)))).all() == [1, 2, 3, 4]
 
 
 def test_expressions_that_can_be_null_are_grouped_by_their_values(ordered: Connection) -> None:

@@ -31,6 +31,7 @@ TEXT = "CAST(MOD(1, 0) AS CHAR)"
         (case((BIG, GOODS.c.day)), f"ELSE CAST({TEXT} AS DATE) END"),
         (case((BIG, GOODS.c.at)), f"ELSE CAST({TEXT} AS DATETIME) END"),
         (case({1: GOODS.c.name}, value=GOODS.c.size), f"CASE goods.size WHEN %s THEN goods.name ELSE {TEXT} END"),
+        (case((BIG, func.abs(GOODS.c.size))), "THEN abs(goods.size) ELSE MOD(1, 0) END"),
         (func.nullif(GOODS.c.name, "x"), f"CASE WHEN (goods.name = %s) THEN {TEXT} ELSE goods.name END"),
         (
             func.lower(func.nullif(GOODS.c.name, "x")),
