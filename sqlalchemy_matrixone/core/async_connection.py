@@ -79,6 +79,7 @@ def begin_tracking(connection: AsyncTracking) -> TransactionState:
 
 async def finish_connecting(connection: AsyncTracking, former: TransactionState) -> None:
     """Complete a connection to the server, as the driver does only if it sets autocommit."""
+    connection.transaction_state.know_server(connection.get_server_info())
     if connection.autocommit_mode is None and (statement := set_autocommit(None, connection.get_server_info())):
         await connection.query(statement)
     connection.transaction_state.reconnected(former)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 from weakref import WeakKeyDictionary
 
 from ..exc import MatrixOneInvalidRequestError
+from .release import Feature, parse_greeting
 from .sql_mode import refuse_mode
 from .sql_text import OPAQUE, PING, READ, WRITE, Event, Sent, read_statement
 
@@ -75,6 +76,13 @@ _TRANSITIONS = {
 }  # fmt: skip
 """What each event does to the state of a transaction. Nothing else in this package defines that."""
 
+_SET_WITHOUT_COMMIT = _Transition(_Change(forgets_savepoints=True))
+"""What a SET does after 4.2.0, unless it switches autocommit on: nothing that would be seen on any release.
+
+Such a server may be a build that still commits at a SET. The transaction is therefore taken to go on, with what it has
+written, and a failed SET is treated as on the releases.
+"""
+
 # If one of these fails, MatrixOne rolls back the whole transaction: a failed SET undoes everything written before it.
 _COMMITTING = frozenset((Event.COMMIT, Event.BEGIN, Event.SET, Event.MAY_COMMIT, Event.OPAQUE))
 
@@ -94,10 +102,12 @@ class TransactionState:
     :ivar must_roll_back: why nothing may be committed before a rollback; empty if a commit is allowed.
     :ivar after_commit: a function to call once, after the next COMMIT that has succeeded, or may have: if the
         connection was lost during it.
+    :ivar set_ends: whether a SET certainly ends the transaction, which it does up to 4.2.
     :ivar pending: the statement whose outcome is not yet known.
     """
 
     __slots__ = (
+        "_former_autocommit",
         "_savepoints",
         "_writes",
         "_wrote_before",
@@ -109,6 +119,7 @@ class TransactionState:
         "has_statements",
         "must_roll_back",
         "pending",
+        "set_ends",
     )
 
     def __init__(self, autocommit: bool | None = False, *, complete: bool = True) -> None:
@@ -116,7 +127,9 @@ class TransactionState:
         self.autocommit = autocommit
         self.after_commit: Callable[[], None] | None = None
         self.pending: Sent | None = None
+        self.set_ends = True
         self._wrote_before = False
+        self._former_autocommit: bool | None = None
         self._end()
 
     def _end(self) -> None:
@@ -124,6 +137,11 @@ class TransactionState:
         self.must_roll_back = ""
         self._writes = 0
         self._savepoints: list[tuple[str, int]] = []
+
+    def know_server(self, greeting: str | None) -> None:
+        """Record the release of the server, which its greeting reports."""
+        release = parse_greeting(greeting)
+        self.set_ends = release is not None and not Feature.SET_KEEPS_TRANSACTION.in_release(release)
 
     @property
     def has_writes(self) -> bool:
@@ -170,9 +188,14 @@ class TransactionState:
             if statement is WRITE:
                 self._writes += 1
             return
-        self._apply(_TRANSITIONS[statement.event].sent)
+        self._apply(self._transition(statement).sent)
         if statement.sets_autocommit:
-            self.autocommit = None
+            self._former_autocommit, self.autocommit = self.autocommit, None
+
+    def _transition(self, statement: Sent) -> _Transition:
+        if statement.event is Event.SET and not self.set_ends:
+            return _SET_WITHOUT_COMMIT
+        return _TRANSITIONS[statement.event]
 
     def succeeded(self) -> None:
         """Record that the server has executed the pending statement."""
@@ -182,13 +205,15 @@ class TransactionState:
             return  # these change nothing more, which saves the time of looking it up
         if statement.savepoint:
             self._note_savepoint(statement)
-        if (change := _TRANSITIONS[statement.event].succeeded) is not _NO_CHANGE:
+        if (change := self._transition(statement).succeeded) is not _NO_CHANGE:
             savepoints = self._savepoints
             self._apply(change)
             if statement.event is Event.BEGIN and not self._wrote_before:
                 self._savepoints = savepoints  # nothing written before or after them was committed
         if statement.sets_autocommit:
             self.autocommit = statement.autocommit
+            if self.autocommit and self._former_autocommit is False:
+                self._end()  # on every release, this commits
 
     def failed(self, error: BaseException) -> None:
         """Record that the pending statement has failed, on the server or on the way to it."""
@@ -196,7 +221,7 @@ class TransactionState:
         number = _number_of(error)
         if statement is None or number is None:
             return
-        self._apply(_TRANSITIONS[statement.event].refused)
+        self._apply(self._transition(statement).refused)
         if number in _ROLLED_BACK:
             self._rolled_back_by_server()
         elif statement.event not in _COMMITTING:
@@ -341,6 +366,7 @@ def state_of(connection: Any) -> TransactionState:
     if state is None:
         # With an autocommit_mode of None, the server's default applies.
         state = _states[driver] = TransactionState(getattr(driver, "autocommit_mode", None), complete=False)
+        state.know_server(driver.get_server_info())
     return state
 
 

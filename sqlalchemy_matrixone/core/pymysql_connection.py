@@ -27,6 +27,7 @@ class PyMySQLConnection(Connection):  # type: ignore[misc]
         check_charset(self.charset)
         former, self.transaction_state = self.transaction_state, TransactionState(autocommit=None)
         super().connect(sock)
+        self.transaction_state.know_server(self.get_server_info())
         if self.autocommit_mode is None and (statement := set_autocommit(None, self.get_server_info())):
             self.query(statement)
         self.transaction_state.reconnected(former)

@@ -106,6 +106,8 @@ class Feature(Enum):
     SET_AS_NUMBER = (4, 2, 0), "SET as a number in addition to its text"
     # A read in nanoseconds works on every release, so that this is right for any release after 4.2.0.
     SNAPSHOT_OF_OWN_OBJECT = (4, 2, 1), "the refusal to read anything else than its object at a snapshot"
+    # What is assumed of such a server is also right if a SET commits there.
+    SET_KEEPS_TRANSACTION = (4, 2, 1), "SET without the commit of the open transaction"
     INDEX_COMMENT_ESCAPED = UNRELEASED, "the comment of an index, which the server does not escape before"
     SEQUENCES_RESTORED = UNRELEASED, "sequences in restores and clones, of another account with the values of sys"
     NO_UPDATE_JOIN_OF_GEOMETRY = UNRELEASED, "the refusal of UPDATE … JOIN to set a GEOMETRY"

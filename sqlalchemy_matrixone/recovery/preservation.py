@@ -101,11 +101,12 @@ class Losses(Loss):
             losses.add(read_loss_of_copy(scope, connection))
         return losses
 
-    def put_back(self, connection: Connection) -> None:
+    def put_back(self, connection: Connection, *, stacklevel: int = 5) -> None:
         """Put back what can be put back, and warn of the rest.
 
         This uses a second connection: some of the statements commit, others are refused inside a transaction.
 
+        :param stacklevel: of the warning, so that it shows the line of the caller of :class:`Recovery`.
         :raises RestoreError: if a statement fails.
         """
         if not (self.statements or self.names or self.texts):
@@ -131,7 +132,9 @@ class Losses(Loss):
                 done=True,
             ) from failure
         if told := [*map(readable, self.names), *self.changed]:
-            warnings.warn(RestoreWarning("The restore was carried out, but lost: " + "; ".join(told)), stacklevel=5)
+            warnings.warn(
+                RestoreWarning("The restore was carried out, but lost: " + "; ".join(told)), stacklevel=stacklevel
+            )
 
     def describe_statements(self) -> str:
         """Return a sentence with the statements that put things back."""

@@ -178,7 +178,7 @@ def _execute(connection: Connection, element: RestoreSnapshot | RestorePitr, bef
 def _complete(connection: Connection, before: _Before) -> None:
     try:
         if before.losses is not None:
-            before.losses.put_back(connection)
+            before.losses.put_back(connection, stacklevel=6)
         if before.others is not None:
             before.others.warn()
     finally:
@@ -313,4 +313,4 @@ class _OtherAccounts:
                 f"The restore was carried out. Check, and put back yourself, what it may have lost in {self._whose}: "
                 f"{lost}. A restore by an administrator of the account puts it back."
             )
-            warnings.warn(RestoreWarning(message), stacklevel=5)
+            warnings.warn(RestoreWarning(message), stacklevel=6)

@@ -29,6 +29,8 @@ from sqlalchemy_matrixone import (
     RestoreSnapshot,
     SnapshotError,
 )
+from sqlalchemy_matrixone.core.connection import state_of
+from sqlalchemy_matrixone.core.release import UNRELEASED
 
 from ..models import Order
 from .client import DRIVERS, Client, awaited, clean_up, drop_accounts, protect_shop
@@ -36,13 +38,15 @@ from .server import Admin, Server
 
 INSERT = "INSERT INTO sc_shop.orders VALUES (3, 'third')"
 
+SELECT_AND_SET = "select and set"
+
 # What may have run on a connection, and whether the server still counts it as clean.
 CLEAN = {
     "nothing": [],
     "select and commit": ["SELECT 1", "COMMIT"],
     "select and rollback": ["SELECT 1", "ROLLBACK"],
     "set": ["SET @x = 1"],
-    "select and set": ["SELECT 1", "SET @x = 1"],
+    SELECT_AND_SET: ["SELECT 1", "SET @x = 1"],
     "begin and commit": ["BEGIN", "COMMIT"],
 }
 USED = {
@@ -90,6 +94,8 @@ def run(connection: Connection, statements: list[str]) -> None:
 def test_recovery_statement_on_a_clean_connection_leaves_it_clean(
     server: Server, admin: Admin, shop: None, name: str, state: str
 ):
+    if state == SELECT_AND_SET and server.release >= UNRELEASED:
+        pytest.skip("a SET commits up to 4.2")
     construct, _ = CONSTRUCTS[name]
     with server.engine().connect() as connection:
         run(connection, CLEAN[state])
@@ -120,6 +126,23 @@ def test_recovery_statement_after_another_statement_is_refused_unsent(
         connection.rollback()
         connection.execute(construct)
     assert orders(admin) == 2
+
+
+@pytest.mark.releases(since=UNRELEASED)
+@pytest.mark.parametrize("first", [[], ["BEGIN"], ["SET AUTOCOMMIT = 0"]])
+def test_set_after_4_2_leaves_the_transaction_as_it_is(server: Server, admin: Admin, shop: None, first: list[str]):
+    """Nothing that this package sends ends it, and the user's commit or rollback applies to all of it."""
+    with server.engine().connect() as connection:
+        for ends, count in ((connection.rollback, 2), (connection.commit, 3)):
+            run(connection, [*first, INSERT, "SET @x = 1", "SET NAMES utf8mb4"])
+            with pytest.raises(SnapshotError, match="was not sent"):
+                connection.execute(CreateSnapshot("sc_new", database="sc_shop"))
+            assert Recovery(connection).get_snapshot("sc_snap").name == "sc_snap"
+            assert not state_of(connection.connection).is_clean
+            assert orders(admin) == 2
+            ends()
+            assert orders(admin) == count
+        connection.execute(CreateSnapshot("sc_new", database="sc_shop"))
 
 
 @pytest.mark.parametrize("name", CONSTRUCTS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import Mock
 
@@ -9,6 +10,7 @@ import pytest
 from sqlalchemy import exc
 
 from sqlalchemy_matrixone.branches.copied import Copied
+from sqlalchemy_matrixone.core.connection import TransactionState
 from sqlalchemy_matrixone.core.snapshots import instant_for_catalog
 from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
 from sqlalchemy_matrixone.recovery.coverage import Protection
@@ -21,7 +23,7 @@ SNAPSHOT = PointInTime.of(snapshot="sn%ap", timestamp=None, mo_ts=None)
 def connection_to(release: str, **result: Any) -> Mock:
     """Return a connection without a server, each of whose statements has this result."""
     connection = Mock(dialect=MatrixOneDialect_pymysql(server_version=release))
-    connection.connection.transaction_state.is_clean = False
+    connection.connection.driver_connection = SimpleNamespace(transaction_state=TransactionState(complete=False))
     connection.exec_driver_sql.return_value = Mock(**result)
     return connection
 

@@ -19,9 +19,14 @@ def follow(state: TransactionState, text: str, error: int | None = None) -> None
         state.failed(RuntimeError(error, "as the server says"))
 
 
-def run(*statements: str | tuple[str, int], autocommit: bool | None = False) -> TransactionState:
+def run(
+    *statements: str | tuple[str, int],
+    autocommit: bool | None = False,
+    greeting: str | None = "8.0.30-MatrixOne-v4.2.0",
+) -> TransactionState:
     """Follow statements; one with a number has failed with that error."""
     state = TransactionState(autocommit)
+    state.know_server(greeting)
     for statement in statements:
         text, error = (statement, None) if isinstance(statement, str) else statement
         follow(state, text, error)
@@ -330,6 +335,48 @@ class TestSavepoints:
             run("SAVEPOINT a", "ROLLBACK TO SAVEPOINT a")
 
 
+WRITE, SET = "INSERT INTO t VALUES (1)", "SET @x = 1"
+
+
+@pytest.mark.parametrize("greeting", ["8.0.30-MatrixOne-v", "8.0.30-MatrixOne-v4.2.1", "8.0.36-proxy", None])
+class TestSetAfter42:
+    """After 4.2.0, a SET does not commit. A build that still does must not make anything go wrong."""
+
+    def test_set_leaves_the_transaction_open(self, greeting):
+        state = run("BEGIN", WRITE, SET, autocommit=True, greeting=greeting)
+        assert state.in_transaction
+        assert state.has_statements
+        assert state.has_writes
+        assert state.explicit_begin
+
+    @pytest.mark.parametrize("last", [SET, "SET autocommit = 0", ("SET nonsense = 1", 20101)])
+    def test_set_on_a_clean_connection_leaves_it_clean(self, greeting, last):
+        assert run(last, greeting=greeting).is_clean
+        assert run(WRITE, "COMMIT", last, greeting=greeting).is_clean
+
+    def test_autocommit_that_is_switched_on_commits(self, greeting):
+        state = run(WRITE, "SET autocommit = 1", greeting=greeting)
+        assert (state.autocommit, state.has_statements, state.has_writes) == (True, False, False)
+
+    @pytest.mark.parametrize("before", [True, None])
+    def test_autocommit_that_may_have_been_on_is_not_taken_to_commit(self, greeting, before):
+        state = run("BEGIN", WRITE, "SET autocommit = 1", autocommit=before, greeting=greeting)
+        assert state.in_transaction
+        assert state.has_writes
+
+    def test_failed_set_after_a_write_requires_a_rollback(self, greeting):
+        state = run(WRITE, ("SET nonsense = 1", 20101), greeting=greeting)
+        with pytest.raises(InvalidRequestError, match="commit half of a transaction"):
+            follow(state, "COMMIT")
+        follow(state, "ROLLBACK")
+        assert state.is_clean
+
+    def test_savepoint_before_a_set_cannot_be_rolled_back_to(self, greeting):
+        state = run("SAVEPOINT a", WRITE, SET, greeting=greeting)
+        with pytest.raises(InvalidRequestError, match="ended the transaction, or may have"):
+            state.roll_back_to("a", lambda: None)
+
+
 class TestTransactionStateIsCertain:
     def test_state_of_a_tracked_connection_is_certain(self):
         assert TransactionState().is_clean
@@ -338,6 +385,9 @@ class TestTransactionStateIsCertain:
     def test_state_of_a_foreign_connection_is_never_certain(self):
         class Connection:
             autocommit_mode = False
+
+            def get_server_info(self):
+                return "8.0.30-MatrixOne-v4.2.0"
 
         connection = Connection()
         state = state_of(connection)
