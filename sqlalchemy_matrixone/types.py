@@ -277,6 +277,14 @@ def variant_for(type_: types.TypeEngine[Any], dialect: Dialect) -> types.TypeEng
     return variants.get(dialect.name) or variants.get("matrixone") or variants.get("mysql") or type_
 
 
+def implemented_type(type_: types.TypeEngine[Any], dialect: Dialect) -> types.TypeEngine[Any]:
+    """Return the type that implements a TypeDecorator on MatrixOne, and the variant that applies of any other type."""
+    type_ = variant_for(type_, dialect)
+    while isinstance(type_, types.TypeDecorator):
+        type_ = variant_for(type_.type_engine(dialect), dialect)
+    return type_
+
+
 class MatrixOneTypeCompiler(MySQLTypeCompiler):
     """Render types under the names that MatrixOne knows.
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import Enum, String, TypeDecorator, literal
+from sqlalchemy import Enum, String, literal
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.types import UserDefinedType
 
 from ..core.compilers import DDLCompilerPart, StatementCompilerPart, words
 from ..core.release import Feature
 from ..core.sqlalchemy_internals import add_result_column
-from ..types import variant_for
+from ..types import implemented_type
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
@@ -181,9 +181,7 @@ class DiffCompiler(StatementCompilerPart):
 
     def _type_in_diff(self, type_: TypeEngine[Any]) -> TypeEngine[Any]:
         """Return the type of a column; for an ENUM, one that reads the number that the server sends for its value."""
-        plain = variant_for(type_, self.dialect)
-        while isinstance(plain, TypeDecorator):
-            plain = variant_for(plain.type_engine(self.dialect), self.dialect)
+        plain = implemented_type(type_, self.dialect)
         is_enum = isinstance(plain, Enum) and plain.native_enum
         return NumberedEnum(type_, cast("Enum", plain).enums) if is_enum else type_
 

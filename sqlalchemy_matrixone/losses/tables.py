@@ -20,7 +20,7 @@ def name_external_tables(scope: RestoreScope, connection: Connection) -> Loss:
     statement = "SELECT reldatabase, relname FROM mo_catalog.mo_tables {at} WHERE relkind = 'e' AND "
     rows = scope.read(connection, statement + scope.criteria("reldatabase", "relname"), past=True)
     return Loss(
-        names=[(f"external table {scope.name(*row)}: create it again with CREATE EXTERNAL TABLE") for row in rows]
+        names=[f"external table {scope.name(*row)}: create it again with CREATE EXTERNAL TABLE" for row in rows]
     )
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import BigInteger, ClauseElement, Dialect, cast, types
 from sqlalchemy.sql import operators, visitors
 from sqlalchemy.sql.elements import BinaryExpression, BindParameter, BooleanClauseList, ColumnElement
 
-from ..types import variant_for
+from ..types import implemented_type
 
 _EQUALITY = (operators.eq, operators.ne)
 _MEMBERSHIP = (operators.in_op, operators.not_in_op)
@@ -59,7 +59,5 @@ def _is_of_big_integer(binary: BinaryExpression[Any], dialect: Dialect) -> bool:
 
 def _is_big(type_: types.TypeEngine[Any], dialect: Dialect) -> bool:
     """Return whether a type is BIGINT, but not BIGINT UNSIGNED, which is compared correctly."""
-    type_ = variant_for(type_, dialect)
-    while isinstance(type_, types.TypeDecorator):
-        type_ = variant_for(type_.type_engine(dialect), dialect)
+    type_ = implemented_type(type_, dialect)
     return isinstance(type_, BigInteger) and not getattr(type_, "unsigned", False)

@@ -34,7 +34,7 @@ from ..core.sqlalchemy_internals import (
 from ..core.statement import ServerStatement
 from ..exc import MatrixOneCompileError
 from ..timetravel.compiler import AsOfCompiler
-from ..types import UUID, Vector, variant_for
+from ..types import UUID, Vector, implemented_type
 from .corrections import CorrectingCompiler
 from .insert_values import with_subqueries
 from .outer_joins import can_be_null
@@ -369,9 +369,7 @@ class MatrixOneCompiler(AsOfCompiler, DiffCompiler, CorrectingCompiler):
             column = column.element
         if not isinstance(column, schema.Column):
             return True
-        type_ = variant_for(column.type, self.dialect)
-        while isinstance(type_, types.TypeDecorator):
-            type_ = variant_for(type_.type_engine(self.dialect), self.dialect)
+        type_ = implemented_type(column.type, self.dialect)
         return not (isinstance(type_, mysql.SET) or (isinstance(type_, types.Enum) and type_.native_enum))
 
 

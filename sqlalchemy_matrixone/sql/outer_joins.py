@@ -24,7 +24,7 @@ def keys_to_check(criteria: Iterable[Any], froms: Iterable[FromClause]) -> list[
 
     :param criteria: criteria that are joined by AND.
     """
-    nullable = {element for clause in froms for element in _nullable(clause)}
+    nullable = _set_to_null_among(froms)
     if not nullable:
         return []
     keys = dict.fromkeys(key for criterion in criteria for key in _joined_by(criterion))
@@ -46,7 +46,7 @@ def sides_to_check(
     :param keyed: the tables in whose plain columns NULL is overlooked.
     """
     froms = list(froms)
-    nullable = {element for clause in froms for element in _nullable(clause)}
+    nullable = _set_to_null_among(froms)
     tables = {element for clause in froms for element in _elements(clause)}
     found: dict[ColumnElement[Any], None] = {}
     for sides in (sides for criterion in criteria for sides in _equal_sides(criterion)):
@@ -66,13 +66,20 @@ def tables_joined_by_key(criteria: Iterable[Any]) -> set[FromClause]:
 
 def _equal_sides(criterion: Any) -> Iterator[tuple[ColumnElement[Any], ColumnElement[Any]]]:
     """Yield the sides of each ``=`` between columns of different tables that has to be true."""
+    for part in _required(criterion):
+        if part.operator is operators.eq:
+            left, right = ({column.table for column in columns_in(side)} for side in (part.left, part.right))
+            if left and right and left.isdisjoint(right):
+                yield part.left, part.right
+
+
+def _required(criterion: Any) -> Iterator[BinaryExpression[Any]]:
+    """Yield the comparisons that have to be true for a criterion to be true: itself, or those that AND joins."""
     if isinstance(criterion, BooleanClauseList) and criterion.operator is operators.and_:
         for part in criterion.clauses:
-            yield from _equal_sides(part)
-    elif isinstance(criterion, BinaryExpression) and criterion.operator is operators.eq:
-        left, right = ({column.table for column in columns_in(side)} for side in (criterion.left, criterion.right))
-        if left and right and left.isdisjoint(right):
-            yield criterion.left, criterion.right
+            yield from _required(part)
+    elif isinstance(criterion, BinaryExpression):
+        yield criterion
 
 
 def columns_in(expression: ColumnElement[Any]) -> list[ColumnClause[Any]]:
@@ -108,14 +115,14 @@ def can_be_null(key: Any, froms: Iterable[FromClause]) -> bool:
             return True
         key = key.element
     # Not by identity: the tables of the ORM's columns are annotated copies.
-    return bool(key.nullable) or key.table in {element for clause in froms for element in _nullable(clause)}
+    return bool(key.nullable) or key.table in _set_to_null_among(froms)
 
 
 def is_set_to_null(expression: Any, froms: Iterable[FromClause]) -> bool:
     """Return whether an expression is a NOT NULL column that an outer join among the FROM elements can set to NULL."""
     if not isinstance(expression, ColumnClause) or _is_declared_nullable(expression):
         return False
-    return expression.table in {element for clause in froms for element in _nullable(clause)}
+    return expression.table in _set_to_null_among(froms)
 
 
 def lacks_null_group(keys: Iterable[Any], froms: Iterable[FromClause]) -> bool:
@@ -138,6 +145,11 @@ def plain_column(expression: Any) -> ColumnClause[Any] | None:
 
 def _is_declared_nullable(expression: Any) -> bool:
     return isinstance(expression, schema.Column) and bool(expression.nullable)
+
+
+def _set_to_null_among(froms: Iterable[FromClause]) -> set[FromClause]:
+    """Return the tables and subqueries among FROM elements whose columns can be NULL because of an outer join."""
+    return {element for clause in froms for element in _nullable(clause)}
 
 
 def _nullable(element: Any, is_outer: bool = False) -> Iterator[FromClause]:
@@ -168,14 +180,10 @@ def _has_outer_join(query: Any) -> bool:
 
 def _joined_by(criterion: Any) -> Iterator[ColumnClause[Any]]:
     """Yield the columns that a criterion compares by ``=`` with those of another table, or by IN with a subquery."""
-    if isinstance(criterion, BooleanClauseList) and criterion.operator is operators.and_:
-        for part in criterion.clauses:
-            yield from _joined_by(part)
-    elif isinstance(criterion, BinaryExpression):
-        left, right = criterion.left, criterion.right
-        columns = [side for side in (left, right) if isinstance(side, ColumnClause)]
-        is_in_query = criterion.operator is operators.in_op and not isinstance(right, BindParameter)
-        if is_in_query or (criterion.operator is operators.eq and len(columns) == 2):
+    for part in _required(criterion):
+        columns = [side for side in (part.left, part.right) if isinstance(side, ColumnClause)]
+        is_in_query = part.operator is operators.in_op and not isinstance(part.right, BindParameter)
+        if is_in_query or (part.operator is operators.eq and len(columns) == 2):
             yield from columns
 
 

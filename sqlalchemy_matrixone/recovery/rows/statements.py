@@ -144,10 +144,10 @@ def _readable(pair: TablePair, name: str) -> ColumnElement[Any]:
 
 
 def _settable(pair: TablePair, name: str, value: Any) -> ColumnElement[Any]:
-    if pair.now.columns[name].base_type in GEOMETRIES:
-        srid, _, text = value.partition(":")
-        value = func.st_geomfromtext(text, int(srid))
-    return literal(value) if not isinstance(value, ColumnElement) else value
+    if pair.now.columns[name].base_type not in GEOMETRIES:
+        return literal(value)
+    srid, _, text = value.partition(":")
+    return func.st_geomfromtext(text, int(srid))
 
 
 def _exactly(pair: TablePair, keys: Sequence[Key]) -> Iterator[ColumnElement[bool]]:
