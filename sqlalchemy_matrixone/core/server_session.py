@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from contextlib import suppress
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
@@ -80,34 +81,46 @@ class ServerSession:
         connection.exec_driver_sql(f"KILL QUERY {self.connection_id}")
 
     def end(self, engine: Engine, work: Work, seconds: float) -> bool:
-        """End the connection on the server. Return whether it was observed to have ended.
+        """End the statement and its connection on the server. Return whether both were observed to have ended.
 
-        The response to KILL does not suffice: a proxy returns OK for any id, and a node of a cluster knows only its own
-        connections. KILL is therefore repeated, each time on another connection, until the session no longer exists.
+        A statement that is being committed is left to finish: ``KILL QUERY`` does not interrupt a commit. ``KILL`` does
+        not stop it either, but removes the session at once, so that it would seem to be over. It is therefore sent to
+        a running statement only as a last resort, and the outcome is then unknown.
+
+        The response to either does not suffice: a proxy returns OK for any id, and a node of a cluster knows only its
+        own connections. They are therefore repeated, each time on another connection, until the session no longer
+        exists.
 
         :param engine: an engine whose connections are not used for anything else.
         """
         pause = 0.05
         until = time.monotonic() + seconds
         while time.monotonic() < until:
-            try:
-                with autocommit_connection(engine) as connection:
-                    if self.look(connection) is SessionState.GONE:
-                        return True
-                    self._kill(connection)
-            except exc.DBAPIError:
-                pass  # the server, the proxy or a node may be restarting
+            with suppress(exc.DBAPIError):  # the server, the proxy or a node may be restarting
+                state = self._send_kill(engine)
+                if state is SessionState.GONE:
+                    return True
             work.pause(pause)
             pause = min(2 * pause, 1)
+        with suppress(exc.DBAPIError), autocommit_connection(engine) as connection:
+            connection.exec_driver_sql(f"KILL {self.connection_id}")
         return False
 
-    def _kill(self, connection: Connection) -> None:
-        try:
-            connection.exec_driver_sql(f"KILL {self.connection_id}")
-        except exc.DBAPIError:
-            # It has ended in the meantime, or is on a node that only another connection may reach.
-            connection.invalidate()
-            raise
+    def _send_kill(self, engine: Engine) -> SessionState:
+        """End the statement if it is running, otherwise the connection. Return the state in which it was."""
+        with autocommit_connection(engine) as connection:
+            state = self.look(connection)
+            if state is not SessionState.GONE:
+                try:
+                    if state is SessionState.RUNNING:
+                        self.kill_query(connection)
+                    else:
+                        connection.exec_driver_sql(f"KILL {self.connection_id}")
+                except exc.DBAPIError:
+                    # It has ended in the meantime, or is on a node that only another connection may reach.
+                    connection.invalidate()
+                    raise
+            return state
 
 
 def _words(statement: str) -> str:

@@ -37,6 +37,13 @@ log = logging.getLogger("sqlalchemy_matrixone.recovery")
 PATIENCE = 10.0
 """The seconds that the server has to end a statement, and another connection to confirm it."""
 
+SETTLE = 2.0
+"""The seconds for which nothing may have changed before a statement counts as not carried out.
+
+A commit may still be on its way when its session is gone already: after a KILL by another session, or the failure of a
+node. On another node of a cluster it becomes visible with a delay.
+"""
+
 _CLIENT_ERRORS = range(2000, 3000)
 _CANCELED = "context canceled"
 """In the error of a statement that was ended by KILL QUERY or KILL CONNECTION."""
@@ -203,17 +210,24 @@ class Attempt:
 
     def _after_answer(self, engine: Engine, work: Work) -> Outcome:
         """Determine the outcome if the server has cancelled the statement, perhaps while it was being committed."""
-        return Outcome.NOT_DONE if self._happened(engine) is False else Outcome.UNKNOWN
+        return Outcome.NOT_DONE if self._stays_undone(engine, work) else Outcome.UNKNOWN
 
     def _after_end(self, engine: Engine, work: Work) -> Outcome:
         """End a lost connection on the server, and compare what is visible before and after."""
         happened_before = self._happened(engine)
         if not self._session.end(engine, work, PATIENCE):
             return Outcome.UNKNOWN
-        if self._happened(engine) is False:
+        if self._stays_undone(engine, work):
             return Outcome.NOT_DONE
         # A change that appeared only while it was being ended may be that of a writer that it waited for.
         return Outcome.DONE if happened_before else Outcome.UNKNOWN
+
+    def _stays_undone(self, engine: Engine, work: Work) -> bool:
+        """Return whether it was not carried out, now and after :data:`SETTLE`."""
+        if self._happened(engine) is not False:
+            return False
+        work.pause(SETTLE)
+        return self._happened(engine) is False
 
     def _happened(self, engine: Engine) -> bool | None:
         try:

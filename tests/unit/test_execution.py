@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,6 +15,7 @@ from sqlalchemy import create_engine, exc
 from sqlalchemy.pool import StaticPool
 
 from sqlalchemy_matrixone import MatrixOneArgumentError, RestoreError, RestorePitr, RestoreSnapshot
+from sqlalchemy_matrixone.core import server_session
 from sqlalchemy_matrixone.core.beside import autocommit_connection, second_engine, start_beside
 from sqlalchemy_matrixone.core.server_session import ServerSession, SessionState
 from sqlalchemy_matrixone.exc import Blocker
@@ -69,6 +72,76 @@ MINUTE = dt.timedelta(minutes=1)
 )
 def test_server_session_is_distinguished_from_a_later_one_of_the_same_id(found: Any, state: SessionState) -> None:
     assert session(age=60).look(Answers(mo_sessions=found)) is state  # type: ignore[arg-type]
+
+
+class Server(Answers):
+    """A server whose sessions change from one look to the next, reached by connections that are all this one."""
+
+    def __init__(self, *looks: list[tuple[Any, ...]]) -> None:
+        seen = iter(looks)
+        super().__init__(mo_sessions=lambda: next(seen, looks[-1]), KILL=[])
+
+    @contextmanager
+    def connect(self, _: Any) -> Iterator[Server]:
+        yield self
+
+    @property
+    def kills(self) -> list[str]:
+        return [statement for statement in self.sent if "KILL" in statement]
+
+
+RUNNING = rows((7, 5 * MINUTE, STATEMENT.replace("%%", "%")))
+IDLE = rows((7, 5 * MINUTE, ""))
+WORK: Any = SimpleNamespace(pause=lambda _: False)
+
+
+@pytest.mark.parametrize(
+    ("looks", "kills"),
+    [
+        ([rows()], []),
+        # It may be committing: a session that KILL removes is gone before its commit has ended.
+        ([RUNNING, RUNNING, rows()], ["KILL QUERY 7", "KILL QUERY 7"]),
+        # The server has not noticed that its client has gone, or has yet to read the statement.
+        ([RUNNING, IDLE, rows()], ["KILL QUERY 7", "KILL 7"]),
+    ],
+)
+def test_server_session_that_may_be_committing_is_left_to_finish(
+    monkeypatch: pytest.MonkeyPatch, looks: Any, kills: list[str]
+) -> None:
+    server = Server(*looks)
+    monkeypatch.setattr(server_session, "autocommit_connection", server.connect)
+    assert session(age=60).end(None, WORK, 10) is True  # type: ignore[arg-type]
+    assert server.kills == kills
+
+
+def test_server_session_that_had_to_be_killed_at_work_is_not_confirmed(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Server(RUNNING)
+    monkeypatch.setattr(server_session, "autocommit_connection", server.connect)
+    assert session(age=60).end(None, WORK, 0.01) is False  # type: ignore[arg-type]
+    assert server.kills[-1] == "KILL 7"
+
+
+@pytest.mark.parametrize(
+    ("seen", "outcome"),
+    [
+        ([False, False, False], execution.Outcome.NOT_DONE),
+        # A commit that was on its way when the session was gone already.
+        ([False, False, True], execution.Outcome.UNKNOWN),
+        ([False, False, None], execution.Outcome.UNKNOWN),
+        ([True, True], execution.Outcome.DONE),
+    ],
+)
+def test_outcome_not_done_requires_that_nothing_changes_for_a_while(
+    monkeypatch: pytest.MonkeyPatch, seen: list[bool | None], outcome: execution.Outcome
+) -> None:
+    connection: Any = SimpleNamespace(engine=None, dialect=SimpleNamespace(is_async=False))
+    attempt = execution.Attempt(connection, RestoreError, SimpleNamespace())
+    attempt._session = SimpleNamespace(end=lambda *_: True)  # type: ignore[assignment]
+    looks = iter(seen)
+    monkeypatch.setattr(attempt, "_happened", lambda _: next(looks))
+    pauses: list[float] = []
+    assert attempt._after_end(None, SimpleNamespace(pause=pauses.append)) is outcome  # type: ignore[arg-type]
+    assert pauses == ([execution.SETTLE] if len(seen) == 3 else [])
 
 
 @pytest.mark.parametrize(
