@@ -802,7 +802,9 @@ class Restorer(Worker):
                 await AsyncRecovery(connection).restore_snapshot(snapshot, **target, timeout=60)
             return True
         except TimeoutError as error:
-            return self._told(error.__cause__)
+            notes: list[str] = getattr(error.__cause__, "__notes__", [])
+            self.report.count(f"restores cancelled {'while the server worked' if notes else 'before or after that'}")
+            return was_carried_out(notes)
         finally:
             with suppress(exc.SQLAlchemyError):  # the relay may cut its ROLLBACK, or it never connected
                 await connection.close()
@@ -817,13 +819,18 @@ class Restorer(Worker):
             return False
         return True
 
-    def _told(self, error: BaseException | None) -> bool | None:
-        """Return whether a cancelled restore was carried out, according to its note."""
-        notes = " ".join(getattr(error, "__notes__", ()))
-        self.report.count(f"restores cancelled {'while the server worked' if notes else 'before or after that'}")
-        if "changed nothing" in notes:
-            return False
-        return True if "It was carried out" in notes else None
+
+def was_carried_out(notes: list[str]) -> bool | None:
+    """Return whether a cancelled restore was carried out, according to the notes of its exception.
+
+    Other notes describe the statements that follow a restore, which may have been cancelled instead.
+    """
+    if any(note.startswith("The restore was carried out") for note in notes):
+        return True
+    outcomes = [note for note in notes if note.startswith("RESTORE")]
+    if any("It was carried out" in note for note in outcomes):
+        return True
+    return False if any("changed nothing" in note for note in outcomes) else None
 
 
 def read_ids(engine: Engine) -> set[int]:

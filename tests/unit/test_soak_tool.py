@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tools.soak import Book, Gate, Outcome, Report, Transaction
+from sqlalchemy_matrixone.recovery.execution import Outcome as Result
+from tools.soak import Book, Gate, Outcome, Report, Transaction, was_carried_out
 
 FIRST = Transaction(inserted={1: 0, 2: 0}, updated={}, counter=1)
 SECOND = Transaction(inserted={3: 0}, updated={1: 1}, counter=2)
@@ -67,3 +68,24 @@ def test_soak_gate_names_the_step_that_does_not_end() -> None:
         assert late == ["writer 1"]
     with gate.closed(patience=0.01) as late:
         assert late == []
+
+
+PITR_NOT_CREATED = f"CREATE PITR `p` FOR DATABASE `d` RANGE 2 'h': {Result.NOT_DONE.value}"
+
+
+@pytest.mark.parametrize(
+    ("notes", "done"),
+    [
+        ([f"RESTORE DATABASE `d` {{SNAPSHOT = `s`}}: {Result.NOT_DONE.value}"], False),
+        ([f"RESTORE DATABASE `d` {{SNAPSHOT = `s`}}: {Result.DONE.value}"], True),
+        ([f"RESTORE DATABASE `d` {{SNAPSHOT = `s`}}: {Result.UNKNOWN.value}"], None),
+        # What follows the restore was cancelled.
+        ([PITR_NOT_CREATED, "The restore was carried out, but what follows it was interrupted."], True),
+        ([PITR_NOT_CREATED], None),
+        ([], None),
+    ],
+)
+def test_soak_takes_the_outcome_of_a_cancelled_restore_from_the_notes_about_it(
+    notes: list[str], done: bool | None
+) -> None:
+    assert was_carried_out(notes) is done
