@@ -34,6 +34,7 @@ from .compare.defaults import canonical_default
 from .compare.indexes import index_differences, renamed_index
 from .compare.types import canonical_type
 from .declarations import warn_if_not_compared
+from .pitrs import declared_objects
 from .protection import watch_pitrs
 from .referring_keys import referring_keys
 
@@ -82,6 +83,8 @@ class MatrixOneImpl(ExecutingImpl):
         warn_if_not_compared(self.context_opts)
         if not self.as_sql and self.connection is not None:
             watch = watch_pitrs(self.connection)
+            if "destination_rev" in self.context_opts:  # an upgrade or downgrade
+                watch.note_declared(declared_objects(running_context()))
             if not state_of(self.connection.connection).in_transaction:
                 watch.remember()
         keep = self.context_opts.get(snapshots.OPTION)

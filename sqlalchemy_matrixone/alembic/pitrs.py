@@ -29,6 +29,7 @@ from ..recovery.values import Pitr
 from .declarations import LIST_OPTION
 from .log import log
 from .operations import AlterPitrOp, CreatePitrOp, DropPitrOp
+from .protection import DeclaredObjects
 from .transaction import outside_transaction
 
 if TYPE_CHECKING:
@@ -125,6 +126,24 @@ def compare_pitrs(
 
 
 # -- what is declared
+
+
+def declared_objects(context: MigrationContext) -> DeclaredObjects:
+    """Return the databases and tables for which the models declare a PITR.
+
+    :raises CommandError: if two different PITRs of one object are declared.
+    """
+    from alembic.autogenerate.api import AutogenContext  # half imported while Alembic loads its plugins
+
+    dialect = context.dialect
+    assert isinstance(dialect, MatrixOneServer)
+    own = _CurrentNames(dialect.default_account_name, dialect.default_schema_name)
+    declared = _declared(AutogenContext(context, autogenerate=False), own)
+    return {
+        (target.database, target.table)
+        for target, policy in declared.items()
+        if target.database is not None and policy.range is not None
+    }
 
 
 def _declared(context: AutogenContext, own: _CurrentNames) -> Policies:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 
     from ..recovery.values import Pitr
 
+DeclaredObjects = Collection[tuple[str | None, str | None]]
+"""The databases, and the tables with their databases, for which the models declare a PITR."""
+
 _Tables = dict[str, TableName]
 """The names of PITRs, each with the name of its table, whose parts are None if it is not of a table."""
 
@@ -48,17 +51,6 @@ _Tables = dict[str, TableName]
 _HARMLESS = (Insert, Update, SelectBase, CreateTable, CreateIndex, DropIndex, MatrixOneDDL)
 
 _watches: WeakKeyDictionary[Connection, PitrWatch] = WeakKeyDictionary()
-
-
-@dataclass
-class _Successor:
-    """The PITR of a database that was created in place of inactive ones.
-
-    :ivar former: the names of those.
-    """
-
-    name: str
-    former: set[str] = field(default_factory=set)
 
 
 def watch_pitrs(connection: Connection) -> PitrWatch:
@@ -86,9 +78,9 @@ class PitrWatch:
         self._active: _Tables | None = None
         self._lost: _Tables = {}
         self._dropped: set[str] = set()  # the PITRs of tables that do not exist, as is known or was reported
-        self._successors: dict[str | None, _Successor] = {}  # by database
         self._dropped_successors: set[str] = set()
         self._names = TableNames(fold(engine.dialect.default_schema_name))
+        self._declared: DeclaredObjects = frozenset()
         self._reported = False
         self._paused = False
         self._postponed = False
@@ -99,6 +91,8 @@ class PitrWatch:
         """Remember the active PITRs before a COMMIT, and compare them after it. A listener of the connection."""
         state = state_of(connection.connection)
         if not (state.has_writes or state.has_ddl):
+            if self._lost and not self._postponed:  # what an earlier run has left
+                state.after_commit = self.compare
             return
         if state.in_transaction:
             self.remember()
@@ -154,18 +148,9 @@ class PitrWatch:
         if self._lost and databases:
             self._look(lambda _, pitrs: self._forget(pitr for pitr in pitrs if pitr.database in databases))
 
-    def successors(self, dropped: Collection[Pitr]) -> list[str]:
-        """Return the PITRs that this run has created only in place of what its operations have dropped.
-
-        Those of earlier runs are not known: the server does not keep which PITR was created in place of another.
-        """
-        superfluous = []
-        for database, successor in list(self._successors.items()):
-            successor.former -= {pitr.name for pitr in dropped}
-            if not successor.former:
-                superfluous.append(self._successors.pop(database).name)
-                self._dropped_successors |= {successor.name, database or ""}
-        return superfluous
+    def dropped_successor(self, pitr: Pitr) -> None:
+        """Note that an operation has dropped a PITR that was created in place of others."""
+        self._dropped_successors |= {pitr.name, pitr.database or ""}
 
     def is_dropped_successor(self, name: str) -> bool:
         """Return whether a PITR has been dropped as a successor. A later operation need not find it.
@@ -174,19 +159,20 @@ class PitrWatch:
         """
         return fold(name) in self._dropped_successors
 
-    def adopt(self, name: str) -> bool:
-        """Keep a PITR that an operation creates or alters itself; return whether this run has created it before."""
-        for database, successor in list(self._successors.items()):
-            if successor.name == fold(name):
-                del self._successors[database]
-                return True
-        return False
-
     def _forget(self, pitrs: Iterable[Pitr]) -> None:
         for pitr in pitrs:
             self._lost.pop(pitr.name, None)
 
     # -- looking
+
+    def note_declared(self, declared: DeclaredObjects) -> None:
+        """Note the inactive PITRs of objects for which the models declare one, to protect these objects again.
+
+        An earlier run may have ended between its COMMIT and the comparison after it.
+        """
+        self._declared = declared
+        if declared:
+            self._look(self._report)
 
     def remember(self) -> None:
         """Remember which PITRs are active now, and report once which ones of the migrated database are not."""
@@ -218,8 +204,8 @@ class PitrWatch:
             )
 
     def _note(self, second: Connection, pitrs: list[Pitr]) -> None:
-        self._active = _active_tables(pitrs)
         self._report(second, pitrs)
+        self._active = _active_tables(pitrs)
 
     def _note_lost(self, second: Connection, pitrs: list[Pitr]) -> None:
         before, self._active = self._active or {}, _active_tables(pitrs)
@@ -235,18 +221,11 @@ class PitrWatch:
         inactive, without_object = by_presence(second, self._followed(pitrs))
         changed = protect_again(second, inactive, pitrs)
         self._forget(inactive)
-        self._note_successors(inactive, [pitr for pitr in changed if pitr.name not in {each.name for each in pitrs}])
         if self._active is not None:
             self._active |= _active_tables(changed)
         for pitr in changed:
             log.info("PITR %s protects database %s after the migration", pitr.name, pitr.database)
         self._report_missing(second, [pitr for pitr in without_object if pitr.name not in self._dropped])
-
-    def _note_successors(self, inactive: list[Pitr], created: list[Pitr]) -> None:
-        self._successors |= {pitr.database: _Successor(pitr.name) for pitr in created}
-        for pitr in inactive:
-            if pitr.database in self._successors:
-                self._successors[pitr.database].former.add(pitr.name)
 
     def _followed(self, pitrs: Iterable[Pitr]) -> list[Pitr]:
         """Return the PITRs that these migrations have made inactive, with the present names of their tables."""
@@ -265,13 +244,20 @@ class PitrWatch:
             )
 
     def _report(self, second: Connection, pitrs: list[Pitr]) -> None:
-        """Report PITRs of the migrated database that are inactive, though no migration of this run made them so."""
-        database = fold(self._engine.dialect.default_schema_name)
-        if self._reported or database is None:
+        """Find PITRs that are inactive, though no migration of this run made them so.
+
+        Declared ones are noted, and protected again after the next commit. Others of the migrated database are
+        reported.
+        """
+        if self._reported:
             return
         self._reported = True
-        chosen = [pitr for pitr in pitrs if pitr.database == database]
+        database = fold(self._engine.dialect.default_schema_name)
+        chosen = [pitr for pitr in pitrs if self._is_declared(pitr) or pitr.database == database is not None]
         for pitr in unprotected(second, chosen, pitrs):
+            if self._is_declared(pitr):
+                self._lost[pitr.name] = TableName(pitr.database, table_now(pitr))
+                continue
             log.warning(
                 "PITR %s of %s is inactive, and nothing protects that %s since it was replaced outside of these "
                 "migrations. Call Recovery.reactivate_pitrs(database=%r)",
@@ -280,6 +266,9 @@ class PitrWatch:
                 pitr.level,
                 pitr.database,
             )
+
+    def _is_declared(self, pitr: Pitr) -> bool:
+        return (pitr.database, table_now(pitr)) in self._declared
 
 
 def _active_tables(pitrs: Iterable[Pitr]) -> _Tables:

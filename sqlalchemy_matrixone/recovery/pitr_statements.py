@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from . import catalog
 from .constructs import AlterPitr, CreatePitr, DropPitr
 from .pitr_range import PitrRange
 from .protection import has_other_range, other_range
-from .reactivation import free_name, protect_again, protecting, with_present_object
+from .reactivation import free_name, is_automatic, protect_again, protecting, with_present_object
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +28,8 @@ def create_pitr(connection: Connection, element: CreatePitr, *, may_rename: bool
     With ``if_not_exists``, an existing PITR of that name is returned. If it is inactive, its object is protected by a
     PITR of the database; a :class:`RecoveryWarning` states that, and whether it is of another object or range.
 
-    :param may_rename: whether to create it under another name if an inactive PITR of the same object has the name.
+    :param may_rename: whether to create it under another name if an inactive PITR of the same object has the name, and
+        to use a PITR that was created in place of inactive ones.
     :raises PitrError: with reason exists, if there is one; with reason unsupported, if it would protect an object of
         another account. It is then dropped again.
     """
@@ -56,13 +58,6 @@ def alter_pitr(connection: Connection, element: AlterPitr) -> Pitr:
     return pitr
 
 
-def lengthen_pitr(connection: Connection, element: CreatePitr) -> None:
-    """Let an existing PITR reach back as far as the one that was to be created, unless it does already."""
-    existing = _named(catalog.get_pitrs(connection), element.name)
-    if PitrRange(existing.length, existing.unit).hours < element.range.hours:
-        connection.execute(AlterPitr(element.name, range=str(element.range)))
-
-
 def _created(connection: Connection, element: CreatePitr) -> Pitr:
     """Return a PITR that was just created, if it protects anything; otherwise drop it."""
     pitr = _named(catalog.get_pitrs(connection), element.name)
@@ -81,10 +76,11 @@ def _under_taken_name(connection: Connection, element: CreatePitr, refused: Pitr
     """Create a PITR beside an inactive one that has its name and object, or explain why that is not possible."""
     pitrs = catalog.get_pitrs(connection)
     found = _find(pitrs, element.name)
+    of_object = _active_of_object(connection, element, pitrs)
+    if may_rename and found is None and of_object is not None and is_automatic(of_object):
+        return _adopt(connection, of_object, element.range)
     if found is None or found.active is not False:
-        raise PitrError(
-            f"{refused}. {_advice(connection, element, found, pitrs)}", Reason.EXISTS
-        ) from refused.__cause__
+        raise PitrError(f"{refused}. {_advice(element, found, of_object)}", Reason.EXISTS) from refused.__cause__
     if may_rename and _is_of(found, element, connection):
         return _create_beside(connection, element, found, pitrs)
     raise PitrError(
@@ -94,13 +90,28 @@ def _under_taken_name(connection: Connection, element: CreatePitr, refused: Pitr
     ) from refused.__cause__
 
 
-def _advice(connection: Connection, element: CreatePitr, found: Pitr | None, pitrs: Sequence[Pitr]) -> str:
+def _active_of_object(connection: Connection, element: CreatePitr, pitrs: Sequence[Pitr]) -> Pitr | None:
+    return next((pitr for pitr in pitrs if pitr.active is not False and _is_of(pitr, element, connection)), None)
+
+
+def _adopt(connection: Connection, automatic: Pitr, wanted: PitrRange) -> Pitr:
+    """Use the PITR that was created in place of inactive ones, with the longer of both ranges.
+
+    The server allows a database one active PITR, and cannot rename it. That it was altered shows that it was adopted.
+    """
+    has = PitrRange(automatic.length, automatic.unit)
+    if not catalog.reads_pitrs_in_transaction(connection):
+        time.sleep(1)  # other accounts see times to the second
+    connection.execute(AlterPitr(automatic.name, range=str(max(has, wanted, key=lambda each: each.hours))))
+    return _named(catalog.get_pitrs(connection), automatic.name)
+
+
+def _advice(element: CreatePitr, found: Pitr | None, of_object: Pitr | None) -> str:
     """Return a sentence on what to do if a PITR of the same name or object exists.
 
     :param found: that of the name.
     """
     nothing = f"PITR {element.name!r} was not created."
-    of_object = next((pitr for pitr in pitrs if pitr.active is not False and _is_of(pitr, element, connection)), None)
     existing = found or of_object
     if existing is None:
         return nothing
@@ -116,6 +127,9 @@ def _create_beside(connection: Connection, element: CreatePitr, found: Pitr, pit
 
     :param pitrs: all PITRs of the account.
     """
+    of_object = _active_of_object(connection, element, pitrs)
+    if of_object is not None and is_automatic(of_object):
+        return _adopt(connection, of_object, element.range)
     assert found.database is not None
     name = free_name(found.database, {pitr.name for pitr in pitrs}, found.table)
     renamed = element.copy_with(name=name, if_not_exists=False)

@@ -203,7 +203,7 @@ def _protect(connection: Connection, database: str, needed: PitrRange, pitrs: Se
     if active is not None:
         return _lengthen(connection, active, needed)
     unsure = next((pitr for pitr in pitrs if pitr.active is None and _covers(pitr, database, account)), None)
-    name = free_name(database, {pitr.name for pitr in pitrs})
+    name = _numbered(_automatic_name(database), {pitr.name for pitr in pitrs})
     try:
         connection.execute(CreatePitr(name, range=str(needed), database=database))
     except PitrError as refused:
@@ -245,16 +245,49 @@ def _lengthen(connection: Connection, pitr: Pitr, needed: PitrRange) -> str:
 
 def free_name(database: str, taken: Collection[str], table: str | None = None) -> str:
     """Return an unused name for a PITR of a database or table: ``shop``, or else ``shop__2`` and so on."""
-    name = first = _first_name(database, table)
-    number = 1
+    return _numbered(_first_name(database, table), taken)
+
+
+def _numbered(first: str, taken: Collection[str]) -> str:
+    name, number = first, 1
     while name in taken:
         number += 1
         name = f"{first}__{number}"
     return name
 
 
+def _automatic_name(database: str) -> str:
+    """Return the name of a PITR that is created in place of inactive ones, and that nobody has declared."""
+    return f"{_first_name(database)}__auto"
+
+
+def is_automatic(pitr: Pitr) -> bool:
+    """Return whether a PITR has been created by :func:`protect_again`. An operation may have adopted it since."""
+    return (
+        pitr.level == "database"
+        and pitr.database is not None
+        and _NUMBERED.sub("", pitr.name) == _automatic_name(pitr.database)
+    )
+
+
+def superfluous(connection: Connection, dropped: Sequence[Pitr], others: Sequence[Pitr]) -> list[Pitr]:
+    """Return the automatic PITRs of databases that only stood in for PITRs that were dropped.
+
+    One that was altered since its creation is not among them: it may have been adopted, or stand in for others.
+
+    :param others: the PITRs of the account that were not dropped.
+    """
+    databases = {pitr.database for pitr in dropped if pitr.active is False}
+    needed = {pitr.database for pitr in with_present_object(connection, others)}
+    return [
+        pitr
+        for pitr in others
+        if pitr.database in databases - needed and is_automatic(pitr) and pitr.modified_at == pitr.created_at
+    ]
+
+
 def declared_pitrs(pitrs: Sequence[Pitr], database: str, table: str | None = None) -> list[Pitr]:
-    """Return the PITRs of a database or table that :func:`free_name` has named, or that are named after it.
+    """Return the PITRs of a database or table that are named after it, with the automatic ones of a database.
 
     A table that was renamed may be given by its former or its present name.
     """
@@ -269,12 +302,17 @@ def declared_pitrs(pitrs: Sequence[Pitr], database: str, table: str | None = Non
 
 
 def _is_named_after(pitr: Pitr, database: str) -> bool:
-    names = {implied_name(database, pitr.table), _first_name(database, pitr.table)}
-    return pitr.name in names or _NUMBERED.sub("", pitr.name) in names
+    return is_automatic(pitr) or is_implied(pitr.name, database, pitr.table)
+
+
+def is_implied(name: str, database: str, table: str | None = None) -> bool:
+    """Return whether a PITR of this name is named after its object, maybe with a number."""
+    names = {implied_name(database, table), _first_name(database, table)}
+    return name in names or _NUMBERED.sub("", name) in names
 
 
 _NUMBERED = re.compile(r"__\d+$")
 
 
-def _first_name(database: str, table: str | None) -> str:
+def _first_name(database: str, table: str | None = None) -> str:
     return re.sub(r"[^\w.-]", "_", implied_name(database, table))

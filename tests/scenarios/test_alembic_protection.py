@@ -83,7 +83,7 @@ def test_drop_pitr_after_an_alter_in_autocommit_leaves_none(project, admin, capl
     project.engine = project.engine.execution_options(isolation_level="AUTOCOMMIT")
     with_pitr(project, ALTER.format("v") + "\n" + drop)
     assert pitrs(admin) == {}
-    assert "dropped PITR al_shop as well, which was created in place of PITR al_shop.orders" in caplog.messages
+    assert "dropped PITR al_shop__auto as well, which was created in place of PITR al_shop.orders" in caplog.messages
 
 
 def test_drop_pitr_after_an_alter_in_an_autocommit_block_leaves_none(project, admin) -> None:
@@ -97,14 +97,35 @@ def test_drop_pitr_in_a_later_revision_of_the_run_leaves_none(project, admin) ->
     assert pitrs(admin) == {}
 
 
-def test_drop_pitr_in_a_later_run_reports_the_pitr_that_may_be_in_its_place(project, admin, caplog) -> None:
+def test_drop_pitr_in_a_later_run_leaves_none(project, admin, caplog) -> None:
     with_pitr(project, ALTER.format("v"))
+    assert pitrs(admin) == {"al_shop.orders": ("orders", "7d"), "al_shop__auto": ("database", "7d")}
     project.revision("later", DROP_PITR_OF_TABLE)
     project.upgrade()
-    assert pitrs(admin) == {"al_shop": ("database", "7d")}
+    assert pitrs(admin) == {}
+    assert warnings_of(caplog) == []
+
+
+def test_drop_pitr_in_a_later_run_keeps_the_declared_pitr_of_the_database(project, admin, caplog) -> None:
+    with_pitr(project, ALTER.format("v"))
+    project.revision("adopt", PITR_OF_DATABASE)
+    project.upgrade()
+    assert "PITR al_shop__auto was created in place of inactive ones, and is kept" in "".join(caplog.messages)
+    project.revision("later", DROP_PITR_OF_TABLE)
+    project.upgrade()
+    assert pitrs(admin) == {"al_shop__auto": ("database", "7d")}
     [message] = warnings_of(caplog)
-    assert "PITR al_shop of database al_shop still protects table al_shop.orders" in message
-    assert "op.drop_pitr('al_shop')" in message
+    assert "PITR al_shop__auto of database al_shop still protects table al_shop.orders" in message
+    assert "op.drop_pitr('al_shop__auto')" in message
+
+
+def test_drop_pitr_in_a_later_run_keeps_what_another_table_needs(project, admin) -> None:
+    items = 'op.create_table("items", sa.Column("id", sa.Integer, primary_key=True))'
+    alter_items = 'op.add_column("items", sa.Column("v", sa.Integer))'
+    with_pitr(project, items + '\nop.create_pitr(range="3d", table="items")', ALTER.format("v"), alter_items)
+    project.revision("later", DROP_PITR_OF_TABLE)
+    project.upgrade()
+    assert pitrs(admin) == {"al_shop__auto": ("database", "7d"), "al_shop.items": ("items", "3d")}
 
 
 def test_drop_pitr_keeps_what_is_in_place_of_the_pitr_of_another_table(project, admin) -> None:
@@ -113,7 +134,7 @@ def test_drop_pitr_keeps_what_is_in_place_of_the_pitr_of_another_table(project, 
     own_pitr = 'op.create_pitr(range="3d", table="items")'
     alter_items = 'op.add_column("items", sa.Column("v", sa.Integer))'
     with_pitr(project, "\n".join((items, own_pitr, ALTER.format("v"), alter_items, DROP_PITR_OF_TABLE)))
-    assert pitrs(admin) == {"al_shop": ("database", "7d"), "al_shop.items": ("items", "3d")}
+    assert pitrs(admin) == {"al_shop__auto": ("database", "7d"), "al_shop.items": ("items", "3d")}
 
 
 def test_create_pitr_operation_that_exists_with_another_range_warns(project, admin) -> None:
@@ -128,7 +149,7 @@ def test_create_pitr_adopts_what_the_run_created_in_place_of_another(project, ad
     project.engine = project.engine.execution_options(isolation_level="AUTOCOMMIT")
     longer = 'op.create_pitr(range="9d", database=True)'
     with_pitr(project, "\n".join((ALTER.format("v"), longer, DROP_PITR_OF_TABLE)))
-    assert pitrs(admin) == {"al_shop": ("database", "9d")}
+    assert pitrs(admin) == {"al_shop__auto": ("database", "9d")}
 
 
 def test_drop_pitr_before_a_commit_of_the_same_run_is_not_undone(project, admin) -> None:
@@ -147,6 +168,27 @@ def test_pitr_that_others_made_inactive_stays_so_and_is_reported(project, admin,
     assert activity(project) == {"al_shop.orders": ("orders", "7d", False)}
     [message] = warnings_of(caplog)
     assert f"Recovery.reactivate_pitrs(database='{DATABASE}')" in message
+
+
+@pytest.mark.parametrize("has_revision", [False, True], ids=["at head", "with a revision"])
+def test_declared_pitr_that_is_inactive_before_a_run_is_active_after_it(project, caplog, admin, has_revision) -> None:
+    # So it is if an earlier run was killed between its COMMIT and the reactivation.
+    with_pitr(project)
+    columns = Column("id", Integer, primary_key=True), Column("theirs", Integer)
+    orders = Table("orders", project.metadata, *columns, matrixone_pitr="7d")
+    admin(ALTERED_BY_OTHERS)
+    with pytest.raises(CommandError, match="create_pitr"):
+        project.check()
+    assert set(activity(project)) == {"al_shop.orders"}
+    caplog.clear()
+    if has_revision:
+        project.revision("three", ALTER.format("v"))
+        orders.append_column(Column("v", Integer))
+    project.upgrade()
+    assert activity(project)["al_shop__auto"] == ("database", "7d", True)
+    assert "PITR al_shop__auto protects database al_shop after the migration" in caplog.messages
+    assert warnings_of(caplog) == []
+    project.check()
 
 
 def test_net_before_migrations_reports_a_pitr_that_others_made_inactive(project, admin, caplog) -> None:
@@ -180,7 +222,7 @@ def test_pitr_of_a_migrated_table_in_another_database_is_active_after_the_migrat
     project.upgrade()
     assert activity(project, "al_other") == {
         "al_others": ("orders", "2d", False),
-        "al_other": ("database", "2d", True),
+        "al_other__auto": ("database", "2d", True),
     }
     next(other, None)
 
@@ -211,9 +253,9 @@ def test_pitr_after_a_commit_whose_connection_was_lost(project, server, caplog, 
         with pytest.raises(OperationalError):
             project.upgrade()
         assert activity(project)["al_shop.orders"] == ("orders", "7d", not is_committed)
-        assert ("al_shop" in activity(project)) is is_committed
+        assert ("al_shop__auto" in activity(project)) is is_committed
         project.upgrade()  # if nothing was committed, the migration is repeated
-        assert activity(project)["al_shop"] == ("database", "7d", True)
+        assert activity(project)["al_shop__auto"] == ("database", "7d", True)
         assert warnings_of(caplog) == []
         project.engine.dispose()
 
@@ -240,14 +282,14 @@ def test_table_that_is_renamed_and_altered_stays_protected(project, isolation_le
     project.engine = project.engine.execution_options(isolation_level=isolation_level)
     project.options["transaction_per_migration"] = not together
     with_pitr(project, RENAME, ALTER_RENAMED)
-    assert activity(project)["al_shop"] == ("database", "7d", True)
+    assert activity(project)["al_shop__auto"] == ("database", "7d", True)
 
 
 def test_table_that_is_renamed_and_altered_in_two_runs_stays_protected(project, admin) -> None:
     with_pitr(project, RENAME)
     project.revision("later", ALTER_RENAMED)
     project.upgrade()
-    assert activity(project)["al_shop"] == ("database", "7d", True)
+    assert activity(project)["al_shop__auto"] == ("database", "7d", True)
 
 
 def test_table_that_text_renames_and_an_operation_alters_is_reported(project, caplog) -> None:
@@ -279,7 +321,7 @@ def test_reactivation_of_a_table_that_others_renamed_and_altered(project, admin,
     with project.engine.connect() as connection:
         created = Recovery(connection).reactivate_pitrs(database=DATABASE)
     if server.release >= (4, 1):
-        assert [pitr.name for pitr in created] == ["al_shop"]
+        assert [pitr.name for pitr in created] == ["al_shop__auto"]
     else:
         assert created == []
         [message] = warnings_of(caplog)
@@ -308,12 +350,12 @@ def test_operations_without_a_run_keep_the_pitr_active(project, isolation_level:
         if isolation_level != "AUTOCOMMIT":
             assert set(activity(project)) == {"al_shop.orders"}
             connection.commit()
-        assert activity(project)["al_shop"][0] == "database"
+        assert activity(project)["al_shop__auto"][0] == "database"
 
 
 def test_autocommit_block_keeps_the_pitr_active(project) -> None:
     with_pitr(project, "with op.get_context().autocommit_block():\n    " + ALTER.format("v"))
-    assert activity(project)["al_shop"][0] == "database"
+    assert activity(project)["al_shop__auto"][0] == "database"
 
 
 # -- PITRs by their object
@@ -421,7 +463,7 @@ def inactive_fixture(project, admin) -> Iterator[Connection]:
 
 
 def test_create_pitr_that_exists_inactive_warns(inactive: Connection) -> None:
-    with pytest.warns(RecoveryWarning, match=r"inactive: .* PITR 'al_shop' of database al_shop protects"):
+    with pytest.warns(RecoveryWarning, match=r"inactive: .* PITR 'al_shop__auto' of database al_shop protects"):
         Recovery(inactive).create_pitr(
             "al_shop.orders", range="7d", table="orders", database=DATABASE, if_not_exists=True
         )
@@ -451,7 +493,7 @@ def test_restore_of_a_dropped_table_reactivates_its_pitr(project, admin) -> None
         recovery.create_snapshot("al_then", database=DATABASE)
         admin(f"DROP TABLE {DATABASE}.orders")
         recovery.restore_snapshot("al_then", database=DATABASE, table="orders")
-    assert activity(project)["al_shop"][2] is not False
+    assert activity(project)["al_shop__auto"][2] is not False
 
 
 # -- commit_first

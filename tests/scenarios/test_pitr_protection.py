@@ -16,6 +16,7 @@ from .client import clean_up, drop_accounts
 from .server import Admin, Server
 
 DATABASE = "sc_kept"
+AUTOMATIC = f"{DATABASE}__auto"
 ACCOUNT = "sc_keeper"
 REPLACING = {
     "alter": "ALTER TABLE orders ADD COLUMN w INT",
@@ -100,7 +101,7 @@ def test_pitr_of_a_table_that_was_renamed_and_altered_is_inactive(
     kept.rollback()
     reactivated = Recovery(kept).reactivate_pitrs(database=DATABASE)
     follows = server.release >= (4, 1)
-    assert [pitr.name for pitr in reactivated] == ([DATABASE] if follows else [])
+    assert [pitr.name for pitr in reactivated] == ([AUTOMATIC] if follows else [])
     assert ("PITR sc_week of table sc_kept.orders is inactive" in caplog.text) is not follows
 
 
@@ -108,10 +109,10 @@ def test_pitr_reactivation_protects_the_database_and_keeps_the_inactive_pitr(kep
     kept.exec_driver_sql(REPLACING["alter"])
     kept.commit()
     [created] = Recovery(kept).reactivate_pitrs(database=DATABASE)
-    assert (created.name, created.level, created.range) == (DATABASE, "database", "7d")
+    assert (created.name, created.level, created.range) == (AUTOMATIC, "database", "7d")
     after = activity(kept)
     assert after["sc_week"] == ("7d", False)
-    assert after[DATABASE] in {("7d", True), ("7d", None)}
+    assert after[AUTOMATIC] in {("7d", True), ("7d", None)}
     kept.rollback()
     assert Recovery(kept).reactivate_pitrs() == []
 
@@ -120,7 +121,7 @@ def test_create_pitr_if_not_exists_reactivates_an_inactive_pitr(kept: Connection
     kept.exec_driver_sql(REPLACING["alter"])
     kept.commit()
     Recovery(kept).create_pitr("sc_week", range="7d", table="orders", database=DATABASE, if_not_exists=True)
-    assert activity(kept)[DATABASE][1] is not False
+    assert activity(kept)[AUTOMATIC][1] is not False
 
 
 def test_create_pitr_if_not_exists_reads_the_pitrs_once(kept: Connection) -> None:
@@ -141,8 +142,8 @@ def test_restore_of_a_database_reactivates_its_pitr(kept: Connection, server: Se
     recovery.drop_snapshot("sc_then")
     after = activity(kept)
     assert after["sc_whole"] == ("2d", False)
-    assert after[DATABASE][0] == "7d"
-    assert after[DATABASE][1] is not False
+    assert after[AUTOMATIC][0] == "7d"
+    assert after[AUTOMATIC][1] is not False
 
 
 def test_pitr_reactivation_lengthens_a_shorter_pitr_of_the_database(kept: Connection) -> None:
@@ -211,7 +212,7 @@ def test_pitr_of_a_migrated_table_is_active_after_the_migration(project, admin) 
     assert pitrs(admin) == {"al_shop.orders": ("orders", "7d")}
     project.revision("three", 'op.add_column("orders", sa.Column("v", sa.Integer))')
     project.upgrade()
-    assert pitrs(admin) == {"al_shop.orders": ("orders", "7d"), "al_shop": ("database", "7d")}
+    assert pitrs(admin) == {"al_shop.orders": ("orders", "7d"), "al_shop__auto": ("database", "7d")}
 
 
 def declared(project, **options) -> None:
@@ -254,8 +255,12 @@ def test_inactive_pitr_of_a_database_compares_as_missing(project, admin) -> None
     project.check()
 
 
-def test_migration_that_alters_a_table_before_it_creates_the_pitr_again_is_applied(project, admin) -> None:
+@pytest.mark.parametrize("isolation_level", ["READ COMMITTED", "AUTOCOMMIT"])
+def test_migration_that_alters_a_table_before_it_creates_the_pitr_again_is_applied(
+    project, admin, isolation_level: str
+) -> None:
     declared_with_inactive_pitr(project, admin)
+    project.engine = project.engine.execution_options(isolation_level=isolation_level)
     project.metadata.tables["orders"].append_column(Column("v", Integer))
     written = project.autogenerate("two")
     assert written.index("op.add_column") < written.index("op.create_pitr('al_shop__2', range='7d', database=True)")

@@ -15,8 +15,8 @@ from ...exc import MatrixOneArgumentError
 from ...recovery import catalog
 from ...recovery.constructs import AlterPitr, CreatePitr, DropPitr
 from ...recovery.pitr_range import RangeArgument
-from ...recovery.pitr_statements import alter_pitr, create_pitr, lengthen_pitr
-from ...recovery.reactivation import declared_pitrs, protecting, unprotected
+from ...recovery.pitr_statements import alter_pitr, create_pitr
+from ...recovery.reactivation import declared_pitrs, is_automatic, is_implied, protecting, superfluous, unprotected
 from ...recovery.target import implied_name
 from ..log import log
 from ..protection import watch_pitrs
@@ -83,16 +83,27 @@ class CreatePitrOp(_PitrOp):
     options = CreatePitrOptions
 
     def _execute_on(self, connection: Connection, element: MatrixOneDDL) -> None:
-        """Create the PITR; if its name is implied and an inactive PITR of the object has it, under another name."""
+        """Create the PITR; if its name is implied and an inactive PITR of the object has it, under another name.
+
+        A PITR that was created in place of inactive ones is adopted.
+        """
         assert isinstance(element, CreatePitr)
-        target = element.recovery_target
-        of_database = target is not None and target.level == "database"
-        if of_database and watch_pitrs(connection).adopt(element.name):
-            lengthen_pitr(connection, element)
-            return
-        created = create_pitr(connection, element, may_rename=self.name is None)
-        if created.name != fold(element.name):
+        created = create_pitr(connection, element, may_rename=self._may_rename(element))
+        if is_automatic(created):
+            log.info(
+                "PITR %s was created in place of inactive ones, and is kept as that of database %s, with range %s",
+                created.name,
+                created.database,
+                created.range,
+            )
+        elif created.name != fold(element.name):
             log.info("created PITR %s: the inactive PITR %s keeps its name and its history", created.name, element.name)
+
+    def _may_rename(self, element: CreatePitr) -> bool:
+        """Return whether the name is implied. Autogenerate writes one with a number beside an inactive PITR."""
+        target = element.recovery_target
+        database = fold(target.database) if target is not None else None
+        return self.name is None or (database is not None and is_implied(fold(self.name), database))
 
     def reverse(self) -> DropPitrOp:
         if self.name is not None:
@@ -208,7 +219,6 @@ class AlterPitrOp(_OfPitrOp):
 
     def _execute_for(self, connection: Connection, element: MatrixOneDDL, is_only: bool) -> None:
         assert isinstance(element, AlterPitr)
-        watch_pitrs(connection).adopt(element.name)
         if is_only:
             alter_pitr(connection, element)  # warns if it is inactive
         else:
@@ -299,14 +309,15 @@ class DropPitrOp(_OfPitrOp):
 
 
 def _without_successors(connection: Connection, dropped: Sequence[Pitr], others: Sequence[Pitr]) -> Sequence[Pitr]:
-    """Drop what this run has created in place of dropped PITRs, and return which others remain."""
+    """Drop what was created only in place of dropped PITRs, and return which others remain."""
     watch = watch_pitrs(connection)
     watch.forget(dropped)
-    names = watch.successors(dropped)
-    for name in names:
-        connection.execute(DropPitr(name, if_exists=True))
-        log.info("dropped PITR %s as well, which was created in place of %s", name, _listed(dropped))
-    return [pitr for pitr in others if pitr.name not in names]
+    successors = superfluous(connection, dropped, others)
+    for pitr in successors:
+        connection.execute(DropPitr(pitr.name, if_exists=True))
+        watch.dropped_successor(pitr)
+        log.info("dropped PITR %s as well, which was created in place of %s", pitr.name, _listed(dropped))
+    return [pitr for pitr in others if pitr not in successors]
 
 
 def _report_protecting(pitr: Pitr, dropped: Sequence[Pitr]) -> None:
@@ -314,8 +325,7 @@ def _report_protecting(pitr: Pitr, dropped: Sequence[Pitr]) -> None:
     was_replaced = dropped[0].level == "table" and any(each.active is False for each in dropped)
     if pitr.level == "database" and was_replaced:
         log.warning(
-            "PITR %s of %s still protects %s. An earlier migration may have created it in place of %s. If nothing else "
-            "needs it, call op.drop_pitr(%r)",
+            "PITR %s of %s still protects %s in place of %s. If nothing else needs it, call op.drop_pitr(%r)",
             pitr.name,
             pitr.describe(),
             dropped[0].describe(),
