@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Union
+from typing import Any, TypeVar, Union
 
+from sqlalchemy import exc
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session, scoped_session
 
 from ..core.arguments import TableArgument, check_flag, table_of
+from ..core.beside import autocommit_connection, second_engine
 from ..core.connection import has_changes, state_of
 from ..core.server import matrixone_dialect
 from ..core.sqlalchemy_internals import is_in_begin_block
 from ..exc import MatrixOneArgumentError, PitrError, Reason, RecoveryError
 from ..timetravel.session import refuse_time_travel
 from .catalog import reads_pitrs_in_transaction
+
+_R = TypeVar("_R")
 
 Bind = Union[Session, "scoped_session[Any]", Connection]
 
@@ -36,13 +40,31 @@ class Bound:
         """Return the connection; if the Session has several engines, that of the table."""
         if isinstance(self._bind, Connection):
             connection = self._bind
-        elif self._bind.bind is None and table is not None and not isinstance(table, str):
-            mapped = table if isinstance(table, type) else None
-            connection = self._bind.connection(bind_arguments={"clause": table_of(table), "mapper": mapped})
         else:
-            connection = self._bind.connection()
+            connection = self._bind.connection(bind_arguments=self._bind_arguments(table))
         matrixone_dialect(connection)
         return connection
+
+    def _bind_arguments(self, table: TableArgument | None) -> dict[str, Any]:
+        if isinstance(self._bind, Connection) or self._bind.bind is not None or table is None or isinstance(table, str):
+            return {}
+        return {"clause": table_of(table), "mapper": table if isinstance(table, type) else None}
+
+    def read(self, read: Callable[[Connection], _R], table: TableArgument | None = None) -> _R:
+        """Call a function that only reads, with another connection of the engine if the own one is lost.
+
+        A transaction that was lost with the connection stays lost: the next statement on it raises SQLAlchemy's error.
+        """
+        try:
+            return read(self.connection(table))
+        except exc.PendingRollbackError:
+            pass
+        except exc.DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+        bind = self._bind if isinstance(self._bind, Connection) else self._bind.get_bind(**self._bind_arguments(table))
+        with second_engine(bind.engine) as engine, autocommit_connection(engine) as second:
+            return read(second)
 
     def clean_connection(self, error: type[RecoveryError], table: TableArgument | None = None) -> Connection:
         """Return the connection for a recovery statement. With ``commit_first``, what is open is committed.

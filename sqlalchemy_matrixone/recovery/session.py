@@ -456,13 +456,15 @@ class Recovery:
             for blocker in recovery.blockers(table=Order):
                 print(blocker.connection_id, blocker.user, blocker.host, blocker.since)
 
-        Without arguments, those of all sessions of the account are returned.
+        Without arguments, those of all sessions of the account are returned. If the connection is lost, another one of
+        the engine is used.
 
         :raises RecoveryError: with reason not_permitted if the user may not read ``mo_catalog``.
         """
         target = RecoveryTarget.of(cluster=cluster, account=account, database=database, table=table)
         with server_errors_as(RecoveryError, "reading who blocks a restore", needs=catalog.TO_READ_CATALOG):
-            return get_blockers(self._bound.connection(table), target or RecoveryTarget("account"))
+            of = target or RecoveryTarget("account")
+            return self._bound.read(lambda connection: get_blockers(connection, of), table)
 
     # -- reading history
 

@@ -8,6 +8,8 @@ from typing import Any
 import pymysql
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import PendingRollbackError
+from sqlalchemy.orm import Session
 
 from sqlalchemy_matrixone import Recovery
 
@@ -92,6 +94,26 @@ def test_blockers_within_a_transaction_leave_it_alone(server: Server, admin: Adm
         assert blocker.connection_id == connection.scalar(text("SELECT CONNECTION_ID()"))
         connection.commit()
     assert admin(f"SELECT note FROM {SHOP}.orders") == [("first",)]
+
+
+@pytest.mark.parametrize("lost", ["before", "now"])
+@pytest.mark.parametrize("kind", ["Connection", "Session"])
+def test_blockers_on_a_lost_connection_are_read_on_another(server: Server, writer: Any, kind: str, lost: str) -> None:
+    with writer.cursor() as cursor:
+        cursor.execute(f"DELETE FROM {SHOP}.orders")
+    with server.engine(server.url(database=SHOP)).connect() as connection, Session(connection) as session:
+        connection.execute(text("INSERT INTO other VALUES (1)"))
+        session.execute(text("SELECT 1"))
+        if lost == "before":
+            connection.invalidate()
+        else:
+            connection.connection.driver_connection.close()  # type: ignore[union-attr]
+        [blocker] = Recovery(connection if kind == "Connection" else session).blockers(table=Order)
+        assert blocker.connection_id == connection_id(writer)
+        with pytest.raises(PendingRollbackError):  # it is not hidden that the transaction is lost
+            connection.execute(text("SELECT 1"))
+        session.rollback()
+        connection.rollback()
 
 
 def test_blockers_of_another_account_are_not_its_namesakes(server: Server, admin: Admin, writer: Any) -> None:
