@@ -7,6 +7,7 @@ immediately, and does not undo it on a rollback. They are **not** part of the tr
 from __future__ import annotations
 
 import datetime as dt
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -30,13 +31,13 @@ from ..core.refusals import server_errors_as
 from ..core.server import MatrixOneServer, matrixone_dialect
 from ..core.snapshots import snapshot_instant
 from ..core.statement import MatrixOneDDL
-from ..exc import MatrixOneArgumentError, PitrError, Reason, RestoreError, SnapshotError
+from ..exc import MatrixOneArgumentError, PitrError, Reason, RecoveryWarning, RestoreError, SnapshotError
 from . import catalog
 from .effects import Effect, Find, NamedCreated, NamedDropped, ObjectReplaced, PitrAltered
 from .execution import Attempt, executing
 from .freshness import see_all_commits
 from .pitr_range import PitrRange, RangeArgument
-from .protection import check_table_is_protected, warn_of_existing_pitr
+from .protection import check_table_is_protected, describe_existing, is_of
 from .resolve import check_restore, greeted_release, server_instant, server_wall_clock
 from .target import RecoveryTarget
 
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, CursorResult
 
     from ..core.sqlalchemy_internals import Execute
+    from .values import Pitr
 
 
 class RecoveryDDL(MatrixOneDDL):
@@ -273,9 +275,14 @@ class CreatePitr(_Protect):
         if self.if_not_exists:
             self._refuse_in_transaction(matrixone_dialect(connection), connection.connection)
             for existing in catalog.get_pitrs(connection, name=self.name):
-                warn_of_existing_pitr(existing, self.range)
+                self._warn_of_existing(existing, connection)
                 return self
         return super()._resolved(connection, options)
+
+    def _warn_of_existing(self, existing: Pitr, connection: Connection) -> None:
+        is_of_object = is_of(existing, self.recovery_target, connection)
+        if (difference := describe_existing(existing, self.range, is_of_object=is_of_object)) is not None:
+            warnings.warn(difference, RecoveryWarning, stacklevel=2)
 
 
 class AlterPitr(RecoveryDDL):

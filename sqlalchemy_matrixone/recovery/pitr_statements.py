@@ -11,7 +11,7 @@ from ..exc import PitrError, Reason, RecoveryWarning
 from . import catalog
 from .constructs import AlterPitr, CreatePitr, DropPitr
 from .pitr_range import PitrRange
-from .protection import has_other_range, other_range
+from .protection import describe_existing, describe_inactive, is_of
 from .reactivation import free_name, is_automatic, protect_again, protecting, with_present_object
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def create_pitr(connection: Connection, element: CreatePitr, *, may_rename: bool
     if element.if_not_exists:
         pitrs = catalog.get_pitrs(connection)
         if (found := _find(pitrs, element.name)) is not None:
-            if may_rename and found.active is False and _is_of(found, element, connection):
+            if may_rename and found.active is False and is_of(found, element.recovery_target, connection):
                 return _create_beside(connection, element, found, pitrs)
             return _existing(connection, element, found, pitrs)
     try:
@@ -54,7 +54,8 @@ def alter_pitr(connection: Connection, element: AlterPitr) -> Pitr:
     pitrs = catalog.get_pitrs(connection)
     pitr = _named(pitrs, element.name)
     if pitr.active is False:
-        _warn(f"PITR {pitr.name!r} reaches back {pitr.range} now, but {_inactive(connection, pitr, pitrs)}")
+        inactive = describe_inactive(pitr, _protecting(connection, pitr, pitrs))
+        _warn(f"PITR {pitr.name!r} reaches back {pitr.range} now, but {inactive}")
     return pitr
 
 
@@ -81,7 +82,7 @@ def _under_taken_name(connection: Connection, element: CreatePitr, refused: Pitr
         return _adopt(connection, of_object, element.range)
     if found is None or found.active is not False:
         raise PitrError(f"{refused}. {_advice(element, found, of_object)}", Reason.EXISTS) from refused.__cause__
-    if may_rename and _is_of(found, element, connection):
+    if may_rename and is_of(found, element.recovery_target, connection):
         return _create_beside(connection, element, found, pitrs)
     raise PitrError(
         f"PITR {element.name!r} was not created: a PITR of that name exists. It is inactive, and keeps the history of "
@@ -91,7 +92,9 @@ def _under_taken_name(connection: Connection, element: CreatePitr, refused: Pitr
 
 
 def _active_of_object(connection: Connection, element: CreatePitr, pitrs: Sequence[Pitr]) -> Pitr | None:
-    return next((pitr for pitr in pitrs if pitr.active is not False and _is_of(pitr, element, connection)), None)
+    return next(
+        (pitr for pitr in pitrs if pitr.active is not False and is_of(pitr, element.recovery_target, connection)), None
+    )
 
 
 def _adopt(connection: Connection, automatic: Pitr, wanted: PitrRange) -> Pitr:
@@ -154,32 +157,19 @@ def _existing(connection: Connection, element: CreatePitr, pitr: Pitr, pitrs: Se
     """
     if protect_again(connection, with_present_object(connection, [pitr]), pitrs):
         pitrs = catalog.get_pitrs(connection)
-    if not _is_of(pitr, element, connection):
-        _warn(f"PITR {pitr.name!r} existed already, but belongs to {pitr.describe()}, not to that object.")
-    elif pitr.active is False:
-        _warn(f"PITR {pitr.name!r} existed already, and {_inactive(connection, pitr, pitrs)}")
-    elif has_other_range(pitr, element.range):
-        _warn(other_range(pitr, element.range))
+    difference = describe_existing(
+        pitr,
+        element.range,
+        is_of_object=is_of(pitr, element.recovery_target, connection),
+        protected_by=_protecting(connection, pitr, pitrs) if pitr.active is False else None,
+    )
+    if difference is not None:
+        _warn(difference)
     return pitr
 
 
-def _is_of(pitr: Pitr, element: CreatePitr, connection: Connection) -> bool:
-    """Return whether an existing PITR has the object of a construct."""
-    target = element.recovery_target
-    if target is None or target.level in ("account", "cluster"):
-        return pitr.level == ("account" if target is None else target.level)
-    translate = connection.get_execution_options().get("schema_translate_map")
-    database = target.in_database(connection.dialect.default_schema_name, translate)
-    return (pitr.level, pitr.database, pitr.table) == (target.level, fold(database), fold(target.table))
-
-
-def _inactive(connection: Connection, pitr: Pitr, pitrs: Sequence[Pitr]) -> str:
-    """Return a sentence on an inactive PITR and on what protects its object now."""
-    sentence = f"is inactive: it keeps the history of the former {pitr.describe()}."
-    others = protecting(connection, pitr, pitrs)
-    if others:
-        return f"{sentence} PITR {others[0].name!r} of {others[0].describe()} protects the object that replaced it."
-    return f"{sentence} Nothing protects its replacement: call Recovery.reactivate_pitrs(database={pitr.database!r})."
+def _protecting(connection: Connection, pitr: Pitr, pitrs: Sequence[Pitr]) -> Pitr | None:
+    return next(iter(protecting(connection, pitr, pitrs)), None)
 
 
 def _named(pitrs: Sequence[Pitr], name: str) -> Pitr:

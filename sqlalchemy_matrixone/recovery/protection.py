@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Row
 
     from ..exc import RecoveryError
+    from .target import RecoveryTarget
     from .values import Pitr
 
 
@@ -82,17 +83,38 @@ def _read(connection: Connection, database: str, table: str) -> Row[Any] | None:
             raise
 
 
-def warn_of_existing_pitr(pitr: Pitr, wanted: PitrRange) -> None:
-    """Warn that CREATE PITR IF NOT EXISTS does nothing about a PITR that has another range or is inactive."""
+def is_of(pitr: Pitr, target: RecoveryTarget | None, connection: Connection) -> bool:
+    """Return whether a PITR has this object; None means the current account."""
+    if target is None or target.level in ("account", "cluster"):
+        return pitr.level == ("account" if target is None else target.level)
+    translate = connection.get_execution_options().get("schema_translate_map")
+    database = target.in_database(connection.dialect.default_schema_name, translate)
+    return (pitr.level, pitr.database, pitr.table) == (target.level, fold(database), fold(target.table))
+
+
+def describe_existing(
+    pitr: Pitr, wanted: PitrRange, *, is_of_object: bool, protected_by: Pitr | None = None
+) -> str | None:
+    """Return what differs between an existing PITR and the one that was to be created; None if nothing does.
+
+    :param is_of_object: whether it has the object of that one.
+    :param protected_by: another PITR that protects what replaced its object.
+    """
+    if not is_of_object:
+        return f"PITR {pitr.name!r} existed already, but belongs to {pitr.describe()}, not to that object."
     if pitr.active is False:
-        warnings.warn(
-            f"PITR {pitr.name!r} existed already, and is inactive: it keeps the history of the former "
-            f"{pitr.describe()}. Call Recovery.reactivate_pitrs() to protect the object that replaced it.",
-            RecoveryWarning,
-            stacklevel=2,
-        )
-    elif has_other_range(pitr, wanted):
-        warnings.warn(other_range(pitr, wanted), RecoveryWarning, stacklevel=2)
+        return f"PITR {pitr.name!r} existed already, and {describe_inactive(pitr, protected_by)}"
+    return other_range(pitr, wanted) if has_other_range(pitr, wanted) else None
+
+
+def describe_inactive(pitr: Pitr, protected_by: Pitr | None) -> str:
+    """Return a sentence, without its beginning, on an inactive PITR and what protects its object now, if known."""
+    sentence = f"is inactive: it keeps the history of the former {pitr.describe()}."
+    if protected_by is not None:
+        name, what = protected_by.name, protected_by.describe()
+        return f"{sentence} PITR {name!r} of {what} protects the object that replaced it."
+    call = f"Recovery.reactivate_pitrs(database={pitr.database!r})"
+    return f"{sentence} To protect the object that replaced it, call {call}."
 
 
 def has_other_range(pitr: Pitr, wanted: PitrRange) -> bool:

@@ -84,6 +84,12 @@ def test_executed_create_pitr_if_not_exists_over_an_inactive_pitr_warns(kept: Co
         kept.execute(element)
 
 
+def test_executed_create_pitr_if_not_exists_for_another_object_warns(kept: Connection) -> None:
+    element = CreatePitr("sc_week", range="7d", database=DATABASE, if_not_exists=True)
+    with pytest.warns(RecoveryWarning, match=r"belongs to table sc_kept\.orders, not to that object"):
+        kept.execute(element)
+
+
 def test_pitr_of_a_renamed_table_is_active_and_names_it(kept: Connection) -> None:
     kept.exec_driver_sql("ALTER TABLE orders RENAME TO purchases")
     kept.commit()
