@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from ..core.names import fold
+from ..core.names import fold, readable
+from ..exc import Reason, RestoreError
 from .scope import Loss, RestoreScope
+from .unreadable import is_syntax_error
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from sqlalchemy.engine import Connection
 
 _ALL = "*"
+_PLAIN = re.compile(r"\*|[A-Za-z_][\w$]*")
+_SPECIAL = re.compile(r"['\\]")
 
 
 def publish_again(scope: RestoreScope, connection: Connection) -> Loss:
@@ -44,6 +50,53 @@ def publish_dropped(scope: RestoreScope, connection: Connection) -> Loss:
                 f"its place in publication {name}, if it had one: ALTER PUBLICATION {name} TABLE {listed}"
             )
     return loss
+
+
+@contextmanager
+def explaining_publications(connection: Connection, scope: RestoreScope, operation: str) -> Iterator[None]:
+    """Raise a syntax error of a restore of the cluster as one that names the publications that cause it, if any do.
+
+    The server writes CREATE PUBLICATION for those of all accounts, without quotes and maybe without an account.
+
+    :param scope: has the point in time that is restored.
+    :raises RestoreError: with reason unsupported.
+    """
+    try:
+        yield
+    except RestoreError as error:
+        if not is_syntax_error(error) or not (found := _unreadable(scope, connection)):
+            raise
+        raise RestoreError(
+            f"{operation}: nothing was changed: the server cannot create these publications again, of which the "
+            f"snapshot or PITR has the definitions of that time: {readable('; '.join(found))}. Drop them, and create "
+            "those that are needed otherwise: that makes later points in time usable. As of this one, restore the "
+            "accounts one by one, account=…",
+            Reason.UNSUPPORTED,
+        ) from error.__cause__
+
+
+def _unreadable(scope: RestoreScope, connection: Connection) -> list[str]:
+    statement = (
+        "SELECT account_name, pub_name, database_name, table_list, account_list, comment FROM mo_catalog.mo_pubs {at}"
+    )
+    with scope.dialect.preserving_clean_state(connection):
+        rows = scope.read(connection, statement, past=True)
+    return [
+        f"{scope.name(name)} of account {account} ({problem})"
+        for account, name, *definition in rows
+        if (problem := _problem(name, *definition)) is not None
+    ]
+
+
+def _problem(name: str, database: str, tables: str, accounts: str, comment: str) -> str | None:
+    if not accounts:
+        return "its accounts no longer exist"
+    if not tables:
+        return "its tables no longer exist"
+    special = [part for part in (name, database, *_parts(tables), *_parts(accounts)) if not _PLAIN.fullmatch(part)]
+    if special:
+        return f"the name {special[0]!r} would need quotes"
+    return "a quote or backslash in its comment" if _SPECIAL.search(comment or "") else None
 
 
 def _publications(connection: Connection) -> list[dict[str, Any]]:

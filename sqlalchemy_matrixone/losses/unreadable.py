@@ -25,6 +25,11 @@ _VALUE_ESCAPES_A_QUOTE = re.compile(r"\\(?:['\",]|\Z)")
 _DEFAULT_ESCAPES_A_QUOTE = re.compile(r"(?<!\\)\\\\(?:\\{4})*['\"]")
 
 
+def is_syntax_error(error: Exception) -> bool:
+    """Return whether the server reports a syntax error."""
+    return _SYNTAX_ERROR in str(error)
+
+
 @contextmanager
 def explaining_syntax_errors(
     error_class: type[RecoveryError], operation: str, find: Callable[[], list[str]], *, is_past: bool
@@ -38,7 +43,7 @@ def explaining_syntax_errors(
     try:
         yield
     except (exc.DBAPIError, RecoveryError) as error:
-        if _SYNTAX_ERROR not in str(error) or not (found := find()):
+        if not is_syntax_error(error) or not (found := find()):
             raise
         then = (
             "That makes later points in time usable. As of this one, restore the other tables one by one, and the rows "

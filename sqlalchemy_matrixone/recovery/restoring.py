@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from ..core.sequences import SEQUENCES
 from ..core.server import SYS_ACCOUNT, matrixone_dialect
 from ..exc import Reason, RestoreError, RestoreWarning
 from ..losses.other_accounts import kinds_at_risk
+from ..losses.publications import explaining_publications
 from ..losses.scope import RestoreScope
 from ..losses.texts import special_texts
 from ..losses.unreadable import explaining_syntax_errors, unreadable
@@ -57,8 +59,11 @@ def restore(
         if before is None:
             connection.execute(element)  # the server reports the reason
             return
-    with explaining_syntax_errors(
-        RestoreError, element.operation, lambda: _unreadable(connection, before.scopes), is_past=True
+    with (
+        _explaining_publications(connection, element, before.scopes),
+        explaining_syntax_errors(
+            RestoreError, element.operation, lambda: _unreadable(connection, before.scopes), is_past=True
+        ),
     ):
         _execute(connection, element, before)
     try:
@@ -121,6 +126,14 @@ class _Before:
 def _kept(element: RestoreSnapshot | RestorePitr) -> frozenset[str]:
     """Return the kinds of things that a restore keeps at its level, although others lose them."""
     return frozenset(("publications",) if element.recovery_target.level == "cluster" else ())
+
+
+def _explaining_publications(
+    connection: Connection, element: RestoreSnapshot | RestorePitr, scopes: list[RestoreScope]
+) -> AbstractContextManager[None]:
+    if not scopes or element.recovery_target.level != "cluster":
+        return nullcontext()
+    return explaining_publications(connection, scopes[0], element.operation)
 
 
 def _unreadable(connection: Connection, scopes: list[RestoreScope]) -> list[str]:

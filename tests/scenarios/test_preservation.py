@@ -220,6 +220,45 @@ def test_restore_of_the_cluster_keeps_publications_of_sys(server: Server, admin:
     assert (published, read) == (["sc_orders"], 2)
 
 
+PUBLICATIONS = {
+    "dropped account": (
+        ["CREATE PUBLICATION sc_orders DATABASE sc_shop ACCOUNT {0}", "DROP ACCOUNT {0}"],
+        r"`sc_orders` of account sys \(its accounts no longer exist\)",
+    ),
+    "dropped table": (
+        ["CREATE PUBLICATION sc_orders DATABASE sc_shop TABLE orders ACCOUNT {0}", "DROP TABLE sc_shop.orders"],
+        r"`sc_orders` of account sys \(its tables no longer exist\)",
+    ),
+    "quoted name": (
+        ["CREATE PUBLICATION `sc-orders` DATABASE sc_shop ACCOUNT {0}"],
+        r"`sc-orders` of account sys \(the name 'sc-orders' would need quotes\)",
+    ),
+    "comment": (
+        ["CREATE PUBLICATION sc_orders DATABASE sc_shop ACCOUNT {0} COMMENT 'it''s'"],
+        r"`sc_orders` of account sys \(a quote or backslash in its comment\)",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", PUBLICATIONS)
+def test_restore_of_the_cluster_that_cannot_publish_again_names_the_publication(
+    server: Server, admin: Admin, kind: str
+) -> None:
+    clean_up(admin, "sc_shop", accounts=(SUBSCRIBER,))
+    statements, message = PUBLICATIONS[kind]
+    for statement in statements:
+        admin(statement.format(SUBSCRIBER))
+    with server.engine().connect().execution_options(isolation_level="AUTOCOMMIT") as sys:
+        recovery = Recovery(sys)
+        recovery.create_snapshot("sc_keep", cluster=True)
+        with pytest.raises(RestoreError, match=f"nothing was changed: .*{message}") as refused:
+            recovery.restore_snapshot("sc_keep", cluster=True)
+        assert (refused.value.reason, refused.value.done) == (Reason.UNSUPPORTED, False)
+    admin(f"DROP PUBLICATION `{'sc-orders' if kind == 'quoted name' else 'sc_orders'}`")
+    admin(f"DROP ACCOUNT IF EXISTS {SUBSCRIBER}")
+    drop_databases(admin, "sc_shop")
+
+
 # Before 3.0 the server refuses to restore an external table.
 @pytest.mark.releases(since=(3, 0))
 @pytest.mark.parametrize("level", ["database", "account"])
