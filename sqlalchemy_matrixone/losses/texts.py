@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..core.names import readable
 from ..core.release import Feature
+from .default_text import default_in_hex, default_value, doubles_quotes
 from .scope import Loss, Text, Texts
 from .view_text import definition_of, names_database, of_other_database, strings, with_strings
 
@@ -135,6 +136,8 @@ def _describe(scope: RestoreScope, text: Text, name: tuple[str, str], value: str
 
 def _as_written(scope: RestoreScope, default: str) -> str:
     """Return a default of the catalog as ALTER TABLE takes it."""
+    if doubles_quotes(scope) and (text := default_value(default)) is not None:
+        return default_in_hex(scope, text)
     if scope.supports(Feature.DEFAULTS_WITH_DOUBLED_QUOTES):
         return f"({default})"
     return "'" + default[1:-1].replace("'", "''") + "'" if default.startswith("'") else default

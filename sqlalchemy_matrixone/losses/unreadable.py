@@ -12,6 +12,7 @@ from sqlalchemy import exc
 from ..core.names import readable
 from ..core.release import Feature
 from ..exc import Reason, RecoveryError
+from .default_text import default_in_hex, default_value
 from .scope import Text, Texts
 from .view_text import strings
 
@@ -88,9 +89,8 @@ def _describe(scope: RestoreScope, text: Text, value: str) -> str:
 
 
 def _other_default(scope: RestoreScope, default: str) -> str:
-    r"""Return how to set the same default as an expression without backslashes, or how to drop it."""
-    text = default[1:-1].replace("\\\\", "\0").replace("''", "'")
-    if not scope.supports(Feature.DEFAULT_OF_EXPRESSION) or not default.startswith("'") or "\\" in text:
+    """Return how to set the same default as an expression without backslashes, or how to drop it."""
+    value = default_value(default)
+    if not scope.supports(Feature.DEFAULT_OF_EXPRESSION) or value is None:
         return "DROP DEFAULT"
-    value = text.replace("\0", "\\").encode().hex().upper()
-    return f"SET DEFAULT (unhex('{value}'))"
+    return f"SET DEFAULT {default_in_hex(scope, value)}"

@@ -134,6 +134,7 @@ def test_text_that_the_server_can_read_again_is_not_named(kind, value):
         ("4.2.0", r"'ä''\\'", "SET DEFAULT (unhex('C3A4275C'))"),
         ("4.2.0", r"'a\n\\'", "DROP DEFAULT"),
         ("4.2.0", r"(concat('a', '\\'))", "DROP DEFAULT"),
+        ("4.1.4", r"'ä''\\'", "SET DEFAULT x'C3A4275C'"),
         ("2.2.2", r"'a\\'", "DROP DEFAULT"),
     ],
 )
