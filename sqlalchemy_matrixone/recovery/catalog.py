@@ -134,6 +134,12 @@ def reads_pitrs_in_transaction(connection: Connection) -> bool:
     return matrixone_dialect(connection).default_account_name == SYS_ACCOUNT
 
 
+def reads_exact_pitr_times(connection: Connection) -> bool:
+    """Return whether the times of PITRs are read to the microsecond, and not to the second."""
+    is_exact = matrixone_dialect(connection).supports(Feature.PITR_TIMES_AS_EPOCH)
+    return is_exact and reads_pitrs_in_transaction(connection)
+
+
 def _pitrs_of_sys(connection: Connection) -> list[Pitr]:
     """Return PITRs from the table that only sys can read, without those that other accounts have created."""
     dialect = matrixone_dialect(connection)

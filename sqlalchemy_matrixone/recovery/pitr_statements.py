@@ -103,8 +103,8 @@ def _adopt(connection: Connection, automatic: Pitr, wanted: PitrRange) -> Pitr:
     The server allows a database one active PITR, and cannot rename it. That it was altered shows that it was adopted.
     """
     has = PitrRange(automatic.length, automatic.unit)
-    if not catalog.reads_pitrs_in_transaction(connection):
-        time.sleep(1)  # other accounts see times to the second
+    if not catalog.reads_exact_pitr_times(connection):
+        time.sleep(1)  # or both times may be in the same second
     connection.execute(AlterPitr(automatic.name, range=str(max(has, wanted, key=lambda each: each.hours))))
     return _named(catalog.get_pitrs(connection), automatic.name)
 
