@@ -12,7 +12,7 @@ from .scope import Loss, RestoreScope
 from .unreadable import is_syntax_error
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from sqlalchemy.engine import Connection
 
@@ -54,9 +54,9 @@ def publish_dropped(scope: RestoreScope, connection: Connection) -> Loss:
 
 @contextmanager
 def explaining_publications(connection: Connection, scope: RestoreScope, operation: str) -> Iterator[None]:
-    """Raise a syntax error of a restore of the cluster as one that names the publications that cause it, if any do.
+    """If a restore of the cluster fails with a syntax error, raise an error that names the publications that cause it.
 
-    The server writes CREATE PUBLICATION for those of all accounts, without quotes and maybe without an account.
+    The server executes CREATE PUBLICATION for those of all accounts, without quotes and maybe without an account.
 
     :param scope: has the point in time that is restored.
     :raises RestoreError: with reason unsupported.
@@ -64,7 +64,12 @@ def explaining_publications(connection: Connection, scope: RestoreScope, operati
     try:
         yield
     except RestoreError as error:
-        if not is_syntax_error(error) or not (found := _unreadable(scope, connection)):
+        if not is_syntax_error(error):
+            raise
+        # A word that MySQL reserves need not be the cause.
+        reserved = scope.dialect.identifier_preparer.reserved_words
+        found = _unreadable(scope, connection) or _unreadable(scope, connection, reserved)
+        if not found:
             raise
         raise RestoreError(
             f"{operation}: nothing was changed: the server cannot create these publications again, of which the "
@@ -75,7 +80,11 @@ def explaining_publications(connection: Connection, scope: RestoreScope, operati
         ) from error.__cause__
 
 
-def _unreadable(scope: RestoreScope, connection: Connection) -> list[str]:
+def _unreadable(scope: RestoreScope, connection: Connection, reserved: Collection[str] = frozenset()) -> list[str]:
+    """Describe the publications that the server cannot create again.
+
+    :param reserved: words that need quotes as names.
+    """
     statement = (
         "SELECT account_name, pub_name, database_name, table_list, account_list, comment FROM mo_catalog.mo_pubs {at}"
     )
@@ -84,18 +93,20 @@ def _unreadable(scope: RestoreScope, connection: Connection) -> list[str]:
     return [
         f"{scope.name(name)} of account {account} ({problem})"
         for account, name, *definition in rows
-        if (problem := _problem(name, *definition)) is not None
+        if (problem := _problem(reserved, name, *definition)) is not None
     ]
 
 
-def _problem(name: str, database: str, tables: str, accounts: str, comment: str) -> str | None:
+def _problem(
+    reserved: Collection[str], name: str, database: str, tables: str, accounts: str, comment: str
+) -> str | None:
     if not accounts:
         return "its accounts no longer exist"
     if not tables:
         return "its tables no longer exist"
-    special = [part for part in (name, database, *_parts(tables), *_parts(accounts)) if not _PLAIN.fullmatch(part)]
-    if special:
-        return f"the name {special[0]!r} would need quotes"
+    for part in (name, database, *_parts(tables), *_parts(accounts)):
+        if part in reserved or not _PLAIN.fullmatch(part):
+            return f"the name {part!r} would need quotes"
     return "a quote or backslash in its comment" if _SPECIAL.search(comment or "") else None
 
 

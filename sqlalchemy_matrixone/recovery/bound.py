@@ -51,7 +51,7 @@ class Bound:
         return {"clause": table_of(table), "mapper": table if isinstance(table, type) else None}
 
     def read(self, read: Callable[[Connection], _R], table: TableArgument | None = None) -> _R:
-        """Call a function that only reads, with another connection of the engine if the own one is lost.
+        """Call a function that only reads, with another connection of the engine if its own is lost.
 
         A transaction that was lost with the connection stays lost: the next statement on it raises SQLAlchemy's error.
         """

@@ -234,6 +234,13 @@ PUBLICATIONS = {
         ["CREATE PUBLICATION `sc-orders` DATABASE sc_shop ACCOUNT {0}"],
         r"`sc-orders` of account sys \(the name 'sc-orders' would need quotes\)",
     ),
+    "reserved word": (
+        [
+            "CREATE TABLE sc_shop.`order` (id INT PRIMARY KEY)",
+            "CREATE PUBLICATION sc_orders DATABASE sc_shop TABLE `order` ACCOUNT {0}",
+        ],
+        r"`sc_orders` of account sys \(the name 'order' would need quotes\)",
+    ),
     "comment": (
         ["CREATE PUBLICATION sc_orders DATABASE sc_shop ACCOUNT {0} COMMENT 'it''s'"],
         r"`sc_orders` of account sys \(a quote or backslash in its comment\)",
@@ -254,9 +261,11 @@ def test_restore_of_the_cluster_that_cannot_publish_again_names_the_publication(
     with server.engine().connect().execution_options(isolation_level="AUTOCOMMIT") as sys:
         recovery = Recovery(sys)
         recovery.create_snapshot("sc_keep", cluster=True)
+        admin("CREATE TABLE sc_shop.later (id INT PRIMARY KEY)")
         with pytest.raises(RestoreError, match=f"nothing was changed: .*{message}") as refused:
             recovery.restore_snapshot("sc_keep", cluster=True)
         assert (refused.value.reason, refused.value.done) == (Reason.UNSUPPORTED, False)
+        assert admin("SELECT * FROM sc_shop.later") == []
     admin(f"DROP PUBLICATION `{'sc-orders' if kind == 'quoted name' else 'sc_orders'}`")
     admin(f"DROP ACCOUNT IF EXISTS {SUBSCRIBER}")
     drop_databases(admin, "sc_shop")
