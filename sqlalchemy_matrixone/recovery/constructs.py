@@ -52,10 +52,10 @@ if TYPE_CHECKING:
 class RecoveryDDL(MatrixOneDDL):
     """Base of the constructs: an executable DDL element about one named snapshot or PITR.
 
-    :ivar attempt: in the copy that is executed, the state of its execution.
+    :ivar attempt: the state of the execution; None before it, unless a caller follows it (:meth:`new_attempt`).
     """
 
-    attempt: Attempt
+    attempt: Attempt | None = None
     _sees_all_commits = False
     """Whether it must see everything that was committed before it, on all nodes of a cluster."""
 
@@ -74,6 +74,7 @@ class RecoveryDDL(MatrixOneDDL):
         """Return a context for the time of sending, which ends the statement on the server if the client gives up."""
         connection = context.root_connection.connection
         self._refuse_in_transaction(dialect, connection)
+        assert self.attempt is not None
         return executing(dialect, self.attempt, context)
 
     def _refuse_in_transaction(self, dialect: MatrixOneServer, connection: Any) -> None:
@@ -84,7 +85,7 @@ class RecoveryDDL(MatrixOneDDL):
         """Check what the server does not, and execute the statement."""
         if not isinstance(connection.dialect, MatrixOneServer):
             return self._execute_plainly(connection, execute)
-        attempt = self._attempt(connection, options)
+        attempt = self.attempt or self._attempt(connection, options)
         element = self._resolved(connection, options).copy_with(attempt=attempt)
         if self._sees_all_commits:
             self._refuse_in_transaction(matrixone_dialect(connection), connection.connection)
@@ -111,6 +112,10 @@ class RecoveryDDL(MatrixOneDDL):
     def _execute_plainly(self, connection: Connection, execute: Execute) -> CursorResult[Any]:
         """Execute on an engine of another dialect, which knows neither the release nor the checks before a restore."""
         return execute(self.copy_with(release=greeted_release(connection)))
+
+    def new_attempt(self, connection: Connection) -> Attempt:
+        """Return what a copy of the construct can be executed with, once, so that the caller knows the outcome."""
+        return self._attempt(connection, connection.get_execution_options())
 
     def _attempt(self, connection: Connection, options: Mapping[str, Any]) -> Attempt:
         return Attempt(connection, self.error, self._effect(connection, options))

@@ -72,7 +72,7 @@ def restore(
         raise
     except BaseException as error:  # cancelled or interrupted
         error.add_note("The restore was carried out, but what follows it was interrupted.")
-        _protect_after_interruption(connection, before, error)
+        _protect_after_interruption(connection, before, error, is_done=True)
         raise
 
 
@@ -171,8 +171,9 @@ def _verification(
 
 def _execute(connection: Connection, element: RestoreSnapshot | RestorePitr, before: _Before) -> None:
     """Execute the restore; if its connection is lost after it was carried out, complete it on another one."""
+    attempt = element.new_attempt(connection)
     try:
-        connection.execute(element)
+        connection.execute(element.copy_with(attempt=attempt))
     except RestoreError as error:
         if error.done:
             _complete_beside(connection, before)
@@ -182,10 +183,21 @@ def _execute(connection: Connection, element: RestoreSnapshot | RestorePitr, bef
     except Exception:
         raise
     except BaseException as error:  # cancelled or interrupted: a note of the error states the outcome of the restore
-        if before.losses is not None and before.losses.statements:
-            error.add_note(f"If it was or will be carried out: {before.losses.describe_statements()}")
-        _protect_after_interruption(connection, before, error)
+        if attempt.outcome is not Outcome.NOT_DONE:
+            _explain_interruption(connection, before, error, attempt.outcome)
         raise
+
+
+def _explain_interruption(
+    connection: Connection, before: _Before, error: BaseException, outcome: Outcome | None
+) -> None:
+    """Complete a restore as far as possible whose caller was cancelled or interrupted, and state what remains to do.
+
+    :param outcome: None if the interruption came before or while it was determined.
+    """
+    if before.losses is not None and before.losses.statements:
+        error.add_note(f"If it was or will be carried out: {before.losses.describe_statements()}")
+    _protect_after_interruption(connection, before, error, is_done=outcome is Outcome.DONE)
 
 
 def _complete(connection: Connection, before: _Before) -> None:
@@ -201,26 +213,30 @@ def _complete(connection: Connection, before: _Before) -> None:
         before.verification.compare(connection, () if before.losses is None else before.losses.changed)
 
 
-def _protect_after_interruption(connection: Connection, before: _Before, error: BaseException) -> None:
-    """Reactivate PITRs, if a restore was carried out whose caller was cancelled or interrupted.
+def _protect_after_interruption(
+    connection: Connection, before: _Before, error: BaseException, *, is_done: bool
+) -> None:
+    """Reactivate PITRs after a restore whose caller was cancelled or interrupted.
 
     A note of the error states what to do if that is not certain to have succeeded.
+
+    :param is_done: whether it is known that the restore was carried out.
     """
     inactive = before.inactive
     if inactive is None:
         return
-    done = False
+    reactivated = False
 
     def run(work: Work) -> None:
-        nonlocal done
+        nonlocal reactivated
         try:
             reactivate_beside(connection, inactive)
-            done = True
+            reactivated = True
         except Exception:
             log.warning("PITRs could not be made active again", exc_info=True)
 
     start_beside(run, is_async=connection.dialect.is_async).join(PATIENCE)
-    if not done or any(Outcome.UNKNOWN.value in note for note in getattr(error, "__notes__", ())):
+    if not (is_done and reactivated):
         error.add_note("If it was or will be carried out, call Recovery.reactivate_pitrs() after it.")
 
 

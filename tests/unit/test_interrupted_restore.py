@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,36 +17,42 @@ BEFORE = restoring._Before(None, [], None, None, INACTIVE)
 CALL = "call Recovery.reactivate_pitrs()"
 
 
-def interrupted(outcome: Outcome) -> BaseException:
-    error = KeyboardInterrupt()
-    error.add_note(outcome.value)
-    return error
+def execute(outcome: Outcome | None, losses: Any = None) -> list[str]:
+    """Execute a restore that is interrupted, and return the notes of the exception."""
+    attempt = SimpleNamespace(outcome=None)
+
+    def interrupt(element: Any) -> None:
+        attempt.outcome = outcome
+        raise KeyboardInterrupt
+
+    connection: Any = SimpleNamespace(execute=interrupt, dialect=SimpleNamespace(is_async=False))
+    element: Any = SimpleNamespace(new_attempt=lambda connection: attempt, copy_with=lambda attempt: None)
+    with pytest.raises(KeyboardInterrupt) as raised:
+        restoring._execute(connection, element, replace(BEFORE, losses=losses))
+    return list(getattr(raised.value, "__notes__", []))
 
 
-def execute(error: BaseException) -> list[str]:
-    """Execute a restore that ends in an exception, and return the notes of that."""
-
-    def fail(element: Any) -> None:
-        raise error
-
-    connection: Any = SimpleNamespace(execute=fail, dialect=SimpleNamespace(is_async=False))
-    element: Any = None
-    with pytest.raises(type(error)) as raised:
-        restoring._execute(connection, element, BEFORE)
-    return list(raised.value.__notes__)
-
-
-@pytest.mark.parametrize("outcome", [Outcome.DONE, Outcome.NOT_DONE])
-def test_interrupted_restore_reactivates_pitrs(monkeypatch: pytest.MonkeyPatch, outcome: Outcome):
+def test_interrupted_restore_that_was_carried_out_reactivates_pitrs(monkeypatch: pytest.MonkeyPatch):
     calls: list[Any] = []
     monkeypatch.setattr(restoring, "reactivate_beside", lambda connection, inactive: calls.append(inactive))
-    assert execute(interrupted(outcome)) == [outcome.value]
+    assert execute(Outcome.DONE) == []
     assert calls == [INACTIVE]
 
 
-def test_interrupted_restore_of_unknown_outcome_says_to_reactivate_pitrs(monkeypatch: pytest.MonkeyPatch):
+def test_interrupted_restore_that_was_not_carried_out_does_not_look_at_pitrs(monkeypatch: pytest.MonkeyPatch):
+    calls: list[Any] = []
+    monkeypatch.setattr(restoring, "reactivate_beside", lambda connection, inactive: calls.append(inactive))
+    losses = SimpleNamespace(statements=["GRANT …"], describe_statements=lambda: "GRANT …")
+    assert execute(Outcome.NOT_DONE, losses) == []
+    assert calls == []
+
+
+@pytest.mark.parametrize("outcome", [Outcome.UNKNOWN, None])
+def test_interrupted_restore_of_unknown_outcome_says_to_reactivate_pitrs(
+    monkeypatch: pytest.MonkeyPatch, outcome: Outcome | None
+):
     monkeypatch.setattr(restoring, "reactivate_beside", lambda connection, inactive: None)
-    assert CALL in execute(interrupted(Outcome.UNKNOWN))[-1]
+    assert CALL in execute(outcome)[-1]
 
 
 def test_interrupted_restore_whose_pitrs_cannot_be_reactivated_says_so(monkeypatch: pytest.MonkeyPatch):
@@ -53,7 +60,7 @@ def test_interrupted_restore_whose_pitrs_cannot_be_reactivated_says_so(monkeypat
         raise RecoveryError("no connection")
 
     monkeypatch.setattr(restoring, "reactivate_beside", fail)
-    assert CALL in execute(interrupted(Outcome.DONE))[-1]
+    assert CALL in execute(Outcome.DONE)[-1]
 
 
 def test_restore_interrupted_after_it_was_carried_out_says_so(monkeypatch: pytest.MonkeyPatch):
