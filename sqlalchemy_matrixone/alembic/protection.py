@@ -148,6 +148,10 @@ class PitrWatch:
         if self._lost and databases:
             self._look(lambda _, pitrs: self._forget(pitr for pitr in pitrs if pitr.database in databases))
 
+    def is_declared(self, pitr: Pitr) -> bool:
+        """Return whether the models declare a PITR for the object of this one. Known during an upgrade or downgrade."""
+        return (pitr.database, table_now(pitr)) in self._declared
+
     def dropped_successor(self, pitr: Pitr) -> None:
         """Note that an operation has dropped a PITR that was created in place of others."""
         self._dropped_successors |= {pitr.name, pitr.database or ""}
@@ -227,6 +231,9 @@ class PitrWatch:
             log.info("PITR %s protects database %s after the migration", pitr.name, pitr.database)
         self._report_missing(second, [pitr for pitr in without_object if pitr.name not in self._dropped])
 
+    def _note_unprotected(self, declared: Iterable[Pitr]) -> None:
+        self._lost |= {pitr.name: TableName(pitr.database, table_now(pitr)) for pitr in declared}
+
     def _followed(self, pitrs: Iterable[Pitr]) -> list[Pitr]:
         """Return the PITRs that these migrations have made inactive, with the present names of their tables."""
         lost = [pitr for pitr in pitrs if pitr.name in self._lost]
@@ -253,10 +260,10 @@ class PitrWatch:
             return
         self._reported = True
         database = fold(self._engine.dialect.default_schema_name)
-        chosen = [pitr for pitr in pitrs if self._is_declared(pitr) or pitr.database == database is not None]
+        chosen = [pitr for pitr in pitrs if self.is_declared(pitr) or pitr.database == database is not None]
         for pitr in unprotected(second, chosen, pitrs):
-            if self._is_declared(pitr):
-                self._lost[pitr.name] = TableName(pitr.database, table_now(pitr))
+            if self.is_declared(pitr):
+                self._note_unprotected([pitr])
                 continue
             log.warning(
                 "PITR %s of %s is inactive, and nothing protects that %s since it was replaced outside of these "
@@ -266,9 +273,6 @@ class PitrWatch:
                 pitr.level,
                 pitr.database,
             )
-
-    def _is_declared(self, pitr: Pitr) -> bool:
-        return (pitr.database, table_now(pitr)) in self._declared
 
 
 def _active_tables(pitrs: Iterable[Pitr]) -> _Tables:

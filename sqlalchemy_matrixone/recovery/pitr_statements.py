@@ -60,10 +60,13 @@ def alter_pitr(connection: Connection, element: AlterPitr) -> Pitr:
 
 
 def _created(connection: Connection, element: CreatePitr) -> Pitr:
-    """Return a PITR that was just created, if it protects anything; otherwise drop it."""
+    """Return a PITR that was just created, if it protects anything; otherwise drop it.
+
+    If the caller has chosen the name of an automatic one, it is marked as adopted.
+    """
     pitr = _named(catalog.get_pitrs(connection), element.name)
     if pitr.active is not False:
-        return pitr
+        return _adopt(connection, pitr, element.range) if is_automatic(pitr) else pitr
     connection.execute(DropPitr(pitr.name))
     raise PitrError(
         f"PITR {pitr.name!r} was created and dropped again: it did not protect what it was created for, because "
@@ -97,15 +100,18 @@ def _active_of_object(connection: Connection, element: CreatePitr, pitrs: Sequen
     )
 
 
-def _adopt(connection: Connection, automatic: Pitr, wanted: PitrRange) -> Pitr:
+def _adopt(connection: Connection, automatic: Pitr, wanted: PitrRange | None = None) -> Pitr:
     """Use the PITR that was created in place of inactive ones, with the longer of both ranges.
 
     The server allows a database one active PITR, and cannot rename it. That it was altered shows that it was adopted.
     """
     has = PitrRange(automatic.length, automatic.unit)
+    if wanted is None and automatic.modified_at != automatic.created_at:
+        return automatic  # is adopted already
     if not catalog.reads_exact_pitr_times(connection):
         time.sleep(1)  # or both times may be in the same second
-    connection.execute(AlterPitr(automatic.name, range=str(max(has, wanted, key=lambda each: each.hours))))
+    longer = max(has, wanted or has, key=lambda each: each.hours)
+    connection.execute(AlterPitr(automatic.name, range=str(longer)))
     return _named(catalog.get_pitrs(connection), automatic.name)
 
 
@@ -130,9 +136,6 @@ def _create_beside(connection: Connection, element: CreatePitr, found: Pitr, pit
 
     :param pitrs: all PITRs of the account.
     """
-    of_object = _active_of_object(connection, element, pitrs)
-    if of_object is not None and is_automatic(of_object):
-        return _adopt(connection, of_object, element.range)
     assert found.database is not None
     name = free_name(found.database, {pitr.name for pitr in pitrs}, found.table)
     renamed = element.copy_with(name=name, if_not_exists=False)
@@ -141,6 +144,9 @@ def _create_beside(connection: Connection, element: CreatePitr, found: Pitr, pit
     except PitrError as refused:
         if refused.reason is not Reason.EXISTS:
             raise
+        of_object = _active_of_object(connection, element, pitrs)
+        if of_object is not None:
+            return _use(connection, element, of_object, refused)
         raise PitrError(
             f"PITR {element.name!r} was not created: it exists, and is inactive, and this release of MatrixOne takes "
             f"it for the PITR of the present {found.level}. Protect the database instead: "
@@ -150,6 +156,17 @@ def _create_beside(connection: Connection, element: CreatePitr, found: Pitr, pit
     return _created(connection, renamed)
 
 
+def _use(connection: Connection, element: CreatePitr, active: Pitr, refused: PitrError) -> Pitr:
+    """Use the active PITR of the object, which has another name: the server allows no second one."""
+    if is_automatic(active):
+        return _adopt(connection, active, element.range)
+    if not element.if_not_exists:
+        raise PitrError(f"{refused}. {_advice(element, None, active)}", Reason.EXISTS) from refused.__cause__
+    if (difference := describe_existing(active, element.range, is_of_object=True)) is not None:
+        _warn(difference)
+    return active
+
+
 def _existing(connection: Connection, element: CreatePitr, pitr: Pitr, pitrs: Sequence[Pitr]) -> Pitr:
     """Return an existing PITR of that name; if it is inactive, protect its object again.
 
@@ -157,10 +174,13 @@ def _existing(connection: Connection, element: CreatePitr, pitr: Pitr, pitrs: Se
     """
     if protect_again(connection, with_present_object(connection, [pitr]), pitrs):
         pitrs = catalog.get_pitrs(connection)
+    is_of_object = is_of(pitr, element.recovery_target, connection)
+    if is_of_object and is_automatic(pitr) and pitr.active is not False:
+        pitr = _adopt(connection, pitr)
     difference = describe_existing(
         pitr,
         element.range,
-        is_of_object=is_of(pitr, element.recovery_target, connection),
+        is_of_object=is_of_object,
         protected_by=_protecting(connection, pitr, pitrs) if pitr.active is False else None,
     )
     if difference is not None:

@@ -262,7 +262,7 @@ def _automatic_name(database: str) -> str:
 
 
 def is_automatic(pitr: Pitr) -> bool:
-    """Return whether a PITR has been created by :func:`protect_again`. An operation may have adopted it since."""
+    """Return whether a PITR has the name of those that :func:`protect_again` creates."""
     return (
         pitr.level == "database"
         and pitr.database is not None
@@ -270,20 +270,30 @@ def is_automatic(pitr: Pitr) -> bool:
     )
 
 
-def superfluous(connection: Connection, dropped: Sequence[Pitr], others: Sequence[Pitr]) -> list[Pitr]:
-    """Return the automatic PITRs of databases that only stood in for PITRs that were dropped.
+def superfluous(dropped: Sequence[Pitr], others: Sequence[Pitr]) -> list[Pitr]:
+    """Return the automatic PITRs of databases that stood in only for PITRs that were dropped.
 
-    One that was altered since its creation is not among them: it may have been adopted, or stand in for others.
+    The server does not record what a PITR is for. If anything differs from what :func:`protect_again` would have
+    created for the dropped ones, the PITR is not among them: it may be a user's, or have been adopted.
 
     :param others: the PITRs of the account that were not dropped.
     """
-    databases = {pitr.database for pitr in dropped if pitr.active is False}
-    needed = {pitr.database for pitr in with_present_object(connection, others)}
-    return [
-        pitr
-        for pitr in others
-        if pitr.database in databases - needed and is_automatic(pitr) and pitr.modified_at == pitr.created_at
+    return [pitr for pitr in others if is_automatic(pitr) and _stood_in_only_for(pitr, dropped, others)]
+
+
+def _stood_in_only_for(pitr: Pitr, dropped: Sequence[Pitr], others: Sequence[Pitr]) -> bool:
+    was_altered = pitr.modified_at != pitr.created_at
+    # Even one whose table does not exist: what was written to the table since is kept only by the automatic PITR.
+    is_needed = any(
+        other.database == pitr.database and other.active is not True for other in others if other is not pitr
+    )
+    replaced = [
+        PitrRange(former.length, former.unit).hours
+        for former in dropped
+        if former.database == pitr.database and former.active is False and former.created_at <= pitr.created_at
     ]
+    has_its_range = bool(replaced) and max(replaced) == PitrRange(pitr.length, pitr.unit).hours
+    return has_its_range and not was_altered and not is_needed
 
 
 def declared_pitrs(pitrs: Sequence[Pitr], database: str, table: str | None = None) -> list[Pitr]:

@@ -13,7 +13,7 @@ from alembic.util import CommandError
 from sqlalchemy import Column, Connection, Integer, Table
 from sqlalchemy.exc import OperationalError
 
-from sqlalchemy_matrixone import PitrError, Recovery, RecoveryWarning
+from sqlalchemy_matrixone import PitrError, Recovery, RecoveryWarning, RestoreSnapshot
 
 from .alembic_project import (
     DATABASE,
@@ -119,6 +119,60 @@ def test_drop_pitr_in_a_later_run_keeps_the_declared_pitr_of_the_database(projec
     assert "op.drop_pitr('al_shop__auto')" in message
 
 
+@pytest.mark.parametrize(
+    ("name", "days"),
+    [("al_shop__auto", 30), ("al_shop__auto__2", 9), ("al_shop__2", 7), ("al_shop_auto", 7), ("al_shop.auto", 7)],
+)
+def test_drop_pitr_in_a_later_run_keeps_a_pitr_that_others_created(project, admin, name: str, days: int) -> None:
+    with_pitr(project)
+    admin(ALTERED_BY_OTHERS)
+    admin(f"CREATE PITR `{name}` FOR DATABASE {DATABASE} RANGE {days} 'd'")
+    project.revision("later", DROP_PITR_OF_TABLE)
+    project.upgrade()
+    assert pitrs(admin) == {name: ("database", f"{days}d")}
+
+
+def test_drop_pitr_in_a_later_run_keeps_a_pitr_that_a_migration_created_by_name(project, admin) -> None:
+    with_pitr(project)
+    admin(ALTERED_BY_OTHERS)
+    project.revision("own", 'op.create_pitr("al_shop__auto", range="7d", database=True)')
+    project.upgrade()
+    project.revision("later", DROP_PITR_OF_TABLE)
+    project.upgrade()
+    assert pitrs(admin) == {"al_shop__auto": ("database", "7d")}
+
+
+def test_drop_pitr_in_a_later_run_keeps_what_the_models_declare(project, admin, caplog) -> None:
+    with_pitr(project, ALTER.format("v"))
+    project.metadata.info["matrixone_pitr"] = "7d"
+    project.revision("later", DROP_PITR_OF_TABLE)
+    project.upgrade()
+    assert pitrs(admin) == {"al_shop__auto": ("database", "7d")}
+    assert warnings_of(caplog) == []
+
+
+def test_drop_pitr_in_a_later_run_keeps_the_history_of_a_dropped_table(project, admin) -> None:
+    items = 'op.create_table("items", sa.Column("id", sa.Integer, primary_key=True))'
+    alter_items = 'op.add_column("items", sa.Column("v", sa.Integer))'
+    with_pitr(project, items + '\nop.create_pitr(range="7d", table="items")', ALTER.format("v"), alter_items)
+    project.revision("drop", 'op.drop_table("items")')
+    project.upgrade()
+    project.revision("later", DROP_PITR_OF_TABLE)
+    project.upgrade()
+    assert pitrs(admin) == {"al_shop__auto": ("database", "7d"), "al_shop.items": ("items", "7d")}
+
+
+def test_drop_pitr_of_a_name_that_was_adopted_differently_names_the_adopted_one(project, admin) -> None:
+    with_pitr(project, ALTER.format("v"))
+    adopted = 'op.create_pitr("al_shop__2", range="7d", database=True)'
+    project.revision("adopt", adopted, 'op.drop_pitr("al_shop__2")')
+    project.upgrade()
+    with pytest.raises(PitrError) as refused:
+        project.downgrade("-1")
+    assert "has used PITR 'al_shop__auto' instead" in refused.value.__notes__[0]
+    assert "al_shop__auto" in pitrs(admin)
+
+
 def test_drop_pitr_in_a_later_run_keeps_what_another_table_needs(project, admin) -> None:
     items = 'op.create_table("items", sa.Column("id", sa.Integer, primary_key=True))'
     alter_items = 'op.add_column("items", sa.Column("v", sa.Integer))'
@@ -143,6 +197,42 @@ def test_create_pitr_operation_that_exists_with_another_range_warns(project, adm
     with pytest.warns(RecoveryWarning, match=r"keeps its range of 7d; '9d' was not set.*op\.alter_pitr"):
         project.upgrade()
     assert pitrs(admin) == {"al_shop.orders": ("orders", "7d")}
+
+
+def with_second_pitr_of_database(project: Any, admin: Any) -> None:
+    """Create the PITR of the database, replace the database, and create another PITR of it."""
+    project.revision("one", ORDERS + "\n" + PITR_OF_DATABASE)
+    project.upgrade()
+    admin(f"CREATE SNAPSHOT al_then FOR DATABASE {DATABASE}")
+    with project.engine.connect() as connection:
+        connection.execute(RestoreSnapshot("al_then", database=DATABASE))
+    admin("DROP SNAPSHOT al_then")
+    admin(f"CREATE PITR al_shop__2 FOR DATABASE {DATABASE} RANGE 7 'd'")
+
+
+def test_create_pitr_if_not_exists_beside_an_inactive_one_warns_of_another_range(project, admin) -> None:
+    with_second_pitr_of_database(project, admin)
+    project.revision("again", 'op.create_pitr(range="9d", database=True, if_not_exists=True)')
+    with pytest.warns(RecoveryWarning, match=r"'al_shop__2' existed already, and keeps its range of 7d; '9d' was not"):
+        project.upgrade()
+    assert pitrs(admin) == {"al_shop": ("database", "7d"), "al_shop__2": ("database", "7d")}
+
+
+def test_create_pitr_beside_an_inactive_one_names_the_active_one(project, admin) -> None:
+    with_second_pitr_of_database(project, admin)
+    project.revision("again", 'op.create_pitr(range="9d", database=True)')
+    with pytest.raises(PitrError, match=r"change its range with alter_pitr\('al_shop__2', range=…\)"):
+        project.upgrade()
+    assert pitrs(admin) == {"al_shop": ("database", "7d"), "al_shop__2": ("database", "7d")}
+
+
+def test_create_pitr_if_not_exists_of_an_automatic_name_adopts_the_pitr(project, admin) -> None:
+    with_pitr(project, ALTER.format("v"))
+    project.revision("own", 'op.create_pitr("al_shop__auto", range="7d", database=True, if_not_exists=True)')
+    project.upgrade()
+    project.revision("later", DROP_PITR_OF_TABLE)
+    project.upgrade()
+    assert pitrs(admin) == {"al_shop__auto": ("database", "7d")}
 
 
 def test_create_pitr_adopts_what_the_run_created_in_place_of_another(project, admin) -> None:
@@ -189,6 +279,14 @@ def test_declared_pitr_that_is_inactive_before_a_run_is_active_after_it(project,
     assert "PITR al_shop__auto protects database al_shop after the migration" in caplog.messages
     assert warnings_of(caplog) == []
     project.check()
+
+
+def test_alter_pitr_that_others_made_inactive_warns(project, admin) -> None:
+    with_pitr(project)
+    admin(ALTERED_BY_OTHERS)
+    project.revision("alter", 'op.alter_pitr(table="orders", range="9d")')
+    with pytest.warns(RecoveryWarning, match="To protect the object that replaced it, call"):
+        project.upgrade()
 
 
 def test_net_before_migrations_reports_a_pitr_that_others_made_inactive(project, admin, caplog) -> None:

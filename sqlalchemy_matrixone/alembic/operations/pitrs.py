@@ -11,7 +11,7 @@ from alembic.operations import Operations
 from ...core.arguments import TableArgument
 from ...core.names import fold
 from ...core.statement import MatrixOneDDL
-from ...exc import MatrixOneArgumentError
+from ...exc import MatrixOneArgumentError, PitrError
 from ...recovery import catalog
 from ...recovery.constructs import AlterPitr, CreatePitr, DropPitr
 from ...recovery.pitr_range import RangeArgument
@@ -89,6 +89,8 @@ class CreatePitrOp(_PitrOp):
         """
         assert isinstance(element, CreatePitr)
         created = create_pitr(connection, element, may_rename=self._may_rename(element))
+        if created.name == fold(element.name):
+            return
         if is_automatic(created):
             log.info(
                 "PITR %s was created in place of inactive ones, and is kept as that of database %s, with range %s",
@@ -96,14 +98,17 @@ class CreatePitrOp(_PitrOp):
                 created.database,
                 created.range,
             )
-        elif created.name != fold(element.name):
+        else:
             log.info("created PITR %s: the inactive PITR %s keeps its name and its history", created.name, element.name)
 
     def _may_rename(self, element: CreatePitr) -> bool:
         """Return whether the name is implied. Autogenerate writes one with a number beside an inactive PITR."""
+        if self.name is None:
+            return True
         target = element.recovery_target
-        database = fold(target.database) if target is not None else None
-        return self.name is None or (database is not None and is_implied(fold(self.name), database))
+        if target is None or target.database is None:
+            return False
+        return is_implied(fold(self.name), fold(target.database), fold(target.table))
 
     def reverse(self) -> DropPitrOp:
         if self.name is not None:
@@ -172,7 +177,7 @@ class _OfPitrOp(_PitrOp):
         if chosen:
             self._finish(connection, chosen, [pitr for pitr in pitrs if pitr not in chosen])
         else:
-            self._execute_for_none(connection, element)
+            self._execute_for_none(connection, element, pitrs)
 
     def _chosen(self, pitrs: Sequence[Pitr], element: MatrixOneDDL, own_database: str | None) -> list[Pitr]:
         if self.name is not None:
@@ -184,8 +189,16 @@ class _OfPitrOp(_PitrOp):
     def _execute_for(self, connection: Connection, element: MatrixOneDDL, is_only: bool) -> None:
         connection.execute(element)
 
-    def _execute_for_none(self, connection: Connection, element: MatrixOneDDL) -> None:
-        connection.execute(element)  # the server reports that there is no such PITR
+    def _execute_for_none(self, connection: Connection, element: MatrixOneDDL, pitrs: Sequence[Pitr]) -> None:
+        try:
+            connection.execute(element)  # the server reports that there is no such PITR
+        except PitrError as refused:
+            for pitr in pitrs:
+                if is_automatic(pitr) and is_implied(fold(element.name), pitr.database or ""):
+                    refused.add_note(
+                        f"If op.create_pitr({element.name!r}) has used PITR {pitr.name!r} instead, name that one"
+                    )
+            raise
 
     def _finish(self, connection: Connection, chosen: Sequence[Pitr], others: Sequence[Pitr]) -> None:
         """Do what remains to be done after the last PITR."""
@@ -270,17 +283,17 @@ class DropPitrOp(_OfPitrOp):
             raise NotImplementedError(f"drop_pitr {self.name!r} has no reverse without the operation that created it")
         return self.existing
 
-    def _execute_for_none(self, connection: Connection, element: MatrixOneDDL) -> None:
+    def _execute_for_none(self, connection: Connection, element: MatrixOneDDL, pitrs: Sequence[Pitr]) -> None:
         if watch_pitrs(connection).is_dropped_successor(element.name):
             log.info("PITR %s was already dropped, together with the PITR that it replaced", element.name)
         else:
-            super()._execute_for_none(connection, element)
+            super()._execute_for_none(connection, element, pitrs)
 
     def _finish(self, connection: Connection, chosen: Sequence[Pitr], others: Sequence[Pitr]) -> None:
         """Report what still protects the objects, and which objects nothing protects any more."""
         others = _without_successors(connection, chosen, others)
         for pitr in protecting(connection, chosen[0], others):
-            _report_protecting(pitr, chosen)
+            _report_protecting(pitr, chosen, is_declared=watch_pitrs(connection).is_declared(pitr))
         databases = {pitr.database for pitr in chosen if pitr.active is not False}
         for pitr in unprotected(connection, [other for other in others if other.database in databases], others):
             log.warning(
@@ -312,7 +325,7 @@ def _without_successors(connection: Connection, dropped: Sequence[Pitr], others:
     """Drop what was created only in place of dropped PITRs, and return which others remain."""
     watch = watch_pitrs(connection)
     watch.forget(dropped)
-    successors = superfluous(connection, dropped, others)
+    successors = [pitr for pitr in superfluous(dropped, others) if not watch.is_declared(pitr)]
     for pitr in successors:
         connection.execute(DropPitr(pitr.name, if_exists=True))
         watch.dropped_successor(pitr)
@@ -320,10 +333,10 @@ def _without_successors(connection: Connection, dropped: Sequence[Pitr], others:
     return [pitr for pitr in others if pitr not in successors]
 
 
-def _report_protecting(pitr: Pitr, dropped: Sequence[Pitr]) -> None:
+def _report_protecting(pitr: Pitr, dropped: Sequence[Pitr], *, is_declared: bool) -> None:
     """Report that a PITR still protects the object of dropped ones."""
     was_replaced = dropped[0].level == "table" and any(each.active is False for each in dropped)
-    if pitr.level == "database" and was_replaced:
+    if pitr.level == "database" and was_replaced and not is_declared:
         log.warning(
             "PITR %s of %s still protects %s in place of %s. If nothing else needs it, call op.drop_pitr(%r)",
             pitr.name,
