@@ -185,7 +185,7 @@ class PitrWatch:
 
     def compare(self) -> None:
         """Protect again the objects of PITRs that have become inactive since they were remembered."""
-        if self._active or self._lost:
+        if self._active or self._lost or self._declared:
             self._look(self._note_lost)
         self._names.clear()
 
@@ -217,6 +217,7 @@ class PitrWatch:
             self._lost[name] = self._names.present(before[name])
             if self._names.is_dropped(self._lost[name]):
                 self._dropped.add(name)
+        self._note_unprotected(unprotected(second, [pitr for pitr in pitrs if self.is_declared(pitr)], pitrs))
         if self._lost and not self._postponed:
             self._protect_lost(second, pitrs)
 

@@ -281,6 +281,21 @@ def test_declared_pitr_that_is_inactive_before_a_run_is_active_after_it(project,
     project.check()
 
 
+@pytest.mark.parametrize("isolation_level", ["READ COMMITTED", "AUTOCOMMIT"])
+def test_declared_table_that_a_downgrade_creates_again_is_protected(project, caplog, isolation_level: str) -> None:
+    project.engine = project.engine.execution_options(isolation_level=isolation_level)
+    with_pitr(project)
+    project.revision("drop", 'op.drop_table("orders")', ORDERS)
+    project.upgrade()
+    Table("orders", project.metadata, Column("id", Integer, primary_key=True), matrixone_pitr="7d")
+    project.downgrade("-1")
+    assert activity(project) == {
+        "al_shop.orders": ("orders", "7d", False),
+        "al_shop__auto": ("database", "7d", True),
+    }
+    assert warnings_of(caplog) == []
+
+
 def test_alter_pitr_that_others_made_inactive_warns(project, admin) -> None:
     with_pitr(project)
     admin(ALTERED_BY_OTHERS)
