@@ -148,6 +148,10 @@ class PitrWatch:
         if self._lost and databases:
             self._look(lambda _, pitrs: self._forget(pitr for pitr in pitrs if pitr.database in databases))
 
+    def will_protect(self, name: str) -> bool:
+        """Return whether the object of an inactive PITR is protected again after this operation or the next commit."""
+        return fold(name) in self._lost
+
     def is_declared(self, pitr: Pitr) -> bool:
         """Return whether the models declare a PITR for the object of this one. Known during an upgrade or downgrade."""
         return (pitr.database, table_now(pitr)) in self._declared

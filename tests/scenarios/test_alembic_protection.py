@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -294,6 +295,17 @@ def test_declared_table_that_a_downgrade_creates_again_is_protected(project, cap
         "al_shop__auto": ("database", "7d", True),
     }
     assert warnings_of(caplog) == []
+
+
+def test_alter_pitr_that_the_run_protects_again_does_not_warn(project) -> None:
+    alter_pitr = 'op.alter_pitr(table="orders", range="9d")'
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RecoveryWarning)
+        with_pitr(project, ALTER.format("v") + "\n" + alter_pitr)
+    assert activity(project) == {
+        "al_shop.orders": ("orders", "9d", False),
+        "al_shop__auto": ("database", "9d", True),
+    }
 
 
 def test_alter_pitr_that_others_made_inactive_warns(project, admin) -> None:

@@ -232,7 +232,7 @@ class AlterPitrOp(_OfPitrOp):
 
     def _execute_for(self, connection: Connection, element: MatrixOneDDL, is_only: bool) -> None:
         assert isinstance(element, AlterPitr)
-        if is_only:
+        if is_only and not watch_pitrs(connection).will_protect(element.name):
             alter_pitr(connection, element)  # warns if it is inactive
         else:
             connection.execute(element)
