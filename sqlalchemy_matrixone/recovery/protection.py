@@ -37,7 +37,8 @@ def check_table_is_protected(
     found = _read(connection, database, table)
     if found is None or found[0] is None:
         return  # the server reports that there is no such table
-    partitioned, indexes, has_first_id = tuple(found)
+    kind, partitioned, indexes, has_first_id = tuple(found)
+    _check_kind(kind, f"{database}.{table}", statement, error)
     release = format_release(matrixone_dialect(connection).server_release)
     advice = f"Use database={database!r} instead, from which the table alone can be restored too."
     reason = (
@@ -58,16 +59,35 @@ def check_table_is_protected(
         )
 
 
+_WITHOUT_HISTORY = {
+    "e": "an external table, whose rows are not stored in MatrixOne. Make a copy of its file",
+    "S": "a sequence, which is restored only with its database. Protect the database",
+}
+
+
+def _check_kind(kind: str, name: str, statement: str, error: type[RecoveryError]) -> None:
+    """Refuse to protect what is not a table, and warn of a view, whose rows are those of other tables."""
+    if kind in _WITHOUT_HISTORY:
+        raise error(f"{statement} was not sent: {name} is {_WITHOUT_HISTORY[kind]}.", Reason.UNSUPPORTED)
+    if kind == "v":
+        warnings.warn(
+            f"{statement} keeps only the definition of view {name}, but no rows: protect the tables that it reads, or "
+            "their database.",
+            RecoveryWarning,
+            stacklevel=2,
+        )
+
+
 def _read(connection: Connection, database: str, table: str) -> Row[Any] | None:
-    """Return whether the table is partitioned, its number of indexes, and whether it has its first id."""
+    """Return the kind of the table, whether it is partitioned, how many indexes it has, and if its id is the first."""
     dialect = matrixone_dialect(connection)
     splits = dialect.supports(Feature.LOGICAL_TABLE_ID)
     # Before 3.0 a restore inserts the rows, and their index entries with them.
     indexes = "COUNT(i.index_table_name)" if dialect.supports(Feature.CLONE) else "0"
     columns = (
-        f"MAX(t.partitioned), {indexes}, MAX(t.rel_id) = MAX(t.rel_logical_id)"
+        f"MAX(t.relkind), MAX(t.partitioned), {indexes}, MAX(t.rel_id) = MAX(t.rel_logical_id)"
         if splits
-        else f"MAX(0 * t.rel_id), {indexes}, 1"
+        else f"MAX(t.relkind), MAX(0 * t.rel_id), {indexes}, 1"
     )
     with dialect.preserving_clean_state(connection):
         try:

@@ -180,6 +180,42 @@ def test_create_pitr_for_a_partitioned_table_is_refused(kept: Connection) -> Non
         Recovery(kept).create_snapshot("sc_none", table="parts", database=DATABASE)
 
 
+EXTERNAL = (
+    "CREATE EXTERNAL TABLE outside (a INT) INFILE{'filepath'='/tmp/sc_kept.csv', 'format'='csv'} "
+    "FIELDS TERMINATED BY ','"
+)
+
+
+@pytest.mark.parametrize(
+    ("statement", "name", "reason"),
+    [
+        (EXTERNAL, "outside", "an external table, whose rows are not stored in MatrixOne"),
+        ("CREATE SEQUENCE numbers", "numbers", "a sequence, which is restored only with its database"),
+    ],
+    ids=["external_table", "sequence"],
+)
+def test_protection_of_what_cannot_be_restored_as_a_table_is_refused(
+    kept: Connection, statement: str, name: str, reason: str
+) -> None:
+    kept.exec_driver_sql(statement)
+    kept.commit()
+    recovery = Recovery(kept)
+    with pytest.raises(SnapshotError, match=f"was not sent: {DATABASE}.{name} is {reason}") as refusal:
+        recovery.create_snapshot("sc_none", table=name, database=DATABASE)
+    assert refusal.value.reason is Reason.UNSUPPORTED
+    with pytest.raises(PitrError, match=reason):
+        recovery.create_pitr("sc_none", range="1d", table=name, database=DATABASE)
+
+
+def test_snapshot_of_a_view_warns_that_it_keeps_no_rows(kept: Connection) -> None:
+    kept.exec_driver_sql("CREATE VIEW seen AS SELECT * FROM orders")
+    kept.commit()
+    recovery = Recovery(kept)
+    with pytest.warns(RecoveryWarning, match=f"only the definition of view {DATABASE}.seen, but no rows"):
+        recovery.create_snapshot("sc_seen", table="seen", database=DATABASE)
+    recovery.drop_snapshot("sc_seen")
+
+
 def test_pitr_activity_is_read_without_a_timestamp_older_than_an_hour(kept: Connection) -> None:
     kept.exec_driver_sql(REPLACING["alter"])
     kept.commit()
