@@ -165,7 +165,7 @@ class _Copy(BranchDDL):
                 check_nothing_left_out(connection, self.operation.upper(), database)
             source, created = existence.named(self._source()), existence.named(self._created())
             copied.append(Copied(connection, source, created, self.moment, copy_grants=self._grants_again()))
-            with copied[0].explaining_errors(self.operation):
+            with copied[0].explaining_errors(self.operation, connection):
                 return execute(self.copy_with(if_not_exists=False))
 
         is_present = database is not None and self.moment is None

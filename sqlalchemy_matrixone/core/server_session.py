@@ -70,7 +70,7 @@ class ServerSession:
         for connection_id, start, _, info, own in rows:
             if connection_id == own:
                 continue
-            if _words(info) == self._statement:
+            if self._statement in _words(info):  # an event listener may have put a comment before or after it
                 return SessionState.RUNNING
             if now - _time(start) > age - _CLOCK_SKEW:
                 return SessionState.ELSEWHERE

@@ -12,7 +12,7 @@ from .scope import Loss, RestoreScope
 from .unreadable import is_syntax_error
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from sqlalchemy.engine import Connection
 
@@ -76,6 +76,27 @@ def explaining_publications(connection: Connection, scope: RestoreScope, operati
             f"snapshot or PITR has the definitions of that time: {readable('; '.join(found))}. Drop them, and create "
             "those that are needed otherwise: that makes later points in time usable. As of this one, restore the "
             "accounts one by one, account=…",
+            Reason.UNSUPPORTED,
+        ) from error.__cause__
+
+
+@contextmanager
+def explaining_published_past(operation: str, scopes: Sequence[RestoreScope]) -> Iterator[None]:
+    """Raise the server's error for a PITR restore of a database that was published at that time as one that says so.
+
+    The server parses the name of the publication as a number.
+
+    :raises RestoreError: with reason unsupported.
+    """
+    try:
+        yield
+    except RestoreError as error:
+        if "strconv.ParseInt: parsing" not in str(error) or all(scope.level == "table" for scope in scopes):
+            raise
+        raise RestoreError(
+            f"{operation}: nothing was changed: it was published at that time, and MatrixOne cannot restore published "
+            "databases from a PITR. Restore it under another name (as_name=), its tables one by one, or from a "
+            "snapshot.",
             Reason.UNSUPPORTED,
         ) from error.__cause__
 

@@ -17,6 +17,8 @@ from .scope import Text, Texts
 from .view_text import strings
 
 if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
     from .scope import RestoreScope
 
 _SYNTAX_ERROR = "error in your SQL syntax"
@@ -24,6 +26,10 @@ _ESCAPES_A_QUOTE = re.compile(r"\\(?:['\"]|\Z)")
 _VALUE_ESCAPES_A_QUOTE = re.compile(r"\\(?:['\",]|\Z)")
 # A default is read once in between, which halves its backslashes: of two, one remains.
 _DEFAULT_ESCAPES_A_QUOTE = re.compile(r"(?<!\\)\\\\(?:\\{4})*['\"]")
+
+_ENDS_A_NAME = re.compile(r'["`]|\\\Z')
+"""In the name of a table or view, which the server writes in backquotes, and that into a string in double quotes."""
+_UNQUOTED_PARTITION = re.compile(r'near ".*\bvalues (?:less than|in)\b', re.S)
 
 
 def is_syntax_error(error: Exception) -> bool:
@@ -44,7 +50,7 @@ def explaining_syntax_errors(
     try:
         yield
     except (exc.DBAPIError, RecoveryError) as error:
-        if not is_syntax_error(error) or not (found := find()):
+        if not is_syntax_error(error) or not (found := _partition_names(error) or find()):
             raise
         then = (
             "That makes later points in time usable. As of this one, restore the other tables one by one, and the rows "
@@ -54,9 +60,32 @@ def explaining_syntax_errors(
         )
         raise error_class(
             f"{operation}: nothing was changed: the server can no longer read the definitions of these tables or "
-            f"views, because in them a backslash precedes a quote: {'; '.join(map(readable, found))}. {then}",
+            f"views, because of a quote, a backslash or a name in them: {'; '.join(map(readable, found))}. {then}",
             Reason.UNSUPPORTED,
         ) from (error.__cause__ if isinstance(error, RecoveryError) else error)
+
+
+def _partition_names(error: BaseException) -> list[str]:
+    """Return a description of a partition whose name the server writes without quotes."""
+    if not _UNQUOTED_PARTITION.search(str(error)):
+        return []
+    return ["a table with a partition whose name needs quotes: create the table again with other names of partitions"]
+
+
+def unreadable_names(scope: RestoreScope, connection: Connection) -> list[str]:
+    """Return the tables and views whose names the server cannot read in their definitions, each with what to do."""
+    statement = "SELECT reldatabase, relname, relkind FROM mo_catalog.mo_tables {at} WHERE relkind IN ('r', 'v') AND "
+    rows = scope.read(connection, statement + scope.criteria("reldatabase", "relname"), past=True)
+    return [
+        f"{database}.{name}, because of its name: {'give the view another name' if kind == 'v' else 'rename the table'}"
+        for database, name, kind in rows
+        if _ENDS_A_NAME.search(name) or (kind == "v" and _must_be_plain(scope, name))
+    ]
+
+
+def _must_be_plain(scope: RestoreScope, view: str) -> bool:
+    """Return whether the server writes the name of a view without the quotes that it needs."""
+    return not scope.supports(Feature.RESTORE_OF_ANY_VIEW) and scope.dialect.identifier_preparer.quote(view) != view
 
 
 def unreadable(scope: RestoreScope, texts: Texts) -> list[str]:

@@ -72,7 +72,7 @@ def _lock_filter(connection: Connection, target: RecoveryTarget) -> _Lock:
     """Return whether a lock, of a table's id and on these bytes, is one that a restore waits for."""
     if target.level in ("cluster", "account"):
         return lambda table_id, content: True
-    database = fold(target.in_database(connection.dialect.default_schema_name, None)) or ""
+    database = fold(target.database_on(connection)) or ""
     table = fold(target.table)
     rows = connection.exec_driver_sql(_TABLES, (database,)).all()
     ids = {str(number) for name, number in rows if table in (None, name)}

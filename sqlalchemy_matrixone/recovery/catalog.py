@@ -56,7 +56,7 @@ class _Filter:
         named = RecoveryTarget.of(**target)
         if named is None:
             return cls(level)
-        database = named.in_database(connection.dialect.default_schema_name, None)
+        database = named.database_on(connection)
         if named.level == "cluster":
             return cls("cluster")
         return cls(level, *map(fold, (named.account, database, named.table)))

@@ -390,9 +390,9 @@ class _Restore(RecoveryDDL):
 
     def _attempt(self, connection: Connection, options: Mapping[str, Any]) -> Attempt:
         effect = self._effect(connection, options)
-        return Attempt(connection, self.error, effect, timeout=self.timeout, waits_for=self._replaced())
+        return Attempt(connection, self.error, effect, timeout=self.timeout, waits_for=effect.located)
 
-    def _effect(self, connection: Connection, options: Mapping[str, Any]) -> Effect:
+    def _effect(self, connection: Connection, options: Mapping[str, Any]) -> ObjectReplaced:
         target = self._replaced()
         own = matrixone_dialect(connection).default_account_name
         foreign = target.account if own is None or fold(target.account) != fold(own) else None

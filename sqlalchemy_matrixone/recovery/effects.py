@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..core.names import fold
@@ -62,6 +62,11 @@ class ObjectReplaced:
     target: RecoveryTarget
     database: str | None
     account: str | None
+
+    @property
+    def located(self) -> RecoveryTarget:
+        """Return the target with its database, which another connection cannot derive from a Table."""
+        return replace(self.target, database=self.database, named=None)
 
     def happened(self, connection: Connection, sent: Sent) -> bool | None:
         """Compare the object's ids with those before and after the statement was sent; see :class:`Effect`."""

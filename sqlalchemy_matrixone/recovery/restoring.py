@@ -16,10 +16,10 @@ from ..core.sequences import SEQUENCES
 from ..core.server import SYS_ACCOUNT, matrixone_dialect
 from ..exc import Reason, RestoreError, RestoreWarning
 from ..losses.other_accounts import kinds_at_risk
-from ..losses.publications import explaining_publications
+from ..losses.publications import explaining_publications, explaining_published_past
 from ..losses.scope import RestoreScope
 from ..losses.texts import special_texts
-from ..losses.unreadable import explaining_syntax_errors, unreadable
+from ..losses.unreadable import explaining_syntax_errors, unreadable, unreadable_names
 from .clock import mo_ts_of
 from .constructs import RestorePitr, RestoreSnapshot
 from .execution import PATIENCE, Outcome
@@ -64,6 +64,7 @@ def restore(
         explaining_syntax_errors(
             RestoreError, element.operation, lambda: _unreadable(connection, before.scopes), is_past=True
         ),
+        explaining_published_past(element.operation, before.scopes),
     ):
         _execute(connection, element, before)
     try:
@@ -139,7 +140,14 @@ def _explaining_publications(
 def _unreadable(connection: Connection, scopes: list[RestoreScope]) -> list[str]:
     """Return the definitions with which the server cannot restore something."""
     with matrixone_dialect(connection).preserving_clean_state(connection):
-        return [text for scope in scopes for text in unreadable(scope, special_texts(scope, connection, frozenset()))]
+        return [
+            text
+            for scope in scopes
+            for text in (
+                *unreadable(scope, special_texts(scope, connection, frozenset())),
+                *unreadable_names(scope, connection),
+            )
+        ]
 
 
 def _is_refused(
@@ -259,8 +267,7 @@ def own_scope(connection: Connection, element: RestoreSnapshot | RestorePitr, so
         return RestoreScope(dialect, "account", None, None, source)
     if element.to_account is not None or (target.account is not None and fold(target.account) != own):
         return None
-    translate = connection.get_execution_options().get("schema_translate_map")
-    database = target.in_database(dialect.default_schema_name, translate)
+    database = target.database_on(connection)
     return RestoreScope(dialect, target.level, database, target.table, source)
 
 

@@ -410,8 +410,7 @@ class Recovery:
             check_object_name("as_name", as_name)
         check_flag("dry_run", dry_run)
         connection = self._bound.clean_connection(RestoreError, table)
-        translate = connection.get_execution_options().get("schema_translate_map")
-        of_database = target.in_database(connection.dialect.default_schema_name, translate)
+        of_database = target.database_on(connection)
         if of_database is None:
             raise MatrixOneArgumentError(f"table={target.table!r}: give the Table a schema, or the URL a database")
         moment = undrop(connection, of_database, target.table, as_name, dry_run=dry_run)

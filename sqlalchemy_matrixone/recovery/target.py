@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from sqlalchemy import Table
 
 from ..core.arguments import Level, TableArgument, check_flag, check_object_name, table_of
 from ..exc import MatrixOneArgumentError
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
 
 LEVELS: tuple[Level, ...] = ("cluster", "account", "database", "table")
 
@@ -104,3 +107,8 @@ class RecoveryTarget:
         if database is not None:
             check_object_name("database", database)
         return database
+
+    def database_on(self, connection: Connection) -> str | None:
+        """Return the name of the database for a connection and its ``schema_translate_map``."""
+        translate = connection.get_execution_options().get("schema_translate_map")
+        return self.in_database(connection.dialect.default_schema_name, translate)

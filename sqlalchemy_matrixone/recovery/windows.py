@@ -64,7 +64,8 @@ def get_recovery_windows(connection: Connection, **target: Unpack[TargetKeywords
 
 def _show_windows(connection: Connection, target: RecoveryTarget | None) -> list[_Row]:
     ddl_compiler: Any = connection.dialect.ddl_compiler
-    compiler = ddl_compiler.for_dialect(matrixone_dialect(connection))
+    translate = connection.get_execution_options().get("schema_translate_map")
+    compiler = ddl_compiler.for_dialect(matrixone_dialect(connection), schema_translate_map=translate)
     rows = show(connection, f"SHOW RECOVERY_WINDOW FOR {compiler.target(target)}", RecoveryError)
     return [
         _Row(level, named_part(account), named_part(database), named_part(table), text or "")

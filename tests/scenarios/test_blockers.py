@@ -7,7 +7,7 @@ from typing import Any
 
 import pymysql
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Column, Integer, MetaData, Table, text
 from sqlalchemy.exc import PendingRollbackError
 from sqlalchemy.orm import Session
 
@@ -84,6 +84,16 @@ async def test_blockers_of_a_mapped_class_by_each_driver(
         cursor.execute(f"DELETE FROM {SHOP}.orders")
     async with Client.connected(server, driver, database=SHOP) as client:
         [blocker] = await client.blockers(table=Order)
+        assert blocker.connection_id == connection_id(writer)
+
+
+def test_blockers_of_a_table_in_a_translated_schema_are_those_of_its_database(server: Server, writer: Any) -> None:
+    with writer.cursor() as cursor:
+        cursor.execute(f"DELETE FROM {SHOP}.orders")
+    orders = Table("orders", MetaData(), Column("id", Integer))
+    with server.engine(server.url()).connect() as connection:
+        translated = connection.execution_options(schema_translate_map={None: SHOP})
+        [blocker] = Recovery(translated).blockers(table=orders)
         assert blocker.connection_id == connection_id(writer)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 
 import pytest
-from sqlalchemy import inspect
+from sqlalchemy import Column, Integer, MetaData, Table, inspect
 
 from sqlalchemy_matrixone import Reason, Recovery, RecoveryError, RecoveryWarning, RecoveryWindow
 
@@ -51,6 +51,15 @@ def test_recovery_windows_of_a_database_with_many_tables(recovery: Recovery) -> 
     expected = dict.fromkeys(TABLES, OF_DATABASE)
     expected |= {TABLES[1]: OF_DATABASE | {"sc_table_1"}, TABLES[2]: OF_DATABASE | {"sc_table_2"}}
     assert by_table(recovery.recovery_windows(database=DATABASE)) == expected
+
+
+def test_protection_of_a_table_in_a_translated_schema_is_listed(recovery: Recovery, server: Server) -> None:
+    [one, two] = (Table(name, MetaData(), Column("id", Integer), schema="tenant") for name in TABLES[1:3])
+    with server.engine(server.url()).connect() as connection:
+        translated = Recovery(connection.execution_options(schema_translate_map={"tenant": DATABASE}))
+        assert "sc_table_2" in by_table(translated.recovery_windows(table=two))[TABLES[2]]
+        assert [each.name for each in translated.list_snapshots(table=two)] == ["sc_table_2"]
+        assert [each.name for each in translated.list_pitrs(table=one)] == ["sc_table_1"]
 
 
 def test_recovery_windows_of_an_account_with_many_tables(recovery: Recovery, server: Server) -> None:

@@ -64,6 +64,8 @@ MINUTE = dt.timedelta(minutes=1)
     [
         (rows(), SessionState.GONE),
         (rows((7, 5 * MINUTE, "RESTORE TABLE `shop`.`100%` {SNAPSHOT = `s`}")), SessionState.RUNNING),
+        # An event listener has added a comment.
+        (rows((7, 5 * MINUTE, "/* a */ RESTORE TABLE `shop`.`100%` {SNAPSHOT = `s`} -- b")), SessionState.RUNNING),
         (rows((7, 5 * MINUTE, "")), SessionState.ELSEWHERE),
         (rows((7, 5 * MINUTE, "SELECT 1")), SessionState.ELSEWHERE),
         # Connected after the statement was sent: after a restart of the server, another has the number.

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from sqlalchemy import exc
 
 from sqlalchemy_matrixone import BranchError, Reason, RestoreError
-from sqlalchemy_matrixone.losses.publications import publish_dropped
+from sqlalchemy_matrixone.losses.publications import explaining_published_past, publish_dropped
 from sqlalchemy_matrixone.losses.scope import RestoreScope
 from sqlalchemy_matrixone.losses.texts import Text
-from sqlalchemy_matrixone.losses.unreadable import explaining_syntax_errors, unreadable
+from sqlalchemy_matrixone.losses.unreadable import explaining_syntax_errors, unreadable, unreadable_names
 from sqlalchemy_matrixone.losses.view_text import definition_of, of_other_database, strings, with_strings
 from sqlalchemy_matrixone.losses.views import recreate_views
 from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
@@ -177,6 +179,33 @@ def test_syntax_error_that_was_translated_before_keeps_its_cause():
     with pytest.raises(BranchError) as caught:
         fail_with(error, ["`a`"])
     assert caught.value.__cause__ is SYNTAX_ERROR
+
+
+def test_name_that_the_server_cannot_read_again_is_told():
+    names = ["orders", "o'x", 'o"x', "o\\x", "o\\"]
+    connection = SimpleNamespace(
+        exec_driver_sql=lambda statement: SimpleNamespace(all=lambda: [("shop", name, "r") for name in names])
+    )
+    told = unreadable_names(scope_on("4.2.0"), connection)
+    assert told == [f"shop.{name}, because of its name: rename the table" for name in ('o"x', "o\\")]
+
+
+def test_partition_name_that_the_server_writes_without_quotes_is_told():
+    error = exc.OperationalError(
+        "x", None, Exception(1105, 'error in your SQL syntax; … near " order values less than (10))"')
+    )
+    with pytest.raises(BranchError, match="a partition whose name needs quotes"):
+        fail_with(error, [])
+
+
+@pytest.mark.parametrize(("level", "is_explained"), [("database", True), ("table", False)])
+def test_pitr_restore_of_a_published_database_says_what_to_do(level, is_explained):
+    scope = RestoreScope(DIALECT, level, "shop", None, 1)
+    error = RestoreError('strconv.ParseInt: parsing "news": invalid syntax')
+    with pytest.raises(RestoreError) as caught, explaining_published_past("restore pitr 'p'", [scope]):
+        raise error
+    assert (caught.value is not error) is is_explained
+    assert ("as_name=" in str(caught.value)) is is_explained
 
 
 class Publications:
