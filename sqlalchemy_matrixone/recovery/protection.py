@@ -107,8 +107,7 @@ def is_of(pitr: Pitr, target: RecoveryTarget | None, connection: Connection) -> 
     """Return whether a PITR has this object; None means the current account."""
     if target is None or target.level in ("account", "cluster"):
         return pitr.level == ("account" if target is None else target.level)
-    translate = connection.get_execution_options().get("schema_translate_map")
-    database = target.in_database(connection.dialect.default_schema_name, translate)
+    database = target.database_on(connection)
     return (pitr.level, pitr.database, pitr.table) == (target.level, fold(database), fold(target.table))
 
 
