@@ -90,6 +90,7 @@ class Feature(Enum):
     FOREIGN_KEYS_KEPT_BY_ALTER = (4, 2, 0), "rows of mo_foreign_keys that are kept by ALTER TABLE"
     CLONE_IN_TRANSACTION = (4, 2, 0), "clones that report their errors and see new tables, in a transaction"
     RESTORE_OF_EXACT_TABLE = (4, 2, 0), "RESTORE of a table by its exact name, a pattern of LIKE before"
+    RESTORE_OF_ANY_VIEW = (4, 2, 0), "restores and clones of a database with a view whose name needs quotes"
     RESTORE_OF_TREES = (4, 2, 0), "RESTORE of a database with a table that refers to itself"
     BRANCH_OF_ANY_TYPE = (4, 2, 0), "DATA BRANCH DIFF and MERGE of ENUM, BIT and binary columns"
     DIFF_IN_TRANSACTION = (4, 2, 0), "DATA BRANCH DIFF within a transaction"

@@ -158,3 +158,15 @@ def test_names_with_quotes_do_not_reach_the_sql_of_the_server(recovery: Recovery
     ):
         with pytest.raises(MatrixOneArgumentError, match="a quote or a backslash"):
             call(table=f"x{quote} or {quote}1{quote}={quote}1", database=DATABASE)
+
+
+@by_pattern
+def test_restore_of_a_database_with_a_view_whose_name_needs_quotes_names_it(recovery: Recovery, admin: Admin) -> None:
+    create(admin, "items")
+    admin(f"CREATE VIEW {DATABASE}.`order` AS SELECT * FROM {DATABASE}.items")
+    recovery.create_snapshot("sc_snap", database=DATABASE)
+    with pytest.raises(RestoreError, match=f"nothing was changed: .*{DATABASE}.order, because of its name") as refusal:
+        recovery.restore_snapshot("sc_snap", database=DATABASE)
+    assert refusal.value.reason is Reason.UNSUPPORTED
+    assert admin(f"SELECT * FROM {DATABASE}.`order`") == [(1,)]
+    recovery.drop_snapshot("sc_snap")

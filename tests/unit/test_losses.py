@@ -181,13 +181,22 @@ def test_syntax_error_that_was_translated_before_keeps_its_cause():
     assert caught.value.__cause__ is SYNTAX_ERROR
 
 
-def test_name_that_the_server_cannot_read_again_is_told():
-    names = ["orders", "o'x", 'o"x', "o\\x", "o\\"]
-    connection = SimpleNamespace(
-        exec_driver_sql=lambda statement: SimpleNamespace(all=lambda: [("shop", name, "r") for name in names])
-    )
-    told = unreadable_names(scope_on("4.2.0"), connection)
-    assert told == [f"shop.{name}, because of its name: rename the table" for name in ('o"x', "o\\")]
+@pytest.mark.parametrize(
+    ("release", "kind", "told"),
+    [
+        ("4.2.0", "r", ['o"x', "o`x", "o\\"]),
+        ("4.2.0", "v", ['o"x', "o`x", "o\\"]),
+        ("4.1.4", "r", ['o"x', "o`x", "o\\"]),
+        ("4.1.4", "v", ["order", "o x", "o'x", 'o"x', "o`x", "o\\x", "o\\"]),
+    ],
+)
+def test_name_that_the_server_cannot_read_again_is_told(release, kind, told):
+    names = ["total", "order", "o x", "o'x", 'o"x', "o`x", "o\\x", "o\\"]
+    rows = [("shop", name, kind) for name in names]
+    connection = SimpleNamespace(exec_driver_sql=lambda statement: SimpleNamespace(all=lambda: rows))
+    advice = "give the view another name" if kind == "v" else "rename the table"
+    found = unreadable_names(scope_on(release), connection)
+    assert found == [f"shop.{name}, because of its name: {advice}" for name in told]
 
 
 def test_partition_name_that_the_server_writes_without_quotes_is_told():
