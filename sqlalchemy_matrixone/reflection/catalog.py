@@ -1,4 +1,4 @@
-"""Read the rows of the server's catalog: all tables of a database, or a single table, in the same four statements.
+"""Read the rows of the server's catalog: all tables of a database, or a single table, in the same few statements.
 
 ``mo_catalog`` contains, for each account, more than information_schema shows, and can be read inside a transaction.
 Internal objects (index tables, partitions, the hidden columns of a table without a primary key) are left out.
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from sqlalchemy import exc
 from sqlalchemy.engine.reflection import ObjectKind
 
+from ..core.names import fold
 from ..core.options import INDEX_OPTIONS
 from ..core.release import Feature
 from .reader import HIDDEN
@@ -208,20 +209,49 @@ class Catalog:
 
     @_once
     def foreign_key_columns(self, where: Where) -> dict[str, list[ForeignKeyColumnRow]]:
-        """Return the columns of foreign keys.
+        """Return the columns of foreign keys, by the names that they were declared with.
 
-        mo_foreign_keys has their names in lower case. mo_columns has them as they were declared, except for those of a
-        referred table that does not exist, which is possible without foreign_key_checks.
+        mo_foreign_keys has these names in lower case. A join with mo_columns would have the server read the columns of
+        all databases of the account. Columns of a referred table that does not exist, which is possible without
+        foreign_key_checks, keep the lower case.
         """
         rows = self._rows(
-            "SELECT f.table_name, f.db_name, f.constraint_name, c.attname, f.refer_db_name, f.refer_table_name, "
-            "COALESCE(r.attname, f.refer_column_name), f.on_delete, f.on_update FROM mo_catalog.mo_foreign_keys f "
-            f"JOIN {_column_of('c', 'db_name', 'table_name', 'column_name')} "
-            f"LEFT JOIN {_column_of('r', 'refer_db_name', 'refer_table_name', 'refer_column_name')} "
-            f"WHERE f.db_name = COALESCE(NULLIF(%s, ''), DATABASE()){_name_filter('f.table_name', where)}",
+            "SELECT table_name, db_name, constraint_name, column_name, refer_db_name, refer_table_name, "
+            "refer_column_name, on_delete, on_update FROM mo_catalog.mo_foreign_keys "
+            f"WHERE db_name = COALESCE(NULLIF(%s, ''), DATABASE()){_name_filter('table_name', where)}",
             where,
         )
-        return _by_table(ForeignKeyColumnRow(*row) for row in rows)
+        return _by_table(self._as_declared([ForeignKeyColumnRow(*row) for row in rows], where))
+
+    def _as_declared(self, rows: Iterable[ForeignKeyColumnRow], where: Where) -> Iterator[ForeignKeyColumnRow]:
+        """Yield the columns of foreign keys that still exist, with the capitals of their declarations."""
+        for row in rows:
+            names = self._declared_names(where)
+            if name := names.get((row.table, row.column)):
+                if where.table or row.referred_database != row.database:
+                    names = self._names_with_capitals(Where(row.referred_database))
+                referred = names.get((row.referred_table, row.referred_column), row.referred_column)
+                yield row._replace(column=name, referred_column=referred)
+
+    @_once
+    def _declared_names(self, where: Where) -> dict[tuple[str, str], str]:
+        """Return the names of columns as they were declared, by their table and their name in lower case."""
+        return {
+            (table, fold(column.name)): column.name
+            for table, columns in self.columns(where).items()
+            for column in columns
+        }
+
+    @_once
+    def _names_with_capitals(self, where: Where) -> dict[tuple[str, str], str]:
+        """Return the names that have capitals, by their table and their name in lower case."""
+        rows = self._rows(
+            "SELECT att_relname, attname FROM mo_catalog.mo_columns "
+            "WHERE account_id = current_account_id() AND att_database = COALESCE(NULLIF(%s, ''), DATABASE()) "
+            "AND attname <> LOWER(attname)",
+            where,
+        )
+        return {(table, fold(name)): name for table, name in rows}
 
     @_once
     def encoded_constraints(self, where: Where) -> dict[str, str]:
@@ -246,15 +276,6 @@ def is_refused(error: exc.DBAPIError) -> bool:
 def _name_filter(column: str, where: Where) -> str:
     """Return a condition for one table. IN with several names would lose rows of mo_tables, on every release."""
     return f" AND {column} = %s" if where.table else ""
-
-
-def _column_of(alias: str, database: str, table: str, column: str) -> str:
-    """Return the join of mo_columns to a column that is named in mo_foreign_keys."""
-    return (
-        f"mo_catalog.mo_columns {alias} ON {alias}.account_id = current_account_id() "
-        f"AND {alias}.att_database = f.{database} AND {alias}.att_relname = f.{table} "
-        f"AND LOWER({alias}.attname) = f.{column}"
-    )
 
 
 _Row = TypeVar("_Row", ColumnRow, IndexColumnRow, ForeignKeyColumnRow)

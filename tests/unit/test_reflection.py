@@ -195,3 +195,51 @@ def test_reflected_matrixone_indexes_from_show_create_table():
             },
         ),
     ]
+
+
+class _Answering:
+    """A connection that answers each query by the table of the catalog that it reads first."""
+
+    def __init__(self, **answers):
+        self.answers, self.sent = answers, []
+
+    def exec_driver_sql(self, statement, parameters):
+        table = statement.split(" FROM mo_catalog.")[1].split()[0]
+        self.sent.append((table, parameters))
+        return self.answers[table]
+
+
+def catalog_row(table, name):
+    return (table, name, "INT(32)", "", "", 0, None, None, 0, "", None, None)
+
+
+FOREIGN_KEY = ("child", "shop", "fk", "parentid", "shop", "parent", "id", "RESTRICT", "RESTRICT")
+COLUMNS = [catalog_row("child", "parentId"), catalog_row("parent", "Id")]
+
+
+def test_foreign_keys_of_database_have_declared_names_without_another_query():
+    connection = _Answering(mo_foreign_keys=[FOREIGN_KEY], mo_columns=COLUMNS)
+    [key] = Catalog(DIALECT, connection, None).foreign_key_columns(Where("shop"))["child"]
+    assert (key.column, key.referred_column) == ("parentId", "Id")
+    assert [table for table, _ in connection.sent] == ["mo_foreign_keys", "mo_columns"]
+
+
+def test_foreign_key_of_dropped_column_is_left_out():
+    stale = (*FOREIGN_KEY[:3], "gone", *FOREIGN_KEY[4:])
+    connection = _Answering(mo_foreign_keys=[stale], mo_columns=COLUMNS)
+    assert Catalog(DIALECT, connection, None).foreign_key_columns(Where("shop")) == {}
+
+
+def test_foreign_keys_into_other_database_read_its_names_once():
+    abroad = (*FOREIGN_KEY[:4], "other", "parent", "id", "CASCADE", "RESTRICT")
+    missing = (*FOREIGN_KEY[:4], "other", "missing", "id", "CASCADE", "RESTRICT")
+
+    class Connection(_Answering):
+        def exec_driver_sql(self, statement, parameters):
+            rows = super().exec_driver_sql(statement, parameters)
+            return [("parent", "Id")] if parameters == ("other",) else rows
+
+    connection = Connection(mo_foreign_keys=[abroad, missing], mo_columns=COLUMNS)
+    keys = Catalog(DIALECT, connection, None).foreign_key_columns(Where("shop"))["child"]
+    assert [key.referred_column for key in keys] == ["Id", "id"]
+    assert connection.sent.count(("mo_columns", ("other",))) == 1
