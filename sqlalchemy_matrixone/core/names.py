@@ -27,7 +27,11 @@ def fold(name: str | None) -> str | None:
 
     ``str.lower()`` depends on the context: it converts ``ΑΣ`` to ``ας``, and ``İ`` to two characters.
     """
-    return None if name is None else "".join("i" if character == "İ" else character.lower() for character in name)
+    if name is None:
+        return None
+    if name.isascii():
+        return str.lower(name)  # quoted_name.lower() returns a quoted name unchanged
+    return "".join("i" if character == "İ" else character.lower() for character in name)
 
 
 def quote_name(dialect: Dialect, *parts: str) -> str:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Column, Integer, MetaData, Table, select
+from sqlalchemy.sql.elements import quoted_name
 
 from sqlalchemy_matrixone import CreatePitr, RestorePitr, RestoreSnapshot, as_of
 from sqlalchemy_matrixone.core.names import fold
@@ -24,6 +25,7 @@ DIALECT = MatrixOneDialect_pymysql(server_version="4.2.0")
     [
         ("Orders", "orders"), ("ΑΣ", "ασ"), ("ΌΣΟΣ", "όσοσ"), ("İ", "i"), ("ı", "ı"), ("ſx", "ſx"), ("naß", "naß"),
         ("ẞ", "ß"), ("Ⅷ", "ⅷ"), ("Ǆ", "ǆ"), ("Ꭰ", "ꭰ"), ("Ⴀ", "ⴀ"), ("Ა", "ა"), ("快照", "快照"), (None, None),
+        ("", ""), (quoted_name("Orders", quote=True), "orders"), (quoted_name("Ärger", quote=True), "ärger"),
     ],
 )  # fmt: skip
 def test_fold_lowercases_as_the_server_does(name, folded):
