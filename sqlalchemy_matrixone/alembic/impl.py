@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, cast
 
 from alembic.ddl.base import alter_table, format_column_name, format_server_default
@@ -98,11 +99,16 @@ class MatrixOneImpl(ExecutingImpl):
         rendered_metadata_default: str | None,
         rendered_inspector_default: str | None,
     ) -> bool:
-        compiler = self.dialect.ddl_compiler(self.dialect, None)  # type: ignore[arg-type]
         reflected, declared = (
-            canonical_default(compiler, column, metadata_column.type) for column in (inspector_column, metadata_column)
+            canonical_default(self._ddl_compiler, column, metadata_column.type)
+            for column in (inspector_column, metadata_column)
         )
         return reflected != declared
+
+    @cached_property
+    def _ddl_compiler(self) -> DDLCompiler:
+        """Return the compiler that renders all server defaults, since to create one takes longer than to use it."""
+        return self.dialect.ddl_compiler(self.dialect, None)  # type: ignore[arg-type]
 
     def compare_type(self, inspector_column: Column[Any], metadata_column: Column[Any]) -> bool:
         """Return whether the two types render differently in CREATE TABLE, including the server's defaults."""

@@ -233,6 +233,21 @@ def test_canonical_defaults_of_different_values_differ(first, second, type_):
     assert spelled(first, type_) != spelled(second, type_)
 
 
+def test_server_defaults_of_several_columns_are_rendered_by_one_compiler(monkeypatch):
+    created = []
+
+    def ddl_compiler(*args):
+        created.append(args)
+        return type(MATRIXONE).ddl_compiler(*args)
+
+    monkeypatch.setattr(MATRIXONE, "ddl_compiler", ddl_compiler, raising=False)
+    impl = DefaultImpl.get_by_dialect(MATRIXONE)(MATRIXONE, None, False, None, None, {})
+    columns = [Column("c", Integer, server_default=default) for default in ("1", "2")]
+    assert not impl.compare_server_default(columns[0], columns[0], None, None)
+    assert impl.compare_server_default(*columns, None, None)
+    assert len(created) == 1
+
+
 def index(**options):
     table = Table("t", MetaData(), Column("v", VECF32(3)), Column("c", sa.String(20)))
     return Index("ix", table.c.v, table.c.c, **{f"matrixone_{name}": value for name, value in options.items()})
@@ -252,6 +267,7 @@ IVFFLAT = {"using": "ivfflat", "lists": 2, "op_type": "vector_l2_ops"}
         ({**IVFFLAT, "include": sa.column("c")}, {**IVFFLAT, "include": ["c"]}),
         ({"prefix": "FULLTEXT"}, {"using": "fulltext", "with_parser": "ngram"}),
         ({"using": "btree"}, {}),
+        ({"comment": None, "lists": None}, {}),
         ({}, {"length": {"c": 5}}),
         ({"length": 5}, {"length": {"v": 5, "c": 5}}),
         ({}, {"comment": "said in SQL"}),
