@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import DefaultClause, types
@@ -38,6 +39,7 @@ def canonical_default(compiler: DDLCompiler, column: Column[Any], type_: TypeEng
     return None if default is None else _canonical(default.strip(), issubclass(affinity_of(type_), _NUMERIC))
 
 
+@lru_cache(maxsize=512)  # a database has many defaults, but few different ones
 def _canonical(default: str, numeric: bool) -> str | None:
     while _is_in_parentheses(default):
         default = default[1:-1].strip()
