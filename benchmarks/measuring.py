@@ -109,6 +109,8 @@ def new_database(server: str, database: str) -> Iterator[sa.Connection]:
         try:
             yield connection
         finally:
+            # With the checks, the server needs almost three times as long to drop many tables with foreign keys.
+            connection.exec_driver_sql("SET foreign_key_checks = 0")
             connection.exec_driver_sql(f"DROP DATABASE {database}")
     admin.dispose()
 

@@ -1,13 +1,14 @@
 """Run the benchmarks, and write their figures to docs/performance.md.
 
     python -m tools.performance --url dump:111@127.0.0.1:6001 [--url …] [--only AREA …] [--again] [--heavy]
-    python -m tools.performance                                       the page, from the stored figures
+    python -m tools.performance --url dump:111@127.0.0.1:6001 --trial    whether all benchmarks run; stores nothing
+    python -m tools.performance                                          the page, from the stored figures
 
 The figures of each area are stored as soon as it has run, by the release of the server. An area that has figures of a
 release is not run again, unless with ``--again``: a run that was interrupted is continued by the same command. The
-benchmarks create their own databases and drop them. That takes about ten minutes for a release. With ``--heavy``, a
-table of 1,000,000 rows and a database of 1,000 tables are measured as well, which takes much longer. For the figures of
-the vendor's SDK, install matrixone-python-sdk.
+benchmarks create their own databases and drop them. That takes about 20 minutes for a release. With ``--heavy``, a
+table of 1,000,000 rows and a database of 5,000 tables are measured as well, which takes much longer. What to install is
+stated in docs/performance.md.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import argparse
 import datetime as dt
 import json
 from collections.abc import Callable, Iterable
+from enum import IntEnum
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -23,7 +25,17 @@ from typing import Any
 import sqlalchemy
 from sqlalchemy import create_engine
 
-from benchmarks import connect, inserts, reflection, restore_rows, results, statements, timetravel
+from benchmarks import (
+    catalog,
+    connect,
+    cpu_shares,
+    inserts,
+    reflection,
+    restore_rows,
+    results,
+    statements,
+    timetravel,
+)
 from benchmarks.measuring import OURS, Comparison, show, url
 from sqlalchemy_matrixone.core.release import parse_greeting
 
@@ -35,16 +47,38 @@ BEGIN, END = "<!-- figures: {} -->\n", "<!-- end -->"
 WITHOUT_SERVER = "any"
 """Stands for the release in the figures of an area that needs no server."""
 
-AREAS: dict[str, Callable[[str, bool], Iterable[Comparison]]] = {
-    "statements": lambda server, heavy: statements.measure(server, ("pymysql", "asyncmy"), rounds=200),
-    "connect": lambda server, heavy: connect.measure(server),
-    "inserts": lambda server, heavy: inserts.measure(server, rounds=2),
-    "reflection": lambda server, heavy: reflection.measure(server, (200, 1000) if heavy else (50, 200)),
-    "timetravel": lambda server, heavy: timetravel.measure(),
-    "restore_rows": lambda server, heavy: restore_rows.measure(server, (100_000, 1_000_000) if heavy else (100_000,)),
-    "results": lambda server, heavy: results.measure(server),
+
+class Size(IntEnum):
+    """How much a benchmark measures."""
+
+    TRIAL, NORMAL, HEAVY = range(3)
+
+    def of(self, trial: Any, normal: Any, heavy: Any = None) -> Any:
+        """Return what to measure; as much as normally if nothing is given for heavy."""
+        return (trial, normal, normal if heavy is None else heavy)[self]
+
+
+AREAS: dict[str, Callable[[str, Size], Iterable[Comparison]]] = {
+    "statements": lambda server, size: statements.measure(server, ("pymysql", "asyncmy"), rounds=size.of(5, 200)),
+    "connect": lambda server, size: connect.measure(server, rounds=size.of(1, 20)),
+    "inserts": lambda server, size: inserts.measure(server, size.of((10,), (500, 2000)), rounds=size.of(1, 2)),
+    "reflection": lambda server, size: reflection.measure(
+        server, size.of((4,), (50, 200), (200,)), rounds=size.of(1, 3)
+    ),
+    "many_tables": lambda server, size: reflection.measure(
+        server, (size.of(4, 1000),), delays=(5,), rounds=size.of(1, 2)
+    ),
+    "cpu_shares": lambda server, size: cpu_shares.measure(server, size.of(20, 1000), rounds=size.of(1, 3)),
+    "catalog": lambda server, size: catalog.measure(server, size.of((4,), (1000,), (1000, 5000)), rounds=size.of(1, 5)),
+    "timetravel": lambda server, size: timetravel.measure(),
+    "restore_rows": lambda server, size: restore_rows.measure(
+        server, size.of((1_000,), (100_000,), (100_000, 1_000_000)), size.of(30, 1_000), rounds=size.of(1, 5)
+    ),
+    "results": lambda server, size: results.measure(
+        server, size.of(100, 10_000), size.of(1_000, 100_000), rounds=size.of(1, 3)
+    ),
 }
-"""The benchmark of each area, of a server, and whether to include what takes long."""
+"""The benchmark of each area, of a server."""
 
 
 def release_of(server: str) -> str:
@@ -57,23 +91,30 @@ def release_of(server: str) -> str:
     return ".".join(map(str, release or ("unknown",)))
 
 
-def run(server: str, only: list[str], again: bool, heavy: bool) -> None:
-    """Run the benchmarks of each area, and store their figures."""
+def run(server: str, only: list[str], again: bool, size: Size) -> None:
+    """Run the benchmarks of each area, and store their figures, unless they are only tried."""
     release = release_of(server)
     for area, measure in AREAS.items():
         key = WITHOUT_SERVER if area == "timetravel" else release
-        stored = load()
-        if (only and area not in only) or (key in stored.get(area, {}) and not again):
+        is_known = key in load().get(area, {}) and not again and size is not Size.TRIAL
+        if (only and area not in only) or is_known:
             continue
         measured = []
-        for comparison in measure(server, heavy):
+        for comparison in measure(server, size):
             show(comparison)
-            measured.append(comparison._asdict())
-        about = {"date": str(dt.date.today()), "sqlalchemy": sqlalchemy.__version__, "figures": measured}
-        stored = load()
-        stored.setdefault(area, {})[key] = about
-        RESULTS.parent.mkdir(exist_ok=True)
-        RESULTS.write_text(json.dumps(stored, indent=1, ensure_ascii=False, sort_keys=True) + "\n")
+            measured.append(comparison)
+        if size is not Size.TRIAL:
+            store(area, key, measured)
+
+
+def store(area: str, key: str, measured: list[Comparison]) -> None:
+    """Add the figures of an area and a release to the stored ones."""
+    figures = [comparison._asdict() for comparison in measured]
+    about = {"date": str(dt.date.today()), "sqlalchemy": sqlalchemy.__version__, "figures": figures}
+    stored = load()
+    stored.setdefault(area, {})[key] = about
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps(stored, indent=1, ensure_ascii=False, sort_keys=True) + "\n")
 
 
 def load() -> dict[str, Any]:
@@ -135,10 +176,19 @@ def main() -> None:
     parser.add_argument("--url", action="append", default=[], help="user:password@host:port of a server")
     parser.add_argument("--only", nargs="+", choices=AREAS, default=[], help="the areas to run")
     parser.add_argument("--again", action="store_true", help="run areas that have figures, too")
-    parser.add_argument("--heavy", action="store_true", help="include what takes long")
+    sizes = parser.add_mutually_exclusive_group()
+    for size, description in ((Size.HEAVY, "include what takes long"), (Size.TRIAL, "run all briefly; store nothing")):
+        sizes.add_argument(
+            f"--{size.name.lower()}",
+            action="store_const",
+            dest="size",
+            const=size,
+            default=Size.NORMAL,
+            help=description,
+        )
     arguments = parser.parse_args()
     for server in arguments.url:
-        run(server.rpartition("://")[2].rstrip("/"), arguments.only, arguments.again, arguments.heavy)
+        run(server.rpartition("://")[2].rstrip("/"), arguments.only, arguments.again, arguments.size)
     write()
 
 
