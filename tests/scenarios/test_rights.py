@@ -145,6 +145,16 @@ def pitr(**target: Any) -> Callable[[Engine], object]:
     )
 
 
+def pitr_of_the_database(engine: Engine) -> None:
+    """Alter the PITR that protects the database, drop it, and create it again: an object has at most one PITR."""
+    use = recovery_of(
+        lambda recovery: recovery.alter_pitr("sc_pitr", range="2d"),
+        lambda recovery: recovery.drop_pitr("sc_pitr"),
+        lambda recovery: recovery.create_pitr("sc_pitr", range="1d", database=SHOP),
+    )
+    use(engine)
+
+
 def another(engine: Engine) -> str:
     """Return an account that is not the engine's."""
     return ACCOUNT if engine.url.username == "dump" else "sys"
@@ -213,8 +223,8 @@ OPERATIONS = {
             lambda recovery: recovery.prune_snapshots("sc_new_", keep=0),
         )
     ),
-    "`CreatePitr`, `AlterPitr`, `DropPitr` of the account or a table": Operation(
-        lambda engine: (pitr()(engine), pitr(table=Order)(engine))
+    "`CreatePitr`, `AlterPitr`, `DropPitr` of the account, a database or a table": Operation(
+        lambda engine: (pitr()(engine), pitr_of_the_database(engine), pitr(table=Order)(engine))
     ),
     "`CloneTable`": Operation(
         construct(CloneTable("sc_new", Order, snapshot="sc_snap")),
