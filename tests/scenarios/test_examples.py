@@ -13,7 +13,16 @@ from .client import clean_up, drop_databases, make_databases
 from .server import Admin, Server
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ["README.md", "docs/install.md", "docs/connecting.md", "docs/recovery.md", "docs/rows.md", "docs/rights.md"]
+PAGES = [
+    "README.md",
+    "docs/install.md",
+    "docs/connecting.md",
+    "docs/recovery.md",
+    "docs/rows.md",
+    "docs/rights.md",
+    "docs/timetravel.md",
+    pytest.param("docs/branches.md", marks=pytest.mark.releases(since=(3, 0, 12))),
+]
 PRINTED_URL = re.compile(r"matrixone\+(\w+)://dump:111@127\.0\.0\.1:6001")
 
 

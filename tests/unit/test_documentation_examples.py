@@ -20,7 +20,7 @@ EXAMPLE = re.compile(r"(?:^<!-- not run: (?P<reason>[^\n]+) -->\n\n?)?^ *```(?P<
 RUN = {
     ("README.md", "python"): "scenarios/test_examples.py",
     ("docs/alembic.md", "python"): "unit/test_alembic_examples.py",  # quotes of a project that scenarios run
-    ("docs/branches.md", "python"): "scenarios/test_timetravel_docs.py",
+    ("docs/branches.md", "python"): "scenarios/test_examples.py",
     ("docs/cli.md", "console"): "scenarios/test_cli_page.py",
     ("docs/connecting.md", "python"): "scenarios/test_examples.py",
     ("docs/install.md", "python"): "scenarios/test_examples.py",
@@ -29,7 +29,7 @@ RUN = {
     ("docs/recovery.md", "python"): "scenarios/test_examples.py",
     ("docs/rights.md", "python"): "scenarios/test_examples.py",
     ("docs/rows.md", "python"): "scenarios/test_examples.py",
-    ("docs/timetravel.md", "python"): "scenarios/test_timetravel_docs.py",
+    ("docs/timetravel.md", "python"): "scenarios/test_examples.py",
     ("docs/types.md", "python"): "unit/test_types.py",
 }
 """The test module that runs all examples of a language on a page."""
