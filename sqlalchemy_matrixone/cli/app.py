@@ -118,16 +118,23 @@ class Group(click.Group):
             except RestoreConflict as conflict:
                 raise NotDone(_without_password(ctx, str(conflict))) from None
             except exc.SQLAlchemyError as error:
-                raise click.ClickException(_without_password(ctx, _message(error))) from None
+                raise click.ClickException(_without_password(ctx, _message(ctx, error))) from None
             finally:
                 for warning in caught:
                     click.echo(f"Warning: {_without_password(ctx, str(warning.message))}", err=True)
 
 
-def _message(error: exc.SQLAlchemyError) -> str:
-    if isinstance(error, exc.DBAPIError) and error.orig is not None and error.orig.args:
-        return str(error.orig.args[-1])
-    return str(error)
+_UNKNOWN_DATABASE = 1049
+
+
+def _message(ctx: click.Context, error: exc.SQLAlchemyError) -> str:
+    if not isinstance(error, exc.DBAPIError) or error.orig is None or not error.orig.args:
+        return str(error)
+    message = str(error.orig.args[-1])
+    database = ctx.obj.url.database if isinstance(ctx.obj, App) and ctx.obj.url is not None else None
+    if error.orig.args[0] == _UNKNOWN_DATABASE and database and message.endswith(f" {database}"):
+        message += f": if it was dropped, leave it out of the URL, and run undrop --database {database}"
+    return message
 
 
 def _without_password(ctx: click.Context, message: str) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from sqlalchemy import ColumnElement, MetaData, Table, and_, exc
 
-from ..core.arguments import check_timestamp
+from ..core.arguments import HOW_TO_WRITE_A_TIMESTAMP, check_timestamp
 from ..core.names import fold, unquote_name
 from ..core.refusals import reason_of
 from ..exc import MatrixOneArgumentError, Reason, RecoveryWarning
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 _AGO = re.compile(r"(?P<number>\d+(?:\.\d+)?) ?(?P<unit>ms|s|m|h|d)")
 _UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_HOW_TO_WRITE_A_TIME = (
+    'write how long ago, such as 25m, or a time with an offset from UTC, such as "2026-03-01 12:00:00+00:00"'
+)
 _CRITERION = re.compile(r"\s*(?P<column>.+?)\s*(?P<operator><=|>=|<>|!=|=|<|>)\s*(?P<value>.*)", re.S)
 
 
@@ -59,7 +62,8 @@ class Instant(click.ParamType):  # type: ignore[type-arg]
         try:
             return check_timestamp(str(value))
         except MatrixOneArgumentError as wrong:
-            self.fail(f"{wrong}, or how long ago: 25m", param, ctx)
+            message = str(wrong).removeprefix("timestamp=").replace(HOW_TO_WRITE_A_TIMESTAMP, _HOW_TO_WRITE_A_TIME)
+            self.fail(message, param, ctx)
 
 
 DURATION, INSTANT = Duration(), Instant()

@@ -196,7 +196,9 @@ def find_change(
                 found = Recovery(connection).find_change(statement, **times, precision=precision)
             except RecoveryError as error:
                 if error.reason is Reason.NOT_FOUND:
-                    raise NotDone(str(error)) from None
+                    # The message is for callers of Recovery.find_change().
+                    message = str(error).replace("since=", "--since").replace("until=", "--until")
+                    raise NotDone(message) from None
                 raise
     rows = [
         ("before", found.before.isoformat(" "), found.value_before),
@@ -399,6 +401,23 @@ def _target(connection: Any, database: str | None, name: str | None, account: st
     if account is not None and database is None:
         return {"account": account}, f"account {account}"
     raise click.UsageError("nothing to restore was given: pass one of --table, --database and --account")
+
+
+@cli.command()
+@click.argument("name")
+@click.option("--database", metavar="NAME", help="Of this database.")
+@click.option("--table", "table_name", metavar="TABLE", help="Of this table.")
+@click.pass_obj
+def snapshot(app: App, name: str, database: str | None, table_name: str | None) -> None:
+    """Create the snapshot NAME of a table or database, or of the whole account if neither is given."""
+    with app.connected() as connection:
+        target: dict[str, Any] = {}
+        described = "the account"
+        if database is not None or table_name is not None:
+            target, described = _target(connection, database, table_name, None)
+        created = Recovery(connection).create_snapshot(name, **target)
+    time = output.cell(created.created_at)
+    app.print(created, lambda: click.echo(f"done: created snapshot {created.name} of {described}, {time} UTC"))
 
 
 @cli.command()

@@ -148,7 +148,7 @@ def check_timestamp(value: Any) -> dt.datetime:
     if isinstance(value, str):
         value = _parse_timestamp(value)
     if not isinstance(value, dt.datetime):
-        raise MatrixOneArgumentError(f"timestamp={value!r} is not a point in time: {_HOW_TO_WRITE_A_TIMESTAMP}")
+        raise MatrixOneArgumentError(f"timestamp={value!r} is not a point in time: {HOW_TO_WRITE_A_TIMESTAMP}")
     try:
         if value.utcoffset() is None:
             raise _naive(value)
@@ -165,7 +165,7 @@ def is_timestamp(text: str) -> bool:
 def _parse_timestamp(text: str) -> dt.datetime:
     match = _TIME.fullmatch(text)
     if match is None:
-        raise MatrixOneArgumentError(f"timestamp={text!r} is not a point in time: {_HOW_TO_WRITE_A_TIMESTAMP}")
+        raise MatrixOneArgumentError(f"timestamp={text!r} is not a point in time: {HOW_TO_WRITE_A_TIMESTAMP}")
     if match["offset"] is None:
         raise _naive(text)
     try:
@@ -177,7 +177,7 @@ def _parse_timestamp(text: str) -> dt.datetime:
 def _naive(value: Any) -> MatrixOneArgumentError:
     return MatrixOneArgumentError(
         f"timestamp={value!r} has no UTC offset, so it could mean a different instant to the server than to you: "
-        f"{_HOW_TO_WRITE_A_TIMESTAMP}"
+        f"{HOW_TO_WRITE_A_TIMESTAMP}"
     )
 
 
@@ -215,7 +215,7 @@ def check_mo_ts(value: Any) -> int:
 _TIME = re.compile(
     r"(?P<time>\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d{1,6})?) ?(?P<offset>Z|[+-]\d\d:?\d\d)?", re.ASCII
 )
-_HOW_TO_WRITE_A_TIMESTAMP = (
+HOW_TO_WRITE_A_TIMESTAMP = (
     'pass an aware datetime, such as datetime.now(timezone.utc), or a str with an offset, such as "2026-03-01 '
     '12:00:00+00:00"'
 )

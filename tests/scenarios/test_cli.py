@@ -116,6 +116,27 @@ def test_cli_restores_from_a_pitr_at_a_time(run: Run, server: Server, admin: Adm
     assert notes(admin) == ["first", "second"]
 
 
+def test_cli_snapshot_of_each_kind_of_object_is_created(run: Run, server: Server, admin: Admin):
+    table = run("snapshot", "sc_cli_table", "--table", "orders").output
+    assert f"done: created snapshot sc_cli_table of table {SHOP}.orders, " in table
+    run("snapshot", "sc_cli_database", "--database", SHOP)
+    created = as_json(run("--json", "snapshot", "sc_cli_account"))
+    assert (created["level"], created["account"]) == ("account", "sys")
+    assert "exists" in run("snapshot", "sc_cli_database", "--database", SHOP, exit_code=1).output
+    assert {name for (name, *_) in admin("SHOW SNAPSHOTS")} >= {"sc_cli_table", "sc_cli_database", "sc_cli_account"}
+
+
+def test_cli_url_with_a_dropped_database_names_undrop(run: Run, server: Server):
+    url = server.url(database="sc_dropped", ssl_disabled="true").render_as_string(hide_password=False)
+    output = " ".join(run("--url", url, "status", exit_code=1).output.split())
+    assert "leave it out of the URL, and run undrop --database sc_dropped" in output
+
+
+def test_cli_find_change_of_a_table_that_never_existed_names_the_option(run: Run):
+    output = run("find-change", "never", "--since", "1m", exit_code=3).output
+    assert "pass a --since at which it existed" in " ".join(output.split())
+
+
 def test_cli_prune_asks_before_it_drops(run: Run, admin: Admin):
     for number in (1, 2, 3):
         admin(f"CREATE SNAPSHOT sc_cli_n{number} FOR DATABASE {SHOP}")

@@ -35,7 +35,8 @@ def run(*arguments: str, **kw: object):
 
 def test_cli_commands_have_help():
     assert set(cli.commands) >= {
-        "status", "windows", "timeline", "changes", "find-change", "restore-rows", "restore", "undrop", "prune",
+        "status", "windows", "timeline", "changes", "find-change", "restore-rows", "restore", "undrop", "snapshot",
+        "prune",
     }  # fmt: skip
     for name in cli.commands:
         result = run(name, "--help")
@@ -50,10 +51,12 @@ def test_cli_commands_have_help():
         (["restore-rows", "orders", "--at", "5m", "--snapshot", "s"], "no point in time was given"),
         (["restore-rows", "a", "b", "--at", "5m", "--where", "id=1"], "for one TABLE"),
         (["restore-rows", "orders", "--at", "2026-03-01 12:00:00"], "has no UTC offset"),
+        (["changes", "orders", "--at", "yesterday"], "'yesterday' is not a point in time: write how long ago"),
         (["restore", "--table", "orders"], "no source was given"),
         (["restore", "--table", "orders", "--pitr", "p"], "no source was given"),
         (["restore", "--snapshot", "s"], "nothing to restore was given"),
         (["find-change", "orders", "--precision", "soon"], "is not a duration"),
+        (["snapshot"], "Missing argument"),
         (["prune"], "Missing argument"),
         (["prune", "nightly_"], "pass --keep N"),
         (["prune", "nightly_", "--keep", "1", "--older-than", "7d"], "pass --keep N"),
