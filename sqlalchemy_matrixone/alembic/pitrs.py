@@ -16,6 +16,7 @@ from alembic.util import CommandError, PriorityDispatchResult, to_list
 from sqlalchemy import MetaData
 
 from ..core.arguments import check_flag
+from ..core.beside import autocommit_connection, second_engine
 from ..core.names import fold
 from ..core.options import PITR_OPTION as TABLE_OPTION
 from ..core.server import MatrixOneServer
@@ -30,7 +31,6 @@ from .declarations import LIST_OPTION
 from .log import log
 from .operations import AlterPitrOp, CreatePitrOp, DropPitrOp
 from .protection import DeclaredObjects
-from .transaction import outside_transaction
 
 if TYPE_CHECKING:
     # Only for typing: these modules are half imported while Alembic loads its plugins.
@@ -238,9 +238,9 @@ def _read(context: MigrationContext) -> list[Pitr]:
     except RecoveryError as refused:
         if refused.reason is not Reason.ACTIVE_TRANSACTION:
             raise
-    # Accounts other than sys can only use SHOW PITR for this.
-    with outside_transaction(context, "reading the PITRs", reading=True):
-        return catalog.get_pitrs(context.connection)
+    # Accounts other than sys can only use SHOW PITR for this, which the server refuses inside a transaction.
+    with second_engine(context.connection.engine) as engine, autocommit_connection(engine) as connection:
+        return catalog.get_pitrs(connection)
 
 
 def _name_included(context: AutogenContext, own: _CurrentNames, target: RecoveryTarget, name: str) -> bool:

@@ -19,14 +19,13 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def outside_transaction(context: MigrationContext, operation: str, *, reading: bool = False) -> Iterator[None]:
+def outside_transaction(context: MigrationContext, operation: str) -> Iterator[None]:
     """Commit what the migrations have done so far, run the block in AUTOCOMMIT, and start a new transaction.
 
     If nothing has run on the connection since its last commit or rollback, nothing is committed.
     In offline mode, ``COMMIT`` and ``BEGIN`` are printed around the block.
 
     :param operation: the operation to run, for the log.
-    :param reading: whether only autogenerate has run so far, so that the commit changes nothing and is not logged.
     :raises CommandError: if env.py has started the transaction, which only env.py may end.
     """
     if not context.as_sql and not _state(context).has_statements:
@@ -35,7 +34,7 @@ def outside_transaction(context: MigrationContext, operation: str, *, reading: b
     if not context.as_sql:
         _check_owns_transaction(context, operation)
     with _watch_paused(context), context.autocommit_block():
-        if not context.as_sql and not reading:
+        if not context.as_sql:
             log.info("%s: committed what ran before it; a later failure will not undo that", operation)
         yield
 

@@ -347,6 +347,6 @@ class _OtherAccounts:
             lost = ", ".join(kind.replace("_", " ") for kind in self._kinds)
             message = (
                 f"The restore was carried out. Check, and put back yourself, what it may have lost in {self._whose}: "
-                f"{lost}. A restore by an administrator of the account puts it back."
+                f"{lost}. A restore by the administrator of the account puts them back."
             )
             warnings.warn(RestoreWarning(message), stacklevel=6)
