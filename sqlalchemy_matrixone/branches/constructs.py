@@ -212,7 +212,8 @@ class CloneTable(_Copy):
     :param name: the new table: a name, or a Table to specify its database as well.
     :param source: the table to clone: a mapped class, a Table or a name, or an ``as_of()`` of these.
     :param snapshot: clone the table as it was at this snapshot.
-    :param timestamp: clone it as it was at this instant: an aware datetime, or a str with a UTC offset.
+    :param timestamp: clone it as it was at this instant: an aware datetime, or a str with a UTC offset. The
+        server refuses a time that is more than an hour ago, unless it is that of a snapshot; ``mo_ts=`` is not checked.
     :param mo_ts: the same in nanoseconds since 1970.
     :param database: the database of tables that are given as plain names; by default the current database.
     :param to_account: create the clone in this account, in which case the new table specifies a database there; only
@@ -266,7 +267,8 @@ class CloneDatabase(_Copy):
     :param name: the new database.
     :param source: the database to clone.
     :param snapshot: clone it as it was at this snapshot.
-    :param timestamp: clone it as it was at this instant: an aware datetime, or a str with a UTC offset.
+    :param timestamp: clone it as it was at this instant: an aware datetime, or a str with a UTC offset. The
+        server refuses a time that is more than an hour ago, unless it is that of a snapshot; ``mo_ts=`` is not checked.
     :param mo_ts: the same in nanoseconds since 1970.
     :param to_account: create the clone in this account; only sys may do this.
     :param if_not_exists: do nothing if a database of that name exists.
@@ -326,7 +328,8 @@ class CreateBranch(_Copy):
     :param database: without a source, the database to branch; with one, the database of tables that are given as plain
         names.
     :param snapshot: branch it as it was at this snapshot.
-    :param timestamp: branch it as it was at this instant: an aware datetime, or a str with a UTC offset.
+    :param timestamp: branch it as it was at this instant: an aware datetime, or a str with a UTC offset. The
+        server refuses a time that is more than an hour ago, unless it is that of a snapshot; ``mo_ts=`` is not checked.
     :param mo_ts: the same in nanoseconds since 1970.
     :param to_account: create the branch in this account; only sys may do this.
     :param copy_grants: grant the privileges on its source on the branch as well. Requires AUTOCOMMIT; in a transaction,

@@ -87,8 +87,8 @@ def changes_since(
 
 def changes_between(
     target: Any,
-    before: str | Timestamp,
-    after: str | Timestamp,
+    before: str | Timestamp | int,
+    after: str | Timestamp | int,
     *,
     columns: ColumnsArgument | None = None,
 ) -> ChangesBetween:
@@ -104,7 +104,8 @@ def changes_between(
     be a ``subquery()``. For two snapshots of large tables, use :class:`DiffBranch`, which compares them on the server.
 
     :param target: a mapped class or a Table, with a primary key.
-    :param before: the name of a snapshot, an aware datetime, or a str with a UTC offset.
+    :param before: the name of a snapshot, an aware datetime, a str with a UTC offset, or an int as for ``mo_ts=`` of
+        :func:`as_of`: nanoseconds since 1970, which may be more than an hour ago.
     :param after: the later one, likewise.
     :param columns: compare only these columns and the primary key: names or attributes.
     :raises MatrixOneArgumentError: as for :func:`changes_since`.
@@ -282,7 +283,7 @@ def _column(table: Table, given: Any) -> Column[Any]:
 def _moment(keyword: str, given: Any) -> dict[str, Any]:
     if isinstance(given, str) and not is_timestamp(given):
         return {"snapshot": check_is_name(keyword, given)}
-    return {"timestamp": given}
+    return {"mo_ts" if isinstance(given, int) else "timestamp": given}
 
 
 def _whole_table(target: Any) -> Table:

@@ -105,9 +105,9 @@ def as_of(
         old = as_of(Order, snapshot="before_import")
         session.scalars(select(old).where(old.total > 100))
 
-        # What has changed since, today's orders joined with yesterday's
-        yesterday = as_of(Order, timestamp=datetime.now(timezone.utc) - timedelta(days=1))
-        select(Order.id, yesterday.total, Order.total).join(yesterday, yesterday.id == Order.id)
+        # What has changed since, the current orders joined with those of half an hour ago
+        then = as_of(Order, timestamp=datetime.now(timezone.utc) - timedelta(minutes=30))
+        select(Order.id, then.total, Order.total).join(then, then.id == Order.id)
 
     Historical objects belong to no Session: they are detached, so that they never mix with the current ones and changes
     to them are not flushed. Related objects that a loader option loads with them must specify a point in time as well,
@@ -119,9 +119,11 @@ def as_of(
     :param timestamp: an aware datetime, or a str with a UTC offset (``"2026-03-01 12:00:00+00:00"``): that instant,
         whatever the time zones of server and session; or a ``bindparam()`` that takes either when the statement is
         executed. There is no ``server_time=`` as for :class:`RestorePitr`: the server reads this time in UTC, so a
-        time on its clock has no meaning here. The time can be read for as long as the server keeps the history: while
-        a snapshot or PITR holds it, and otherwise for a short time, until its garbage collection.
-    :param mo_ts: the same as nanoseconds since 1970, or a ``bindparam()``.
+        time on its clock has no meaning here. The server refuses a time that is more than an hour ago, unless it is
+        that of a snapshot, even if a PITR keeps the history: pass such a time as ``mo_ts=``.
+    :param mo_ts: the same as nanoseconds since 1970, ``int(when.timestamp()) * 10**9``, or a ``bindparam()``. The
+        server does not check it, and history that was garbage collected reads as an empty table. It is kept while a
+        snapshot or PITR holds it, and otherwise for about an hour.
     :param name: a name for the alias.
     :return: an aliased class for a mapped class, an alias for a table.
     :raises MatrixOneArgumentError: if the point in time is invalid or naive, or the target is not a table. A snapshot

@@ -91,7 +91,7 @@ def test_as_of_subquery_with_a_missing_column_is_an_error(connection: Connection
 
 
 def test_changes_between_two_points_in_time(connection: Connection, noon: dt.datetime) -> None:
-    for before in (BEFORE, noon, noon.isoformat(" ")):
+    for before in (BEFORE, noon, noon.isoformat(" "), int(noon.timestamp()) * 10**9):
         with pytest.warns(RecoveryWarning, match="without added"):
             result = connection.execute(changes_between(Note, before, AFTER))
         assert {tuple(row) for row in result} == SINCE

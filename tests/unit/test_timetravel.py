@@ -440,6 +440,15 @@ def test_changes_between_reads_each_point_in_time_separately():
     assert "orders {TIMESTAMP = " in other
 
 
+def test_changes_between_nanoseconds_are_not_limited_to_an_hour():
+    one, other = str(changes_between(Order, 1, "s")).split(";\n")
+    assert "orders {MO_TS = " in one
+    assert "orders {SNAPSHOT = " in other
+    for invalid in (0, -1, True, 1 << 63):
+        with pytest.raises(MatrixOneArgumentError, match="nanoseconds"):
+            changes_between(Order, "s", invalid)
+
+
 def test_changes_between_invalid_points_in_time_is_refused():
     with pytest.raises(MatrixOneArgumentError, match="no UTC offset"):
         changes_between(Order, "s", "2026-03-01 12:00:00")
