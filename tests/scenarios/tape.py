@@ -364,9 +364,13 @@ class Player:
         return None
 
     def _miss(self, key: str, sequence: int) -> Exchange:
+        if key in self._keys:
+            return self._missed(f"sent more often than in the recording: {key}", key, sequence)
         candidates = {other[:_COMPARED]: other for other in self._unsent() or self._keys}
         nearest = difflib.get_close_matches(key[:_COMPARED], candidates, n=1, cutoff=0.0)
         recorded = candidates[nearest[0]] if nearest else "nothing"
-        message = f"not in the recording: {key} | nearest recorded: {recorded}"
+        return self._missed(f"not in the recording: {key} | nearest recorded: {recorded}", key, sequence)
+
+    def _missed(self, message: str, key: str, sequence: int) -> Exchange:
         self.misses.append(message)
         return Exchange(key, error_packet(sequence, message))

@@ -97,7 +97,7 @@ def test_repeated_statements_are_answered_in_order() -> None:
         connection = connect(player.port)
         assert fetch(connection, "SELECT 'hello'") == (("hello",),)
         assert fetch(connection, "SELECT 'hello'") == (("again",),)
-        with pytest.raises(pymysql.OperationalError, match="not in the recording"):
+        with pytest.raises(pymysql.OperationalError, match="sent more often than in the recording"):
             fetch(connection, "SELECT 'hello'")
     assert len(player.misses) == 1
 
