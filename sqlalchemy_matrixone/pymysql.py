@@ -18,9 +18,13 @@ def connect(**kw: Any) -> Any:
     The arguments are those of ``pymysql.connect()``::
 
         create_engine("matrixone+pymysql://", creator=lambda: connect(host="db", user="dump", password=secret()))
+
+    Unlike PyMySQL, and like the other drivers, it marks bytes as such (``binary_prefix``). Otherwise, the server takes
+    them for text: it does not find BLOBs of 64 KiB and more by them, and returns them as text, which is not UTF-8.
     """
     from .core.pymysql_connection import PyMySQLConnection
 
+    kw.setdefault("binary_prefix", True)
     return PyMySQLConnection(**kw)
 
 

@@ -112,6 +112,16 @@ class MatrixOneCompiler(AsOfCompiler, DiffCompiler, CorrectingCompiler):
             )
         return " FOR SHARE" if lock.read and self._supports(Feature.FOR_SHARE) else " FOR UPDATE"
 
+    def visit_lateral(self, lateral_: selectable.Lateral, **kw: Any) -> str:
+        """Refuse ``LATERAL``.
+
+        :raises sqlalchemy.exc.CompileError: always; no release has it.
+        """
+        raise MatrixOneCompileError(
+            "MatrixOne has no LATERAL: use a scalar_subquery() in the columns of the SELECT, a join with a grouped "
+            "subquery(), or func.row_number().over(partition_by=…) for the first rows of each group"
+        )
+
     def visit_insert(self, insert_stmt: dml.Insert, *args: Any, **kw: Any) -> str:
         """Render an INSERT. If its values contain subqueries, render ``INSERT … SELECT``.
 
@@ -479,5 +489,6 @@ def _compared_column(criterion: Any, table: schema.Table) -> str | None:
     if not isinstance(criterion, BinaryExpression) or criterion.operator is not operators.eq:
         return None
     column, value = criterion.left, criterion.right
-    is_ours = isinstance(column, schema.Column) and column.table is not None and column.table.key == table.key
+    of = column.table if isinstance(column, schema.Column) else None  # can also be an alias or a subquery
+    is_ours = isinstance(of, schema.Table) and of.key == table.key
     return column.name if is_ours and isinstance(value, BindParameter) else None

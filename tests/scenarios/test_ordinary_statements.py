@@ -482,6 +482,13 @@ def test_big_integer_is_compared_by_equality_and_by_a_list(ordered: Connection) 
     assert ordered.execute(delete(ORDERED).where(key == 1, key.in_([1, 3]))).rowcount == 1
 
 
+def test_several_rows_joined_with_an_alias_are_changed_and_counted(ordered: Connection) -> None:
+    other = ORDERED.alias()
+    joined = STOCK.c.n > other.c.n, other.c.id == 1
+    assert ordered.execute(update(STOCK).where(*joined).values(n=STOCK.c.n + other.c.n)).rowcount == 3
+    assert ordered.execute(delete(STOCK).where(*joined)).rowcount == 3
+
+
 def test_rows_are_joined_by_the_key_and_a_nullable_column(ordered: Connection) -> None:
     other = Table("other", MetaData(), Column("id", Integer, primary_key=True), Column("n", Integer))
     other.create(ordered)

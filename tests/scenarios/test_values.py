@@ -137,3 +137,15 @@ def test_values_of_every_type_round_trip(server: Server, database: str):
 async def test_values_of_every_type_round_trip_with_an_async_engine(server: Server, database: str, driver: str):
     async with server.async_engine(driver, server.url(driver, database=database)).connect() as connection:
         await connection.run_sync(check, server.release)
+
+
+def test_bytes_are_not_sent_as_text(server: Server, database: str):
+    blobs = sa.Table("blobs", sa.MetaData(), sa.Column("id", sa.Integer, primary_key=True), sa.Column("v", sa.BLOB))
+    large = b"\xff" * 65_536
+    with server.engine(server.url(database=database)).begin() as connection:
+        blobs.create(connection)
+        connection.execute(blobs.insert(), [{"id": 1, "v": large}, {"id": 2, "v": None}])
+        assert connection.scalars(sa.select(blobs.c.id).where(blobs.c.v == large)).all() == [1]
+        assert connection.scalars(sa.select(sa.func.coalesce(blobs.c.v, b"\xfe")).where(blobs.c.id == 2)).all() == [
+            b"\xfe"
+        ]

@@ -132,6 +132,12 @@ def test_cast_renders_types_that_mysql_cannot_cast_to(type_, expected):
     assert_compile(sa.cast(T.c.a, type_), expected)
 
 
+def test_lateral_is_refused():
+    other = sa.select(sa.func.max(T.c.a)).where(T.c.id == sa.column("x")).lateral()
+    with pytest.raises(CompileError, match=r"no LATERAL: use a scalar_subquery\(\)"):
+        sql(sa.select(T.c.id, other).select_from(T.join(other, sa.true())))
+
+
 class TestForUpdate:
     def test_for_update_read_is_exclusive_before_4_2(self):
         shared = sa.select(T.c.id).with_for_update(read=True)
