@@ -99,6 +99,7 @@ class Feature(Enum):
     FOR_SHARE = (4, 2, 0), "SELECT … FOR SHARE"
     LIKE_ESCAPE = (4, 2, 0), "LIKE … ESCAPE, ignored before"
     NO_BACKSLASH_ESCAPES = (4, 2, 0), "sql_mode NO_BACKSLASH_ESCAPES, reported and ignored before"
+    WINDOW_PEERS = (4, 2, 0), "windows ordered by several keys, of which only the last is compared before"
     UPSERT_COUNT = (4, 2, 0), "the count of ON DUPLICATE KEY UPDATE that distinguishes new rows from changed ones"
     NARROW_VECTORS = (4, 2, 0), "VECF16, VECBF16, VECINT8 and VECUINT8"
     NULL_GROUP_OF_OUTER_JOIN = (4, 2, 0), "a group for the NULL of an outer join in a NOT NULL column, lost before"

@@ -32,6 +32,7 @@ from .outer_joins import (
     sides_to_check,
     tables_joined_by_key,
 )
+from .windows import warn_of_peers, with_frame
 
 if TYPE_CHECKING:
     from sqlalchemy import FromClause, Select
@@ -161,6 +162,12 @@ class CorrectingCompiler(StatementCompilerPart, StatementHooks):
         if is_nullif(func) and self._calculates_null():
             return self.process(without_nullif(func), **kw)
         return super().visit_function(func, *args, **kw)
+
+    def visit_over(self, over: elements.Over[Any], **kw: Any) -> str:
+        """Render a window function with the frame that it has by default, if the server would take another one."""
+        if not self._supports(Feature.WINDOW_PEERS):
+            warn_of_peers(over)
+        return super().visit_over(with_frame(over), **kw)  # type: ignore[no-any-return, no-untyped-call]
 
     def visit_binary(self, binary: BinaryExpression[Any], *args: Any, **kw: Any) -> str:
         """Render an operator whose operands the server would take for other ones, in a form that it understands."""

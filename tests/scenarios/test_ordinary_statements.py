@@ -536,3 +536,26 @@ def test_expressions_that_can_be_null_are_grouped_by_their_values(ordered: Conne
     ):
         grouped = select(expression.label("k"), func.count()).group_by("k").order_by("k")
         assert [tuple(row) for row in ordered.execute(grouped)] == expected
+
+
+def test_windows_end_with_the_current_row(stock: Connection) -> None:
+    stock.execute(insert(STOCK), [{"id": 4, "n": 20}, {"id": 5, "n": 30}])
+    total, n = func.sum(STOCK.c.id), STOCK.c.n
+    by_key = select(total.over(order_by=[n, STOCK.c.id])).order_by(STOCK.c.id)
+    assert stock.scalars(by_key).all() == [1, 3, 10, 7, 15]
+    by_rows = select(total.over(order_by=[n, -STOCK.c.id], rows=(None, 0))).order_by(STOCK.c.id)
+    assert stock.scalars(by_rows).all() == [1, 7, 15, 5, 12]
+
+
+@pytest.mark.releases(since=(4, 2))
+def test_window_ordered_by_several_keys_compares_all_of_them(stock: Connection) -> None:
+    stock.execute(insert(STOCK), [{"id": 4, "n": 20}, {"id": 5, "n": 30}])
+    total = func.sum(STOCK.c.id).over(order_by=[STOCK.c.n, literal(1)])
+    assert stock.scalars(select(total).order_by(STOCK.c.id)).all() == [1, 7, 15, 7, 15]
+
+
+@pytest.mark.releases(since=(3, 0))
+def test_last_value_is_that_of_the_current_row_or_its_peers(stock: Connection) -> None:
+    stock.execute(insert(STOCK), {"id": 4, "n": 30})
+    last = func.last_value(STOCK.c.n).over(order_by=STOCK.c.n)
+    assert stock.scalars(select(last).order_by(STOCK.c.id)).all() == [10, 20, 30, 30]

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import CompileError
+from sqlalchemy.exc import CompileError, SAWarning
 
 from sqlalchemy_matrixone import MatrixOneArgumentError
 from sqlalchemy_matrixone import types as matrixone
@@ -136,6 +136,50 @@ def test_lateral_is_refused():
     other = sa.select(sa.func.max(T.c.a)).where(T.c.id == sa.column("x")).lateral()
     with pytest.raises(CompileError, match=r"no LATERAL: use a scalar_subquery\(\)"):
         sql(sa.select(T.c.id, other).select_from(T.join(other, sa.true())))
+
+
+class TestWindows:
+    ROWS = sa.Table(
+        "r",
+        sa.MetaData(),
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("u", sa.Integer, unique=True),
+        sa.Column("a", sa.Integer),
+        sa.Column("b", sa.Integer),
+    )
+    DEFAULT = "RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW"
+
+    @pytest.mark.parametrize("function", [sa.func.last_value(T.c.a), sa.func.nth_value(T.c.a, 2)])
+    def test_default_frame_of_a_value_at_its_end_is_written_out(self, function):
+        assert sql(function.over(order_by=T.c.b)).endswith(f"OVER (ORDER BY t.b {self.DEFAULT})")
+        by_two = function.over(partition_by=T.c.id, order_by=[T.c.a, T.c.b.desc()])
+        assert sql(by_two).endswith(f"OVER (PARTITION BY t.id ORDER BY t.a, t.b DESC {self.DEFAULT})")
+        for unchanged in (function.over(), function.over(order_by=T.c.b, rows=(None, 0))):
+            assert "RANGE" not in sql(unchanged)
+        assert "RANGE" not in sql(sa.func.sum(T.c.a).over(order_by=T.c.b))
+
+    def test_several_keys_before_4_2_emit_a_warning(self):
+        columns = self.ROWS.c
+        total = sa.func.sum(columns.a)
+        for keys in ([columns.id, columns.a], [columns.a, columns.b.desc()], [columns.a, sa.func.abs(columns.id)]):
+            over = total.over(order_by=keys)
+            with pytest.warns(SAWarning, match=r"sum\(\) OVER \(ORDER BY .*before 4\.2\.0 .*Use rows=\(None, 0\)"):
+                sql(over, "4.1.4")
+            assert "OVER" in sql(over, "4.2.0")
+
+    def test_several_keys_with_a_unique_last_one_emit_no_warning(self):
+        columns = self.ROWS.c
+        total, keys = sa.func.sum(columns.a), [columns.a, columns.b]
+        for unaffected in (
+            total.over(order_by=columns.a),
+            total.over(order_by=[columns.a, columns.id.desc()]),
+            total.over(order_by=[columns.a, columns.u]),
+            total.over(order_by=keys, rows=(None, 0)),
+            sa.func.rank().over(order_by=keys),
+            sa.func.lag(columns.a).over(order_by=keys),
+            total.over(partition_by=keys),
+        ):
+            assert "OVER" in sql(unaffected, "2.2.2")
 
 
 class TestForUpdate:
