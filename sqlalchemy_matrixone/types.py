@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import math
 from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import func, types
@@ -268,6 +270,72 @@ class MatrixOneDouble(mysql.DOUBLE):
         super().__init__(precision if scale is not None else None, scale, asdecimal, **kw)
 
 
+_TEXT = frozenset((15, 253, 254))
+_APPROXIMATE = frozenset((4, 5))
+"""The codes of VARCHAR and CHAR, and of FLOAT and DOUBLE, in the description of a result."""
+
+
+class _TextAsValue:
+    """A type of times, which the server returns as text if an expression combines it with a bound value.
+
+    That is a string in the statement, so that the server takes ``coalesce(column, '2026-01-02')`` for one.
+    """
+
+    _parsed: Callable[[str], Any]
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Any:
+        if coltype in _TEXT:
+            return self._value
+        return super().result_processor(dialect, coltype)  # type: ignore[misc]
+
+    def _value(self, value: Any) -> Any:
+        try:
+            return self._parsed(value) if isinstance(value, str) else value
+        except ValueError:
+            return value  # such as a date of zeros, for which the drivers return the text too
+
+
+class MatrixOneDateTime(_TextAsValue, mysql.DATETIME):
+    """DATETIME that can be read from text."""
+
+    _parsed = staticmethod(dt.datetime.fromisoformat)
+
+
+class MatrixOneTimestamp(_TextAsValue, mysql.TIMESTAMP):
+    """TIMESTAMP that can be read from text."""
+
+    _parsed = staticmethod(dt.datetime.fromisoformat)
+
+
+class MatrixOneTime(_TextAsValue, mysql.TIME):
+    """TIME that can be read from text."""
+
+    _parsed = staticmethod(dt.time.fromisoformat)
+
+
+class MatrixOneDate(_TextAsValue, types.Date):
+    """DATE that can be read from text."""
+
+    _parsed = staticmethod(dt.date.fromisoformat)
+
+
+class MatrixOneNumeric(mysql.NUMERIC):
+    """NUMERIC, for which the server returns a DOUBLE if it is calculated, such as the quotient of two integers."""
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Any:
+        if self.asdecimal and coltype in _APPROXIMATE:
+            return _decimal
+        return super().result_processor(dialect, coltype)  # type: ignore[no-untyped-call]
+
+
+class MatrixOneBit(mysql.BIT):
+    """BIT, which an expression with a bound number returns as an int instead of bytes."""
+
+    def result_processor(self, dialect: Any, coltype: object) -> Callable[[Any], int | None]:
+        from_bytes = cast("Callable[[Any], int | None]", super().result_processor(dialect, coltype))
+        return lambda value: value if isinstance(value, int) else from_bytes(value)
+
+
 def variant_for(type_: types.TypeEngine[Any], dialect: Dialect) -> types.TypeEngine[Any]:
     """Return the variant of a type that applies to MatrixOne, which includes ``with_variant(…, "mysql")``.
 
@@ -373,8 +441,18 @@ def _boolean(value: Any) -> bool | None:
     return value == "true" if isinstance(value, str) else bool(value)
 
 
+def _decimal(value: Any) -> Any:
+    return Decimal(repr(value)) if isinstance(value, float) else value
+
+
 colspecs: dict[type[types.TypeEngine[Any]], type[types.TypeEngine[Any]]] = {
     types.Boolean: MatrixOneBoolean,
+    types.Date: MatrixOneDate,
+    types.DateTime: MatrixOneDateTime,
+    types.TIMESTAMP: MatrixOneTimestamp,
+    types.Time: MatrixOneTime,
+    types.Numeric: MatrixOneNumeric,
+    mysql.BIT: MatrixOneBit,
     types.Double: MatrixOneDouble,
     mysql.SET: MatrixOneSet,
 }

@@ -139,6 +139,7 @@ async def test_values_of_every_type_round_trip_with_an_async_engine(server: Serv
         await connection.run_sync(check, server.release)
 
 
+@pytest.mark.releases(since=(4, 2))
 def test_bytes_are_not_sent_as_text(server: Server, database: str):
     blobs = sa.Table("blobs", sa.MetaData(), sa.Column("id", sa.Integer, primary_key=True), sa.Column("v", sa.BLOB))
     large = b"\xff" * 65_536
@@ -149,3 +150,31 @@ def test_bytes_are_not_sent_as_text(server: Server, database: str):
         assert connection.scalars(sa.select(sa.func.coalesce(blobs.c.v, b"\xfe")).where(blobs.c.id == 2)).all() == [
             b"\xfe"
         ]
+
+
+def test_columns_combined_with_bound_values_keep_their_type(server: Server, database: str):
+    values = {
+        sa.Date(): dt.date(2026, 1, 2),
+        sa.DateTime(): MOMENT,
+        mysql.DATETIME(fsp=6): MOMENT.replace(microsecond=6),
+        sa.TIMESTAMP(): MOMENT,
+        sa.Time(): dt.time(1, 2, 3),
+        mysql.TIME(fsp=6): dt.time(1, 2, 3, 4),
+        sa.Interval(): dt.timedelta(days=1, seconds=3),
+        mysql.BIT(8): 5,
+    }
+    with server.engine(server.url(database=database)).begin() as connection:
+        for number, (type_, value) in enumerate(values.items()):
+            table = sa.Table(f"c{number}", sa.MetaData(), sa.Column("id", sa.Integer), sa.Column("v", type_))
+            table.create(connection)
+            connection.execute(table.insert(), [{"id": 1, "v": value}, {"id": 2, "v": None}])
+            combined = sa.func.coalesce(table.c.v, value), sa.case((table.c.id == 2, sa.literal(value, type_)))
+            found = connection.execute(sa.select(*combined).order_by(table.c.id)).all()
+            assert [tuple(row) for row in found] == [(value, None), (value, value)], type_
+
+
+def test_quotient_of_integers_is_a_decimal(server: Server, database: str):
+    with server.engine(server.url(database=database)).begin() as connection:
+        quotient = connection.scalar(sa.select(sa.literal(7) / sa.literal(2)))
+        assert (quotient, type(quotient)) == (Decimal("3.5"), Decimal)
+        assert connection.scalar(sa.select(sa.literal(-7) // sa.literal(2))) == -4

@@ -1,8 +1,10 @@
 """MatrixOne's types: how they are spelled, and what goes in and comes back."""
 
 import contextlib
+import datetime as dt
 import json
 import re
+from decimal import Decimal
 from pathlib import Path
 
 import numpy
@@ -410,3 +412,42 @@ def test_type_base_classes_compile_or_raise_compile_error(type_):
             break
         with contextlib.suppress(exc.CompileError):
             assert type_.adapt(base).compile(dialect=DIALECT)
+
+
+@pytest.mark.parametrize(
+    ("type_", "code", "sent", "value"),
+    [
+        (sa.Date(), 253, "2026-01-02", dt.date(2026, 1, 2)),
+        (sa.Date(), 253, "0000-00-00", "0000-00-00"),
+        (sa.DateTime(), 253, "2026-01-02 03:04:05.000006", dt.datetime(2026, 1, 2, 3, 4, 5, 6)),
+        (mysql.DATETIME(fsp=6), 254, "2026-01-02 03:04:05", dt.datetime(2026, 1, 2, 3, 4, 5)),
+        (sa.TIMESTAMP(), 253, "2026-01-02 03:04:05", dt.datetime(2026, 1, 2, 3, 4, 5)),
+        (sa.Time(), 253, "03:04:05", dt.time(3, 4, 5)),
+        (sa.Time(), 11, dt.timedelta(seconds=61), dt.time(0, 1, 1)),
+        (mysql.TIME(fsp=6), 253, None, None),
+        (sa.Interval(), 253, "1970-01-02 00:00:03", dt.timedelta(days=1, seconds=3)),
+        (sa.Numeric(), 5, 3.5, Decimal("3.5")),
+        (sa.Numeric(asdecimal=False), 5, 3.5, 3.5),
+        (mysql.BIT(8), 8, 5, 5),
+        (mysql.BIT(8), 16, b"\x01\x02", 258),
+        (mysql.BIT(8), 16, None, None),
+    ],
+)
+def test_value_that_the_server_returns_in_another_form_has_its_type(type_, code, sent, value):
+    process = type_.dialect_impl(DIALECT).result_processor(DIALECT, code)
+    found = sent if process is None else process(sent)
+    assert (found, type(found)) == (value, type(value))
+
+
+@pytest.mark.parametrize(
+    ("type_", "spelling"),
+    [
+        (mysql.DATETIME(fsp=6), "DATETIME(6)"),
+        (mysql.TIMESTAMP(fsp=3), "TIMESTAMP(3)"),
+        (mysql.TIME(fsp=6), "TIME(6)"),
+        (sa.Numeric(10, 2), "NUMERIC(10, 2)"),
+        (mysql.BIT(8), "BIT(8)"),
+    ],
+)
+def test_variant_of_a_standard_type_keeps_its_arguments(type_, spelling):
+    assert type_.dialect_impl(DIALECT).compile(dialect=DIALECT) == spelling
