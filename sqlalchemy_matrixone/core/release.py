@@ -37,6 +37,10 @@ class Feature(Enum):
     CREATE_TABLE_AS_IN_TRANSACTION = (3, 0, 0), "CREATE TABLE … AS SELECT inside a transaction"
     MERGED_COMPARISONS = (3, 0, 0), "merging = and IN of the same column, which goes wrong for a BIGINT,"
     JSON_TO_NUMBER = (3, 0, 0), "casts of JSON to numbers"
+    UNIQUE_BESIDE_FOREIGN_KEY = (
+        (3, 0, 0),
+        "UNIQUE keys of a table with a foreign key, ignored before by INSERT of several rows",
+    )
     NULL_SAFE_EQUAL = (3, 0, 0), "the operator <=>"
     TUPLE_COMPARISON = (3, 0, 0), "(a, b) IN ((1, 2))"
     YEAR = (3, 0, 0), "YEAR"

@@ -255,4 +255,9 @@ def for_many(statement: str) -> str:
     convert ``%%``. If it begins with a comment, they send it once for each row, as any other statement.
     """
     _, _, update = statement.partition(" ON DUPLICATE KEY UPDATE ")
-    return f"/* for each row */ {statement}" if "%" in update else statement
+    return for_each_row(statement) if "%" in update else statement
+
+
+def for_each_row(statement: str) -> str:
+    """Return an INSERT that the drivers send once for each row."""
+    return f"/* for each row */ {statement}"

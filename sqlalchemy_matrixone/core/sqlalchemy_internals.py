@@ -207,6 +207,11 @@ def is_upsert(statement: Any) -> bool:
     return isinstance(statement, dml.Insert) and statement._post_values_clause is not None
 
 
+def has_several_rows(statement: dml.Insert) -> bool:
+    """Return whether a single INSERT has, or can have, several rows: ``values([…])`` or a SELECT."""
+    return bool(statement._multi_values) or statement.select is not None
+
+
 def defaults_to_return(statement: dml.Insert) -> tuple[Any, ...] | None:
     """Return the columns that return_defaults() fetches after an INSERT; None if return_defaults() was not called."""
     if not statement._return_defaults:

@@ -16,7 +16,7 @@ from ..branches.compiler import DiffCompiler
 from ..core.names import fold
 from ..core.options import index_kind
 from ..core.release import Feature, format_release
-from ..core.sql_text import makes_temporary_table
+from ..core.sql_text import for_each_row, makes_temporary_table
 from ..core.sqlalchemy_internals import (
     PassingValues,
     affinity_of,
@@ -24,6 +24,7 @@ from ..core.sqlalchemy_internals import (
     defaults_to_return,
     execute_scalar,
     gives_key_as_expression,
+    has_several_rows,
     is_upsert,
     limits_rows,
     lock_of,
@@ -136,7 +137,26 @@ class MatrixOneCompiler(AsOfCompiler, DiffCompiler, CorrectingCompiler):
             text = with_subqueries(text, is_batched=self.for_executemany and repeats_values(self))
         if is_upsert(insert_stmt):
             self._warn_of_unique_keys(insert_stmt.table)
+        elif self._ignores_unique_keys(insert_stmt.table):
+            if has_several_rows(insert_stmt):
+                self._warn_of_duplicates(insert_stmt.table)
+            elif self.for_executemany:
+                text = for_each_row(text)
         return text
+
+    def _ignores_unique_keys(self, table: Any) -> bool:
+        """Return whether the server would accept duplicates of a UNIQUE key in an INSERT of several rows."""
+        if self._supports(Feature.UNIQUE_BESIDE_FOREIGN_KEY) or not isinstance(table, schema.Table):
+            return False
+        return bool(table.foreign_keys and _unique_keys(table))
+
+    @staticmethod
+    def _warn_of_duplicates(table: Any) -> None:
+        util.warn(
+            f"INSERT of several rows into {table.name!r}, which has a foreign key: MatrixOne before "
+            f"{format_release(Feature.UNIQUE_BESIDE_FOREIGN_KEY.since)} accepts duplicates of the UNIQUE key "
+            f"{' or '.join(_unique_keys(table))}. Pass the rows to execute() as a list, which sends them one by one."
+        )
 
     def _warn_of_unique_keys(self, table: Any) -> None:
         """Warn about UNIQUE keys that ON DUPLICATE KEY UPDATE ignores because there is a primary key."""

@@ -46,7 +46,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects import mysql
-from sqlalchemy.exc import CompileError, SAWarning
+from sqlalchemy.exc import CompileError, IntegrityError, SAWarning
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
 from sqlalchemy.orm.exc import StaleDataError
 
@@ -559,3 +559,19 @@ def test_last_value_is_that_of_the_current_row_or_its_peers(stock: Connection) -
     stock.execute(insert(STOCK), {"id": 4, "n": 30})
     last = func.last_value(STOCK.c.n).over(order_by=STOCK.c.n)
     assert stock.scalars(select(last).order_by(STOCK.c.id)).all() == [10, 20, 30, 30]
+
+
+CODED = Table(
+    "coded",
+    STOCK.metadata,
+    Column("id", Integer, primary_key=True),
+    Column("code", Integer, unique=True),
+    Column("stock_id", ForeignKey(STOCK.c.id)),
+)
+
+
+def test_unique_key_of_a_table_with_a_foreign_key_is_checked_for_several_rows(stock: Connection) -> None:
+    CODED.create(stock)
+    assert stock.execute(insert(CODED), [{"code": 1, "stock_id": 1}, {"code": 2, "stock_id": None}]).rowcount == 2
+    with pytest.raises(IntegrityError, match="1062"):
+        stock.execute(insert(CODED), [{"code": 3, "stock_id": 1}, {"code": 1, "stock_id": 1}])

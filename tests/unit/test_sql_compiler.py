@@ -138,6 +138,36 @@ def test_lateral_is_refused():
         sql(sa.select(T.c.id, other).select_from(T.join(other, sa.true())))
 
 
+class TestUniqueKeysBesideForeignKeys:
+    BOOKS = sa.Table(
+        "books",
+        sa.MetaData(),
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("isbn", sa.String(20), unique=True),
+        sa.Column("author_id", sa.ForeignKey("authors.id")),
+    )
+
+    @staticmethod
+    def sent(statement, release="2.2.2"):
+        return sql(statement, release, for_executemany=True, column_keys=["isbn"])
+
+    def test_rows_are_sent_one_by_one_before_3_0(self):
+        insert = self.BOOKS.insert()
+        assert self.sent(insert).startswith("/* for each row */ INSERT INTO books")
+        assert self.sent(insert, "3.0.14").startswith("INSERT INTO books")
+        assert sql(insert.values(isbn="1"), "2.2.2").startswith("INSERT INTO books")
+        assert self.sent(TestWindows.ROWS.insert().values(u=1)).startswith("INSERT INTO r")
+
+    def test_several_rows_in_one_insert_before_3_0_emit_a_warning(self):
+        for insert in (
+            self.BOOKS.insert().values([{"isbn": "1"}, {"isbn": "2"}]),
+            self.BOOKS.insert().from_select(["isbn"], sa.select(T.c.s)),
+        ):
+            with pytest.warns(SAWarning, match=r"'books', .* accepts duplicates of the UNIQUE key \(isbn\)"):
+                sql(insert, "2.2.2")
+            assert sql(insert, "3.0.14").startswith("INSERT INTO books")
+
+
 class TestWindows:
     ROWS = sa.Table(
         "r",
