@@ -181,9 +181,15 @@ class CorrectingCompiler(StatementCompilerPart, StatementHooks):
         return super().visit_binary(binary, *args, **kw)  # type: ignore[no-any-return, no-untyped-call]
 
     def visit_expression_clauselist(self, clauselist: elements.ExpressionClauseList[Any], **kw: Any) -> str:
-        """Render OR and AND with constants in front, since the server loses rows with NULL otherwise."""
+        """Render OR and AND with constants in front, since the server loses rows with NULL otherwise.
+
+        Before 3.0, it takes the value of a subquery in an OR for the criterion of an inner join, unless the OR is the
+        argument of a function.
+        """
+        is_or = clauselist.operator is operators.or_ and not self._supports(Feature.SUBQUERY_IN_OR)
         clauselist = with_constants_first(clauselist)
-        return super().visit_expression_clauselist(clauselist, **kw)  # type: ignore[no-any-return, no-untyped-call]
+        text: str = super().visit_expression_clauselist(clauselist, **kw)  # type: ignore[no-untyped-call]
+        return f"coalesce({text})" if is_or and _has_scalar_subquery(clauselist) else text
 
     def visit_unary(self, unary: elements.UnaryExpression[Any], *args: Any, **kw: Any) -> str:
         """Render an operator, and remember that EXISTS contains the SELECTs of the next level.
@@ -215,6 +221,13 @@ class CorrectingCompiler(StatementCompilerPart, StatementHooks):
         """Cast the numbers that BIGINTs are compared with, if the server would merge comparisons incorrectly."""
         if not self._casts_big_integers and self._supports(Feature.MERGED_COMPARISONS):
             self._casts_big_integers = are_merged(statement, self.dialect)
+
+
+def _has_scalar_subquery(expression: Any) -> bool:
+    """Return whether an expression contains the value of a subquery, other than EXISTS."""
+    parts = list(visitors.iterate(expression))
+    in_exists = {id(part.element) for part in parts if isinstance(part, elements.UnaryExpression)}
+    return any(isinstance(part, selectable.ScalarSelect) and id(part) not in in_exists for part in parts)
 
 
 def _can_be_listed(key: Any) -> bool:

@@ -575,3 +575,11 @@ def test_unique_key_of_a_table_with_a_foreign_key_is_checked_for_several_rows(st
     assert stock.execute(insert(CODED), [{"code": 1, "stock_id": 1}, {"code": 2, "stock_id": None}]).rowcount == 2
     with pytest.raises(IntegrityError, match="1062"):
         stock.execute(insert(CODED), [{"code": 3, "stock_id": 1}, {"code": 1, "stock_id": 1}])
+
+
+def test_or_finds_rows_for_which_a_subquery_has_no_value(stock: Connection) -> None:
+    latest = select(func.max(SALES.c.id)).where(SALES.c.stock_id == STOCK.c.id).scalar_subquery()
+    either = or_(STOCK.c.id == 2, latest > 2)
+    assert stock.scalars(select(STOCK.c.id).where(either).order_by(STOCK.c.id)).all() == [2, 3]
+    assert stock.execute(delete(STOCK).where(either)).rowcount == 2
+    assert stock.scalars(select(STOCK.c.id)).all() == [1]

@@ -168,6 +168,20 @@ class TestUniqueKeysBesideForeignKeys:
             assert sql(insert, "3.0.14").startswith("INSERT INTO books")
 
 
+def test_or_with_the_value_of_a_subquery_before_3_0_is_the_argument_of_a_function():
+    value = sa.select(sa.func.max(T.alias("o").c.b)).scalar_subquery()
+    either = sa.or_(T.c.a == 1, value > 2)
+    assert sql(sa.select(T.c.id).where(T.c.b == 3, either), "2.2.2").endswith(
+        "WHERE t.b = %s AND (coalesce(t.a = %s OR (SELECT max(o.b) AS max_1 FROM t AS o) > %s))"
+    )
+    for statement, release in (
+        (either, "3.0.14"),
+        (sa.or_(T.c.a == 1, T.c.b == 2), "2.2.2"),
+        (T.c.a == value, "2.2.2"),
+    ):
+        assert "coalesce" not in sql(sa.select(T.c.id).where(statement), release)
+
+
 class TestWindows:
     ROWS = sa.Table(
         "r",
