@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.dialects.mysql.pymysql import MySQLDialect_pymysql
 
 from .base import MatrixOneDialect
+from .core.charset import check_requested_charset
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
@@ -24,6 +25,7 @@ def connect(**kw: Any) -> Any:
     """
     from .core.pymysql_connection import PyMySQLConnection
 
+    check_requested_charset(kw)
     kw.setdefault("binary_prefix", True)
     return PyMySQLConnection(**kw)
 

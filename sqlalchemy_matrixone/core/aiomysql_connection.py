@@ -7,6 +7,7 @@ from typing import Any
 from aiomysql.connection import Connection
 
 from .async_connection import AsyncTracking, begin_tracking, finish_connecting
+from .charset import check_requested_charset
 
 
 class AiomysqlConnection(AsyncTracking, Connection):  # type: ignore[misc]
@@ -20,6 +21,7 @@ class AiomysqlConnection(AsyncTracking, Connection):  # type: ignore[misc]
 
 async def connect(**kw: Any) -> AiomysqlConnection:
     """Connect to a server. The arguments are those of ``aiomysql.connect()``."""
+    check_requested_charset(kw)
     connection = AiomysqlConnection(**kw)
     await connection._connect()
     return connection

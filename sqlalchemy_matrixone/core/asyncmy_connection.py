@@ -7,6 +7,7 @@ from typing import Any
 import asyncmy.connection
 
 from .async_connection import AsyncTracking, begin_tracking, finish_connecting
+from .charset import check_requested_charset
 from .connection import read_prepared
 from .sql_text import Sent
 
@@ -37,6 +38,7 @@ class AsyncmyConnection(AsyncTracking, Connection):  # type: ignore[misc]
 
 async def connect(**kw: Any) -> AsyncmyConnection:
     """Connect to a server. The arguments are those of ``asyncmy.connect()``."""
+    check_requested_charset(kw)
     connection = AsyncmyConnection(**kw)
     await connection.connect()
     return connection

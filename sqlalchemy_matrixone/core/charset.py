@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from ..exc import MatrixOneArgumentError
 
 _SAFE = frozenset(("utf8mb4", "utf8mb3", "utf8", "ascii"))
@@ -22,3 +25,12 @@ def check_charset(charset: str) -> None:
             "character set a connection requests. A value could end its literal and become SQL, or be stored as other "
             "characters. Omit charset, or set it to utf8mb4."
         )
+
+
+def check_requested_charset(arguments: Mapping[str, Any]) -> None:
+    """Check the character set among the arguments of a connection, before a driver that does not know it fails.
+
+    :raises MatrixOneArgumentError: as of :func:`check_charset`.
+    """
+    if charset := arguments.get("charset"):
+        check_charset(str(charset))

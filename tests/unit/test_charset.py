@@ -22,7 +22,7 @@ def test_charset_that_the_server_reads_is_accepted(charset: str):
     check_charset(charset)
 
 
-@pytest.mark.parametrize("charset", ["gbk", "GBK", "big5", "sjis", "cp932", "gb18030", "latin1"])
+@pytest.mark.parametrize("charset", ["gbk", "GBK", "big5", "sjis", "cp932", "gb18030", "latin1", "utf16", "unknown"])
 @pytest.mark.parametrize("driver", [ours, aiomysql, asyncmy])
 def test_charset_that_the_server_would_misread_is_refused_before_connecting(driver: Any, charset: str):
     async def connect() -> None:
