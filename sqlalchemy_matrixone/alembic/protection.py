@@ -25,6 +25,7 @@ from ..core.names import fold
 from ..core.statement import MatrixOneDDL
 from ..exc import Reason, RecoveryError
 from ..recovery import catalog
+from ..recovery.objects import present_objects
 from ..recovery.reactivation import (
     by_presence,
     if_renamed,
@@ -76,6 +77,7 @@ class PitrWatch:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._active: _Tables | None = None
+        self._ids: dict[str, int] = {}  # of the objects of PITRs that may be active or not
         self._lost: _Tables = {}
         self._dropped: set[str] = set()  # the PITRs of tables that do not exist, as is known or was reported
         self._dropped_successors: set[str] = set()
@@ -214,16 +216,33 @@ class PitrWatch:
     def _note(self, second: Connection, pitrs: list[Pitr]) -> None:
         self._report(second, pitrs)
         self._active = _active_tables(pitrs)
+        unknown = {pitr.name for pitr in pitrs if pitr.active is None}
+        self._ids = _ids_of(second, {name: table for name, table in self._active.items() if name in unknown})
 
     def _note_lost(self, second: Connection, pitrs: list[Pitr]) -> None:
         before, self._active = self._active or {}, _active_tables(pitrs)
-        for name in {pitr.name for pitr in pitrs} & before.keys() - self._active.keys():
+        inactive = {pitr.name for pitr in pitrs} & before.keys() - self._active.keys()
+        for name in inactive | self._replaced(second, before, pitrs):
             self._lost[name] = self._names.present(before[name])
             if self._names.is_dropped(self._lost[name]):
                 self._dropped.add(name)
         self._note_unprotected(unprotected(second, [pitr for pitr in pitrs if self.is_declared(pitr)], pitrs))
         if self._lost and not self._postponed:
             self._protect_lost(second, pitrs)
+
+    def _replaced(self, second: Connection, before: _Tables, pitrs: list[Pitr]) -> set[str]:
+        """Return PITRs that are inactive for certain, because their objects have been replaced, though it is not shown.
+
+        Accounts other than sys cannot see it if object and PITR were created in the same second.
+        """
+        unknown = {
+            pitr.name: self._names.present(before[pitr.name])
+            for pitr in pitrs
+            if pitr.active is None and pitr.name in before
+        }
+        self._active = (self._active or {}) | unknown  # the server does not show their present names either
+        former, self._ids = self._ids, _ids_of(second, unknown)
+        return {name for name in unknown if name in former and former[name] != self._ids.get(name)}
 
     def _protect_lost(self, second: Connection, pitrs: list[Pitr]) -> None:
         """Protect the objects of PITRs that these migrations have made inactive, if they exist by now."""
@@ -242,7 +261,7 @@ class PitrWatch:
     def _followed(self, pitrs: Iterable[Pitr]) -> list[Pitr]:
         """Return the PITRs that these migrations have made inactive, with the present names of their tables."""
         lost = [pitr for pitr in pitrs if pitr.name in self._lost]
-        return [replace(pitr, renamed_to=pitr.renamed_to or self._lost[pitr.name].table) for pitr in lost]
+        return [replace(pitr, renamed_to=pitr.renamed_to or self._lost[pitr.name].table, active=False) for pitr in lost]
 
     def _report_missing(self, second: Connection, without_object: list[Pitr]) -> None:
         """Report, once, PITRs whose tables may have been renamed by other statements than those of operations."""
@@ -282,3 +301,9 @@ class PitrWatch:
 
 def _active_tables(pitrs: Iterable[Pitr]) -> _Tables:
     return {pitr.name: TableName(pitr.database, table_now(pitr)) for pitr in pitrs if pitr.active is not False}
+
+
+def _ids_of(connection: Connection, tables: _Tables) -> dict[str, int]:
+    """Return the ids of the tables or databases, by the names of their PITRs, without those that do not exist."""
+    present = present_objects(connection, [name.database for name in tables.values() if name.database is not None])
+    return {pitr: present[name].id for pitr, name in tables.items() if name in present}

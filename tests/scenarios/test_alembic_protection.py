@@ -367,6 +367,51 @@ def test_restore_in_a_migration_leaves_what_others_made_inactive(project, admin)
     assert activity(project) == {"al_shop.orders": ("orders", "7d", False)}
 
 
+@pytest.fixture(name="tenant")
+def tenant_fixture(project, admin, server) -> Iterator[Any]:
+    """Let the project migrate a database of an account that cannot see which ids PITRs hold."""
+    make_account(admin, "al_acc")
+    url = server.url(user="al_acc:admin", password="111")
+    with server.engine(url).connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {DATABASE}")
+        connection.commit()
+    project.engine = server.engine(url.set(database=DATABASE))
+    yield project
+    drop_accounts(admin, "al_acc")
+
+
+def with_pitr_of_unknown_activity(project: Any) -> None:
+    """Create a table and its PITR in the same second."""
+    with project.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        while True:
+            connection.exec_driver_sql("CREATE TABLE orders (id INT PRIMARY KEY)")
+            connection.exec_driver_sql(f"CREATE PITR `al_shop.orders` FOR TABLE {DATABASE} orders RANGE 7 'd'")
+            if [pitr.active for pitr in Recovery(connection).list_pitrs()] == [None]:
+                return
+            connection.exec_driver_sql("DROP PITR `al_shop.orders`")
+            connection.exec_driver_sql("DROP TABLE orders")
+
+
+@pytest.mark.parametrize("isolation_level", ["READ COMMITTED", "AUTOCOMMIT"])
+@pytest.mark.parametrize("is_renamed", [False, True], ids=["altered", "renamed and altered"])
+def test_table_whose_pitr_is_of_unknown_activity_stays_protected(
+    tenant, isolation_level: str, is_renamed: bool
+) -> None:
+    with_pitr_of_unknown_activity(tenant)
+    tenant.engine = tenant.engine.execution_options(isolation_level=isolation_level)
+    tenant.revision("alter", RENAME + "\n" + ALTER_RENAMED if is_renamed else ALTER.format("v"))
+    tenant.upgrade()
+    assert activity(tenant)["al_shop__auto"][:2] == ("database", "7d")
+
+
+def test_table_whose_pitr_is_of_unknown_activity_is_not_replaced_by_an_index(tenant, caplog) -> None:
+    with_pitr_of_unknown_activity(tenant)
+    tenant.revision("index", 'op.create_index("ix", "orders", ["id"])\n' + RENAME)
+    tenant.upgrade()
+    assert set(activity(tenant)) == {"al_shop.orders"}
+    assert warnings_of(caplog) == []
+
+
 @pytest.mark.live
 @pytest.mark.parametrize(("cut", "is_committed"), [("after", True), ("before", False)])
 def test_pitr_after_a_commit_whose_connection_was_lost(project, server, caplog, cut: Cut, is_committed: bool) -> None:

@@ -336,7 +336,7 @@ def _without_successors(connection: Connection, dropped: Sequence[Pitr], others:
 def _report_protecting(pitr: Pitr, dropped: Sequence[Pitr], *, is_declared: bool) -> None:
     """Report that a PITR still protects the object of dropped ones."""
     was_replaced = dropped[0].level == "table" and any(each.active is False for each in dropped)
-    if pitr.level == "database" and was_replaced and not is_declared:
+    if pitr.level == "database" and (was_replaced or is_automatic(pitr)) and not is_declared:
         log.warning(
             "PITR %s of %s still protects %s in place of %s. If nothing else needs it, call op.drop_pitr(%r)",
             pitr.name,
