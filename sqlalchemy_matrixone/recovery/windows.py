@@ -100,7 +100,7 @@ def _of_table(connection: Connection, row: _Row) -> list[_Row]:
     if not (is_object_name(row.database) and is_object_name(row.table)):
         warnings.warn(
             f"the recovery windows of {row.database}.{row.table} are omitted: the server does not find a table of "
-            "this name in recovery statements",
+            "this name in recovery statements. Rename it",
             RecoveryWarning,
             stacklevel=2,
         )
