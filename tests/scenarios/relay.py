@@ -72,19 +72,20 @@ class Relay:
 def relayed(host: str, port: int, statement: str, cut: Cut) -> Iterator[int]:
     """Return the port of a relay, which runs in a separate thread."""
     relay = Relay(host, port, statement.encode(), cut)
-    started: queue.Queue[int] = queue.Queue()
+    started: queue.Queue[tuple[int, asyncio.AbstractEventLoop]] = queue.Queue()
     stop = asyncio.Event()
-    loop = asyncio.new_event_loop()
 
     async def run() -> None:
         server = await asyncio.start_server(relay._serve, "127.0.0.1")
-        started.put(server.sockets[0].getsockname()[1])
+        started.put((server.sockets[0].getsockname()[1], asyncio.get_running_loop()))
         await stop.wait()
 
-    thread = threading.Thread(target=loop.run_until_complete, args=(run(),), daemon=True)
+    # At its end, asyncio.run() also ends the connections that are still served.
+    thread = threading.Thread(target=lambda: asyncio.run(run()), daemon=True)
     thread.start()
+    port, loop = started.get(timeout=10)
     try:
-        yield started.get(timeout=10)
+        yield port
     finally:
         loop.call_soon_threadsafe(stop.set)
         thread.join(10)
