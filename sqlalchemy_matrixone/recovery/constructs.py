@@ -204,6 +204,15 @@ class CreateSnapshot(_Protect):
         self.publication = publication
         self.if_not_exists = check_flag("if_not_exists", if_not_exists)
 
+    def execute_on(self, connection: Connection, options: Mapping[str, Any], execute: Execute) -> CursorResult[Any]:
+        """Execute the construct, again if another session creates a snapshot of this name at the same time."""
+        try:
+            return super().execute_on(connection, options, execute)
+        except SnapshotError as error:
+            if not self.if_not_exists or error.reason is not Reason.EXISTS:
+                raise
+        return super().execute_on(connection, options, execute)  # now the server sees that snapshot
+
 
 class DropSnapshot(RecoveryDDL):
     """``DROP SNAPSHOT``: drop a snapshot. Its state of the object can no longer be restored.

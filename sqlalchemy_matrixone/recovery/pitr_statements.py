@@ -12,7 +12,7 @@ from . import catalog
 from .constructs import AlterPitr, CreatePitr, DropPitr
 from .pitr_range import PitrRange
 from .protection import describe_existing, describe_inactive, is_of
-from .reactivation import free_name, is_automatic, protect_again, protecting, with_present_object
+from .reactivation import free_name, is_automatic, protect_again, protecting, refused_for_former, with_present_object
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,7 +84,9 @@ def _under_taken_name(connection: Connection, element: CreatePitr, refused: Pitr
     if may_rename and found is None and of_object is not None and is_automatic(of_object):
         return _adopt(connection, of_object, element.range)
     if found is None or found.active is not False:
-        raise PitrError(f"{refused}. {_advice(element, found, of_object)}", Reason.EXISTS) from refused.__cause__
+        former = _former(connection, element, pitrs) if found is None and of_object is None else None
+        advice = former or _advice(element, found, of_object)
+        raise PitrError(f"{refused}. {advice}", Reason.EXISTS) from refused.__cause__
     if may_rename and is_of(found, element.recovery_target, connection):
         return _create_beside(connection, element, found, pitrs)
     raise PitrError(
@@ -92,6 +94,14 @@ def _under_taken_name(connection: Connection, element: CreatePitr, refused: Pitr
         f"the former {found.describe()}. Choose another name; or drop it, and lose that history.",
         Reason.EXISTS,
     ) from refused.__cause__
+
+
+def _former(connection: Connection, element: CreatePitr, pitrs: Sequence[Pitr]) -> str | None:
+    """Return what to do about an inactive PITR because of which the server refuses one of a database."""
+    target = element.recovery_target
+    if target is None or target.level != "database":
+        return None
+    return refused_for_former(fold(target.database_on(connection)) or "", pitrs)
 
 
 def _active_of_object(connection: Connection, element: CreatePitr, pitrs: Sequence[Pitr]) -> Pitr | None:
@@ -147,6 +157,8 @@ def _create_beside(connection: Connection, element: CreatePitr, found: Pitr, pit
         of_object = _active_of_object(connection, element, pitrs)
         if of_object is not None:
             return _use(connection, element, of_object, refused)
+        if (former := _former(connection, element, pitrs)) is not None:
+            raise PitrError(f"{refused}. {former}", Reason.EXISTS) from refused.__cause__
         raise PitrError(
             f"PITR {element.name!r} was not created: it exists, and is inactive, and this release of MatrixOne takes "
             f"it for the PITR of the present {found.level}. Protect the database instead: "

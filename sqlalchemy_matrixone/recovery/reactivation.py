@@ -208,11 +208,37 @@ def _protect(connection: Connection, database: str, needed: PitrRange, pitrs: Se
         connection.execute(CreatePitr(name, range=str(needed), database=database))
     except PitrError as refused:
         # The server refuses a second active PITR of a database, which shows that the first one is active.
-        if unsure is None or refused.reason is not Reason.EXISTS:
+        if refused.reason is not Reason.EXISTS:
             raise
+        if unsure is None:
+            raise _refused_for_former(refused, database, pitrs) from refused.__cause__
         return None if _reaches(unsure, needed) else _lengthen(connection, unsure, needed)
     log.info("created PITR %s of database %s with range %s, in place of inactive PITRs", name, database, needed)
     return name
+
+
+def _refused_for_former(refused: PitrError, database: str, pitrs: Sequence[Pitr]) -> PitrError:
+    sentence = refused_for_former(database, pitrs)
+    return refused if sentence is None else PitrError(f"{refused}. {sentence}", Reason.EXISTS)
+
+
+def refused_for_former(database: str, pitrs: Sequence[Pitr]) -> str | None:
+    """Return what to do about an inactive PITR that the server takes for that of the present database.
+
+    Such a PITR remains if two restores of the database overlap: the second one does not see the PITR that was created
+    after the first one.
+
+    :param pitrs: all PITRs of the account.
+    """
+    former = [pitr for pitr in pitrs if (pitr.level, pitr.database) == ("database", database) and pitr.active is False]
+    if not former:
+        return None
+    name = max(former, key=lambda pitr: pitr.created_at).name
+    return (
+        f"The database is not protected: MatrixOne takes PITR {name!r} for its PITR, although {name!r} keeps only the "
+        f"history of a former database {database}. Drop it, which gives up that history, and repeat this; or protect "
+        "the whole account, create_pitr(name, range=…)."
+    )
 
 
 def _is_same_object(first: Pitr, second: Pitr) -> bool:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from sqlalchemy_matrixone import Pitr
+from sqlalchemy_matrixone import CreateSnapshot, Pitr, PitrError, Reason, SnapshotError
+from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
 from sqlalchemy_matrixone.recovery.pitr_range import PitrRange, Unit
 from sqlalchemy_matrixone.recovery.protection import describe_existing, has_other_range
+from sqlalchemy_matrixone.recovery.reactivation import protect_again
 
 NOW = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
 
@@ -61,3 +65,42 @@ def test_existing_pitr_that_differs_is_described(
 ) -> None:
     wanted = PitrRange.of("7d")
     assert describe_existing(existing, wanted, is_of_object=is_of_object, protected_by=protected_by) == message
+
+
+class Refusing:
+    """A connection on which the server refuses to create a PITR or snapshot, at first or always."""
+
+    def __init__(self, error: Exception, times: int = 1) -> None:
+        self.dialect = MatrixOneDialect_pymysql(server_version="4.2.0")
+        self.error = error
+        self.times = times
+        self.executed = 0
+
+    def execute(self, *given: Any) -> Any:
+        self.executed += 1
+        if self.executed <= self.times:
+            raise self.error
+        return SimpleNamespace()
+
+
+def test_pitr_that_the_server_refuses_because_of_a_former_one_says_what_to_do() -> None:
+    connection: Any = Refusing(PitrError("database `shop` already has a pitr", Reason.EXISTS))
+    former = pitr("shop__auto", active=False)
+    with pytest.raises(PitrError, match="not protected: MatrixOne takes PITR 'shop__auto' for its PITR") as refused:
+        protect_again(connection, [former], [former])
+    assert refused.value.reason is Reason.EXISTS
+
+
+@pytest.mark.parametrize(("if_not_exists", "executed"), [(True, 2), (False, 1)])
+def test_snapshot_that_another_session_creates_at_the_same_time_exists(
+    monkeypatch: pytest.MonkeyPatch, if_not_exists: bool, executed: int
+) -> None:
+    connection: Any = Refusing(SnapshotError("Duplicate entry 's' for key 'sname'", Reason.EXISTS))
+    monkeypatch.setattr(CreateSnapshot, "run_on", lambda self, connection, options, execute: connection.execute(self))
+    element = CreateSnapshot("s", if_not_exists=if_not_exists)
+    if if_not_exists:
+        element.execute_on(connection, {}, connection.execute)
+    else:
+        with pytest.raises(SnapshotError, match="Duplicate"):
+            element.execute_on(connection, {}, connection.execute)
+    assert connection.executed == executed
