@@ -12,6 +12,7 @@ from sqlalchemy import types
 from sqlalchemy.engine.reflection import ReflectionDefaults
 
 from ..core.catalog_bytes import check_constraints, foreign_key_columns
+from ..core.names import fold
 from ..core.release import Feature
 from .catalog import KINDS, Catalog, ColumnRow, ForeignKeyColumnRow, Index, Where
 from .reader import NO_ACTIONS, OfTables, TableReader, no_such_table
@@ -74,8 +75,14 @@ class CatalogReader(TableReader):
             yield table, [reflected_column(row, doubled_quotes) for row in rows.get(table, ())]
 
     def pk_constraints(self, tables: Iterable[str]) -> OfTables[ReflectedPrimaryKeyConstraint]:
+        columns = self._catalog.columns(self._where)
         for table, indexes in self._indexes(tables):
-            yield table, _primary_key(indexes)
+            key = _primary_key(indexes)
+            names = {fold(column.name) for column in columns.get(table, ())} if key["constrained_columns"] else ()
+            if all(fold(name) in names for name in key["constrained_columns"]):
+                yield table, key
+            else:  # mo_indexes keeps the former name of a column of the key that was renamed
+                yield from self._shown.pk_constraints([table])
 
     def indexes(self, tables: Iterable[str]) -> OfTables[list[ReflectedIndex]]:
         for table, indexes in self._indexes(tables):

@@ -549,6 +549,21 @@ def test_reflected_key_columns_keep_their_order_after_a_flush_to_disk(engine, ad
         assert differences(connection, metadata) == []
 
 
+def test_reflected_primary_key_is_whole_after_its_column_was_renamed(engine):
+    """The catalog may keep the former name: without the column, several rows would have the same key."""
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE `lines` (doc INT, num INT, txt VARCHAR(9), PRIMARY KEY (doc, num))"))
+        connection.execute(text("CREATE TABLE docs (id INT PRIMARY KEY, txt VARCHAR(9))"))
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE `lines` RENAME COLUMN num TO line"))
+        connection.execute(text("ALTER TABLE docs RENAME COLUMN id TO doc"))
+    metadata = sa.MetaData()
+    metadata.reflect(engine)
+    keys = {name: list(table.primary_key.columns.keys()) for name, table in metadata.tables.items()}
+    assert keys == {"lines": ["doc", "line"], "docs": ["doc"]}
+    assert sa.inspect(engine).get_pk_constraint("lines")["constrained_columns"] == ["doc", "line"]
+
+
 def test_reflection_omits_internal_tables_columns_and_databases(engine, server):
     create(engine, declared(server.release))
     inspector = sa.inspect(engine)
