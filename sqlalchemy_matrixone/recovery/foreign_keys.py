@@ -81,10 +81,12 @@ def _advice(dialect: MatrixOneServer, target: RecoveryTarget, held: list[str], d
 
     :param together: whether a restore of the database would restore everything that refers to them.
     """
-    ways = [f"bring the rows of {', '.join(held)} back with Recovery.restore_rows(), which works with foreign keys"]
+    ways = [
+        f"bring the rows of {', '.join(held)} back with Recovery.restore_rows() (restore-rows on the command line), "
+        "which works with foreign keys"
+    ]
     if dialect.supports(Feature.CLONE):
-        clone = "CloneTable" if target.level == "table" else "CloneDatabase"
-        ways.append(f"read them in a copy beside it, {clone}(…, snapshot=…) or timestamp=…")
+        ways.append(f"restore the {target.level} under another name with as_name= (--as on the command line)")
     if target.level == "table" and together:
         ways.append(f"restore database={database!r}, which contains all the keys")
     return f"Instead, {'; or '.join(ways)}."

@@ -54,7 +54,8 @@ def test_restore_table_referenced_by_another_table_is_refused(recovery: Recovery
     assert "drop" not in advice
     assert "Recovery.restore_rows()" in advice
     assert "restore database='sc_shop', which contains all the keys" in advice
-    assert ("CloneTable" in advice) is (server.release >= (3, 0))
+    assert "restore-rows on the command line" in advice
+    assert ("under another name with as_name=" in advice) is (server.release >= (3, 0))
     with pytest.raises(RestoreError, match="foreign keys refer to orders"):
         recovery.restore_pitr("sc_pitr", timestamp=snapshot.created_at, table="orders", database=SHOP)
     with server.engine().connect() as connection, pytest.raises(RestoreError, match="foreign keys refer to orders"):
