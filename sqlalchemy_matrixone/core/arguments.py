@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, FromClause, Table, inspect
+from sqlalchemy import ColumnElement, FromClause, Table, TableClause, inspect
 from sqlalchemy.orm import Mapper, QueryableAttribute
 from sqlalchemy.orm.util import AliasedClass, AliasedInsp
 
@@ -49,6 +49,20 @@ def table_of(target: Any) -> Table:
     if isinstance(mapper, Mapper) and isinstance(mapper.local_table, Table):
         return mapper.local_table
     raise MatrixOneArgumentError(f"table={target!r} is neither a mapped class, a Table nor a name")
+
+
+def table_with_columns(target: Any) -> Table:
+    """Return the Table of a mapped class, or the Table itself, for what needs its columns.
+
+    :raises MatrixOneArgumentError: if it is anything else, such as the name of a table.
+    """
+    if isinstance(target, str) or (isinstance(target, TableClause) and not isinstance(target, Table)):
+        name = target if isinstance(target, str) else target.name
+        raise MatrixOneArgumentError(
+            f"{name!r} is only the name of a table, and its columns are needed: pass a mapped class or a Table, such "
+            f"as Table({name!r}, MetaData(), autoload_with=engine)"
+        )
+    return table_of(target)
 
 
 def list_of_columns(columns: Any) -> list[Any]:

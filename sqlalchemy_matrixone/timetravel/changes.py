@@ -34,7 +34,7 @@ from ..core.arguments import (
     inspect_entity,
     is_timestamp,
     list_of_columns,
-    table_of,
+    table_with_columns,
 )
 from ..core.names import fold
 from ..core.refusals import is_missing_column
@@ -293,4 +293,4 @@ def _whole_table(target: Any) -> Table:
         raise MatrixOneArgumentError(
             f"{mapper.class_.__name__} shares its rows with {mapper.inherits.class_.__name__}: pass one of their Tables"
         )
-    return table_of(target)
+    return table_with_columns(target)

@@ -146,7 +146,8 @@ def test_restore_rows_columns_are_given_by_attribute_or_name():
 WRONG_ARGUMENTS = [
     (lambda: rows_targets([], None, None), "at least one table"),
     (lambda: rows_targets([Item, ITEMS], None, None), "passed twice"),
-    (lambda: rows_targets("items", None, None), "neither a mapped class"),
+    (lambda: rows_targets("items", None, None), "'items' is only the name of a table, and its columns are needed"),
+    (lambda: rows_targets(table("items"), None, None), "'items' is only the name of a table"),
     (lambda: rows_targets(create_engine("sqlite://"), None, None), "neither a mapped class"),
     (lambda: rows_targets(Manager, None, None), "Manager shares its rows with Employee"),
     (lambda: rows_targets(Dog, None, None), "Dog shares its rows with Animal"),

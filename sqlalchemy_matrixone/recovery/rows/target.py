@@ -13,7 +13,7 @@ from sqlalchemy.sql import FromClause, visitors
 from sqlalchemy.sql.expression import ColumnClause
 from sqlalchemy.sql.selectable import SelectBase
 
-from ...core.arguments import ColumnsArgument, check_flag, inspect_entity, list_of_columns, table_of
+from ...core.arguments import ColumnsArgument, check_flag, inspect_entity, list_of_columns, table_with_columns
 from ...core.names import fold
 from ...exc import MatrixOneArgumentError
 from ...timetravel.point_in_time import PointInTime
@@ -125,7 +125,7 @@ def _table(target: Any) -> Table:
     mapper = inspect_entity(target)
     if isinstance(mapper, Mapper):
         _check_inheritance(mapper)
-    return table_of(target)
+    return table_with_columns(target)
 
 
 def _check_inheritance(mapper: Mapper[Any]) -> None:
