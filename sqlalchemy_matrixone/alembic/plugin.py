@@ -39,6 +39,13 @@ def setup(plugin: Plugin) -> None:
             qualifier=qualifier,
             priority=DispatchPriority.FIRST,
         )
+        plugin.add_autogenerate_comparator(
+            names.rename_columns,
+            "schema",
+            "matrixone_columns",
+            qualifier=qualifier,
+            priority=DispatchPriority.LAST,
+        )
 
 
 class _IterableModule(ModuleType):

@@ -100,3 +100,25 @@ def test_alter_of_a_table_with_a_branch_error_says_how(project: Project, admin: 
     project.last = None
     project.revision("one", f"with op.get_context().autocommit_block():\n    {operation}")
     project.upgrade()
+
+
+def test_column_that_differs_only_in_case_is_renamed(project: Project, admin: Admin) -> None:
+    admin(f"CREATE TABLE {DATABASE}.orders (id INT PRIMARY KEY, note VARCHAR(20) NOT NULL DEFAULT 'none', n INT)")
+    admin(f"INSERT INTO {DATABASE}.orders (id, note) VALUES (1, 'kept')")
+    orders = sa.Table(
+        "orders",
+        project.metadata,
+        sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("Note", sa.String(20), nullable=False, server_default="none"),
+        sa.Column("m", sa.Integer),
+    )
+    script = project.autogenerate("one")
+    assert "new_column_name='Note'" in script
+    assert (script.count("op.add_column"), script.count("op.drop_column")) == (2, 2)  # of m and n
+    project.upgrade()
+    project.check()
+    with project.engine.connect() as connection:
+        assert connection.execute(sa.select(orders)).all() == [(1, "kept", None)]
+    project.downgrade("base")
+    project.upgrade()
+    project.check()

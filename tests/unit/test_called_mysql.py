@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from sqlalchemy_matrixone import CreateSnapshot, as_of
-from sqlalchemy_matrixone.alembic.compare.names import refuse_capitals
+from sqlalchemy_matrixone.alembic.compare.names import refuse_capitals, rename_columns
 from sqlalchemy_matrixone.alembic.impl import MatrixOneImpl
 from sqlalchemy_matrixone.alembic.pitrs import compare_pitrs
 from sqlalchemy_matrixone.base import MatrixOneDialect
@@ -169,7 +169,7 @@ def test_alembic_impl_of_mysql_that_a_project_replaced_is_kept():
     assert type(migration(mysql.dialect(), change_default)[0]) is MySQLImpl
 
 
-@pytest.mark.parametrize("compare", [compare_pitrs, refuse_capitals])
+@pytest.mark.parametrize("compare", [compare_pitrs, refuse_capitals, rename_columns])
 def test_autogenerate_of_mysql_is_unchanged(compare):
     migrated = MigrationContext.configure(dialect=mysql.dialect())
     sa.Table("T", metadata := sa.MetaData(), sa.Column("id", sa.Integer), matrixone_pitr="1d")

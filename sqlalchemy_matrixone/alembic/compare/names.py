@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from alembic.operations.ops import AddColumnOp, AlterColumnOp, DropColumnOp, ModifyTableOps
 from alembic.util import CommandError, PriorityDispatchResult
 from sqlalchemy import Constraint, ForeignKeyConstraint, Index, Table, UniqueConstraint
 from sqlalchemy.sql.elements import conv
@@ -14,7 +15,7 @@ from ...core.server import MatrixOneServer
 
 if TYPE_CHECKING:
     from alembic.autogenerate.api import AutogenContext
-    from alembic.operations.ops import UpgradeOps
+    from alembic.operations.ops import MigrateOperation, UpgradeOps
 
 
 def as_declared(
@@ -71,6 +72,44 @@ def refuse_capitals(
                 "not have to change."
             )
     return PriorityDispatchResult.CONTINUE
+
+
+def rename_columns(
+    context: AutogenContext, upgrade_ops: UpgradeOps, schemas: Iterable[str | None]
+) -> PriorityDispatchResult:
+    """Rename each column that differs from the declared one only in case, instead of adding one and dropping the other.
+
+    The server keeps the case of a column's name, and refuses a second column whose name differs only in case.
+    """
+    if isinstance(context.dialect, MatrixOneServer):
+        for table in upgrade_ops.ops:
+            if isinstance(table, ModifyTableOps):
+                table.ops[:] = _with_renamings(table.ops)
+    return PriorityDispatchResult.CONTINUE
+
+
+def _with_renamings(operations: Sequence[MigrateOperation]) -> Iterator[MigrateOperation]:
+    added = {fold(each.column.name) for each in operations if isinstance(each, AddColumnOp)}
+    dropped = {fold(each.column_name): each for each in operations if isinstance(each, DropColumnOp)}
+    for each in list(operations):
+        if isinstance(each, AddColumnOp) and (former := dropped.get(fold(each.column.name))):
+            yield _renaming(former, each.column.name)
+        elif not isinstance(each, DropColumnOp) or fold(each.column_name) not in added:
+            yield each
+
+
+def _renaming(former: DropColumnOp, name: str) -> AlterColumnOp:
+    column = former.to_column()
+    return AlterColumnOp(
+        former.table_name,
+        former.column_name,
+        schema=former.schema,
+        modify_name=name,
+        existing_type=column.type,
+        existing_nullable=column.nullable,
+        existing_server_default=column.server_default or False,
+        existing_comment=column.comment,
+    )
 
 
 def _is_there(context: AutogenContext, table: Table, schemas: Iterable[str | None]) -> bool:
