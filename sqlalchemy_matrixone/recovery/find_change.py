@@ -15,6 +15,7 @@ from ..core.arguments import check_timestamp
 from ..core.beside import autocommit_connection, second_engine
 from ..core.names import fold
 from ..core.refusals import is_missing_column, reason_of
+from ..core.sql_text import READ, read_statement
 from ..exc import MatrixOneArgumentError, Reason, RecoveryError, RecoveryWarning
 from ..timetravel.missing_columns import ADVICE
 from ..timetravel.point_in_time import AsOfOption, PointInTime
@@ -24,7 +25,7 @@ from .objects import columns_of
 from .values import Change, NoValue
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import Connection, Dialect
 
     from ..core.arguments import Timestamp
 
@@ -45,6 +46,7 @@ def find_change(
 ) -> Change:
     """Find a change; see ``Recovery.find_change()``. Nothing is sent on the connection itself."""
     _check_statement(statement)
+    _check_only_reads(statement, connection.dialect)
     first = None if since is None else check_timestamp(since)
     last = None if until is None else check_timestamp(until)
     if not isinstance(precision, dt.timedelta) or precision < MICROSECOND:
@@ -69,6 +71,16 @@ def _check_statement(statement: Any) -> None:
         )
     if (columns := len(statement.selected_columns)) != 1:
         raise MatrixOneArgumentError(f"find_change() takes a select() of one value, but this one has {columns} columns")
+
+
+def _check_only_reads(statement: FindableStatement, dialect: Dialect) -> None:
+    """Check what a ``text()`` in the statement may contain: the server executes several statements in one text."""
+    sql = str(statement.compile(dialect=dialect))
+    if read_statement(sql.encode(errors="replace")) is not READ:
+        raise MatrixOneArgumentError(
+            f"find_change() only reads, but this statement would also change something, or cannot be read: {sql}. "
+            "Nothing was sent."
+        )
 
 
 def tables_of(statement: Any) -> Iterator[TableClause]:

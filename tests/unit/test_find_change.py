@@ -5,12 +5,13 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
-from sqlalchemy import column, func, select, table
+from sqlalchemy import column, func, literal_column, select, table, text
 
-from sqlalchemy_matrixone import NoValue, Period
+from sqlalchemy_matrixone import MatrixOneArgumentError, NoValue, Period
+from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
 from sqlalchemy_matrixone.recovery.clock import from_microseconds, microseconds
 from sqlalchemy_matrixone.recovery.coverage import Readable, common, gaps_between, merged
-from sqlalchemy_matrixone.recovery.find_change import _is_same, _Searched, tables_of
+from sqlalchemy_matrixone.recovery.find_change import _check_only_reads, _is_same, _Searched, tables_of
 
 START = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
 
@@ -87,3 +88,27 @@ def test_find_change_finds_tables_through_aliases_and_subqueries():
     alias = orders.alias()
     statement = select(func.count(alias.c.id)).where(alias.c.id.in_(select(items.c.order_id)))
     assert set(tables_of(statement)) == {orders, items}
+
+
+ORDERS = table("orders", column("id"))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        select(ORDERS.c.id).where(text("1; DROP TABLE orders")),
+        select(literal_column("1; DELETE FROM orders; SELECT id")).select_from(ORDERS),
+        select(ORDERS.c.id).where(text("1 /*! ; DROP TABLE orders */")),
+        select(ORDERS.c.id).with_for_update(),
+    ],
+    ids=["where", "value", "executed_comment", "for_update"],
+)
+def test_find_change_refuses_a_statement_that_may_change_something(statement):
+    with pytest.raises(MatrixOneArgumentError, match="Nothing was sent"):
+        _check_only_reads(statement, MatrixOneDialect_pymysql(server_version="4.2.0"))
+
+
+@pytest.mark.parametrize("criterion", ["note = ';'", "id = 1;", "note = 'it''s -- \\'; x'", "id = 1 -- last"])
+def test_find_change_accepts_text_that_only_reads(criterion):
+    statement = select(ORDERS.c.id).where(text(criterion))
+    _check_only_reads(statement, MatrixOneDialect_pymysql(server_version="4.2.0"))
