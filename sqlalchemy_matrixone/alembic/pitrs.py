@@ -23,8 +23,9 @@ from ..core.server import MatrixOneServer
 from ..exc import Reason, RecoveryError
 from ..recovery import catalog
 from ..recovery.constructs import CreatePitr
+from ..recovery.pitr_names import free_name
+from ..recovery.pitr_objects import table_now
 from ..recovery.pitr_range import PitrRange
-from ..recovery.reactivation import free_name, table_now
 from ..recovery.target import RecoveryTarget, implied_name
 from ..recovery.values import Pitr
 from .declarations import LIST_OPTION

@@ -26,14 +26,8 @@ from ..core.statement import MatrixOneDDL
 from ..exc import Reason, RecoveryError
 from ..recovery import catalog
 from ..recovery.objects import present_objects
-from ..recovery.reactivation import (
-    by_presence,
-    if_renamed,
-    maybe_renamed,
-    protect_again,
-    table_now,
-    unprotected,
-)
+from ..recovery.pitr_objects import by_presence, if_renamed, maybe_renamed, table_now, unprotected
+from ..recovery.reactivation import protect_again
 from .log import log
 from .renames import TableName, TableNames
 

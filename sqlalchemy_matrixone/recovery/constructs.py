@@ -36,8 +36,9 @@ from . import catalog
 from .effects import Effect, Find, NamedCreated, NamedDropped, ObjectReplaced, PitrAltered
 from .execution import Attempt, executing
 from .freshness import see_all_commits
+from .pitr_objects import is_of
 from .pitr_range import PitrRange, RangeArgument
-from .protection import check_table_is_protected, describe_existing, is_of
+from .protection import check_table_is_protected, describe_existing
 from .resolve import check_restore, greeted_release, server_instant, server_wall_clock
 from .target import RecoveryTarget
 

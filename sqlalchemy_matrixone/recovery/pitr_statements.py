@@ -10,9 +10,11 @@ from ..core.names import fold
 from ..exc import PitrError, Reason, RecoveryWarning
 from . import catalog
 from .constructs import AlterPitr, CreatePitr, DropPitr
+from .pitr_names import free_name, is_automatic
+from .pitr_objects import is_of, protecting, with_present_object
 from .pitr_range import PitrRange
-from .protection import describe_existing, describe_inactive, is_of
-from .reactivation import free_name, is_automatic, protect_again, protecting, refused_for_former, with_present_object
+from .protection import describe_existing, describe_inactive
+from .reactivation import protect_again, refused_for_former
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Row
 
     from ..exc import RecoveryError
-    from .target import RecoveryTarget
     from .values import Pitr
 
 
@@ -101,14 +100,6 @@ def _read(connection: Connection, database: str, table: str) -> Row[Any] | None:
             if reason_of(refused) is Reason.NOT_PERMITTED:
                 return None  # the snapshot or PITR is not permitted either
             raise
-
-
-def is_of(pitr: Pitr, target: RecoveryTarget | None, connection: Connection) -> bool:
-    """Return whether a PITR has this object; None means the current account."""
-    if target is None or target.level in ("account", "cluster"):
-        return pitr.level == ("account" if target is None else target.level)
-    database = target.database_on(connection)
-    return (pitr.level, pitr.database, pitr.table) == (target.level, fold(database), fold(target.table))
 
 
 def describe_existing(

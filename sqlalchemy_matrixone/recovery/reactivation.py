@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Unpack
@@ -11,14 +10,21 @@ from typing import TYPE_CHECKING, Unpack
 from sqlalchemy import exc
 
 from ..core.beside import autocommit_connection, second_engine
-from ..core.names import fold
 from ..core.server import matrixone_dialect
 from ..exc import PitrError, Reason, RecoveryError, RecoveryWarning
 from . import catalog
 from .constructs import AlterPitr, CreatePitr
-from .objects import present_objects
+from .pitr_names import free_automatic_name, is_automatic
+from .pitr_objects import (
+    by_presence,
+    covers,
+    if_renamed,
+    is_same_object,
+    maybe_renamed,
+    with_present_object,
+)
 from .pitr_range import PitrRange
-from .target import SelectionKeywords, implied_name
+from .target import SelectionKeywords
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -65,66 +71,6 @@ def protect_again(connection: Connection, inactive: Sequence[Pitr], pitrs: Seque
         if (name := _protect(connection, database, needed, pitrs)) is not None
     ]
     return [pitr for pitr in catalog.get_pitrs(connection) if pitr.name in changed] if changed else []
-
-
-def with_present_object(connection: Connection, pitrs: Sequence[Pitr]) -> list[Pitr]:
-    """Return those of the PITRs that are inactive and whose database or table exists, maybe under another name."""
-    return by_presence(connection, pitrs)[0]
-
-
-def by_presence(connection: Connection, pitrs: Sequence[Pitr]) -> tuple[list[Pitr], list[Pitr]]:
-    """Return those of the PITRs that are inactive: those whose database or table exists, and the others."""
-    inactive = [(pitr, pitr.database) for pitr in pitrs if pitr.active is False and pitr.database is not None]
-    tables_and_databases = present_objects(connection, [database for _, database in inactive])
-    present: list[Pitr] = []
-    missing: list[Pitr] = []
-    for pitr, database in inactive:
-        exists = not {(database, pitr.table), (database, table_now(pitr))}.isdisjoint(tables_and_databases)
-        (present if exists else missing).append(pitr)
-    return present, missing
-
-
-def table_now(pitr: Pitr) -> str | None:
-    """Return the present name of a PITR's table."""
-    return pitr.renamed_to or pitr.table
-
-
-def maybe_renamed(connection: Connection, pitrs: Sequence[Pitr]) -> list[Pitr]:
-    """Return those of the PITRs without an object whose table may exist under a name that cannot be determined.
-
-    That is the case if the table was renamed, and altered or truncated in the same transaction, before 4.1 also later.
-    """
-    tables = [(pitr, pitr.database) for pitr in pitrs if pitr.level == "table" and pitr.database is not None]
-    present = present_objects(connection, [database for _, database in tables])
-    return [pitr for pitr, database in tables if (database, None) in present]
-
-
-def if_renamed(pitr: Pitr) -> str:
-    """Return a sentence on what to do about a PITR of :func:`maybe_renamed`."""
-    return (
-        "If the table was renamed, nothing protects it any more under its new name: protect its database, by "
-        f"op.create_pitr(range={pitr.range!r}, database={pitr.database!r}) in a migration, or "
-        f"Recovery.create_pitr(…, range={pitr.range!r}, database={pitr.database!r}). If it was dropped, nothing needs "
-        "to be done"
-    )
-
-
-def unprotected(connection: Connection, chosen: Sequence[Pitr], pitrs: Sequence[Pitr]) -> list[Pitr]:
-    """Return those of the chosen PITRs that are inactive and whose object exists, but is protected by no other PITR.
-
-    :param pitrs: all PITRs of the account.
-    """
-    return [pitr for pitr in with_present_object(connection, chosen) if not protecting(connection, pitr, pitrs)]
-
-
-def protecting(connection: Connection, pitr: Pitr, pitrs: Sequence[Pitr]) -> list[Pitr]:
-    """Return the other PITRs that protect the object that has the name of a PITR's object now.
-
-    :param pitrs: all PITRs of the account.
-    """
-    account = matrixone_dialect(connection).default_account_name
-    others = [other for other in pitrs if other.active is not False and other.name != pitr.name]
-    return [other for other in others if _covers_object_of(other, pitr, account)]
 
 
 def inactive_pitrs(connection: Connection) -> frozenset[str]:
@@ -185,7 +131,7 @@ def _ranges_to_restore(inactive: Sequence[Pitr], pitrs: Sequence[Pitr]) -> dict[
     ranges: dict[str, PitrRange] = {}
     for pitr in inactive:
         needed = PitrRange(pitr.length, pitr.unit)
-        successors = (other for other in pitrs if other.active and _is_same_object(other, pitr))
+        successors = (other for other in pitrs if other.active and is_same_object(other, pitr))
         if pitr.database is None or any(_reaches(other, needed) for other in successors):
             continue
         candidates = filter(None, [ranges.get(pitr.database), needed])
@@ -196,14 +142,14 @@ def _ranges_to_restore(inactive: Sequence[Pitr], pitrs: Sequence[Pitr]) -> dict[
 def _protect(connection: Connection, database: str, needed: PitrRange, pitrs: Sequence[Pitr]) -> str | None:
     """Create or lengthen the PITR of a database, and return its name; None if the database is protected already."""
     account = matrixone_dialect(connection).default_account_name
-    covering = [pitr for pitr in pitrs if pitr.active and _covers(pitr, database, account)]
+    covering = [pitr for pitr in pitrs if pitr.active and covers(pitr, database, account)]
     if any(_reaches(pitr, needed) for pitr in covering):
         return None
     active = next((pitr for pitr in covering if pitr.level == "database"), None)
     if active is not None:
         return _lengthen(connection, active, needed)
-    unsure = next((pitr for pitr in pitrs if pitr.active is None and _covers(pitr, database, account)), None)
-    name = _numbered(_automatic_name(database), {pitr.name for pitr in pitrs})
+    unsure = next((pitr for pitr in pitrs if pitr.active is None and covers(pitr, database, account)), None)
+    name = free_automatic_name(database, {pitr.name for pitr in pitrs})
     try:
         connection.execute(CreatePitr(name, range=str(needed), database=database))
     except PitrError as refused:
@@ -241,24 +187,6 @@ def refused_for_former(database: str, pitrs: Sequence[Pitr]) -> str | None:
     )
 
 
-def _is_same_object(first: Pitr, second: Pitr) -> bool:
-    return (first.level, first.database, table_now(first)) == (second.level, second.database, table_now(second))
-
-
-def _covers_object_of(pitr: Pitr, other: Pitr, account: str | None) -> bool:
-    return _is_same_object(pitr, other) or (other.database is not None and _covers(pitr, other.database, account))
-
-
-def _covers(pitr: Pitr, database: str, account: str | None) -> bool:
-    match pitr.level:
-        case "database":
-            return pitr.database == database
-        case "account":
-            return pitr.account == fold(account)
-        case level:
-            return level == "cluster"
-
-
 def _reaches(pitr: Pitr, needed: PitrRange) -> bool:
     return PitrRange(pitr.length, pitr.unit).hours >= needed.hours
 
@@ -267,33 +195,6 @@ def _lengthen(connection: Connection, pitr: Pitr, needed: PitrRange) -> str:
     connection.execute(AlterPitr(pitr.name, range=str(needed)))
     log.info("PITR %s now reaches back %s, in place of inactive PITRs", pitr.name, needed)
     return pitr.name
-
-
-def free_name(database: str, taken: Collection[str], table: str | None = None) -> str:
-    """Return an unused name for a PITR of a database or table: ``shop``, or else ``shop__2`` and so on."""
-    return _numbered(_first_name(database, table), taken)
-
-
-def _numbered(first: str, taken: Collection[str]) -> str:
-    name, number = first, 1
-    while name in taken:
-        number += 1
-        name = f"{first}__{number}"
-    return name
-
-
-def _automatic_name(database: str) -> str:
-    """Return the name of a PITR that is created in place of inactive ones, and that nobody has declared."""
-    return f"{_first_name(database)}__auto"
-
-
-def is_automatic(pitr: Pitr) -> bool:
-    """Return whether a PITR has the name of those that :func:`protect_again` creates."""
-    return (
-        pitr.level == "database"
-        and pitr.database is not None
-        and _NUMBERED.sub("", pitr.name) == _automatic_name(pitr.database)
-    )
 
 
 def superfluous(dropped: Sequence[Pitr], others: Sequence[Pitr]) -> list[Pitr]:
@@ -320,35 +221,3 @@ def _stood_in_only_for(pitr: Pitr, dropped: Sequence[Pitr], others: Sequence[Pit
     ]
     has_its_range = bool(replaced) and max(replaced) == PitrRange(pitr.length, pitr.unit).hours
     return has_its_range and not was_altered and not is_needed
-
-
-def declared_pitrs(pitrs: Sequence[Pitr], database: str, table: str | None = None) -> list[Pitr]:
-    """Return the PITRs of a database or table that are named after it, with the automatic ones of a database.
-
-    A table that was renamed may be given by its former or its present name.
-    """
-    level = "database" if table is None else "table"
-    return [
-        pitr
-        for pitr in pitrs
-        if (pitr.level, pitr.database) == (level, database)
-        and table in (pitr.table, table_now(pitr))
-        and _is_named_after(pitr, database)
-    ]
-
-
-def _is_named_after(pitr: Pitr, database: str) -> bool:
-    return is_automatic(pitr) or is_implied(pitr.name, database, pitr.table)
-
-
-def is_implied(name: str, database: str, table: str | None = None) -> bool:
-    """Return whether a PITR of this name is named after its object, maybe with a number."""
-    names = {implied_name(database, table), _first_name(database, table)}
-    return name in names or _NUMBERED.sub("", name) in names
-
-
-_NUMBERED = re.compile(r"__\d+$")
-
-
-def _first_name(database: str, table: str | None = None) -> str:
-    return re.sub(r"[^\w.-]", "_", implied_name(database, table))

@@ -14,9 +14,11 @@ from ...core.statement import MatrixOneDDL
 from ...exc import MatrixOneArgumentError, PitrError
 from ...recovery import catalog
 from ...recovery.constructs import AlterPitr, CreatePitr, DropPitr
+from ...recovery.pitr_names import declared_pitrs, is_automatic, is_implied
+from ...recovery.pitr_objects import protecting, unprotected
 from ...recovery.pitr_range import RangeArgument
 from ...recovery.pitr_statements import alter_pitr, create_pitr
-from ...recovery.reactivation import declared_pitrs, is_automatic, is_implied, protecting, superfluous, unprotected
+from ...recovery.reactivation import superfluous
 from ...recovery.target import implied_name
 from ..log import log
 from ..protection import watch_pitrs
