@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import logging
-import warnings
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..core.beside import Work, start_beside
-from ..core.names import fold, quote_name, quote_text, readable
+from ..core.names import fold
 from ..core.refusals import server_errors_as
-from ..core.release import Feature
-from ..core.sequences import SEQUENCES
 from ..core.server import SYS_ACCOUNT, matrixone_dialect
-from ..exc import Reason, RestoreError, RestoreWarning
-from ..losses.other_accounts import kinds_at_risk
+from ..exc import Reason, RestoreError
 from ..losses.publications import explaining_publications, explaining_published_past
 from ..losses.scope import RestoreScope
 from ..losses.texts import special_texts
@@ -24,14 +20,15 @@ from .clock import mo_ts_of
 from .constructs import RestorePitr, RestoreSnapshot
 from .execution import PATIENCE, Outcome
 from .kept_history import CREATION_ROUNDING, Pitrs, check_protected
+from .other_accounts import OtherAccounts
 from .preservation import Losses
 from .reactivation import inactive_pitrs, reactivate_after_restore, reactivate_beside
 from .verification import Verification
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection
+    from collections.abc import Iterator
 
-    from ..core.server import MatrixOneServer
+    from sqlalchemy.engine import Connection
 
 
 log = logging.getLogger("sqlalchemy_matrixone.recovery")
@@ -59,13 +56,7 @@ def restore(
         if before is None:
             connection.execute(element)  # the server reports the reason
             return
-    with (
-        _explaining_publications(connection, element, before.scopes),
-        explaining_syntax_errors(
-            RestoreError, element.operation, lambda: _unreadable(connection, before.scopes), is_past=True
-        ),
-        explaining_published_past(element.operation, before.scopes),
-    ):
+    with _explaining_errors(connection, element, before.scopes):
         _execute(connection, element, before)
     try:
         _complete(connection, before)
@@ -90,7 +81,7 @@ class _Before:
 
     losses: Losses | None
     scopes: list[RestoreScope]
-    others: _OtherAccounts | None
+    others: OtherAccounts | None
     verification: Verification | None
     inactive: frozenset[str] | None
 
@@ -106,7 +97,7 @@ class _Before:
         source = element.source(connection)
         if source is None:
             return None
-        others = _OtherAccounts.of(connection, element, source)
+        others = OtherAccounts.of(connection, element, source)
         pitrs = Pitrs.read(connection) if isinstance(element, RestorePitr) else None
         if _is_refused(connection, element, source, others, pitrs):
             return None
@@ -127,6 +118,21 @@ class _Before:
 def _kept(element: RestoreSnapshot | RestorePitr) -> frozenset[str]:
     """Return the kinds of things that a restore keeps at its level, although others lose them."""
     return frozenset(("publications",) if element.recovery_target.level == "cluster" else ())
+
+
+@contextmanager
+def _explaining_errors(
+    connection: Connection, element: RestoreSnapshot | RestorePitr, scopes: list[RestoreScope]
+) -> Iterator[None]:
+    """Raise errors of the server that do not name their cause as errors that do."""
+    with (
+        _explaining_publications(connection, element, scopes),
+        explaining_syntax_errors(
+            RestoreError, element.operation, lambda: _unreadable(connection, scopes), is_past=True
+        ),
+        explaining_published_past(element.operation, scopes),
+    ):
+        yield
 
 
 def _explaining_publications(
@@ -154,7 +160,7 @@ def _is_refused(
     connection: Connection,
     element: RestoreSnapshot | RestorePitr,
     source: int,
-    others: _OtherAccounts | None,
+    others: OtherAccounts | None,
     pitrs: Pitrs | None,
 ) -> bool:
     """Return whether the server is certain to refuse the restore."""
@@ -167,7 +173,7 @@ def _is_refused(
 
 
 def _verification(
-    connection: Connection, scope: RestoreScope | None, lose: frozenset[str], others: _OtherAccounts | None
+    connection: Connection, scope: RestoreScope | None, lose: frozenset[str], others: OtherAccounts | None
 ) -> Verification:
     if scope is None or others is not None:
         raise RestoreError(
@@ -269,84 +275,3 @@ def own_scope(connection: Connection, element: RestoreSnapshot | RestorePitr, so
         return None
     database = target.database_on(connection)
     return RestoreScope(dialect, target.level, database, target.table, source)
-
-
-class _OtherAccounts:
-    """What a restore by sys replaces in other accounts, where nothing can be put back from here."""
-
-    def __init__(self, whose: str, criterion: str, source: int, *, is_cluster: bool = False) -> None:
-        """Store which accounts are restored.
-
-        :param whose: the account, for messages.
-        :param criterion: an SQL criterion on ``account_name``.
-        """
-        self._whose = whose
-        self._criterion = criterion
-        self._source = source
-        self._is_cluster = is_cluster
-        self._kinds: list[str] = []
-        self.scope: RestoreScope | None = None
-
-    @classmethod
-    def of(cls, connection: Connection, element: RestoreSnapshot | RestorePitr, source: int) -> _OtherAccounts | None:
-        dialect = matrixone_dialect(connection)
-        own = fold(dialect.default_account_name) or ""
-        target = element.recovery_target
-        if target.level == "cluster":
-            return cls("all other accounts", f"account_name <> {quote_text(dialect, own)}", source, is_cluster=True)
-        account = fold(target.account)
-        if account is None or (account == own and element.to_account is None):
-            return None
-        whose = f"account {element.to_account or account!r}"
-        return cls(whose, f"account_name = {quote_text(dialect, account)}", source)
-
-    def read(self, connection: Connection, lose: frozenset[str]) -> None:
-        """Read what may be lost, and check that the restore loses no sequences.
-
-        :param lose: the kinds of things to leave to the server.
-        :raises RestoreError: if sequences would be lost.
-        """
-        dialect = matrixone_dialect(connection)
-        with dialect.preserving_clean_state(connection):
-            ids = connection.exec_driver_sql(
-                f"SELECT account_id FROM mo_catalog.mo_account WHERE {self._criterion}"
-            ).scalars()
-            if not (accounts := ", ".join(str(int(number)) for number in ids)):
-                return
-            scope = RestoreScope(dialect, "account", None, None, self._source, accounts=f"account_id IN ({accounts})")
-            self.scope = scope
-            if SEQUENCES not in lose:
-                self._check_sequences(dialect, scope, connection)
-            self._kinds += kinds_at_risk(scope, connection, lose)
-
-    def _check_sequences(self, dialect: MatrixOneServer, scope: RestoreScope, connection: Connection) -> None:
-        statement = "SELECT reldatabase, relname FROM mo_catalog.mo_tables {at} WHERE relkind = 'S' AND "
-        names = [
-            readable(quote_name(dialect, *row)) for row in scope.read(connection, statement + scope.accounts, past=True)
-        ]
-        if not names:
-            return
-        listed = f"the sequences {', '.join(names)} of {self._whose}"
-        if not dialect.supports(Feature.SEQUENCES_RESTORED):
-            wrong = f"it would lose {listed}, which only an administrator of that account can create again"
-        elif self._is_cluster:
-            self._kinds.append(SEQUENCES)  # restored by the build that was tested
-            return
-        else:
-            wrong = (
-                f"{listed} would get the values of those with the same names in {SYS_ACCOUNT}, or the restore would be "
-                f"refused if {SYS_ACCOUNT} has none"
-            )
-        raise RestoreError(
-            f"RESTORE was not sent: {wrong}. Restore it as its administrator, or pass lose=({SEQUENCES!r},).",
-            Reason.UNSUPPORTED,
-        )
-
-    def warn(self) -> None:
-        if self._kinds:
-            lost = ", ".join(kind.replace("_", " ") for kind in self._kinds)
-            message = (
-                f"The restore was carried out. Check, and put back yourself, what it may have lost in {self._whose}: "
-                f"{lost}. A restore by the administrator of the account puts them back."
-            )
-            warnings.warn(RestoreWarning(message), stacklevel=6)
