@@ -29,9 +29,9 @@ from ..recovery.pitr_range import PitrRange
 from ..recovery.target import RecoveryTarget, implied_name
 from ..recovery.values import Pitr
 from .declarations import LIST_OPTION
+from .inactive_pitrs import DeclaredObjects
 from .log import log
 from .operations import AlterPitrOp, CreatePitrOp, DropPitrOp
-from .protection import DeclaredObjects
 
 if TYPE_CHECKING:
     # Only for typing: these modules are half imported while Alembic loads its plugins.

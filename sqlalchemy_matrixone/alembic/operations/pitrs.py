@@ -330,7 +330,7 @@ def _without_successors(connection: Connection, dropped: Sequence[Pitr], others:
     successors = [pitr for pitr in superfluous(dropped, others) if not watch.is_declared(pitr)]
     for pitr in successors:
         connection.execute(DropPitr(pitr.name, if_exists=True))
-        watch.dropped_successor(pitr)
+        watch.note_dropped_successor(pitr)
         log.info("dropped PITR %s as well, which was created in place of %s", pitr.name, _listed(dropped))
     return [pitr for pitr in others if pitr not in successors]
 
