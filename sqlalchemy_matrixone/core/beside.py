@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
@@ -78,6 +79,14 @@ def start_beside(function: Callable[[Work], None], *, is_async: bool) -> Work:
         thread.
     """
     return _Task(function) if is_async else _Thread(function)
+
+
+def pause(connection: Connection, seconds: float) -> None:
+    """Wait. With a driver for asyncio, other tasks of the event loop continue meanwhile."""
+    if connection.dialect.is_async:
+        await_only(asyncio.sleep(seconds))
+    else:
+        time.sleep(seconds)
 
 
 @contextmanager

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 import warnings
 from typing import TYPE_CHECKING
 
+from ..core.beside import pause
 from ..core.names import fold
 from ..exc import PitrError, Reason, RecoveryWarning
 from . import catalog
@@ -121,7 +121,7 @@ def _adopt(connection: Connection, automatic: Pitr, wanted: PitrRange | None = N
     if wanted is None and automatic.modified_at != automatic.created_at:
         return automatic  # is adopted already
     if not catalog.reads_exact_pitr_times(connection):
-        time.sleep(1)  # or both times may be in the same second
+        pause(connection, 1)  # or both times may be in the same second
     longer = max(has, wanted or has, key=lambda each: each.hours)
     connection.execute(AlterPitr(automatic.name, range=str(longer)))
     return _named(catalog.get_pitrs(connection), automatic.name)

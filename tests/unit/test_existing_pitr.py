@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from sqlalchemy.util import greenlet_spawn
 
 from sqlalchemy_matrixone import CreateSnapshot, Pitr, PitrError, Reason, SnapshotError
+from sqlalchemy_matrixone.asyncmy import MatrixOneDialect_asyncmy
 from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
+from sqlalchemy_matrixone.recovery import catalog, pitr_statements
 from sqlalchemy_matrixone.recovery.pitr_range import PitrRange, Unit
 from sqlalchemy_matrixone.recovery.protection import describe_existing, has_other_range
 from sqlalchemy_matrixone.recovery.reactivation import protect_again
@@ -104,3 +108,19 @@ def test_snapshot_that_another_session_creates_at_the_same_time_exists(
         with pytest.raises(SnapshotError, match="Duplicate"):
             element.execute_on(connection, {}, connection.execute)
     assert connection.executed == executed
+
+
+def test_adoption_of_an_automatic_pitr_does_not_block_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    automatic = pitr("shop__auto")
+    monkeypatch.setattr(catalog, "get_pitrs", lambda connection: [automatic])
+    dialect = MatrixOneDialect_asyncmy(server_version="4.2.0")
+    connection: Any = SimpleNamespace(dialect=dialect, execute=lambda element: None)
+
+    async def adopt() -> bool:
+        adopting = asyncio.ensure_future(greenlet_spawn(pitr_statements._adopt, connection, automatic))
+        await asyncio.sleep(0.1)
+        is_waiting = not adopting.done()
+        assert await adopting == automatic
+        return is_waiting
+
+    assert asyncio.run(adopt())
