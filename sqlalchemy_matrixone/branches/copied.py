@@ -20,7 +20,7 @@ from ..losses.copies import read_loss_of_copy
 from ..losses.grants import grants_of_copy
 from ..losses.scope import Loss, RestoreScope
 from ..losses.texts import restore_texts
-from ..losses.unreadable import explaining_syntax_errors, unreadable, unreadable_names
+from ..losses.unreadable import explaining_syntax_errors, unreadable_definitions
 from ..timetravel.point_in_time import PointInTime
 
 if TYPE_CHECKING:
@@ -95,11 +95,12 @@ class Copied:
 
     def explaining_errors(self, operation: str, connection: Connection) -> AbstractContextManager[None]:
         """Return a context for the statement, in which a syntax error is raised with the definitions that cause it."""
-
-        def find() -> list[str]:
-            return unreadable(self._scope, self._loss.texts) + unreadable_names(self._scope, connection)
-
-        return explaining_syntax_errors(BranchError, operation, find, is_past=bool(self._scope.past))
+        return explaining_syntax_errors(
+            BranchError,
+            operation,
+            lambda: unreadable_definitions(self._scope, connection, self._loss.texts),
+            is_past=bool(self._scope.past),
+        )
 
     def put_back(self, connection: Connection, *, in_other_account: bool = False) -> None:
         """Put back what the copy lacks, on a second connection; warn of what cannot be put back.

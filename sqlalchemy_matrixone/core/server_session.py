@@ -83,13 +83,13 @@ class ServerSession:
     def end(self, engine: Engine, work: Work, seconds: float) -> bool:
         """End the statement and its connection on the server. Return whether both were observed to have ended.
 
-        A statement that is being committed is left to finish: ``KILL QUERY`` does not interrupt a commit. ``KILL`` does
-        not stop it either, but removes the session at once, so that it would seem to be over. It is therefore sent to
-        a running statement only as a last resort, and the outcome is then unknown.
+        A running statement is ended by ``KILL QUERY``, which does not interrupt a commit. Nor does ``KILL``, but it
+        removes the session immediately, so that a statement that is still being committed would seem to have ended.
+        Therefore, ``KILL`` is sent during a statement only as a last resort, and the outcome is then unknown.
 
-        The response to either does not suffice: a proxy returns OK for any id, and a node of a cluster knows only its
-        own connections. They are therefore repeated, each time on another connection, until the session no longer
-        exists.
+        That the server returns OK does not suffice: a proxy does so for any id, and a node of a cluster knows only its
+        own connections. The statements are therefore repeated, each time on another connection, until the session no
+        longer exists.
 
         :param engine: an engine whose connections are not used for anything else.
         """
@@ -107,7 +107,7 @@ class ServerSession:
         return False
 
     def _send_kill(self, engine: Engine) -> SessionState:
-        """End the statement if it is running, otherwise the connection. Return the state in which it was."""
+        """End the statement if it is running, otherwise the connection. Return the state before that."""
         with autocommit_connection(engine) as connection:
             state = self.look(connection)
             if state is not SessionState.GONE:

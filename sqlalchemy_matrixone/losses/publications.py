@@ -72,19 +72,18 @@ def explaining_publications(connection: Connection, scope: RestoreScope, operati
         if not found:
             raise
         raise RestoreError(
-            f"{operation}: nothing was changed: the server cannot create these publications again, of which the "
-            f"snapshot or PITR has the definitions of that time: {readable('; '.join(found))}. Drop them, and create "
-            "those that are needed otherwise: that makes later points in time usable. As of this one, restore the "
-            "accounts one by one, account=…",
+            f"{operation}: nothing was changed: the server cannot create these publications as they were at that time: "
+            f"{readable('; '.join(found))}. Drop them, and create those that you need without these problems. Later "
+            "points in time can then be restored. To restore this one, restore the accounts one by one, account=…",
             Reason.UNSUPPORTED,
         ) from error.__cause__
 
 
 @contextmanager
 def explaining_published_past(operation: str, scopes: Sequence[RestoreScope]) -> Iterator[None]:
-    """Raise the server's error for a PITR restore of a database that was published at that time as one that says so.
+    """If a PITR restore fails because a database was published at that time, raise an error that states this.
 
-    The server parses the name of the publication as a number.
+    The server's own error is that the name of the publication is not a number.
 
     :raises RestoreError: with reason unsupported.
     """
@@ -94,9 +93,9 @@ def explaining_published_past(operation: str, scopes: Sequence[RestoreScope]) ->
         if "strconv.ParseInt: parsing" not in str(error) or all(scope.level == "table" for scope in scopes):
             raise
         raise RestoreError(
-            f"{operation}: nothing was changed: it was published at that time, and MatrixOne cannot restore published "
-            "databases from a PITR. Restore it under another name (as_name=), its tables one by one, or from a "
-            "snapshot.",
+            f"{operation}: nothing was changed: a database was published at that time, and MatrixOne cannot restore "
+            "published databases from a PITR. Restore the database under another name (as_name=), its tables one by "
+            "one, or from a snapshot.",
             Reason.UNSUPPORTED,
         ) from error.__cause__
 

@@ -43,7 +43,7 @@ def explaining_syntax_errors(
 ) -> Iterator[None]:
     """Raise a syntax error of the server as an error that names the definitions that cause it, if any do.
 
-    :param find: returns these definitions; see :func:`unreadable`.
+    :param find: returns these definitions; see :func:`unreadable_definitions`.
     :param is_past: whether the source is in the past, so that it cannot be changed.
     :raises RecoveryError: of the given class, with reason unsupported.
     """
@@ -53,8 +53,8 @@ def explaining_syntax_errors(
         if not is_syntax_error(error) or not (found := _partition_names(error) or find()):
             raise
         then = (
-            "That makes later points in time usable. As of this one, restore the other tables one by one, and the rows "
-            "of this one with restore_rows()."
+            "Later points in time can then be restored. To restore this one, restore the other tables one by one, and "
+            "the rows of these tables with restore_rows()."
             if is_past
             else "Then repeat it."
         )
@@ -70,6 +70,11 @@ def _partition_names(error: BaseException) -> list[str]:
     if not _UNQUOTED_PARTITION.search(str(error)):
         return []
     return ["a table with a partition whose name needs quotes: create the table again with other names of partitions"]
+
+
+def unreadable_definitions(scope: RestoreScope, connection: Connection, texts: Texts) -> list[str]:
+    """Return the definitions that the server cannot read, because of their names or texts, each with what to do."""
+    return unreadable(scope, texts) + unreadable_names(scope, connection)
 
 
 def unreadable_names(scope: RestoreScope, connection: Connection) -> list[str]:

@@ -15,7 +15,7 @@ from ..core.release import Feature, format_release
 from ..core.server import matrixone_dialect
 from ..exc import MatrixOneArgumentError, Reason, RestoreError, RestoreWarning
 from ..losses.tables import rebuild_vector_indexes
-from ..losses.unreadable import explaining_syntax_errors, unreadable, unreadable_names
+from ..losses.unreadable import explaining_syntax_errors, unreadable_definitions
 from .clock import mo_ts_of, server_now
 from .contents import Contents, differences, read_contents
 from .objects import object_exists
@@ -103,11 +103,9 @@ def clone(connection: Connection, scope: RestoreScope, copy: RestoreScope, what:
             losses = Losses.of_copy(connection, replace(scope, copy=(copy.database or "", copy.table)))
         else:
             losses = Losses.read(connection, scope, frozenset(), is_clone=True)
-
-    def find() -> list[str]:
-        return unreadable(scope, losses.texts) + unreadable_names(scope, connection)
-
-    explaining = explaining_syntax_errors(RestoreError, what, find, is_past=True)
+    explaining = explaining_syntax_errors(
+        RestoreError, what, lambda: unreadable_definitions(scope, connection, losses.texts), is_past=True
+    )
     with scope.dialect.preserving_clean_state(connection), explaining:
         # Without a BEGIN, the server commits a clone immediately.
         connection.exec_driver_sql(statement)

@@ -15,7 +15,7 @@ from ..exc import Reason, RestoreError
 from ..losses.publications import explaining_publications, explaining_published_past
 from ..losses.scope import RestoreScope
 from ..losses.texts import special_texts
-from ..losses.unreadable import explaining_syntax_errors, unreadable, unreadable_names
+from ..losses.unreadable import explaining_syntax_errors, unreadable_definitions
 from .clock import mo_ts_of
 from .constructs import RestorePitr, RestoreSnapshot
 from .execution import PATIENCE, Outcome
@@ -149,10 +149,7 @@ def _unreadable(connection: Connection, scopes: list[RestoreScope]) -> list[str]
         return [
             text
             for scope in scopes
-            for text in (
-                *unreadable(scope, special_texts(scope, connection, frozenset())),
-                *unreadable_names(scope, connection),
-            )
+            for text in unreadable_definitions(scope, connection, special_texts(scope, connection, frozenset()))
         ]
 
 

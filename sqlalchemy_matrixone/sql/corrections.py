@@ -109,7 +109,10 @@ class CorrectingCompiler(StatementCompilerPart, StatementHooks):
         return name.partition("(")[0] if affinity_of(type_) is types.String else name
 
     def completed_select(self, statement: Select[Any], froms: Sequence[FromClause]) -> Select[Any]:
-        """Return a SELECT whose WHERE says of such keys that they are not NULL, as ``visit_join`` does for ON."""
+        """Return a SELECT that groups NULL, and whose WHERE excludes NULL from keys as ``visit_join`` does in ON.
+
+        :mod:`.null_groups` and :mod:`.outer_joins` describe these faults of the server.
+        """
         if self._is_grouped_instead(statement):
             columns = (plain_column(column) for column in statement.inner_columns)
             statement = statement.group_by(*(column for column in columns if column is not None), _NULLABLE_KEY)
@@ -153,7 +156,7 @@ class CorrectingCompiler(StatementCompilerPart, StatementHooks):
             self._levels_with_null.add(len(self.stack))
 
     def visit_case(self, clause: elements.Case[Any], **kw: Any) -> str:
-        """Render CASE. If it can be a key of GROUP BY, its NULL is calculated where the server needs that."""
+        """Render CASE. If it can be a key of GROUP BY, its NULL is calculated if the server needs that."""
         clause = with_calculated_null(clause) if self._calculates_null() else clause
         return super().visit_case(clause, **kw)  # type: ignore[no-any-return, no-untyped-call]
 
@@ -186,10 +189,14 @@ class CorrectingCompiler(StatementCompilerPart, StatementHooks):
         Before 3.0, it takes the value of a subquery in an OR for the criterion of an inner join, unless the OR is the
         argument of a function.
         """
-        is_or = clauselist.operator is operators.or_ and not self._supports(Feature.SUBQUERY_IN_OR)
         clauselist = with_constants_first(clauselist)
         text: str = super().visit_expression_clauselist(clauselist, **kw)  # type: ignore[no-untyped-call]
-        return f"coalesce({text})" if is_or and _has_scalar_subquery(clauselist) else text
+        is_taken_for_join = (
+            clauselist.operator is operators.or_
+            and not self._supports(Feature.SUBQUERY_IN_OR)
+            and _has_scalar_subquery(clauselist)
+        )
+        return f"coalesce({text})" if is_taken_for_join else text
 
     def visit_unary(self, unary: elements.UnaryExpression[Any], *args: Any, **kw: Any) -> str:
         """Render an operator, and remember that EXISTS contains the SELECTs of the next level.

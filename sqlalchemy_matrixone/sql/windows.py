@@ -18,7 +18,8 @@ _OF_THE_END = frozenset(("last_value", "nth_value"))
 
 def with_frame(over: Over[Any]) -> Over[Any]:
     """Return a window with its default frame written out, if the server would take the whole partition instead."""
-    if over.order_by is None or _has_frame(over) or _name_of(over) not in _OF_THE_END:
+    has_frame = any(frame is not None for frame in (over.range_, over.rows, over.groups))
+    if over.order_by is None or has_frame or _name_of(over) not in _OF_THE_END:
         return over
     return Over(over.element, over.partition_by, list(over.order_by), range_=(None, 0))
 
@@ -33,10 +34,6 @@ def warn_of_peers(over: Over[Any]) -> None:
         f"{format_release(Feature.WINDOW_PEERS.since)} MatrixOne takes rows for equal if they are equal in the last "
         "key, so that the result is wrong. Use rows=(None, 0), or make a unique column the last key."
     )
-
-
-def _has_frame(over: Over[Any]) -> bool:
-    return any(getattr(over, name, None) is not None for name in ("range_", "rows", "groups"))
 
 
 def _name_of(over: Over[Any]) -> str:

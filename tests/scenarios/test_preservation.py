@@ -360,7 +360,7 @@ def test_restore_of_a_default_that_the_server_cannot_read_names_what_to_alter(
             restore(connection, level)
         assert (caught.value.reason, caught.value.done) == (Reason.UNSUPPORTED, False)
         assert connection.exec_driver_sql(f"SELECT note FROM {SHOP}.orders").scalar() == "changed"
-        run(connection, str(caught.value).partition("ALTER TABLE")[2].partition(". That")[0].join(("ALTER TABLE", "")))
+        run(connection, str(caught.value).partition("ALTER TABLE")[2].partition(". Later")[0].join(("ALTER TABLE", "")))
         Recovery(connection).drop_snapshot("sc_keep")
         snapshot(connection, level)
         restore(connection, level)

@@ -154,7 +154,7 @@ def fail_with(error, found, *, is_past=True):
 
 
 @pytest.mark.parametrize(
-    ("is_past", "advice"), [(True, r"rows of this one with restore_rows\(\)"), (False, "repeat it")]
+    ("is_past", "advice"), [(True, r"rows of these tables with restore_rows\(\)"), (False, "repeat it")]
 )
 def test_syntax_error_because_of_a_definition_names_it(is_past, advice):
     with pytest.raises(BranchError, match=f"clone database 'c': nothing was changed: .*`a%b`.*{advice}") as caught:
