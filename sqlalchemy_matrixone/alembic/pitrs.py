@@ -24,7 +24,7 @@ from ..exc import Reason, RecoveryError
 from ..recovery import catalog
 from ..recovery.constructs import CreatePitr
 from ..recovery.pitr_names import free_name
-from ..recovery.pitr_objects import table_now
+from ..recovery.pitr_objects import range_of, table_now
 from ..recovery.pitr_range import PitrRange
 from ..recovery.target import RecoveryTarget, implied_name
 from ..recovery.values import Pitr
@@ -206,7 +206,7 @@ def _existing(context: AutogenContext, own: _CurrentNames) -> _Existing:
         target = own.canonical(RecoveryTarget(pitr.level, pitr.account, pitr.database, table_now(pitr)))
         if _name_included(context, own, target, pitr.name):
             policies = inactive if pitr.active is False else active
-            policies.setdefault(target, Policy(target, PitrRange(pitr.length, pitr.unit), pitr.name))
+            policies.setdefault(target, Policy(target, range_of(pitr), pitr.name))
     inactive = {target: policy for target, policy in inactive.items() if target not in active}
     return _Existing(active, inactive, frozenset(pitr.name for pitr in pitrs))
 

@@ -17,7 +17,7 @@ from ..exc import Reason, RecoveryError
 from . import catalog
 from .clock import server_now
 from .objects import object_exists
-from .pitr_range import PitrRange
+from .pitr_objects import range_of
 from .values import Coverage, Period, Pitr, Snapshot
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Protection:
     def period_of(self, pitr: Pitr) -> Period:
         """Return the instants that a PITR keeps of its object, if it is active."""
         # History that had been collected before the range was lengthened does not come back.
-        reach = dt.timedelta(hours=PitrRange(pitr.length, pitr.unit).hours)
+        reach = dt.timedelta(hours=range_of(pitr).hours)
         start = max(pitr.created_at, pitr.modified_at, self.now - reach)
         return Period(min(start, self.now), self.now)
 

@@ -17,7 +17,7 @@ from ..exc import Reason, RestoreError, RestoreWarning
 from . import catalog
 from .clock import from_microseconds, mo_ts_of, server_now
 from .objects import id_in
-from .pitr_range import PitrRange
+from .pitr_objects import range_of
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -118,5 +118,5 @@ def covers(source: Pitr | Snapshot, scope: RestoreScope) -> bool:
 
 def earliest(pitr: Pitr, now: int) -> int:
     """Return the first point in time that a PITR can restore; times are in nanoseconds since 1970."""
-    length = round(PitrRange(pitr.length, pitr.unit).hours * 3600) * 10**9
+    length = round(range_of(pitr).hours * 3600) * 10**9
     return max(mo_ts_of(pitr.created_at), now - length)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ..core.names import fold
 from ..core.server import matrixone_dialect
 from .objects import present_objects
+from .pitr_range import PitrRange
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
 def table_now(pitr: Pitr) -> str | None:
     """Return the present name of a PITR's table."""
     return pitr.renamed_to or pitr.table
+
+
+def range_of(pitr: Pitr) -> PitrRange:
+    """Return how far back a PITR reaches."""
+    return PitrRange(pitr.length, pitr.unit)
 
 
 def is_of(pitr: Pitr, target: RecoveryTarget | None, connection: Connection) -> bool:

@@ -11,7 +11,7 @@ from ..exc import PitrError, Reason, RecoveryWarning
 from . import catalog
 from .constructs import AlterPitr, CreatePitr, DropPitr
 from .pitr_names import free_name, is_automatic
-from .pitr_objects import is_of, protecting, with_present_object
+from .pitr_objects import is_of, protecting, range_of, with_present_object
 from .pitr_range import PitrRange
 from .protection import describe_existing, describe_inactive
 from .reactivation import protect_again, refused_for_former
@@ -117,7 +117,7 @@ def _adopt(connection: Connection, automatic: Pitr, wanted: PitrRange | None = N
 
     The server allows a database one active PITR, and cannot rename it. That it was altered shows that it was adopted.
     """
-    has = PitrRange(automatic.length, automatic.unit)
+    has = range_of(automatic)
     if wanted is None and automatic.modified_at != automatic.created_at:
         return automatic  # is adopted already
     if not catalog.reads_exact_pitr_times(connection):

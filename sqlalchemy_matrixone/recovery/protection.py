@@ -12,6 +12,7 @@ from ..core.refusals import reason_of
 from ..core.release import Feature, format_release
 from ..core.server import SYS_ACCOUNT, matrixone_dialect
 from ..exc import PitrError, Reason, RecoveryWarning, SnapshotError
+from .pitr_objects import range_of
 from .pitr_range import PitrRange
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def describe_inactive(pitr: Pitr, protected_by: Pitr | None) -> str:
 
 def has_other_range(pitr: Pitr, wanted: PitrRange) -> bool:
     """Return whether a PITR reaches further back than wanted, or less far."""
-    return PitrRange(pitr.length, pitr.unit).hours != wanted.hours
+    return range_of(pitr).hours != wanted.hours
 
 
 def other_range(pitr: Pitr, wanted: PitrRange) -> str:

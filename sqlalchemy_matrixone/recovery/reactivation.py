@@ -21,6 +21,7 @@ from .pitr_objects import (
     if_renamed,
     is_same_object,
     maybe_renamed,
+    range_of,
     with_present_object,
 )
 from .pitr_range import PitrRange
@@ -130,7 +131,7 @@ def _ranges_to_restore(inactive: Sequence[Pitr], pitrs: Sequence[Pitr]) -> dict[
     """
     ranges: dict[str, PitrRange] = {}
     for pitr in inactive:
-        needed = PitrRange(pitr.length, pitr.unit)
+        needed = range_of(pitr)
         successors = (other for other in pitrs if other.active and is_same_object(other, pitr))
         if pitr.database is None or any(_reaches(other, needed) for other in successors):
             continue
@@ -188,7 +189,7 @@ def refused_for_former(database: str, pitrs: Sequence[Pitr]) -> str | None:
 
 
 def _reaches(pitr: Pitr, needed: PitrRange) -> bool:
-    return PitrRange(pitr.length, pitr.unit).hours >= needed.hours
+    return range_of(pitr).hours >= needed.hours
 
 
 def _lengthen(connection: Connection, pitr: Pitr, needed: PitrRange) -> str:
@@ -215,9 +216,9 @@ def _stood_in_only_for(pitr: Pitr, dropped: Sequence[Pitr], others: Sequence[Pit
         other.database == pitr.database and other.active is not True for other in others if other is not pitr
     )
     replaced = [
-        PitrRange(former.length, former.unit).hours
+        range_of(former).hours
         for former in dropped
         if former.database == pitr.database and former.active is False and former.created_at <= pitr.created_at
     ]
-    has_its_range = bool(replaced) and max(replaced) == PitrRange(pitr.length, pitr.unit).hours
+    has_its_range = bool(replaced) and max(replaced) == range_of(pitr).hours
     return has_its_range and not was_altered and not is_needed
