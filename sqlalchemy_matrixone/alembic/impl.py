@@ -84,7 +84,7 @@ class MatrixOneImpl(ExecutingImpl):
         warn_if_not_compared(self.context_opts)
         if not self.as_sql and self.connection is not None:
             watch = watch_pitrs(self.connection)
-            if "destination_rev" in self.context_opts:  # an upgrade or downgrade
+            if "destination_rev" in self.context_opts:  # an upgrade, downgrade or stamp
                 watch.note_declared(declared_objects(running_context()))
             if not state_of(self.connection.connection).in_transaction:
                 watch.remember()

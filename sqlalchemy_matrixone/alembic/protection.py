@@ -134,7 +134,7 @@ class PitrWatch:
             self._report()
 
     def is_declared(self, pitr: Pitr) -> bool:
-        """Return whether the models declare a PITR for the object of this one. Known during an upgrade or downgrade."""
+        """Return whether the models declare a PITR for the object of this one. Known in an upgrade or downgrade."""
         return self._pitrs.is_declared(pitr)
 
     def will_protect(self, name: str) -> bool:

@@ -79,23 +79,23 @@ def _created(connection: Connection, element: CreatePitr) -> Pitr:
 
 
 def _under_taken_name(connection: Connection, element: CreatePitr, refused: PitrError, may_rename: bool) -> Pitr:
-    """Create a PITR beside an inactive one that has its name and object, or explain why that is not possible."""
+    """Create a PITR beside an inactive one of its name and object, or use an automatic one, or explain the refusal."""
     pitrs = catalog.get_pitrs(connection)
     found = _find(pitrs, element.name)
+    if found is not None and found.active is False:
+        if may_rename and is_of(found, element.recovery_target, connection):
+            return _create_beside(connection, element, found, pitrs)
+        raise PitrError(
+            f"PITR {element.name!r} was not created: a PITR of that name exists. It is inactive, and keeps the history "
+            f"of the former {found.describe()}. Choose another name; or drop it, and lose that history.",
+            Reason.EXISTS,
+        ) from refused.__cause__
     of_object = _active_of_object(connection, element, pitrs)
     if may_rename and found is None and of_object is not None and is_automatic(of_object):
         return _adopt(connection, of_object, element.range)
-    if found is None or found.active is not False:
-        former = _former(connection, element, pitrs) if found is None and of_object is None else None
-        advice = former or _advice(element, found, of_object)
-        raise PitrError(f"{refused}. {advice}", Reason.EXISTS) from refused.__cause__
-    if may_rename and is_of(found, element.recovery_target, connection):
-        return _create_beside(connection, element, found, pitrs)
-    raise PitrError(
-        f"PITR {element.name!r} was not created: a PITR of that name exists. It is inactive, and keeps the history of "
-        f"the former {found.describe()}. Choose another name; or drop it, and lose that history.",
-        Reason.EXISTS,
-    ) from refused.__cause__
+    former = _former(connection, element, pitrs) if found is None and of_object is None else None
+    advice = former or _advice(element, found, of_object)
+    raise PitrError(f"{refused}. {advice}", Reason.EXISTS) from refused.__cause__
 
 
 def _former(connection: Connection, element: CreatePitr, pitrs: Sequence[Pitr]) -> str | None:
