@@ -89,7 +89,7 @@ def server_errors_as(
         reason = if_lost if refused.connection_invalidated else reason_of(refused)
         if "do not have privilege" in str(text):
             text = f"{text}. It needs {needs or error.needs}"
-        raise error(f"{operation}: {text}", reason, done=None if is_unknown else False) from refused
+        raise error(f"{operation}: {text}", reason, done=None if reason is Reason.UNKNOWN else False) from refused
 
 
 def reason_of(error: BaseException) -> Reason:

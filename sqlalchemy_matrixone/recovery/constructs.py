@@ -87,7 +87,8 @@ class RecoveryDDL(MatrixOneDDL):
         if not isinstance(connection.dialect, MatrixOneServer):
             return self._execute_plainly(connection, execute)
         attempt = self.attempt or self._attempt(connection, options)
-        element = self._resolved(connection, options).copy_with(attempt=attempt)
+        with server_errors_as(self.error, f"{self.operation} was not sent"):
+            element = self._resolved(connection, options).copy_with(attempt=attempt)
         if self._sees_all_commits:
             self._refuse_in_transaction(matrixone_dialect(connection), connection.connection)
             with server_errors_as(self.error, f"{self.operation} was not sent"):

@@ -20,6 +20,7 @@ from sqlalchemy import exc
 from ..core.beside import Work, autocommit_connection, second_engine, start_beside
 from ..core.connection import driver_connection
 from ..core.driver_internals import abandon
+from ..core.refusals import reason_of
 from ..core.server_session import ServerSession, SessionState
 from ..exc import Reason, RecoveryError, RestoreError
 from .blockers import describe_blockers, get_blockers
@@ -91,7 +92,7 @@ class Attempt:
         self._effect = effect
         self._timeout = timeout
         self._waits_for = waits_for
-        self._expired = self._killed = self._killed_by_other = False
+        self._expired = self._killed = self._killed_by_other = self._is_commit_unknown = self._is_answered = False
         self.outcome: Outcome | None = None
         self.blockers: tuple[Blocker, ...] = ()
 
@@ -114,6 +115,19 @@ class Attempt:
             raise
         self._end(watch)
         self.outcome = Outcome.DONE
+        self._is_answered = True
+
+    @contextmanager
+    def noting_completion(self) -> Iterator[None]:
+        """Add a note to a cancellation or interruption that comes only after the statement was carried out."""
+        try:
+            yield
+        except Exception:
+            raise
+        except BaseException as error:
+            if self._is_answered:
+                error.add_note(f"{self._statement}: It was carried out, but what follows it was interrupted.")
+            raise
 
     def failure(self, cause: BaseException) -> RecoveryError | None:
         """Return the error to raise instead of the driver's, or None if the server refused the statement."""
@@ -121,6 +135,8 @@ class Attempt:
             return None
         if self._killed_by_other:
             how = f"The server has canceled this, as after a KILL by another session: {self._statement}."
+        elif self._is_commit_unknown:
+            how = f"The server does not know whether it has committed this: {self._statement}."
         elif self._expired:
             how = f"{self._statement} was not finished after {self._timeout:g} seconds."
         else:
@@ -185,6 +201,9 @@ class Attempt:
             failure = self.failure(error)
             assert failure is not None
             raise failure from error
+        elif reason_of(error) is Reason.UNKNOWN:
+            self._is_commit_unknown = True
+            self._find_outcome(self._after_unknown_commit)
         elif dialect.is_disconnect(error, None, None):
             self._killed_by_other = _CANCELED in str(error)
             self._find_outcome(self._after_end)
@@ -222,6 +241,14 @@ class Attempt:
         # A change that appeared only while it was being ended may be that of a writer that it waited for.
         return Outcome.DONE if happened_before else Outcome.UNKNOWN
 
+    def _after_unknown_commit(self, engine: Engine, work: Work) -> Outcome:
+        """Determine an outcome that the server does not know: a commit may still be on its way."""
+        for seconds in (0, SETTLE):
+            work.pause(seconds)
+            if self._happened(engine):
+                return Outcome.DONE
+        return Outcome.UNKNOWN
+
     def _stays_undone(self, engine: Engine, work: Work) -> bool:
         """Return whether it was not carried out, now and after :data:`SETTLE`."""
         if self._happened(engine) is not False:
@@ -241,5 +268,9 @@ class Attempt:
 def executing(dialect: MatrixOneServer, attempt: Attempt, context: Any) -> Iterator[None]:
     """Monitor a recovery statement while it is being sent, and leave the connection as clean as before."""
     connection = context.root_connection.connection
-    with dialect.rolling_back_after(connection), attempt.sending(dialect, connection, context.statement):
+    with (
+        attempt.noting_completion(),
+        dialect.rolling_back_after(connection),
+        attempt.sending(dialect, connection, context.statement),
+    ):
         yield

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("sqlalchemy_matrixone.recovery")
 
+_TO_REACTIVATE = "If it was or will be carried out, call Recovery.reactivate_pitrs() after it."
+
 
 def restore(
     connection: Connection,
@@ -188,8 +190,11 @@ def _execute(connection: Connection, element: RestoreSnapshot | RestorePitr, bef
     except RestoreError as error:
         if error.done:
             _complete_beside(connection, before)
-        elif error.done is None and before.losses is not None:
-            error.add_note(f"If it was or will be carried out: {before.losses.describe_statements()}")
+        elif error.done is None:
+            if before.losses is not None:
+                error.add_note(f"If it was or will be carried out: {before.losses.describe_statements()}")
+            if before.inactive is not None:
+                error.add_note(_TO_REACTIVATE)
         raise
     except Exception:
         raise
@@ -248,7 +253,7 @@ def _protect_after_interruption(
 
     start_beside(run, is_async=connection.dialect.is_async).join(PATIENCE)
     if not (is_done and reactivated):
-        error.add_note("If it was or will be carried out, call Recovery.reactivate_pitrs() after it.")
+        error.add_note(_TO_REACTIVATE)
 
 
 def _complete_beside(connection: Connection, before: _Before) -> None:

@@ -146,6 +146,74 @@ def test_outcome_not_done_requires_that_nothing_changes_for_a_while(
     assert pauses == ([execution.SETTLE] if len(seen) == 3 else [])
 
 
+class Driver:
+    """A dialect whose driver raises OperationalError."""
+
+    loaded_dbapi = SimpleNamespace(Error=OperationalError)
+
+    def __init__(self, is_disconnect: bool = False, rolling_back: Any = lambda: None) -> None:
+        self.is_disconnect = lambda *_: is_disconnect
+        self.rolling_back = rolling_back
+
+    @contextmanager
+    def rolling_back_after(self, connection: Any) -> Iterator[None]:
+        yield
+        self.rolling_back()
+
+
+def new_attempt() -> execution.Attempt:
+    connection: Any = SimpleNamespace(engine=create_engine("sqlite://"), dialect=SimpleNamespace(is_async=False))
+    return execution.Attempt(connection, RestoreError, SimpleNamespace())  # type: ignore[arg-type]
+
+
+CONTEXT = SimpleNamespace(
+    statement=STATEMENT,
+    root_connection=SimpleNamespace(
+        connection=SimpleNamespace(driver_connection=SimpleNamespace(thread_id=lambda: 7)),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("seen", "outcome", "done"),
+    [
+        ([True], execution.Outcome.DONE, True),
+        ([False, True], execution.Outcome.DONE, True),
+        # A commit that is not visible yet may still be on its way.
+        ([False, False], execution.Outcome.UNKNOWN, None),
+        ([None, None], execution.Outcome.UNKNOWN, None),
+    ],
+)
+def test_statement_whose_commit_the_server_does_not_know_is_never_reported_as_not_done(
+    monkeypatch: pytest.MonkeyPatch, seen: list[bool | None], outcome: execution.Outcome, done: bool | None
+) -> None:
+    monkeypatch.setattr(execution, "SETTLE", 0.001)
+    attempt = new_attempt()
+    looks = iter(seen)
+    monkeypatch.setattr(attempt, "_happened", lambda _: next(looks))
+    unknown = OperationalError(20638, "txn commit status is unknown: 70f7")
+    with pytest.raises(OperationalError), execution.executing(Driver(), attempt, CONTEXT):  # type: ignore[arg-type]
+        raise unknown
+    assert attempt.outcome is outcome
+    failure = attempt.failure(unknown)
+    assert failure is not None
+    assert failure.done is done
+    assert "does not know whether it has committed" in str(failure)
+
+
+def test_statement_cancelled_after_it_was_carried_out_says_so() -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    with (
+        pytest.raises(KeyboardInterrupt) as raised,
+        execution.executing(Driver(rolling_back=interrupt), new_attempt(), CONTEXT),  # type: ignore[arg-type]
+    ):
+        pass
+    [note] = raised.value.__notes__
+    assert "It was carried out" in note
+
+
 @pytest.mark.parametrize(
     ("now", "earliest", "latest", "happened"),
     [

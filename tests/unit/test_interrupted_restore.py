@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from sqlalchemy_matrixone import RecoveryError
+from sqlalchemy_matrixone import RecoveryError, RestoreError
+from sqlalchemy_matrixone.exc import Reason
 from sqlalchemy_matrixone.recovery import restoring
 from sqlalchemy_matrixone.recovery.execution import Outcome
 
@@ -78,3 +79,15 @@ def test_restore_interrupted_after_it_was_carried_out_says_so(monkeypatch: pytes
         restoring.restore(connection, element)
     assert raised.value.__notes__ == ["The restore was carried out, but what follows it was interrupted."]
     assert calls == [INACTIVE]
+
+
+def test_restore_that_fails_with_unknown_outcome_says_to_reactivate_pitrs():
+    def lose(element: Any) -> None:
+        raise RestoreError("The connection was lost", Reason.UNKNOWN, done=None)
+
+    connection: Any = SimpleNamespace(execute=lose)
+    element: Any = SimpleNamespace(new_attempt=lambda connection: None, copy_with=lambda attempt: None)
+    with pytest.raises(RestoreError) as raised:
+        restoring._execute(connection, element, BEFORE)
+    [note] = raised.value.__notes__
+    assert CALL in note
