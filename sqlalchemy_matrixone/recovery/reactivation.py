@@ -92,17 +92,29 @@ def reactivate_after_restore(
 ) -> None:
     """Protect the objects that a restore has replaced; warn if that fails, because the restore itself is done.
 
+    If the connection is lost, it is done on another one.
+
     :param before: the PITRs that were inactive before the restore, which stay so.
     :param target: the keywords of :meth:`Recovery.list_pitrs`, to consider only some of the PITRs.
     """
     with _warning():
-        _reactivate_all_but(connection, before, **target)
+        try:
+            _reactivate_all_but(connection, before, **target)
+        except (exc.DBAPIError, RecoveryError):
+            if not connection.invalidated:
+                raise
+            _reactivate_beside(connection, before, **target)
 
 
 def reactivate_beside(connection: Connection, before: Collection[str] = ()) -> None:
     """Do what :func:`reactivate_after_restore` does, on another connection."""
-    with _warning(), second_engine(connection.engine) as engine, autocommit_connection(engine) as second:
-        _reactivate_all_but(second, before)
+    with _warning():
+        _reactivate_beside(connection, before)
+
+
+def _reactivate_beside(connection: Connection, before: Collection[str], **target: Unpack[SelectionKeywords]) -> None:
+    with second_engine(connection.engine) as engine, autocommit_connection(engine) as second:
+        _reactivate_all_but(second, before, **target)
 
 
 def _reactivate_all_but(connection: Connection, before: Collection[str], **target: Unpack[SelectionKeywords]) -> None:

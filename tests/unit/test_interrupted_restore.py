@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from sqlalchemy import create_engine
 
-from sqlalchemy_matrixone import RecoveryError, RestoreError
+from sqlalchemy_matrixone import RecoveryError, RecoveryWarning, RestoreError
 from sqlalchemy_matrixone.exc import Reason
-from sqlalchemy_matrixone.recovery import restoring
+from sqlalchemy_matrixone.recovery import reactivation, restoring
 from sqlalchemy_matrixone.recovery.execution import Outcome
 
 INACTIVE = frozenset({"inactive_before"})
@@ -91,3 +94,26 @@ def test_restore_that_fails_with_unknown_outcome_says_to_reactivate_pitrs():
         restoring._execute(connection, element, BEFORE)
     [note] = raised.value.__notes__
     assert CALL in note
+
+
+@pytest.mark.parametrize("is_lost", [True, False])
+def test_pitrs_after_a_restore_whose_connection_is_lost_are_reactivated_on_another(
+    monkeypatch: pytest.MonkeyPatch, is_lost: bool
+):
+    used: list[Any] = []
+
+    def reactivate(connection: Any, before: Any, **target: Any) -> None:
+        used.append(connection)
+        if connection is first:
+            raise RecoveryError("Lost connection")
+
+    @contextmanager
+    def second_connection(engine: Any) -> Iterator[str]:
+        yield "second"
+
+    first: Any = SimpleNamespace(engine=create_engine("sqlite://"), invalidated=is_lost)
+    monkeypatch.setattr(reactivation, "_reactivate_all_but", reactivate)
+    monkeypatch.setattr(reactivation, "autocommit_connection", second_connection)
+    with nullcontext() if is_lost else pytest.warns(RecoveryWarning, match="reactivate_pitrs"):
+        reactivation.reactivate_after_restore(first, INACTIVE)
+    assert used == ([first, "second"] if is_lost else [first])
