@@ -98,7 +98,7 @@ class Protection:
                 return source.account == self._account
             case "database":
                 return self._is_own(source) and source.database == database
-        return self._is_own(source) and (source.database, source.table) == (database, table)
+        return self._is_own(source) and source.database == database and table in _names_of_table(source)
 
     def _is_own(self, source: Pitr | Snapshot) -> bool:
         return source.account in (None, self._account)
@@ -140,6 +140,11 @@ class Protection:
             row[0]: (int(row[1]), f"{{SNAPSHOT = {quoted(row[0])}}}" if by_name else f"{{MO_TS = {row[2]}}}")
             for row in rows
         }
+
+
+def _names_of_table(source: Pitr | Snapshot) -> tuple[str | None, ...]:
+    """Return the names of the table of a PITR or snapshot: the former and the present one, if it was renamed."""
+    return (source.table, source.renamed_to) if isinstance(source, Pitr) else (source.table,)
 
 
 def get_coverage(connection: Connection, database: str | None) -> list[Coverage]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import Mock
@@ -9,6 +10,7 @@ from unittest.mock import Mock
 import pytest
 from sqlalchemy import exc
 
+from sqlalchemy_matrixone import Pitr
 from sqlalchemy_matrixone.branches.copied import Copied
 from sqlalchemy_matrixone.core.connection import TransactionState
 from sqlalchemy_matrixone.core.snapshots import instant_for_catalog
@@ -79,3 +81,16 @@ def test_coverage_reads_the_table_of_a_snapshot_at_its_time_after_4_2(release, r
     protection._dialect = protection._connection.dialect
     protection.snapshots = [Mock(level="table")]
     assert protection._ids_in_table_snapshots() == {"sn%ap": (7, at)}
+
+
+@pytest.mark.parametrize(("table", "names"), [("orders", ["p"]), ("purchases", ["p"]), ("invoices", [])])
+def test_coverage_of_a_renamed_table_contains_its_pitr_under_both_names(table: str, names: list[str]) -> None:
+    protection = Protection.__new__(Protection)
+    since = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
+    protection._dialect = MatrixOneDialect_pymysql(server_version="4.2.0")
+    protection.pitrs = [
+        Pitr("p", "table", "sys", "shop", "orders", 7, "d", since, since, active=True, renamed_to="purchases")
+    ]
+    protection.snapshots, protection._account, protection.now = [], "sys", since + dt.timedelta(days=1)
+    found = protection.sources("shop", table)
+    assert [source.name for source, _ in found] == names
