@@ -52,17 +52,17 @@ class InactivePitrs:
 
     @property
     def knows_active(self) -> bool:
-        """Whether the active PITRs are remembered."""
+        """Return whether the active PITRs are remembered."""
         return self._active is not None
 
     @property
     def has_lost(self) -> bool:
-        """Whether objects are to be protected again."""
+        """Return whether objects are to be protected again."""
         return bool(self._lost)
 
     @property
     def may_find_lost(self) -> bool:
-        """Whether :meth:`note_lost` can find any, or others are to be protected again."""
+        """Return whether :meth:`note_lost` can find any, or others are to be protected again."""
         return bool(self._active or self._lost or self.declared)
 
     def is_lost(self, name: str | None) -> bool:
