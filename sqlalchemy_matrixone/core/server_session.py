@@ -97,29 +97,32 @@ class ServerSession:
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             with suppress(exc.DBAPIError):  # the server, the proxy or a node may be restarting
-                state = self._send_kill(engine)
-                if state is SessionState.GONE:
+                if self._send_kill(engine) is SessionState.GONE:
                     return True
             work.pause(pause)
             pause = min(2 * pause, 1)
-        with suppress(exc.DBAPIError), autocommit_connection(engine) as connection:
-            connection.exec_driver_sql(f"KILL {self.connection_id}")
+        with suppress(exc.DBAPIError):
+            self._send_kill(engine, is_last=True)
         return False
 
-    def _send_kill(self, engine: Engine) -> SessionState:
-        """End the statement if it is running, otherwise the connection. Return the state before that."""
+    def _send_kill(self, engine: Engine, *, is_last: bool = False) -> SessionState:
+        """End the statement if it is running, otherwise the connection. Return the state before that.
+
+        :param is_last: end the connection during the statement, too.
+        """
         with autocommit_connection(engine) as connection:
             state = self.look(connection)
-            if state is not SessionState.GONE:
-                try:
-                    if state is SessionState.RUNNING:
-                        self.kill_query(connection)
-                    else:
-                        connection.exec_driver_sql(f"KILL {self.connection_id}")
-                except exc.DBAPIError:
-                    # It has ended in the meantime, or is on a node that only another connection may reach.
-                    connection.invalidate()
-                    raise
+            if state is SessionState.GONE:
+                return state
+            try:
+                if state is SessionState.RUNNING and not is_last:
+                    self.kill_query(connection)
+                else:
+                    connection.exec_driver_sql(f"KILL {self.connection_id}")
+            except exc.DBAPIError:
+                # It has ended in the meantime, or is on a node that only another connection may reach.
+                connection.invalidate()
+                raise
             return state
 
 

@@ -123,6 +123,14 @@ def test_server_session_that_had_to_be_killed_at_work_is_not_confirmed(monkeypat
     assert server.kills[-1] == "KILL 7"
 
 
+def test_server_session_of_another_client_is_not_killed_after_a_restart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server was restarted while nobody could look; the connection id is now that of another client."""
+    server = Server(rows((7, MINUTE / 2, "SELECT 1")))
+    monkeypatch.setattr(server_session, "autocommit_connection", server.connect)
+    session(age=60).end(None, WORK, 0)  # type: ignore[arg-type]
+    assert server.kills == []
+
+
 @pytest.mark.parametrize(
     ("seen", "outcome"),
     [
