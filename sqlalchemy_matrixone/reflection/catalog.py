@@ -226,7 +226,7 @@ class Catalog:
     def _as_declared(self, rows: Iterable[ForeignKeyColumnRow], where: Where) -> Iterator[ForeignKeyColumnRow]:
         """Yield the columns of foreign keys that still exist, with the capitals of their declarations."""
         for row in rows:
-            names = self._declared_names(where)
+            names = self.declared_names(where)
             if name := names.get((row.table, row.column)):
                 if where.table or row.referred_database != row.database:
                     names = self._names_with_capitals(Where(row.referred_database))
@@ -234,7 +234,7 @@ class Catalog:
                 yield row._replace(column=name, referred_column=referred)
 
     @_once
-    def _declared_names(self, where: Where) -> dict[tuple[str, str], str]:
+    def declared_names(self, where: Where) -> dict[tuple[str, str], str]:
         """Return the names of columns as they were declared, by their table and their name in lower case."""
         return {
             (table, fold(column.name)): column.name

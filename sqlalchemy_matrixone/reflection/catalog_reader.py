@@ -75,11 +75,10 @@ class CatalogReader(TableReader):
             yield table, [reflected_column(row, doubled_quotes) for row in rows.get(table, ())]
 
     def pk_constraints(self, tables: Iterable[str]) -> OfTables[ReflectedPrimaryKeyConstraint]:
-        columns = self._catalog.columns(self._where)
+        names = self._catalog.declared_names(self._where)
         for table, indexes in self._indexes(tables):
             key = _primary_key(indexes)
-            names = {fold(column.name) for column in columns.get(table, ())} if key["constrained_columns"] else ()
-            if all(fold(name) in names for name in key["constrained_columns"]):
+            if all((table, fold(name)) in names for name in key["constrained_columns"]):
                 yield table, key
             else:  # mo_indexes keeps the former name of a column of the key that was renamed
                 yield from self._shown.pk_constraints([table])
