@@ -550,7 +550,7 @@ def test_reflected_key_columns_keep_their_order_after_a_flush_to_disk(engine, ad
 
 
 def test_reflected_primary_key_is_whole_after_its_column_was_renamed(engine):
-    """The catalog may keep the former name: without the column, several rows would have the same key."""
+    """Check the key although the catalog keeps the former name: without the column, rows would share a key."""
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE `lines` (doc INT, num INT, txt VARCHAR(9), PRIMARY KEY (doc, num))"))
         connection.execute(text("CREATE TABLE docs (id INT PRIMARY KEY, txt VARCHAR(9))"))

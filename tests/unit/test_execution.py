@@ -101,9 +101,9 @@ WORK: Any = SimpleNamespace(pause=lambda _: False)
     ("looks", "kills"),
     [
         ([rows()], []),
-        # It may be committing: a session that KILL removes is gone before its commit has ended.
+        # It may be committing: KILL would remove the session before the commit has ended.
         ([RUNNING, RUNNING, rows()], ["KILL QUERY 7", "KILL QUERY 7"]),
-        # The server has not noticed that its client has gone, or has yet to read the statement.
+        # The server has not noticed that the client has disconnected, or has not read the statement yet.
         ([RUNNING, IDLE, rows()], ["KILL QUERY 7", "KILL 7"]),
     ],
 )
@@ -135,7 +135,7 @@ def test_server_session_of_another_client_is_not_killed_after_a_restart(monkeypa
     ("seen", "outcome"),
     [
         ([False, False, False], execution.Outcome.NOT_DONE),
-        # A commit that was on its way when the session was gone already.
+        # A commit that ended only after its session had been removed.
         ([False, False, True], execution.Outcome.UNKNOWN),
         ([False, False, None], execution.Outcome.UNKNOWN),
         ([True, True], execution.Outcome.DONE),
