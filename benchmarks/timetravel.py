@@ -14,6 +14,7 @@ import datetime as dt
 import re
 import time
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, aliased, mapped_column
@@ -45,9 +46,14 @@ DIALECT = MatrixOneDialect_pymysql(server_version="4.2.0")
 FIRST_FROM = re.compile(r"\bFROM\s+(\S+)", re.I)
 
 
-def by_text() -> str:
-    """Render a statement that was built once. Only the rendering of its text, which is not cached, is measured."""
-    text = str(PRESENT.compile(dialect=DIALECT, compile_kwargs={"literal_binds": True}))
+def select_by_text(entity, *, snapshot: str):
+    """Create a statement as the SDK's ``select()`` does. The snapshot is not part of it."""
+    return select(entity)
+
+
+def by_text(statement) -> str:
+    """Render a statement as the SDK does: the text is not cached."""
+    text = str(statement.compile(dialect=DIALECT, compile_kwargs={"literal_binds": True}))
     return FIRST_FROM.sub(r"FROM \1 {SNAPSHOT = 'nightly'}", text, count=1)
 
 
@@ -91,21 +97,48 @@ def several(run: Callable[[], object]) -> Callable[[], None]:
     return batch
 
 
-def by_sdk() -> tuple[str, Callable[[], str]]:
-    """Return the vendor's way, as in its documentation, or our own equivalent if it is not installed."""
-    try:
-        from matrixone.sqlalchemy_ext.snapshot import compile_select, select
-    except ImportError:
-        return "text and a regular expression", by_text
-    statement = select(Order, snapshot="nightly").where(Order.total > 100).order_by(Order.id)
-    return "matrixone-python-sdk", lambda: compile_select(statement)
+class Sdk(NamedTuple):
+    """The vendor's way.
+
+    :ivar kept: renders a statement that was created once.
+    :ivar created: creates the statement as well.
+    """
+
+    name: str
+    kept: Callable[[], str]
+    created: Callable[[], str]
+
+    @classmethod
+    def installed(cls) -> Sdk:
+        """Return the SDK's own functions, used as in its documentation, or our equivalent if it is not installed."""
+        try:
+            from matrixone.sqlalchemy_ext.snapshot import compile_select
+            from matrixone.sqlalchemy_ext.snapshot import select as select_at
+        except ImportError:
+            name, compile_select, select_at = "text and a regular expression", by_text, select_by_text
+        else:
+            name = "matrixone-python-sdk"
+
+        def create():
+            return select_at(Order, snapshot="nightly").where(Order.total > 100).order_by(Order.id)
+
+        statement = create()
+        return cls(name, lambda: compile_select(statement), lambda: compile_select(create()))
 
 
-def ways(cache: LRUCache) -> dict[str, Callable[[], object]]:
+def kept(cache: LRUCache) -> dict[str, Callable[[], object]]:
     return {
         "`as_of()`, a snapshot": lambda: by_cache(AT_SNAPSHOT, cache),
         "`as_of()`, another time in each": lambda: by_cache(AT_ANY_TIME, cache, when=now()),
         "the option of `time_travel()`": lambda: by_cache(PRESENT.options(OPTION), cache),
+    }
+
+
+def created(cache: LRUCache) -> dict[str, Callable[[], object]]:
+    return {
+        "the option of `time_travel()`, the SELECT created for each": lambda: by_cache(
+            select_from(Order).options(OPTION), cache
+        ),
         "`as_of()` of a Table, created for each time": lambda: by_cache(
             select_from_table(as_of(ORDERS, timestamp=now())), cache
         ),
@@ -115,17 +148,21 @@ def ways(cache: LRUCache) -> dict[str, Callable[[], object]]:
     }
 
 
+def compare(task: str, way: Callable[[], object], peer: str, its_way: Callable[[], object]) -> Comparison:
+    turns = {OURS: several(way), peer: several(its_way)}
+    return in_turns(task, turns, REPEATS, clock=time.thread_time, unit="µs", per=STATEMENTS * 1e-6, warm_up=2)
+
+
 def measure() -> Iterator[Comparison]:
     cache: LRUCache = LRUCache(500)
-    name, sdk = by_sdk()
-    per, clock = STATEMENTS * 1e-6, time.thread_time
-    for task, way in ways(cache).items():
-        turns = {OURS: several(way), name: several(sdk)}
-        yield in_turns(task, turns, REPEATS, clock=clock, unit="µs", per=per, warm_up=2)
-    alias = several(ways(cache)[ALIASED])
+    sdk = Sdk.installed()
+    for task, way in kept(cache).items():
+        yield compare(task, way, sdk.name, sdk.kept)
+    ways = created(cache)
+    for task, way in ways.items():
+        yield compare(task, way, sdk.name, sdk.created)
     for task in CREATED:
-        turns = {OURS: several(ways(cache)[task]), "aliased()": alias}
-        yield in_turns(f"{task}, compared with `aliased()`", turns, REPEATS, clock=clock, unit="µs", per=per, warm_up=2)
+        yield compare(f"{task}, compared with `aliased()`", ways[task], "aliased()", ways[ALIASED])
     assert len(cache) == 6, f"one compiled form of each shape, not {len(cache)}"
 
 

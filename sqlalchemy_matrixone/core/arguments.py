@@ -31,8 +31,9 @@ Timestamp = dt.datetime | str
 
 # The server refuses spaces and quotes. It accepts a backslash or a control character, but then cannot find the
 # snapshot again, because it inserts the name unescaped into its internal SQL.
-_NOT_IN_NAMES = " \t`\"'\\\0\r\n"
+_NOT_IN_NAMES = re.compile(r"[ \t`\"'\\\0\r\n]")
 _NOT_IN_OBJECT_NAMES = "`\"'\\"
+_SURROGATE = re.compile("[\ud800-\udfff]")  # half of a character, which UTF-8 cannot contain
 
 
 def inspect_entity(given: Any) -> Any:
@@ -104,7 +105,7 @@ def check_is_name(keyword: str, name: Any) -> str:
 
     :raises MatrixOneArgumentError: if it is empty or blank, or cannot be sent in UTF-8.
     """
-    if not isinstance(name, str) or not name.strip() or any("\ud800" <= character <= "\udfff" for character in name):
+    if not isinstance(name, str) or not name.strip() or _SURROGATE.search(name):
         raise MatrixOneArgumentError(f"{keyword}={name!r} is not a name")
     return name
 
@@ -145,12 +146,11 @@ def check_name(kind: str, name: Any) -> str:
             f"snapshot name {name!r} has {len(name)} characters, of which MatrixOne would keep only "
             f"{SNAPSHOT_NAME_LENGTH}: shorten it"
         )
-    for character in _NOT_IN_NAMES:
-        if character in name:
-            raise MatrixOneArgumentError(
-                f"{kind} name {name!r} contains {character!r}, which MatrixOne refuses or cannot find again: "
-                "leave out spaces, quotes and backslashes"
-            )
+    if (refused := _NOT_IN_NAMES.search(checked)) is not None:
+        raise MatrixOneArgumentError(
+            f"{kind} name {name!r} contains {refused[0]!r}, which MatrixOne refuses or cannot find again: "
+            "leave out spaces, quotes and backslashes"
+        )
     return checked
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, cast
 
-from sqlalchemy import BigInteger, BindParameter, Dialect, String, TypeDecorator, bindparam, type_coerce
+from sqlalchemy import BigInteger, BindParameter, Dialect, String, TypeDecorator, type_coerce
 from sqlalchemy.sql import ClauseElement
 
 from ..core.arguments import Timestamp, check_mo_ts, check_name, check_timestamp
@@ -85,10 +86,10 @@ class PointInTime(ClauseElement):
 
         :raises MatrixOneArgumentError: if not exactly one of them is given, or it is invalid.
         """
-        if sum(given is not None for given in (snapshot, timestamp, mo_ts)) != 1:
+        if (snapshot is not None) + (timestamp is not None) + (mo_ts is not None) != 1:
             raise MatrixOneArgumentError("pass exactly one of snapshot=…, timestamp=… and mo_ts=…")
         if snapshot is not None:
-            return cls("SNAPSHOT", check_name("snapshot", snapshot))
+            return _at_snapshot(check_name("snapshot", snapshot))
         if timestamp is not None:
             return cls("TIMESTAMP", _checked(timestamp, check_timestamp))
         return cls("MO_TS", _checked(mo_ts, check_mo_ts))
@@ -113,6 +114,11 @@ class PointInTime(ClauseElement):
         return str(check_mo_ts(value))
 
 
+@lru_cache(maxsize=128)
+def _at_snapshot(name: str) -> PointInTime:
+    return PointInTime("SNAPSHOT", name)
+
+
 def _checked(value: Any, check: Callable[[Any], Any]) -> Any:
     return value if isinstance(value, BindParameter) else check(value)
 
@@ -120,7 +126,7 @@ def _checked(value: Any, check: Callable[[Any], Any]) -> Any:
 def _bound(value: Any, type_: TypeDecorator[Any]) -> BindParameter[Any]:
     if isinstance(value, BindParameter):
         return cast("BindParameter[Any]", type_coerce(value, type_).typed_expression)
-    return bindparam(None, value, type_, unique=True, literal_execute=isinstance(type_, SnapshotName))
+    return BindParameter(None, value, type_, unique=True, literal_execute=isinstance(type_, SnapshotName))
 
 
 def _text(time: dt.datetime) -> str:

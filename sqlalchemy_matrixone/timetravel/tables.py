@@ -153,14 +153,14 @@ def _aliased_again(inspected: AliasedInsp[Any], moment: PointInTime, name: str |
 
 
 def _past(selectable: FromClause, moment: PointInTime, name: str | None) -> FromClause:
-    if isinstance(selectable, FromGrouping):
-        return _past(selectable.element, moment, name)
-    if isinstance(selectable, Join):
-        return _past_join(selectable, moment)
-    if isinstance(selectable, (Alias, AsOfTable)) and isinstance(selectable.element, TableClause):
-        return AsOfTable.of(selectable.element, moment, name or given_name(selectable))
     if isinstance(selectable, TableClause):
         return AsOfTable.of(selectable, moment, name)
+    if isinstance(selectable, Alias) and isinstance(selectable.element, TableClause):
+        return AsOfTable.of(selectable.element, moment, name or given_name(selectable))
+    if isinstance(selectable, Join):
+        return _past_join(selectable, moment)
+    if isinstance(selectable, FromGrouping):
+        return _past(selectable.element, moment, name)
     raise MatrixOneArgumentError(
         f"as_of() takes tables, not a {type(selectable).__name__}: build this from as_of() tables"
     )
