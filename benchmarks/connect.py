@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import resource
 import subprocess
 import sys
@@ -31,7 +32,9 @@ def cpu_of_children() -> float:
 
 
 def importing(code: str) -> Callable[[], object]:
-    return lambda: subprocess.run([sys.executable, "-c", code], check=True)
+    """Return a function that imports in a new process, from compiled code, as of an installed package."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return lambda: subprocess.run([sys.executable, "-c", code], check=True, env=environment)
 
 
 def first_connection(name: str, server: str) -> Callable[[], None]:
