@@ -41,6 +41,8 @@ class ServerSession:
     """The session of a connection that has just sent a statement.
 
     Connection ids are reused after a restart of the server, so the id does not suffice to identify the session.
+
+    :ivar statement: the statement that it was sent.
     """
 
     def __init__(self, connection: Any, statement: str) -> None:
@@ -50,7 +52,8 @@ class ServerSession:
         :param statement: the statement that it is about to send.
         """
         self.connection_id: int = driver_connection(connection).thread_id()
-        self._statement = _words(statement)
+        self.statement = statement
+        self._words = _words(statement)
         self._sent_at = time.monotonic()
 
     @property
@@ -70,7 +73,7 @@ class ServerSession:
         for connection_id, start, _, info, own in rows:
             if connection_id == own:
                 continue
-            if self._statement in _words(info):  # an event listener may have put a comment before or after it
+            if self._words in _words(info):  # an event listener may have put a comment before or after it
                 return SessionState.RUNNING
             if now - _time(start) > age - _CLOCK_SKEW:
                 return SessionState.ELSEWHERE

@@ -18,9 +18,9 @@ from ..losses.texts import special_texts
 from ..losses.unreadable import explaining_syntax_errors, unreadable_definitions
 from .clock import mo_ts_of
 from .constructs import RestorePitr, RestoreSnapshot
-from .execution import PATIENCE, Outcome
 from .kept_history import CREATION_ROUNDING, Pitrs, check_protected
 from .other_accounts import OtherAccounts
+from .outcome import PATIENCE, Outcome
 from .preservation import Losses
 from .reactivation import inactive_pitrs, reactivate_after_restore, reactivate_beside
 from .verification import Verification

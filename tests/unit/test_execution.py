@@ -18,11 +18,13 @@ from sqlalchemy_matrixone import MatrixOneArgumentError, RestoreError, RestorePi
 from sqlalchemy_matrixone.core import server_session
 from sqlalchemy_matrixone.core.beside import autocommit_connection, second_engine, start_beside
 from sqlalchemy_matrixone.core.server_session import ServerSession, SessionState
-from sqlalchemy_matrixone.exc import Blocker
-from sqlalchemy_matrixone.recovery import execution
+from sqlalchemy_matrixone.exc import Blocker, Reason
+from sqlalchemy_matrixone.recovery import execution, outcome, time_limit
 from sqlalchemy_matrixone.recovery.blockers import _instant, _packed, describe_blockers
 from sqlalchemy_matrixone.recovery.effects import ObjectReplaced, Sent
+from sqlalchemy_matrixone.recovery.outcome import Outcome, OutcomeSearch
 from sqlalchemy_matrixone.recovery.target import RecoveryTarget
+from sqlalchemy_matrixone.recovery.time_limit import TimeLimit
 from tests.scenarios.tape import Exchange
 from tests.unit.fake_server import connected_by_dialect, ok, playing, row
 
@@ -131,27 +133,30 @@ def test_server_session_of_another_client_is_not_killed_after_a_restart(monkeypa
     assert server.kills == []
 
 
+def connection_of(engine: Any) -> Any:
+    return SimpleNamespace(engine=engine, dialect=SimpleNamespace(is_async=False))
+
+
 @pytest.mark.parametrize(
-    ("seen", "outcome"),
+    ("seen", "expected"),
     [
-        ([False, False, False], execution.Outcome.NOT_DONE),
+        ([False, False, False], Outcome.NOT_DONE),
         # A commit that ended only after its session had been removed.
-        ([False, False, True], execution.Outcome.UNKNOWN),
-        ([False, False, None], execution.Outcome.UNKNOWN),
-        ([True, True], execution.Outcome.DONE),
+        ([False, False, True], Outcome.UNKNOWN),
+        ([False, False, None], Outcome.UNKNOWN),
+        ([True, True], Outcome.DONE),
     ],
 )
 def test_outcome_not_done_requires_that_nothing_changes_for_a_while(
-    monkeypatch: pytest.MonkeyPatch, seen: list[bool | None], outcome: execution.Outcome
+    monkeypatch: pytest.MonkeyPatch, seen: list[bool | None], expected: Outcome
 ) -> None:
-    connection: Any = SimpleNamespace(engine=None, dialect=SimpleNamespace(is_async=False))
-    attempt = execution.Attempt(connection, RestoreError, SimpleNamespace())
-    attempt._session = SimpleNamespace(end=lambda *_: True)  # type: ignore[assignment]
+    ended: Any = SimpleNamespace(end=lambda *_: True)
+    search = OutcomeSearch(connection_of(None), ended, SimpleNamespace())  # type: ignore[arg-type]
     looks = iter(seen)
-    monkeypatch.setattr(attempt, "_happened", lambda _: next(looks))
+    monkeypatch.setattr(search, "_happened", lambda _: next(looks))
     pauses: list[float] = []
-    assert attempt._after_end(None, SimpleNamespace(pause=pauses.append)) is outcome  # type: ignore[arg-type]
-    assert pauses == ([execution.SETTLE] if len(seen) == 3 else [])
+    assert search._after_lost_connection(None, SimpleNamespace(pause=pauses.append)) is expected  # type: ignore[arg-type]
+    assert pauses == ([outcome.SETTLE] if len(seen) == 3 else [])
 
 
 class Driver:
@@ -170,7 +175,7 @@ class Driver:
 
 
 def new_attempt() -> execution.Attempt:
-    connection: Any = SimpleNamespace(engine=create_engine("sqlite://"), dialect=SimpleNamespace(is_async=False))
+    connection = connection_of(create_engine("sqlite://"))
     return execution.Attempt(connection, RestoreError, SimpleNamespace())  # type: ignore[arg-type]
 
 
@@ -183,30 +188,77 @@ CONTEXT = SimpleNamespace(
 
 
 @pytest.mark.parametrize(
-    ("seen", "outcome", "done"),
+    ("seen", "expected", "done"),
     [
-        ([True], execution.Outcome.DONE, True),
-        ([False, True], execution.Outcome.DONE, True),
+        ([True], Outcome.DONE, True),
+        ([False, True], Outcome.DONE, True),
         # A commit that is not visible yet may still be on its way.
-        ([False, False], execution.Outcome.UNKNOWN, None),
-        ([None, None], execution.Outcome.UNKNOWN, None),
+        ([False, False], Outcome.UNKNOWN, None),
+        ([None, None], Outcome.UNKNOWN, None),
     ],
 )
 def test_statement_whose_commit_the_server_does_not_know_is_never_reported_as_not_done(
-    monkeypatch: pytest.MonkeyPatch, seen: list[bool | None], outcome: execution.Outcome, done: bool | None
+    monkeypatch: pytest.MonkeyPatch, seen: list[bool | None], expected: Outcome, done: bool | None
 ) -> None:
-    monkeypatch.setattr(execution, "SETTLE", 0.001)
+    monkeypatch.setattr(outcome, "SETTLE", 0.001)
     attempt = new_attempt()
     looks = iter(seen)
-    monkeypatch.setattr(attempt, "_happened", lambda _: next(looks))
+    monkeypatch.setattr(OutcomeSearch, "_happened", lambda *_: next(looks))
     unknown = OperationalError(20638, "txn commit status is unknown: 70f7")
     with pytest.raises(OperationalError), execution.executing(Driver(), attempt, CONTEXT):  # type: ignore[arg-type]
         raise unknown
-    assert attempt.outcome is outcome
+    assert attempt.outcome is expected
     failure = attempt.failure(unknown)
     assert failure is not None
     assert failure.done is done
     assert "does not know whether it has committed" in str(failure)
+
+
+LOST = OperationalError(2013, "Lost connection to MySQL server during query")
+
+
+@pytest.mark.parametrize(
+    ("error", "has_expired", "message", "reason"),
+    [
+        (LOST, False, f"The connection was lost: {STATEMENT}. It was ended", Reason.OTHER),
+        (LOST, True, f"{STATEMENT} was not finished after 5 seconds. It was ended", Reason.TIMEOUT),
+        (OperationalError(20101, "context canceled"), True, "The server has canceled this", Reason.KILLED),
+    ],
+)
+def test_failure_of_a_lost_statement_states_how_it_ended(
+    monkeypatch: pytest.MonkeyPatch, error: OperationalError, has_expired: bool, message: str, reason: Reason
+) -> None:
+    monkeypatch.setattr(OutcomeSearch, "after_lost_connection", lambda _: Outcome.NOT_DONE)
+    attempt = new_attempt()
+    attempt._limit.seconds, attempt._limit.has_expired = 5, has_expired
+    driver: Any = Driver(is_disconnect=True)
+    with pytest.raises(OperationalError), execution.executing(driver, attempt, CONTEXT):  # type: ignore[arg-type]
+        raise error
+    failure = attempt.failure(error)
+    assert failure is not None
+    assert str(failure).startswith(message)
+    assert (failure.reason, failure.done) == (reason, False)
+
+
+def test_failure_of_a_statement_that_the_server_has_ended_in_time_is_a_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(OutcomeSearch, "after_cancellation", lambda _: Outcome.NOT_DONE)
+    attempt = new_attempt()
+    attempt._limit.seconds, attempt._limit.has_killed = 5, True
+    with (
+        pytest.raises(RestoreError, match="not finished after 5 seconds") as raised,
+        execution.executing(Driver(), attempt, CONTEXT),  # type: ignore[arg-type]
+    ):
+        raise OperationalError(20101, "context canceled")
+    assert raised.value.reason is Reason.TIMEOUT
+
+
+def test_statement_that_the_server_refuses_has_no_outcome() -> None:
+    attempt = new_attempt()
+    refused = OperationalError(1064, "SQL parser error")
+    with pytest.raises(OperationalError), execution.executing(Driver(), attempt, CONTEXT):  # type: ignore[arg-type]
+        raise refused
+    assert attempt.outcome is None
+    assert attempt.failure(refused) is None
 
 
 def test_statement_cancelled_after_it_was_carried_out_says_so() -> None:
@@ -284,14 +336,13 @@ def test_autocommit_connection_that_is_lost_at_once_raises_an_error_of_sqlalchem
 
 
 def test_watch_survives_any_error_and_closes_its_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(execution, "PATIENCE", 0.01)
+    monkeypatch.setattr(time_limit, "PATIENCE", 0.01)
     abandoned: list[Any] = []
-    monkeypatch.setattr(execution, "abandon", abandoned.append)
-    connection: Any = SimpleNamespace(engine=create_engine("sqlite://"), dialect=SimpleNamespace(is_async=False))
-    attempt = execution.Attempt(connection, RestoreError, SimpleNamespace(), timeout=0)
-    attempt._statement, attempt._driver_connection = STATEMENT, "lost"
-    monkeypatch.setattr(attempt, "_kill_query", lambda *_: 1 / 0)
-    start_beside(attempt._watch, is_async=False).join(10)
+    monkeypatch.setattr(time_limit, "abandon", abandoned.append)
+    limit = TimeLimit(connection_of(create_engine("sqlite://")), 0, None)
+    monkeypatch.setattr(limit, "_kill_query", lambda *_: 1 / 0)
+    start_beside(lambda work: limit._watch(work, 0, session(age=0), "lost"), is_async=False).join(10)
+    assert limit.has_expired
     assert abandoned == ["lost"]
 
 

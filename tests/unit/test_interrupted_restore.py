@@ -14,7 +14,7 @@ from sqlalchemy import create_engine
 from sqlalchemy_matrixone import RecoveryError, RecoveryWarning, RestoreError
 from sqlalchemy_matrixone.exc import Reason
 from sqlalchemy_matrixone.recovery import reactivation, restoring
-from sqlalchemy_matrixone.recovery.execution import Outcome
+from sqlalchemy_matrixone.recovery.outcome import Outcome
 
 INACTIVE = frozenset({"inactive_before"})
 BEFORE = restoring._Before(None, [], None, None, INACTIVE)

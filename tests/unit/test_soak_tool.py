@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sqlalchemy_matrixone.recovery.execution import Outcome as Result
+from sqlalchemy_matrixone.recovery.outcome import Outcome as Result
 from tools.soak import Book, Gate, Outcome, Report, Transaction, was_carried_out
 
 FIRST = Transaction(inserted={1: 0, 2: 0}, updated={}, counter=1)
