@@ -17,6 +17,7 @@ from ..exc import Reason, RestoreError, RestoreWarning
 from . import catalog
 from .clock import from_microseconds, mo_ts_of, server_now
 from .objects import id_in
+from .pitr_names import pitr_named
 from .pitr_objects import range_of
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Pitrs:
 
     def named(self, name: str) -> Pitr | None:
         """Return the PITR of this name, which is case-insensitive; None if there is none."""
-        return next((pitr for pitr in self.all if pitr.name == fold(name)), None)
+        return pitr_named(self.all, name)
 
     def covering(self, scope: RestoreScope) -> list[Pitr]:
         """Return the PITRs of the scope's object, and of the objects that contain it."""

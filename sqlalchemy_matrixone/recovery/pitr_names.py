@@ -1,4 +1,4 @@
-"""Name PITRs after their objects, and recognize them by these names.
+"""Find PITRs by their names, name them after their objects, and recognize them by these names.
 
 The server cannot rename a PITR, and the name of an inactive one stays in use. There are therefore three kinds of names:
 ``shop`` or ``shop.orders``, the implied ones; ``shop__2``, if that is in use; and ``shop__auto``, for a PITR that was
@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from ..core.names import fold
 from .pitr_objects import table_now
 from .target import implied_name
 
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
     from .values import Pitr
 
 _NUMBERED = re.compile(r"__\d+$")
+
+
+def pitr_named(pitrs: Sequence[Pitr], name: str) -> Pitr | None:
+    """Return the PITR of this name, which is case-insensitive; None if there is none."""
+    return next((pitr for pitr in pitrs if pitr.name == fold(name)), None)
 
 
 def free_name(database: str, taken: Collection[str], table: str | None = None) -> str:

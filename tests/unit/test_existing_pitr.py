@@ -1,4 +1,4 @@
-"""The messages about a PITR that exists already."""
+"""PITRs that exist already when one is created: what is done, and the messages about them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,16 @@ from typing import Any
 import pytest
 from sqlalchemy.util import greenlet_spawn
 
-from sqlalchemy_matrixone import CreateSnapshot, Pitr, PitrError, Reason, SnapshotError
+from sqlalchemy_matrixone import (
+    AlterPitr,
+    CreatePitr,
+    CreateSnapshot,
+    Pitr,
+    PitrError,
+    Reason,
+    RecoveryWarning,
+    SnapshotError,
+)
 from sqlalchemy_matrixone.asyncmy import MatrixOneDialect_asyncmy
 from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
 from sqlalchemy_matrixone.recovery import catalog, pitr_statements
@@ -38,8 +47,8 @@ def test_pitr_has_another_range_unless_it_reaches_back_equally_far(
     assert has_other_range(pitr, PitrRange.of(wanted)) is is_other
 
 
-def pitr(name: str, *, active: bool = True) -> Pitr:
-    return Pitr(name, "database", None, "shop", None, 7, "d", NOW, NOW, active)
+def pitr(name: str, *, active: bool = True, length: int = 7) -> Pitr:
+    return Pitr(name, "database", None, "shop", None, length, "d", NOW, NOW, active)
 
 
 @pytest.mark.parametrize(
@@ -108,6 +117,83 @@ def test_snapshot_that_another_session_creates_at_the_same_time_exists(
         with pytest.raises(SnapshotError, match="Duplicate"):
             element.execute_on(connection, {}, connection.execute)
     assert connection.executed == executed
+
+
+class Server:
+    """A server with PITRs of the database ``shop``. It refuses a second one of a name, and a second active one."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *pitrs: Pitr) -> None:
+        self.dialect = MatrixOneDialect_pymysql(server_version="4.2.0")
+        self.pitrs = list(pitrs)
+        monkeypatch.setattr(catalog, "get_pitrs", lambda connection: list(self.pitrs))
+        monkeypatch.setattr(catalog, "reads_exact_pitr_times", lambda connection: True)
+        monkeypatch.setattr(pitr_statements, "protect_again", lambda connection, inactive, pitrs: [])
+        monkeypatch.setattr(pitr_statements, "with_present_object", lambda connection, pitrs: pitrs)
+
+    def get_execution_options(self) -> dict[str, Any]:
+        return {}
+
+    def execute(self, element: Any) -> None:
+        names = [pitr.name for pitr in self.pitrs]
+        if isinstance(element, AlterPitr):
+            self.pitrs[names.index(element.name)] = pitr(element.name, length=element.range.length)
+            return
+        if element.name in names or any(pitr.active for pitr in self.pitrs):
+            raise PitrError("the server refuses it", Reason.EXISTS)
+        self.pitrs.append(pitr(element.name, length=element.range.length))
+
+
+def create(server: Any, *, if_not_exists: bool = False, may_rename: bool = False) -> tuple[str, str]:
+    """Create the PITR ``shop``, and return the name and range of the one that is returned."""
+    element = CreatePitr("shop", range="9d", database="shop", if_not_exists=if_not_exists)
+    created = pitr_statements.create_pitr(server, element, may_rename=may_rename)
+    return created.name, created.range
+
+
+@pytest.mark.parametrize("if_not_exists", [True, False])
+def test_create_pitr_of_a_name_that_an_inactive_one_of_the_object_has_is_numbered(
+    monkeypatch: pytest.MonkeyPatch, if_not_exists: bool
+) -> None:
+    server = Server(monkeypatch, pitr("shop", active=False))
+    assert create(server, if_not_exists=if_not_exists, may_rename=True) == ("shop__2", "9d")
+
+
+def test_create_pitr_of_a_name_that_an_inactive_one_has_is_refused_if_the_name_was_chosen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server = Server(monkeypatch, pitr("shop", active=False))
+    with pytest.raises(PitrError, match="It is inactive, and keeps the history of the former database shop"):
+        create(server)
+    with pytest.warns(RecoveryWarning, match="inactive"):
+        assert create(server, if_not_exists=True) == ("shop", "7d")
+
+
+def test_create_pitr_of_a_name_that_an_active_one_has_is_refused_or_returns_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Server(monkeypatch, pitr("shop"))
+    with pytest.raises(PitrError, match=r"change its range with alter_pitr\('shop', range=…\), or pass if_not_exists"):
+        create(server, may_rename=True)
+    with pytest.warns(RecoveryWarning, match="keeps its range of 7d"):
+        assert create(server, if_not_exists=True) == ("shop", "7d")
+
+
+def test_create_pitr_of_a_name_that_one_of_another_object_has_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    other = Pitr("shop", "database", None, "stock", None, 7, "d", NOW, NOW, True)
+    with pytest.raises(PitrError, match="'shop' is of database stock and reaches back 7d: choose another name"):
+        create(Server(monkeypatch, other), may_rename=True)
+
+
+@pytest.mark.parametrize("taken", [[], [pitr("shop", active=False)]])
+def test_create_pitr_of_an_object_with_an_automatic_one_adopts_it(
+    monkeypatch: pytest.MonkeyPatch, taken: list[Pitr]
+) -> None:
+    server = Server(monkeypatch, *taken, pitr("shop__auto"))
+    assert create(server, may_rename=True) == ("shop__auto", "9d")
+
+
+def test_create_pitr_of_an_object_with_another_active_one_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Server(monkeypatch, pitr("week"))
+    with pytest.raises(PitrError, match=r"'week' is of database shop .* alter_pitr\('week', range=…\)\.$"):
+        create(server, may_rename=True)
 
 
 def test_adoption_of_an_automatic_pitr_does_not_block_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
