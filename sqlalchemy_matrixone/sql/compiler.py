@@ -195,12 +195,12 @@ class MatrixOneCompiler(AsOfCompiler, DiffCompiler, CorrectingCompiler):
             )
 
     def visit_update(self, update_stmt: dml.Update, *args: Any, **kw: Any) -> str:
-        self._check_big_integers(update_stmt)
-        return super().visit_update(self._with_null_checks(self._with_limit(update_stmt)), *args, **kw)
+        self.check_big_integers(update_stmt)
+        return super().visit_update(self.with_null_checks(self._with_limit(update_stmt)), *args, **kw)
 
     def visit_delete(self, delete_stmt: dml.Delete, *args: Any, **kw: Any) -> str:
-        self._check_big_integers(delete_stmt)
-        return super().visit_delete(self._with_null_checks(self._with_limit(delete_stmt)), *args, **kw)
+        self.check_big_integers(delete_stmt)
+        return super().visit_delete(self.with_null_checks(self._with_limit(delete_stmt)), *args, **kw)
 
     def _with_limit(self, statement: _Limited) -> _Limited:
         """Return a statement whose limit has the name that MySQL's compiler looks for.

@@ -1,0 +1,112 @@
+"""Compile comparisons so that the server finds the right rows: with NULL, constants, subqueries and large integers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, null
+from sqlalchemy.sql import elements, operators, selectable, visitors
+from sqlalchemy.sql.elements import BinaryExpression
+
+from ..core.compilers import StatementCompilerPart
+from ..core.release import Feature
+from ..core.sqlalchemy_internals import enclosing_froms, visible_froms
+from .big_integers import are_merged, with_cast
+from .constants import with_column_first, with_constants_first
+from .outer_joins import is_set_to_null, plain_column
+
+if TYPE_CHECKING:
+    from sqlalchemy import FromClause, Select
+
+
+class ComparisonCorrections(StatementCompilerPart):
+    """Part of the statement compiler: comparisons with operands that the server would take for other ones."""
+
+    _casts_big_integers = False
+    """Whether the numbers that BIGINTs are compared with are cast, anywhere in the statement."""
+
+    _levels_in_exists: frozenset[int] = frozenset()
+    """The levels of nesting whose SELECT is directly in an EXISTS."""
+
+    def get_select_precolumns(self, select: Select[Any], **kw: Any) -> str:
+        """Render the beginning of a SELECT, after finding out how to compare BIGINTs in it."""
+        self.check_big_integers(select)
+        return super().get_select_precolumns(select, **kw)
+
+    def check_big_integers(self, statement: elements.ClauseElement) -> None:
+        """Cast the numbers that BIGINTs are compared with, if the server would merge comparisons incorrectly."""
+        if not self._casts_big_integers and self._supports(Feature.MERGED_COMPARISONS):
+            self._casts_big_integers = are_merged(statement, self.dialect)
+
+    def visit_binary(self, binary: BinaryExpression[Any], *args: Any, **kw: Any) -> str:
+        """Render an operator whose operands the server would take for other ones, in a form that it understands."""
+        binary = with_column_first(binary)
+        if self._casts_big_integers:
+            binary = with_cast(binary, self.dialect)
+        if binary.operator is operators.not_in_op:
+            binary = self._with_null(binary, visible_froms(self))
+        elif binary.operator is operators.eq and len(self.stack) in self._levels_in_exists:
+            binary = self._with_null(binary, enclosing_froms(self))
+        return super().visit_binary(binary, *args, **kw)  # type: ignore[no-any-return, no-untyped-call]
+
+    def visit_expression_clauselist(self, clauselist: elements.ExpressionClauseList[Any], **kw: Any) -> str:
+        """Render OR and AND with constants in front, since the server loses rows with NULL otherwise.
+
+        Before 3.0, it takes the value of a subquery in an OR for the criterion of an inner join, unless the OR is the
+        argument of a function.
+        """
+        clauselist = with_constants_first(clauselist)
+        text: str = super().visit_expression_clauselist(clauselist, **kw)  # type: ignore[no-untyped-call]
+        is_taken_for_join = (
+            clauselist.operator is operators.or_
+            and not self._supports(Feature.SUBQUERY_IN_OR)
+            and _has_scalar_subquery(clauselist)
+        )
+        return f"coalesce({text})" if is_taken_for_join else text
+
+    def visit_unary(self, unary: elements.UnaryExpression[Any], *args: Any, **kw: Any) -> str:
+        """Render an operator, and remember that EXISTS contains the SELECTs of the next level.
+
+        This is necessary before the release that considers NULL in NOT EXISTS.
+        """
+        is_exists = unary.operator is operators.exists and not self._supports(Feature.NULL_IN_NOT_EXISTS)
+        if not is_exists:
+            return super().visit_unary(unary, *args, **kw)  # type: ignore[no-any-return, no-untyped-call]
+        enclosing = self._levels_in_exists
+        self._levels_in_exists = enclosing | {len(self.stack) + 1}
+        text: str = super().visit_unary(unary, *args, **kw)  # type: ignore[no-untyped-call]
+        self._levels_in_exists = enclosing
+        return text
+
+    def _with_null(self, binary: BinaryExpression[Any], froms: Iterable[FromClause]) -> BinaryExpression[Any]:
+        """Return a comparison in which the server takes the columns that an outer join can set to NULL for nullable.
+
+        Otherwise, it compares their NULL as a value.
+        """
+        if not self.stack:
+            return binary
+        froms = list(froms)
+        left, right = (_as_nullable(side, froms) for side in (binary.left, binary.right))
+        if left is binary.left and right is binary.right:
+            return binary
+        return BinaryExpression(left, right, binary.operator, type_=binary.type, modifiers=binary.modifiers)
+
+
+def _has_scalar_subquery(expression: Any) -> bool:
+    """Return whether an expression contains the value of a subquery, other than EXISTS."""
+    parts = list(visitors.iterate(expression))
+    in_exists = {id(part.element) for part in parts if isinstance(part, elements.UnaryExpression)}
+    return any(isinstance(part, selectable.ScalarSelect) and id(part) not in in_exists for part in parts)
+
+
+def _as_nullable(operand: Any, froms: list[FromClause]) -> Any:
+    """Return an operand, or the result of a subquery, for which the server considers NULL."""
+    if isinstance(operand, selectable.ScalarSelect) and isinstance(operand.element, selectable.Select):
+        query = operand.element
+        columns = list(query.inner_columns)
+        column = plain_column(columns[0]) if len(columns) == 1 else None
+        if column is not None and is_set_to_null(column, query.get_final_froms()):
+            return query.with_only_columns(func.nullif(column, null())).scalar_subquery()
+        return operand
+    return func.nullif(operand, null()) if is_set_to_null(operand, froms) else operand
