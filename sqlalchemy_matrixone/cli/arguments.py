@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import click
 from sqlalchemy import ColumnElement, MetaData, Table, and_, exc
 
-from ..core.arguments import HOW_TO_WRITE_A_TIMESTAMP, check_timestamp
+from ..core.arguments import read_timestamp
 from ..core.names import fold, unquote_name
 from ..core.refusals import reason_of
-from ..exc import MatrixOneArgumentError, Reason, RecoveryWarning
+from ..exc import Reason, RecoveryWarning
 from ..recovery.clock import from_microseconds, server_now
 from ..recovery.coverage import readable_periods
 from ..recovery.objects import object_exists
@@ -60,13 +60,24 @@ class Instant(click.ParamType):  # type: ignore[type-arg]
         if _AGO.fullmatch(text):
             return DURATION.convert(text, param, ctx)
         try:
-            return check_timestamp(str(value))
-        except MatrixOneArgumentError as wrong:
-            message = str(wrong).removeprefix("timestamp=").replace(HOW_TO_WRITE_A_TIMESTAMP, _HOW_TO_WRITE_A_TIME)
-            self.fail(message, param, ctx)
+            return read_timestamp(str(value), _HOW_TO_WRITE_A_TIME)
+        except ValueError as wrong:
+            self.fail(f"{str(value)!r} {wrong}", param, ctx)
 
 
 DURATION, INSTANT = Duration(), Instant()
+
+
+def check_one_given(kind: str, options: str, *values: Any) -> None:
+    """Check that exactly one of some options was given.
+
+    :param kind: what they specify, for the message.
+    :param options: the options, for the message.
+    :raises click.UsageError: if none or several were given.
+    """
+    given = sum(value is not None for value in values)
+    if given != 1:
+        raise click.UsageError(f"{'more than one' if given else 'no'} {kind} was given: pass {options}")
 
 
 def instant(connection: Connection, given: dt.datetime | dt.timedelta | None) -> dt.datetime | None:

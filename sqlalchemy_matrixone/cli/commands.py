@@ -22,7 +22,17 @@ from ..recovery.values import WHY_UNKNOWN, Coverage
 from ..timetravel.changes import changes_since
 from . import output
 from .app import App, Group, NotDone, parse_url
-from .arguments import DURATION, INSTANT, check_is_kept, check_snapshot, criterion, instant, reflect, split_table
+from .arguments import (
+    DURATION,
+    INSTANT,
+    check_is_kept,
+    check_one_given,
+    check_snapshot,
+    criterion,
+    instant,
+    reflect,
+    split_table,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -138,7 +148,7 @@ def timeline(app: App, database: str | None, path: str | None) -> None:
 @click.pass_obj
 def changes(app: App, name: str, at: Any, snapshot: str | None, limit: int) -> None:
     """Show the rows of TABLE that were inserted, changed or deleted since then."""
-    _check_moment(at, snapshot)
+    check_one_given("point in time", "--at TIME or --snapshot NAME", at, snapshot)
     with app.connected() as connection:
         target = reflect(connection, name)
         check_snapshot(Recovery(connection), snapshot)
@@ -195,11 +205,9 @@ def find_change(
             try:
                 found = Recovery(connection).find_change(statement, **times, precision=precision)
             except RecoveryError as error:
-                if error.reason is Reason.NOT_FOUND:
-                    # The message is for callers of Recovery.find_change().
-                    message = str(error).replace("since=", "--since").replace("until=", "--until")
-                    raise NotDone(message) from None
-                raise
+                if error.reason is not Reason.NOT_FOUND:
+                    raise
+                raise NotDone(str(error)) from None
     rows = [
         ("before", found.before.isoformat(" "), found.value_before),
         ("after", found.after.isoformat(" "), found.value_after),
@@ -233,7 +241,7 @@ def restore_rows(
 
     Shows what would be done, and asks for confirmation.
     """
-    _check_moment(at, snapshot)
+    check_one_given("point in time", "--at TIME or --snapshot NAME", at, snapshot)
     if len(names) > 1 and (where or columns):
         raise click.UsageError("--where and --column are for one TABLE")
     with app.connected(transaction=True) as connection:
@@ -300,8 +308,11 @@ def restore(
 
     To keep newer changes, use restore-rows; to keep the present object, restore under another name with --as.
     """
-    if (snapshot is None) == (pitr is None) or (pitr is None) != (at is None):
-        raise click.UsageError("no source was given: pass --snapshot NAME, or --pitr NAME with --at TIME")
+    check_one_given("source", "--snapshot NAME, or --pitr NAME with --at TIME", snapshot, pitr)
+    if (pitr is None) != (at is None):
+        raise click.UsageError(
+            "--pitr requires --at TIME" if at is None else "--at requires --pitr: --snapshot is a point in time already"
+        )
     if as_name is not None and timeout is not None:
         raise click.UsageError("--timeout does not apply to --as, which does not wait for writers")
     with app.connected() as connection:
@@ -393,12 +404,14 @@ def undrop(
 
 
 def _target(connection: Any, database: str | None, name: str | None, account: str | None) -> tuple[Any, str]:
+    if account is not None and (name is not None or database is not None):
+        raise click.UsageError("--account is a whole account: pass it without --table and --database")
     if name is not None:
         database, table_name = split_table(name, database or connection.dialect.default_schema_name)
         return {"database": database, "table": table_name}, f"table {database}.{table_name}"
-    if database is not None and account is None:
+    if database is not None:
         return {"database": database}, f"database {database}"
-    if account is not None and database is None:
+    if account is not None:
         return {"account": account}, f"account {account}"
     raise click.UsageError("nothing to restore was given: pass one of --table, --database and --account")
 
@@ -429,10 +442,7 @@ def snapshot(app: App, name: str, database: str | None, table_name: str | None) 
 @click.pass_obj
 def prune(app: App, prefix: str, keep: int | None, older_than: dt.timedelta | None, dry_run: bool, yes: bool) -> None:
     """Drop older snapshots whose names begin with PREFIX."""
-    if (keep is None) == (older_than is None):
-        raise click.UsageError(
-            "no snapshots were selected: pass --keep N, the number of the newest to keep, or --older-than 7d"
-        )
+    check_one_given("limit", "--keep N, the number of the newest to keep, or --older-than 7d", keep, older_than)
     with app.recovery() as recovery:
         found = recovery.prune_snapshots(prefix, keep=keep, older_than=older_than, dry_run=True)
         if not app.as_json or dry_run:
@@ -443,11 +453,6 @@ def prune(app: App, prefix: str, keep: int | None, older_than: dt.timedelta | No
             app.confirm(f"Drop these {len(found)} snapshots?", yes=yes)
             found = recovery.prune_snapshots(prefix, keep=keep, older_than=older_than)
     app.print(found, lambda: click.echo(f"done: {len(found)} snapshots dropped"))
-
-
-def _check_moment(at: Any, snapshot: str | None) -> None:
-    if (at is None) == (snapshot is None):
-        raise click.UsageError("no point in time was given: pass --at TIME or --snapshot NAME")
 
 
 def _moment(connection: Any, at: Any, snapshot: str | None) -> dict[str, Any]:

@@ -154,21 +154,34 @@ def check_name(kind: str, name: Any) -> str:
     return checked
 
 
-def check_timestamp(value: Any) -> dt.datetime:
+def check_timestamp(value: Any, keyword: str = "timestamp") -> dt.datetime:
     """Return an aware datetime, or a string with a UTC offset, as a datetime in UTC.
 
+    :param keyword: the name of the argument, for the message.
     :raises MatrixOneArgumentError: if it has no offset, so that it is ambiguous, or is not a time.
     """
-    if isinstance(value, str):
-        value = _parse_timestamp(value)
-    if not isinstance(value, dt.datetime):
-        raise MatrixOneArgumentError(f"timestamp={value!r} is not a point in time: {HOW_TO_WRITE_A_TIMESTAMP}")
     try:
-        if value.utcoffset() is None:
-            raise _naive(value)
-        return value.astimezone(dt.UTC)
+        return read_timestamp(value, HOW_TO_WRITE_A_TIMESTAMP)
+    except ValueError as wrong:
+        raise MatrixOneArgumentError(f"{keyword}={value!r} {wrong}") from wrong
+
+
+def read_timestamp(value: Any, how_to_write: str) -> dt.datetime:
+    """Return an aware datetime, or a string with a UTC offset, as a datetime in UTC.
+
+    :param how_to_write: what to pass instead of something else, for the message.
+    :raises ValueError: with what is wrong, as the rest of a sentence that begins with the value.
+    """
+    if isinstance(value, str):
+        value = _parse_timestamp(value, how_to_write)
+    if not isinstance(value, dt.datetime):
+        raise ValueError(f"is not a point in time: {how_to_write}")
+    try:
+        if value.utcoffset() is not None:
+            return value.astimezone(dt.UTC)
     except (ArithmeticError, TypeError, ValueError) as error:  # outside the years 1 to 9999; NaT of pandas
-        raise MatrixOneArgumentError(f"timestamp={value!r} is not a point in time: {error}") from error
+        raise ValueError(f"is not a point in time: {error}") from error
+    raise ValueError(f"{_HAS_NO_OFFSET}: {how_to_write}")
 
 
 def is_timestamp(text: str) -> bool:
@@ -176,23 +189,16 @@ def is_timestamp(text: str) -> bool:
     return _TIME.fullmatch(text) is not None
 
 
-def _parse_timestamp(text: str) -> dt.datetime:
+def _parse_timestamp(text: str, how_to_write: str) -> dt.datetime:
     match = _TIME.fullmatch(text)
     if match is None:
-        raise MatrixOneArgumentError(f"timestamp={text!r} is not a point in time: {HOW_TO_WRITE_A_TIMESTAMP}")
+        raise ValueError(f"is not a point in time: {how_to_write}")
     if match["offset"] is None:
-        raise _naive(text)
+        raise ValueError(f"{_HAS_NO_OFFSET}: {how_to_write}")
     try:
         return dt.datetime.fromisoformat(match["time"] + match["offset"])
     except ValueError as error:
-        raise MatrixOneArgumentError(f"timestamp={text!r} is not a point in time: {error}") from error
-
-
-def _naive(value: Any) -> MatrixOneArgumentError:
-    return MatrixOneArgumentError(
-        f"timestamp={value!r} has no UTC offset, so it could mean a different instant to the server than to you: "
-        f"{HOW_TO_WRITE_A_TIMESTAMP}"
-    )
+        raise ValueError(f"is not a point in time: {error}") from error
 
 
 def check_server_time(value: Any) -> str:
@@ -229,6 +235,7 @@ def check_mo_ts(value: Any) -> int:
 _TIME = re.compile(
     r"(?P<time>\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d{1,6})?) ?(?P<offset>Z|[+-]\d\d:?\d\d)?", re.ASCII
 )
+_HAS_NO_OFFSET = "has no UTC offset, so it could mean a different instant to the server than to you"
 HOW_TO_WRITE_A_TIMESTAMP = (
     'pass an aware datetime, such as datetime.now(timezone.utc), or a str with an offset, such as "2026-03-01 '
     '12:00:00+00:00"'

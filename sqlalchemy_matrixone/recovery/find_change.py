@@ -47,8 +47,8 @@ def find_change(
     """Find a change; see ``Recovery.find_change()``. Nothing is sent on the connection itself."""
     _check_statement(statement)
     _check_only_reads(statement, connection.dialect)
-    first = None if since is None else check_timestamp(since)
-    last = None if until is None else check_timestamp(until)
+    first = None if since is None else check_timestamp(since, "since")
+    last = None if until is None else check_timestamp(until, "until")
     if not isinstance(precision, dt.timedelta) or precision < MICROSECOND:
         raise MatrixOneArgumentError(f"precision={precision!r} must be a timedelta of at least a microsecond")
     options = {key: value for key, value in connection.get_execution_options().items() if key != "isolation_level"}
@@ -125,7 +125,9 @@ class _Searched:
         if start >= end:
             raise MatrixOneArgumentError(
                 f"since={start} is not before until={end}"
-                + ("" if since else ": the server keeps nothing from before, so give since=")
+                if since
+                else f"until={end} is too early: without since=, the search begins at {start}, from when on the server "
+                "keeps history"
             )
         ranges = [(microseconds(start), microseconds(end)) for start, end in readable.periods]
         landmarks = [microseconds(each) for each in readable.landmarks if start < each < end]
@@ -206,15 +208,15 @@ class _Search:
         )
         if value is not NoValue.DOES_NOT_EXIST:
             raise RecoveryError(
-                f"no change was found: the value is {value!r} {when}. Pass since= and until= between which the value "
-                "differs",
+                f"no change was found: the value is {value!r} {when}. Pass since= and until= (on the "
+                "command line, --since and --until) between which the value differs",
                 Reason.NOT_FOUND,
             )
         if self._missing_column is not None:
             raise MatrixOneArgumentError(f"{self._missing_column} {when}{self._columns()}")
         raise RecoveryError(
-            f"no change was found: {self._names()} did not exist {when}. Check the name, or pass a since= at which it "
-            "existed",
+            f"no change was found: {self._names()} did not exist {when}. Check the name, or pass a since= (on the "
+            "command line, --since) at which it existed",
             Reason.NOT_FOUND,
         )
 

@@ -134,7 +134,7 @@ def test_cli_url_with_a_dropped_database_names_undrop(run: Run, server: Server):
 
 def test_cli_find_change_of_a_table_that_never_existed_names_the_option(run: Run):
     output = run("find-change", "never", "--since", "1m", exit_code=3).output
-    assert "pass a --since at which it existed" in " ".join(output.split())
+    assert "pass a since= (on the command line, --since) at which it existed" in " ".join(output.split())
 
 
 def test_cli_prune_asks_before_it_drops(run: Run, admin: Admin):

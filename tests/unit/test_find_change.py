@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import column, func, literal_column, select, table, text
@@ -11,7 +12,7 @@ from sqlalchemy_matrixone import MatrixOneArgumentError, NoValue, Period
 from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
 from sqlalchemy_matrixone.recovery.clock import from_microseconds, microseconds
 from sqlalchemy_matrixone.recovery.coverage import Readable, common, gaps_between, merged
-from sqlalchemy_matrixone.recovery.find_change import _check_only_reads, _is_same, _Searched, tables_of
+from sqlalchemy_matrixone.recovery.find_change import _check_only_reads, _is_same, _Searched, find_change, tables_of
 
 START = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
 
@@ -66,6 +67,19 @@ def test_find_change_search_reads_only_kept_instants():
 
 def test_find_change_until_in_the_future_is_now():
     assert _Searched.of(readable(6, period(0, 6)), None, at(9)).end == microseconds(at(6))
+
+
+def test_find_change_until_before_the_earliest_kept_instant_is_refused():
+    with pytest.raises(MatrixOneArgumentError, match=r"until=.* is too early: without since=, the search begins at"):
+        _Searched.of(readable(6, period(2, 6)), None, at(1))
+
+
+def test_find_change_since_without_an_offset_is_refused_under_its_own_name():
+    connection = SimpleNamespace(dialect=MatrixOneDialect_pymysql())
+    for keyword in ("since", "until"):
+        times = {"since": None, "until": None, keyword: "2026-03-01 12:00:00"}
+        with pytest.raises(MatrixOneArgumentError, match=f"^{keyword}=.* has no UTC offset"):
+            find_change(connection, select(column("a")), precision=dt.timedelta(seconds=1), **times)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
