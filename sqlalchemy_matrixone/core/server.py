@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..exc import MatrixOneArgumentError, MatrixOneInvalidRequestError, Reason, RecoveryError
+from ..exc import MatrixOneArgumentError, Reason, RecoveryError
 from .connection import driver_connection, following, state_of
 from .driver_internals import abandon
 from .refusals import reason_of
@@ -158,17 +158,6 @@ def abandoning(connection: Any) -> Iterator[None]:
         raise
 
 
-# Time zones as arguments of CONVERT_TZ. The server process has its own time zone, including daylight saving time, in
-# which it reads the time of a restore, regardless of the time_zone of the session.
-UTC_ZONE = "'+00:00'"
-
-
-SERVER_ZONE = "'Local'"
-
-
-SESSION_ZONE = "REPLACE(@@time_zone, 'SYSTEM', 'Local')"
-
-
 def matrixone_dialect(connection: Connection) -> MatrixOneServer:
     """Return the dialect of a connection, which must be a MatrixOne dialect.
 
@@ -178,16 +167,3 @@ def matrixone_dialect(connection: Connection) -> MatrixOneServer:
     if not isinstance(dialect, MatrixOneServer):
         raise MatrixOneArgumentError(f"this needs an engine of {URLS}, not of {dialect.name}+{dialect.driver}://")
     return dialect
-
-
-def convert_zone(connection: Connection, times: list[str], source: str, target: str) -> list[str]:
-    """Convert wall clock times from one zone to another, to the second. A clean connection stays clean."""
-    if not times:
-        return []
-    columns = ", ".join(f"CONVERT_TZ('{time}', {source}, {target})" for time in times)
-    with matrixone_dialect(connection).preserving_clean_state(connection):
-        row = connection.exec_driver_sql(f"SELECT {columns}").one()
-    converted = [str(value) for value in row]
-    if None in row:
-        raise MatrixOneInvalidRequestError(f"the server could not convert {times} from {source} to {target}")
-    return converted

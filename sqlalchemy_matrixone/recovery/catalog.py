@@ -13,15 +13,8 @@ from ..core.arguments import Level, check_choice, check_is_name
 from ..core.names import fold
 from ..core.refusals import server_errors_as
 from ..core.release import Feature
-from ..core.server import (
-    OUTSIDE_TRANSACTION,
-    SERVER_ZONE,
-    SESSION_ZONE,
-    SYS_ACCOUNT,
-    UTC_ZONE,
-    convert_zone,
-    matrixone_dialect,
-)
+from ..core.server import OUTSIDE_TRANSACTION, SYS_ACCOUNT, matrixone_dialect
+from ..core.zones import SERVER_ZONE, SESSION_ZONE, UTC_ZONE, convert_zone
 from ..exc import PitrError, RecoveryError, SnapshotError
 from .clock import MICROSECOND, from_microseconds, mo_ts_of
 from .objects import PresentObjects, object_id, present_objects

@@ -10,7 +10,7 @@ from ..core.driver_internals import server_greeting
 from ..core.hidden_names import find_left_out, refusal
 from ..core.names import fold
 from ..core.release import parse_greeting
-from ..core.server import SERVER_ZONE, UTC_ZONE, convert_zone
+from ..core.zones import SERVER_ZONE, UTC_ZONE, convert_zone
 from ..exc import Reason, RestoreError
 from .foreign_keys import check_restorable
 from .table_match import check_only_match

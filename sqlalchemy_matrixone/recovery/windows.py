@@ -16,7 +16,8 @@ from ..core.arguments import is_object_name
 from ..core.names import fold
 from ..core.refusals import server_errors_as
 from ..core.release import Feature
-from ..core.server import SERVER_ZONE, matrixone_dialect
+from ..core.server import matrixone_dialect
+from ..core.zones import SERVER_ZONE
 from ..exc import MatrixOneArgumentError, Reason, RecoveryError, RecoveryWarning
 from .catalog import SECOND, TO_READ_CATALOG, named_part, show, to_utc
 from .clock import MICROSECOND
