@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from ..core.names import readable
 from ..core.refusals import reason_of
 from ..core.server import matrixone_dialect
 from ..core.snapshots import instant_for_catalog
+from ..core.warning import warn
 from ..exc import BranchError, Reason, RecoveryWarning
 from ..losses.copies import read_loss_of_copy
 from ..losses.grants import grants_of_copy
@@ -129,7 +129,7 @@ class Copied:
             told.append(f"may lack these, which could not be read in its source: {', '.join(self._unread)}.")
         if told:
             message = f"{self._name!r} was created, but {' It '.join(told)}"
-            warnings.warn(message, RecoveryWarning, stacklevel=2)
+            warn(message, RecoveryWarning)
 
     def _compare_texts(self, connection: Connection) -> list[str]:
         if not self._loss.texts:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from enum import Enum, auto
@@ -18,6 +17,7 @@ from ..core.release import Feature, format_release
 from ..core.server import matrixone_dialect
 from ..core.sqlalchemy_internals import without_rows
 from ..core.statement import ServerStatement
+from ..core.warning import warn
 from ..exc import BranchError, Reason, RecoveryWarning
 from ..losses.tables import rebuilding
 
@@ -216,11 +216,10 @@ class Existence:
         indexes = self._connection.execute(self._vector_indexes(copied)).all()
         statements = rebuilding(indexes, lambda *parts: ".".join(map(quote, parts)))
         if statements:
-            warnings.warn(
+            warn(
                 f"The vector indexes of {copied.name!r} find wrong neighbors on this release of MatrixOne until they "
                 f"are rebuilt: {'; '.join(statements)}",
                 RecoveryWarning,
-                stacklevel=2,
             )
 
     def _vector_indexes(self, copied: DatabaseObject) -> Select[Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-import warnings
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from sqlalchemy import ColumnElement, MetaData, Table, and_, exc
 from ..core.arguments import read_timestamp
 from ..core.names import fold, unquote_name
 from ..core.refusals import reason_of
+from ..core.warning import warn
 from ..exc import Reason, RecoveryWarning
 from ..recovery.clock import from_microseconds, server_now
 from ..recovery.coverage import readable_periods
@@ -142,11 +142,10 @@ def check_is_kept(connection: Connection, table: Table, mo_ts: int | None) -> No
     readable = readable_periods(connection, [(fold(table.schema or ""), fold(table.name))])
     when = from_microseconds(mo_ts // 1000)
     if not readable.includes(when):
-        warnings.warn(
+        warn(
             f"no PITR or snapshot keeps {table.fullname} as it was at {when}: if its history was removed, all rows "
             "are shown as new",
             RecoveryWarning,
-            stacklevel=2,
         )
 
 

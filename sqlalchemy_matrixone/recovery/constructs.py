@@ -7,7 +7,6 @@ immediately, and does not undo it on a rollback. They are **not** part of the tr
 from __future__ import annotations
 
 import datetime as dt
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -31,6 +30,7 @@ from ..core.refusals import server_errors_as
 from ..core.server import MatrixOneServer, matrixone_dialect
 from ..core.snapshots import snapshot_instant
 from ..core.statement import MatrixOneDDL
+from ..core.warning import warn
 from ..exc import MatrixOneArgumentError, PitrError, Reason, RecoveryWarning, RestoreError, SnapshotError
 from . import catalog
 from .effects import Effect, Find, NamedCreated, NamedDropped, ObjectReplaced, PitrAltered
@@ -298,7 +298,7 @@ class CreatePitr(_Protect):
     def _warn_of_existing(self, existing: Pitr, connection: Connection) -> None:
         is_of_object = is_of(existing, self.recovery_target, connection)
         if (difference := describe_existing(existing, self.range, is_of_object=is_of_object)) is not None:
-            warnings.warn(difference, RecoveryWarning, stacklevel=2)
+            warn(difference, RecoveryWarning)
 
 
 class AlterPitr(RecoveryDDL):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from ..core.names import fold
 from ..core.refusals import server_errors_as
 from ..core.release import Feature, format_release
 from ..core.server import matrixone_dialect
+from ..core.warning import warn
 from ..exc import MatrixOneArgumentError, Reason, RestoreError, RestoreWarning
 from ..losses.tables import rebuild_vector_indexes
 from ..losses.unreadable import explaining_syntax_errors, unreadable_definitions
@@ -142,4 +142,4 @@ def report_differences(
         message = f"It was brought back, but: {'; '.join(missing)}{set_back}"
         if must_equal:
             raise RestoreError(message, Reason.INCOMPLETE, done=True)
-        warnings.warn(RestoreWarning(message), stacklevel=5)
+        warn(message, RestoreWarning)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from ..core.beside import autocommit_connection, second_engine
 from ..core.names import fold
 from ..core.refusals import is_missing_column, reason_of
 from ..core.sql_text import READ, read_statement
+from ..core.warning import warn
 from ..exc import MatrixOneArgumentError, Reason, RecoveryError, RecoveryWarning
 from ..timetravel.missing_columns import ADVICE
 from ..timetravel.point_in_time import AsOfOption, PointInTime
@@ -133,11 +133,10 @@ class _Searched:
         landmarks = [microseconds(each) for each in readable.landmarks if start < each < end]
         searched = cls(microseconds(start), microseconds(end), ranges, landmarks)
         if lost := [f"{instant}" for instant in (start, end) if not readable.includes(instant)]:
-            warnings.warn(
+            warn(
                 f"no PITR or snapshot keeps all tables of the statement as they were at {' and at '.join(lost)}: past "
                 "that garbage collection has removed reads as empty tables, and may be mistaken for a change",
                 RecoveryWarning,
-                stacklevel=6,
             )
             searched = cls(searched.start, searched.end, [(searched.start, searched.end)], landmarks)
         return searched

@@ -7,13 +7,13 @@ nodes for their last commit, and returns when all of them have seen the newest.
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
 from sqlalchemy import exc
 
 from ..core.refusals import reason_of
 from ..core.server import SYS_ACCOUNT, matrixone_dialect
+from ..core.warning import warn
 from ..exc import Reason, RecoveryWarning
 
 if TYPE_CHECKING:
@@ -40,9 +40,8 @@ def see_all_commits(connection: Connection) -> None:
             if error.connection_invalidated:
                 raise
             if reason_of(error) is not Reason.NOT_PERMITTED:
-                warnings.warn(
+                warn(
                     "Not all nodes of the cluster could be asked for their last commit; what was committed on another "
                     f"node a moment ago may be missed: {error.orig}",
                     RecoveryWarning,
-                    stacklevel=2,
                 )

@@ -8,11 +8,11 @@ it.
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 from ..core.names import fold
+from ..core.warning import warn
 from ..exc import Reason, RestoreError, RestoreWarning
 from . import catalog
 from .clock import from_microseconds, mo_ts_of, server_now
@@ -78,7 +78,7 @@ def check_protected(connection: Connection, scope: RestoreScope, name: str, what
         "MatrixOne may have removed the history, and would then restore an empty table"
     )
     if protected is None or not catalog.reads_pitrs_in_transaction(connection):
-        warnings.warn(RestoreWarning(f"{what}: it seems that {problem}. Check the rows."), stacklevel=6)
+        warn(f"{what}: it seems that {problem}. Check the rows.", RestoreWarning)
         return
     raise RestoreError(
         f"{what} was not sent: {problem}. Look at the rows with as_of(…, mo_ts={scope.source}); to restore them "

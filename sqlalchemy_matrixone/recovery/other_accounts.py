@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
 from ..core.names import fold, quote_name, quote_text, readable
 from ..core.release import Feature
 from ..core.sequences import SEQUENCES
 from ..core.server import SYS_ACCOUNT, matrixone_dialect
+from ..core.warning import warn
 from ..exc import Reason, RestoreError, RestoreWarning
 from ..losses.other_accounts import kinds_at_risk
 from ..losses.scope import RestoreScope
@@ -100,4 +100,4 @@ class OtherAccounts:
                 f"The restore was carried out. Check, and put back yourself, what it may have lost in {self._whose}: "
                 f"{lost}. A restore by the administrator of the account puts them back."
             )
-            warnings.warn(RestoreWarning(message), stacklevel=6)
+            warn(message, RestoreWarning)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
 from ..core.beside import pause
+from ..core.warning import warn
 from ..exc import PitrError, Reason, RecoveryWarning
 from . import catalog
 from .constructs import AlterPitr, CreatePitr, DropPitr
@@ -174,4 +174,4 @@ def _named(pitrs: Sequence[Pitr], name: str) -> Pitr:
 
 
 def _warn(message: str) -> None:
-    warnings.warn(message, RecoveryWarning, stacklevel=5)
+    warn(message, RecoveryWarning)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from ..core.names import readable
 from ..core.refusals import reason_of
 from ..core.sequences import SEQUENCES
 from ..core.server import matrixone_dialect
+from ..core.warning import warn
 from ..exc import MatrixOneArgumentError, Reason, RestoreError, RestoreWarning
 from ..losses.copies import read_loss_of_copy
 from ..losses.grants import grant_again
@@ -101,12 +101,11 @@ class Losses(Loss):
             losses.add(read_loss_of_copy(scope, connection))
         return losses
 
-    def put_back(self, connection: Connection, *, stacklevel: int = 5) -> None:
+    def put_back(self, connection: Connection) -> None:
         """Put back what can be put back, and warn of the rest.
 
         This uses a second connection: some of the statements commit, others are refused inside a transaction.
 
-        :param stacklevel: of the warning, so that it shows the line of the caller of :class:`Recovery`.
         :raises RestoreError: if a statement fails.
         """
         if not (self.statements or self.names or self.texts):
@@ -132,9 +131,7 @@ class Losses(Loss):
                 done=True,
             ) from failure
         if told := [*map(readable, self.names), *self.changed]:
-            warnings.warn(
-                RestoreWarning("The restore was carried out, but lost: " + "; ".join(told)), stacklevel=stacklevel
-            )
+            warn("The restore was carried out, but lost: " + "; ".join(told), RestoreWarning)
 
     def describe_statements(self) -> str:
         """Return a sentence with the statements that put things back."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import exc
@@ -11,6 +10,7 @@ from ..core.names import fold
 from ..core.refusals import reason_of
 from ..core.release import Feature, format_release
 from ..core.server import SYS_ACCOUNT, matrixone_dialect
+from ..core.warning import warn
 from ..exc import PitrError, Reason, RecoveryWarning, SnapshotError
 from .pitr_objects import range_of
 from .pitr_range import PitrRange
@@ -51,11 +51,10 @@ def check_table_is_protected(
             Reason.UNSUPPORTED,
         )
     if indexes and error is PitrError:
-        warnings.warn(
+        warn(
             f"{statement} keeps the rows of table {database}.{table}, but not its secondary indexes: reads of the past "
             f"that use one, and reads after a restore, may find no rows. {advice}",
             RecoveryWarning,
-            stacklevel=2,
         )
 
 
@@ -70,11 +69,10 @@ def _check_kind(kind: str, name: str, statement: str, error: type[RecoveryError]
     if kind in _WITHOUT_HISTORY:
         raise error(f"{statement} was not sent: {name} is {_WITHOUT_HISTORY[kind]}.", Reason.UNSUPPORTED)
     if kind == "v":
-        warnings.warn(
+        warn(
             f"{statement} keeps only the definition of view {name}, but no rows: protect the tables that it reads, or "
             "their database.",
             RecoveryWarning,
-            stacklevel=2,
         )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Unpack
 
@@ -11,6 +10,7 @@ from sqlalchemy import exc
 
 from ..core.beside import autocommit_connection, second_engine
 from ..core.server import matrixone_dialect
+from ..core.warning import warn
 from ..exc import PitrError, Reason, RecoveryError, RecoveryWarning
 from . import catalog
 from .constructs import AlterPitr, CreatePitr
@@ -128,11 +128,10 @@ def _warning() -> Iterator[None]:
     try:
         yield
     except (exc.DBAPIError, RecoveryError) as failed:
-        warnings.warn(
+        warn(
             f"the restore succeeded, but PITRs of what it replaced could not be made active again: {failed}. "
             "Call Recovery.reactivate_pitrs().",
             RecoveryWarning,
-            stacklevel=7,
         )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from ..core.beside import autocommit_connection, second_engine
 from ..core.names import fold
 from ..core.refusals import server_errors_as
 from ..core.server import matrixone_dialect
+from ..core.warning import warn
 from ..exc import Reason, RecoveryError, RecoveryWarning
 from .blockers import describe_blockers, get_blockers
 from .catalog import TO_READ_CATALOG
@@ -66,11 +66,10 @@ def _warn_if_not_kept(connection: Connection, database: str, point: PointInTime)
     # No particular table: check what protects the whole database.
     readable = readable_periods(connection, [(fold(database), "")])
     if not readable.includes(from_microseconds(mo_ts // 1000)):
-        warnings.warn(
+        warn(
             f"no PITR or snapshot keeps database {database!r} as it was at {describe_point(point)}: tables of which "
             "garbage collection has removed the history are empty in the clone",
             RecoveryWarning,
-            stacklevel=6,
         )
 
 

@@ -219,7 +219,7 @@ def _explain_interruption(
 def _complete(connection: Connection, before: _Before) -> None:
     try:
         if before.losses is not None:
-            before.losses.put_back(connection, stacklevel=6)
+            before.losses.put_back(connection)
         if before.others is not None:
             before.others.warn()
     finally:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from ..core.refusals import server_errors_as
 from ..core.release import Feature
 from ..core.sequences import read_sequences
 from ..core.server import matrixone_dialect
+from ..core.warning import warn
 from ..exc import Reason, RestoreError, RestoreWarning
 from ..losses.scope import RestoreScope
 from ..losses.view_text import definition_of
@@ -89,7 +89,7 @@ def _warn_of_later_changes(what: str, snapshot: Snapshot) -> None:
         "time and the drop is missing, because no PITR keeps a later time. A PITR reaches back to the second after its "
         "creation."
     )
-    warnings.warn(RestoreWarning(message), stacklevel=4)
+    warn(message, RestoreWarning)
 
 
 # -- when it existed

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple, Unpack, cast
 
 from ..core.arguments import is_object_name
@@ -17,6 +16,7 @@ from ..core.names import fold
 from ..core.refusals import server_errors_as
 from ..core.release import Feature
 from ..core.server import matrixone_dialect
+from ..core.warning import warn
 from ..core.zones import SERVER_ZONE
 from ..exc import MatrixOneArgumentError, Reason, RecoveryError, RecoveryWarning
 from .catalog import SECOND, TO_READ_CATALOG, named_part, show, to_utc
@@ -99,11 +99,10 @@ def _of_each_table(connection: Connection, target: RecoveryTarget | None, rows: 
 
 def _of_table(connection: Connection, row: _Row) -> list[_Row]:
     if not (is_object_name(row.database) and is_object_name(row.table)):
-        warnings.warn(
+        warn(
             f"the recovery windows of {row.database}.{row.table} are omitted: the server does not find a table of "
             "this name in recovery statements. Rename it",
             RecoveryWarning,
-            stacklevel=2,
         )
         return []
     target = RecoveryTarget("table", None, row.database, row.table)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -39,6 +38,7 @@ from ..core.arguments import (
 from ..core.names import fold
 from ..core.refusals import is_missing_column
 from ..core.sqlalchemy_internals import ConnectionAware, union_all_as, with_selects
+from ..core.warning import warn
 from ..exc import MatrixOneArgumentError, RecoveryWarning
 from .point_in_time import TimestampOrBind
 from .tables import as_of
@@ -250,11 +250,10 @@ def _names(execute: Execute, table: FromClause) -> set[str]:
 
 def _warn_of_skipped(table: Table, columns: Iterable[Column[Any]]) -> None:
     names = ", ".join(sorted(column.name for column in columns))
-    warnings.warn(
+    warn(
         f"the changes of {table.name} are compared only in the columns that it has at both times, without {names}. "
         "Pass columns= to avoid this warning",
         RecoveryWarning,
-        stacklevel=2,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -195,8 +196,9 @@ def test_drop_pitr_keeps_what_is_in_place_of_the_pitr_of_another_table(project, 
 def test_create_pitr_operation_that_exists_with_another_range_warns(project, admin) -> None:
     with_pitr(project)
     project.revision("again", 'op.create_pitr(range="9d", table="orders", if_not_exists=True)')
-    with pytest.warns(RecoveryWarning, match=r"keeps its range of 7d; '9d' was not set.*op\.alter_pitr"):
+    with pytest.warns(RecoveryWarning, match=r"keeps its range of 7d; '9d' was not set.*op\.alter_pitr") as told:
         project.upgrade()
+    assert [Path(warning.filename).name for warning in told] == ["again.py"]
     assert pitrs(admin) == {"al_shop.orders": ("orders", "7d")}
 
 

@@ -65,15 +65,17 @@ def test_pitr_is_inactive_after_its_table_was_replaced(kept: Connection, stateme
 
 
 def test_create_pitr_if_not_exists_with_another_range_warns_and_keeps_the_range(kept: Connection) -> None:
-    with pytest.warns(RecoveryWarning, match=r"keeps its range of 7d; '9d' was not set"):
+    with pytest.warns(RecoveryWarning, match=r"keeps its range of 7d; '9d' was not set") as told:
         Recovery(kept).create_pitr("sc_week", range="9d", table="orders", database=DATABASE, if_not_exists=True)
+    assert [warning.filename for warning in told] == [__file__]
     assert activity(kept) == {"sc_week": ("7d", True)}
 
 
 def test_executed_create_pitr_if_not_exists_with_another_range_warns(kept: Connection) -> None:
     element = CreatePitr("sc_week", range="9d", table="orders", database=DATABASE, if_not_exists=True)
-    with pytest.warns(RecoveryWarning, match=r"keeps its range of 7d; '9d' was not set"):
+    with pytest.warns(RecoveryWarning, match=r"keeps its range of 7d; '9d' was not set") as told:
         kept.execute(element)
+    assert [warning.filename for warning in told] == [__file__]
 
 
 def test_executed_create_pitr_if_not_exists_over_an_inactive_pitr_warns(kept: Connection) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from ...core.names import readable
 from ...core.refusals import reason_of
 from ...core.release import Feature, format_release
 from ...core.server import MatrixOneServer, matrixone_dialect
+from ...core.warning import warn
 from ...exc import Reason, RestoreConflict, RestoreError, RestoreWarning, RowConflict, format_row
 from ...timetravel.point_in_time import PointInTime
 from ..past import checked_point, describe_point
@@ -188,12 +188,11 @@ class RowsPlan:
         if left >= before > 0:
             raise _incomplete(part, left)
         if left:
-            warnings.warn(
+            warn(
                 f"{left} rows of {part.pair.name} differ from their history after restore_rows(), which has restored "
                 f"{before - left} or more: others have written them in the meantime, or the server has omitted them. "
                 "Call it again in this transaction to restore them, too, or roll back.",
                 RestoreWarning,
-                stacklevel=6,
             )
         return not left
 
