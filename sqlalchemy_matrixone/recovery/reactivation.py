@@ -169,6 +169,10 @@ def _protect(connection: Connection, database: str, needed: PitrRange, pitrs: Se
         if refused.reason is not Reason.EXISTS:
             raise
         if unsure is None:
+            present = catalog.get_pitrs(connection)
+            if {pitr.name for pitr in present} - {pitr.name for pitr in pitrs}:
+                # Another session has created one at the same time, as a restore or migration beside this one does.
+                return _protect(connection, database, needed, present)
             raise _refused_for_former(refused, database, pitrs) from refused.__cause__
         return None if _reaches(unsure, needed) else _lengthen(connection, unsure, needed)
     log.info("created PITR %s of database %s with range %s, in place of inactive PITRs", name, database, needed)

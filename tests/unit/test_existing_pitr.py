@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -96,12 +97,24 @@ class Refusing:
         return SimpleNamespace()
 
 
-def test_pitr_that_the_server_refuses_because_of_a_former_one_says_what_to_do() -> None:
+def test_pitr_that_the_server_refuses_because_of_a_former_one_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     connection: Any = Refusing(PitrError("database `shop` already has a pitr", Reason.EXISTS))
     former = pitr("shop__auto", active=False)
+    monkeypatch.setattr(catalog, "get_pitrs", lambda connection: [former])
     with pytest.raises(PitrError, match="not protected: MatrixOne takes PITR 'shop__auto' for its PITR") as refused:
         protect_again(connection, [former], [former])
     assert refused.value.reason is Reason.EXISTS
+
+
+@pytest.mark.parametrize(("length", "altered"), [(7, []), (2, ["shop__auto"])], ids=["as long", "shorter"])
+def test_pitr_that_another_session_creates_at_the_same_time_protects_the_database(
+    monkeypatch: pytest.MonkeyPatch, length: int, altered: list[str]
+) -> None:
+    connection: Any = Refusing(PitrError("pitr shop__auto already exists", Reason.EXISTS))
+    former = pitr("shop", active=False)
+    automatic = replace(pitr("shop__auto"), length=length)
+    monkeypatch.setattr(catalog, "get_pitrs", lambda connection: [automatic, former])
+    assert [changed.name for changed in protect_again(connection, [former], [former])] == altered
 
 
 @pytest.mark.parametrize(("if_not_exists", "executed"), [(True, 2), (False, 1)])
