@@ -92,6 +92,35 @@ def server_errors_as(
         raise error(f"{operation}: {text}", reason, done=None if reason is Reason.UNKNOWN else False) from refused
 
 
+@contextmanager
+def errors_before(error: type[RecoveryError], nothing: str) -> Iterator[None]:
+    """Raise errors of what is read before a statement as errors that state that nothing was sent.
+
+    :param nothing: states that, such as "restore snapshot 's' was not sent".
+    :raises RecoveryError: of this class, with ``done`` False.
+    """
+    try:
+        with server_errors_as(error, nothing):
+            yield
+    except RecoveryError as failed:
+        if isinstance(failed, error):
+            raise
+        raise error(f"{nothing}: {failed}", failed.reason, done=False) from failed.__cause__
+
+
+@contextmanager
+def errors_after(error: type[RecoveryError], operation: str) -> Iterator[None]:
+    """Raise errors of what is read after a statement, to check its result, as errors that state that it is done.
+
+    :raises RecoveryError: of this class, with ``done`` True.
+    """
+    try:
+        yield
+    except exc.DBAPIError as failed:
+        message = f"{operation}: it was carried out, but its result could not be read: {failed.orig}"
+        raise error(message, reason_of(failed), done=True) from failed
+
+
 def reason_of(error: BaseException) -> Reason:
     """Return the :class:`Reason` of an error of the driver, or of an error of SQLAlchemy that wraps one."""
     orig = error.orig if isinstance(error, exc.DBAPIError) and error.orig is not None else error

@@ -9,7 +9,16 @@ from ..core.names import fold
 from ..core.release import Feature, format_release
 from ..core.server import SYS_ACCOUNT
 from ..exc import MatrixOneArgumentError, MatrixOneCompileError
-from .constructs import AlterPitr, CreatePitr, CreateSnapshot, DropPitr, DropSnapshot, RestorePitr, RestoreSnapshot
+from .constructs import (
+    AlterPitr,
+    CloneOfPast,
+    CreatePitr,
+    CreateSnapshot,
+    DropPitr,
+    DropSnapshot,
+    RestorePitr,
+    RestoreSnapshot,
+)
 from .resolve import fraction_of_second
 from .target import RecoveryTarget
 
@@ -73,6 +82,9 @@ class RecoveryDDLCompiler(DDLCompilerPart):
         if foreign and target.level != "account":
             Feature.PITR_RESTORE_IN_ACCOUNT.require(self._release_for(restore))
         return words("RESTORE", self._nested(target, with_account=foreign, **kw), source)
+
+    def visit_clone_of_past(self, clone: CloneOfPast, **kw: Any) -> str:
+        return clone.statement
 
     def target(self, target: RecoveryTarget | None, **kw: Any) -> str:
         """Return ``CLUSTER``, ``ACCOUNT [a]``, ``DATABASE d`` or ``TABLE d t``, as in CREATE and SHOW."""

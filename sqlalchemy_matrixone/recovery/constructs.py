@@ -573,6 +573,33 @@ class RestorePitr(_Restore):
         return dt.datetime.fromtimestamp(seconds, dt.UTC), nanoseconds
 
 
+class CloneOfPast(RecoveryDDL):
+    """A clone that brings an object back as it was, beside the present one or after a drop.
+
+    It is sent like a restore: if the client abandons it, it is ended on the server, and the error states the outcome.
+
+    :param statement: the statement, with ``%`` doubled.
+    :param created: the table or database that it creates, with its database.
+    :param operation: a description of the operation for messages.
+    """
+
+    __visit_name__ = "clone_of_past"
+    error = RestoreError
+
+    def __init__(self, statement: str, created: RecoveryTarget, operation: str) -> None:
+        self.name = operation
+        self.statement = statement
+        self.created = created
+
+    @property
+    def operation(self) -> str:
+        """Return the description of the operation."""
+        return self.name
+
+    def _effect(self, connection: Connection, options: Mapping[str, Any]) -> Effect:
+        return ObjectReplaced(self.created, self.created.database, None)
+
+
 def _refuse_blanks(target: RecoveryTarget) -> None:
     """Check that the server takes the name of a table in a restore from a PITR, on which all releases agree.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..core.arguments import check_object_name
 from ..core.beside import execute_beside
 from ..core.names import fold
-from ..core.refusals import server_errors_as
+from ..core.refusals import errors_after, errors_before
 from ..core.release import Feature, format_release
 from ..core.server import matrixone_dialect
 from ..core.warning import warn
@@ -17,10 +17,12 @@ from ..exc import MatrixOneArgumentError, Reason, RestoreError, RestoreWarning
 from ..losses.tables import rebuild_vector_indexes
 from ..losses.unreadable import explaining_syntax_errors, unreadable_definitions
 from .clock import mo_ts_of, server_now
+from .constructs import CloneOfPast
 from .contents import Contents, differences, read_contents
 from .objects import object_exists
 from .preservation import Losses
 from .source import check_source
+from .target import RecoveryTarget
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -62,7 +64,7 @@ def restore_copy(
     """
     element.check_transaction(connection)
     what = f"{element.operation} as {as_name!r}"
-    with server_errors_as(RestoreError, what):
+    with errors_before(RestoreError, f"{what} was not sent"):
         _, scope = check_source(connection, element)
         if scope is None:
             raise RestoreError(f"{what}: nothing was done: it is in another account", Reason.UNSUPPORTED)
@@ -71,9 +73,9 @@ def restore_copy(
         dialect = matrixone_dialect(connection)
         with dialect.preserving_clean_state(connection):
             expected = read_contents(connection, scope, past=True, rows=verify)
-        changed = clone(connection, scope, copy, what)
-        with dialect.preserving_clean_state(connection):
-            found = read_contents(connection, copy, past=False, rows=verify)
+    changed = clone(connection, scope, copy, what)
+    with errors_after(RestoreError, what), dialect.preserving_clean_state(connection):
+        found = read_contents(connection, copy, past=False, rows=verify)
     report_differences(expected, found, changed, must_equal=verify)
 
 
@@ -98,7 +100,7 @@ def clone(connection: Connection, scope: RestoreScope, copy: RestoreScope, what:
     """
     statement = clone_statement(scope, copy, what)
     is_new_name = copy.quoted != scope.quoted
-    with scope.dialect.preserving_clean_state(connection):
+    with errors_before(RestoreError, f"{what} was not sent"), scope.dialect.preserving_clean_state(connection):
         if is_new_name:
             losses = Losses.of_copy(connection, replace(scope, copy=(copy.database or "", copy.table)))
         else:
@@ -106,15 +108,33 @@ def clone(connection: Connection, scope: RestoreScope, copy: RestoreScope, what:
     explaining = explaining_syntax_errors(
         RestoreError, what, lambda: unreadable_definitions(scope, connection, losses.texts), is_past=True
     )
-    with scope.dialect.preserving_clean_state(connection), explaining:
+    created = RecoveryTarget(scope.level, None, copy.database, copy.table)
+    with explaining:
         # Without a BEGIN, the server commits a clone immediately.
-        connection.exec_driver_sql(statement)
+        _send(connection, CloneOfPast(statement, created, what), losses)
     losses.put_back(connection)
     if is_new_name:
-        with scope.dialect.preserving_clean_state(connection):
+        with errors_after(RestoreError, what), scope.dialect.preserving_clean_state(connection):
             rebuilt = rebuild_vector_indexes(replace(copy, source=mo_ts_of(server_now(connection))), connection)
-        execute_beside(connection, rebuilt.statements)
+            execute_beside(connection, rebuilt.statements)
     return losses.changed
+
+
+def _send(connection: Connection, element: CloneOfPast, losses: Losses) -> None:
+    """Send the clone; if its connection is lost after it was carried out, put back what it lacks on another one."""
+    try:
+        connection.execute(element)
+    except RestoreError as error:
+        if error.done:
+            losses.put_back(connection)
+        elif error.done is None:
+            losses.note_on(error)
+        raise
+    except Exception:
+        raise
+    except BaseException as error:  # cancelled or interrupted: a note of the error states the outcome
+        losses.note_on(error)
+        raise
 
 
 def clone_statement(scope: RestoreScope, copy: RestoreScope, what: str) -> str:

@@ -137,6 +137,11 @@ class Losses(Loss):
         """Return a sentence with the statements that put things back."""
         return _describe(self.statements)
 
+    def note_on(self, error: BaseException) -> None:
+        """Add a note to an error after which the outcome is unknown, with the statements that put things back."""
+        if self.statements:
+            error.add_note(f"If it was or will be carried out: {self.describe_statements()}")
+
 
 def _execute_each(connection: Connection, statements: list[str]) -> exc.DBAPIError | None:
     """Execute statements, remove those that succeed, and return the first failure.

@@ -100,7 +100,7 @@ def reactivate_after_restore(
     with _warning():
         try:
             _reactivate_all_but(connection, before, **target)
-        except (exc.DBAPIError, RecoveryError):
+        except (exc.DBAPIError, exc.PendingRollbackError, RecoveryError):
             if not connection.invalidated:
                 raise
             _reactivate_beside(connection, before, **target)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..core.beside import Work, start_beside
 from ..core.names import fold
-from ..core.refusals import server_errors_as
+from ..core.refusals import errors_after, errors_before
 from ..core.server import SYS_ACCOUNT, matrixone_dialect
 from ..exc import Reason, RestoreError
 from ..losses.publications import explaining_publications, explaining_published_past
@@ -53,7 +53,7 @@ def restore(
         ``done`` states whether the restore was carried out.
     """
     element.check_transaction(connection)
-    with server_errors_as(RestoreError, element.operation):
+    with errors_before(RestoreError, f"{element.operation} was not sent"):
         before = _Before.read(connection, element, lose, verify=verify)
         if before is None:
             connection.execute(element)  # the server reports the reason
@@ -61,7 +61,8 @@ def restore(
     with _explaining_errors(connection, element, before.scopes):
         _execute(connection, element, before)
     try:
-        _complete(connection, before)
+        with errors_after(RestoreError, element.operation):
+            _complete(connection, before)
     except Exception:
         raise
     except BaseException as error:  # cancelled or interrupted
@@ -211,8 +212,8 @@ def _explain_interruption(
 
     :param outcome: None if the interruption came before or while it was determined.
     """
-    if before.losses is not None and before.losses.statements:
-        error.add_note(f"If it was or will be carried out: {before.losses.describe_statements()}")
+    if before.losses is not None:
+        before.losses.note_on(error)
     _protect_after_interruption(connection, before, error, is_done=outcome is Outcome.DONE)
 
 

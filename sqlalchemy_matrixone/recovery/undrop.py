@@ -12,7 +12,7 @@ from sqlalchemy import exc
 
 from ..core.beside import execute_beside
 from ..core.names import fold
-from ..core.refusals import server_errors_as
+from ..core.refusals import errors_after, errors_before, server_errors_as
 from ..core.release import Feature
 from ..core.sequences import read_sequences
 from ..core.server import matrixone_dialect
@@ -64,7 +64,7 @@ def undrop(
     dropped = RestoreScope(dialect, "database" if table is None else "table", database, table, 0)
     copy = dropped if as_name is None else renamed(dropped, as_name)
     what = f"undrop {dropped}"
-    with server_errors_as(RestoreError, what):
+    with errors_before(RestoreError, f"{what}: nothing was done"):
         if _object_id(connection, copy) is not None:
             advice = "Choose another name."
             if as_name is None:
@@ -75,11 +75,11 @@ def undrop(
         dropped, copy = replace(dropped, source=found.moment), replace(copy, source=found.moment)
         if isinstance(found.source, Pitr):
             check_protected(connection, dropped, found.source.name, what, pitrs)
-        if not dry_run:
-            with _explaining(connection, copy, what):
-                _bring_back(connection, dropped, copy, found, what)
-            if isinstance(found.source, Snapshot):
-                _warn_of_later_changes(what, found.source)
+    if not dry_run:
+        with _explaining(connection, copy, what):
+            _bring_back(connection, dropped, copy, found, what)
+        if isinstance(found.source, Snapshot):
+            _warn_of_later_changes(what, found.source)
     return from_microseconds(found.moment // MICROSECOND)
 
 
@@ -157,9 +157,10 @@ def _explaining(connection: Connection, copy: RestoreScope, what: str) -> Iterat
     """
     try:
         yield
-    except exc.DBAPIError as refused:
+    except RestoreError as error:
+        refused = error.__cause__
         assert copy.database is not None
-        if copy.table is None:
+        if not isinstance(refused, exc.DBAPIError) or copy.table is None or connection.invalidated:
             raise
         if not object_exists(connection, copy.database):
             missing = f"its database {copy.database!r} does not exist"
@@ -176,11 +177,12 @@ _MISSING_PARENT = re.compile(r"no such table [^'\s]+?\.([^'\s]+)")
 
 
 def _bring_back(connection: Connection, dropped: RestoreScope, copy: RestoreScope, found: _Found, what: str) -> None:
-    with dropped.dialect.preserving_clean_state(connection):
+    nothing = f"{what}: nothing was done"
+    with errors_before(RestoreError, nothing), dropped.dialect.preserving_clean_state(connection):
         expected = read_contents(connection, dropped, past=True, rows=False)
         recreated = _statements(connection, dropped, copy, expected)
     if recreated:
-        _recreate(connection, dropped, copy, recreated)
+        _recreate(connection, dropped, copy, recreated, what)
     elif not dropped.supports(Feature.CLONE) and copy.quoted == dropped.quoted:
         _restore(connection, dropped, found)
     else:
@@ -190,7 +192,7 @@ def _bring_back(connection: Connection, dropped: RestoreScope, copy: RestoreScop
             reactivate_after_restore(connection, database=copy.database, table=copy.table)
     if copy.quoted == dropped.quoted:  # the restore has warned of defaults
         expected = {fact: value for fact, value in expected.items() if fact.kind != DEFAULT}
-    with dropped.dialect.preserving_clean_state(connection):
+    with errors_after(RestoreError, what), dropped.dialect.preserving_clean_state(connection):
         report_differences(expected, read_contents(connection, copy, past=False, rows=False))
 
 
@@ -216,12 +218,16 @@ def _statements(connection: Connection, dropped: RestoreScope, copy: RestoreScop
     return []
 
 
-def _recreate(connection: Connection, dropped: RestoreScope, copy: RestoreScope, statements: list[str]) -> None:
+def _recreate(
+    connection: Connection, dropped: RestoreScope, copy: RestoreScope, statements: list[str], what: str
+) -> None:
     """Create a view or sequence again, and under its former name with its privileges."""
     losses = Losses(scope=dropped)
     if copy.quoted == dropped.quoted:
-        losses = Losses.read(connection, dropped, frozenset({"publications"}))
-    execute_beside(connection, statements)
+        with errors_before(RestoreError, f"{what}: nothing was done"):
+            losses = Losses.read(connection, dropped, frozenset({"publications"}))
+    with server_errors_as(RestoreError, what, if_lost=Reason.UNKNOWN):
+        execute_beside(connection, statements)
     losses.put_back(connection)
 
 

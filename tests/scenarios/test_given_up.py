@@ -200,6 +200,65 @@ def test_restore_that_lost_its_connection_when_it_was_done_reactivates_the_pitr(
                 recovery.drop_pitr(pitr.name)
 
 
+FIRST_READS = ["FROM mo_catalog.mo_snapshots", "FROM mo_catalog.mo_pitr", "synccommit"]
+
+
+@pytest.mark.parametrize("read", FIRST_READS)
+def test_restore_that_lost_its_connection_in_a_read_before_it_states_that_it_was_not_sent(
+    server: Server, admin: Admin, shop: str, read: str
+) -> None:
+    with relayed(server.host, server.port, read, "before") as port:
+        server.port = port
+        with server.engine().connect() as connection:
+            with pytest.raises(RestoreError, match=r"^restore snapshot 'sc_given_up' was not sent: ") as lost:
+                Recovery(connection).restore_snapshot("sc_given_up", table="orders", database=shop)
+            assert (lost.value.done, lost.value.reason) == (False, Reason.OTHER)
+            connection.rollback()
+            assert connection.scalar(text("SELECT 1")) == 1
+
+
+@pytest.mark.releases(since=(3, 0))
+@pytest.mark.parametrize(("cut", "done"), [("before", False), ("after", True)])
+def test_restore_beside_that_lost_its_connection_reports_its_outcome(
+    server: Server, admin: Admin, shop: str, cut: Cut, done: bool
+) -> None:
+    admin(f"CREATE SEQUENCE {shop}.numbers START WITH 7")
+    admin(f"CREATE SNAPSHOT sc_given_up_2 FOR DATABASE {shop}")
+    with relayed(server.host, server.port, " CLONE ", cut) as port:
+        server.port = port
+        with server.engine().connect() as connection:
+            with pytest.raises(RestoreError) as lost:
+                Recovery(connection).restore_snapshot("sc_given_up_2", database=shop, as_name=f"{shop}_2")
+            assert (lost.value.done, lost.value.reason) == (done, Reason.OTHER)
+            connection.rollback()
+    found = admin(f"SELECT relname FROM mo_catalog.mo_tables WHERE reldatabase = '{shop}_2' ORDER BY relname")
+    assert [name for (name,) in found] == (["numbers", "orders"] if done else [])
+    admin(f"DROP DATABASE IF EXISTS {shop}_2")
+    admin("DROP SNAPSHOT sc_given_up_2")
+
+
+@pytest.mark.releases(since=(3, 0))
+@pytest.mark.parametrize(("cut", "done"), [("before", False), ("after", True)])
+def test_undrop_that_lost_its_connection_reports_its_outcome_and_reactivates_the_pitr(
+    server: Server, admin: Admin, shop: str, cut: Cut, done: bool
+) -> None:
+    admin(f"CREATE PITR sc_given_up FOR DATABASE {shop} RANGE 1 'd'")
+    admin("SELECT SLEEP(1.1)")
+    admin(f"DROP DATABASE {shop}")
+    with relayed(server.host, server.port, " CLONE ", cut) as port:
+        server.port = port
+        with server.engine().connect() as connection:
+            with pytest.raises(RestoreError) as lost:
+                Recovery(connection).undrop(database=shop)
+            assert (lost.value.done, lost.value.reason) == (done, Reason.OTHER)
+            connection.rollback()
+            active = [pitr.name for pitr in Recovery(connection).list_pitrs(database=shop) if pitr.active]
+            assert active == (["sc_given_up__auto"] if done else [])
+    assert bool(admin(f"SELECT 1 FROM mo_catalog.mo_database WHERE datname = '{shop}'")) is done
+    admin("DROP PITR sc_given_up")
+    admin("DROP PITR IF EXISTS sc_given_up__auto")
+
+
 STATEMENTS = [
     (CreateSnapshot("sc_given_up_2", database=SHOP), SnapshotError),
     (DropSnapshot("sc_given_up"), SnapshotError),

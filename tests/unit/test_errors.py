@@ -24,7 +24,7 @@ from sqlalchemy_matrixone import (
 from sqlalchemy_matrixone.aiomysql import MatrixOneDialect_aiomysql
 from sqlalchemy_matrixone.asyncmy import MatrixOneDialect_asyncmy
 from sqlalchemy_matrixone.core.errors import class_of_violation, reports_missing_column
-from sqlalchemy_matrixone.core.refusals import reason_of, server_errors_as
+from sqlalchemy_matrixone.core.refusals import errors_after, errors_before, reason_of, server_errors_as
 from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
 
 ANSWERS = [
@@ -233,6 +233,33 @@ def test_lost_connection_of_a_statement_that_changes_something_leaves_done_unkno
     with pytest.raises(BranchError) as raised, server_errors_as(BranchError, "create branch 'b'", if_lost=if_lost):
         raise lost
     assert (raised.value.reason, raised.value.done) == (if_lost, done)
+
+
+LOST = exc.OperationalError("SELECT", None, Exception(2013, "Lost connection"), connection_invalidated=True)
+
+
+@pytest.mark.parametrize(
+    ("failed", "message"),
+    [
+        (LOST, "restore 's' was not sent: Lost connection"),
+        (PitrError("reading PITRs: Lost connection", Reason.OTHER), "restore 's' was not sent: reading PITRs: Lost"),
+        (RestoreError("RESTORE was not sent: it is a view"), "RESTORE was not sent: it is a view"),
+    ],
+)
+def test_error_of_a_read_before_a_restore_states_that_nothing_was_sent(failed: Exception, message: str) -> None:
+    with (
+        pytest.raises(RestoreError, match=f"^{message}") as raised,
+        errors_before(RestoreError, "restore 's' was not sent"),
+    ):
+        raise failed
+    assert raised.value.done is False
+
+
+def test_error_of_a_read_after_a_restore_states_that_it_was_carried_out() -> None:
+    message = r"^restore 's': it was carried out, but .*: .*Lost connection"
+    with pytest.raises(RestoreError, match=message) as raised, errors_after(RestoreError, "restore 's'"):
+        raise LOST
+    assert raised.value.done is True
 
 
 @pytest.mark.parametrize(
