@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from sqlalchemy import func, types
 from sqlalchemy.dialects import mysql
 from sqlalchemy.dialects.mysql.base import MySQLTypeCompiler
+from sqlalchemy.dialects.mysql.json import JSONIndexType, JSONPathType
 from sqlalchemy.sql import coercions, operators, roles
 from sqlalchemy.types import UUID
 
@@ -336,6 +337,39 @@ class MatrixOneBit(mysql.BIT):
         return lambda value: value if isinstance(value, int) else from_bytes(value)
 
 
+def _escaped_key(key: Any) -> Any:
+    """Return a key of a JSON document as within the quotes of a path, an index unchanged.
+
+    Without this, a key with a backslash is not found, and one with a quote or a control character makes the path
+    invalid.
+    """
+    return json.dumps(key, ensure_ascii=False)[1:-1] if isinstance(key, str) else key
+
+
+class MatrixOneJSONKey(JSONIndexType):
+    """A key or index of a JSON document, which is sent as a path."""
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any]:
+        path = super().bind_processor(dialect)
+        return lambda key: path(_escaped_key(key))
+
+    def literal_processor(self, dialect: Dialect) -> Callable[[Any], str]:
+        path = super().literal_processor(dialect)
+        return lambda key: path(_escaped_key(key))
+
+
+class MatrixOneJSONPath(JSONPathType):
+    """A tuple of keys and indexes of nested JSON documents, which is sent as a path."""
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any]:
+        path = super().bind_processor(dialect)
+        return lambda keys: path(list(map(_escaped_key, keys)))
+
+    def literal_processor(self, dialect: Dialect) -> Callable[[Any], str]:
+        path = super().literal_processor(dialect)
+        return lambda keys: path(list(map(_escaped_key, keys)))
+
+
 def variant_for(type_: types.TypeEngine[Any], dialect: Dialect) -> types.TypeEngine[Any]:
     """Return the variant of a type that applies to MatrixOne, which includes ``with_variant(…, "mysql")``.
 
@@ -455,6 +489,8 @@ colspecs: dict[type[types.TypeEngine[Any]], type[types.TypeEngine[Any]]] = {
     mysql.BIT: MatrixOneBit,
     types.Double: MatrixOneDouble,
     mysql.SET: MatrixOneSet,
+    types.JSON.JSONIndexType: MatrixOneJSONKey,
+    types.JSON.JSONPathType: MatrixOneJSONPath,
 }
 
 VECTORS: Sequence[type[Vector]] = (VECF32, VECF64, VECF16, VECBF16, VECINT8, VECUINT8)

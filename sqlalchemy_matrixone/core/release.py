@@ -66,6 +66,7 @@ class Feature(Enum):
     DROP_INDEX_IF_EXISTS = (4, 0, 0), "DROP INDEX IF EXISTS, which fails before if the index does not exist"
     JOIN_BY_KEY_AND_NULL = (4, 0, 0), "joins by the primary key and a nullable column, which find wrong rows before"
     INDEX_PREFIX_LENGTHS = (4, 0, 0), "the prefix lengths of an index, which hide longer values; ignored before"
+    JSON_TO_INTEGER_BY_DOUBLE = (4, 0, 0), "CAST of JSON to an integer by way of a DOUBLE, with 53 exact bits"
     JSON_CAST_UNQUOTED = (4, 0, 0), "CAST to CHAR removes the quotes of a JSON string"
     INDEX_MAINTENANCE = (4, 0, 0), "ASYNC, FORCE_SYNC and AUTO_UPDATE of an index"
     INTERNAL_ROWS = (4, 0, 0), "the column kind of mo_snapshots and mo_pitr"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from sqlalchemy import schema, types, util
@@ -265,6 +265,17 @@ class MatrixOneCompiler(AsOfCompiler, DiffCompiler, CorrectingCompiler):
     def _extracted(self, extract: elements.Extract, unit: str, **kw: Any) -> str:
         return f"CAST(EXTRACT({unit} FROM {self.process(extract.expr, **kw)}) AS SIGNED)"
 
+    def visit_empty_set_op_expr(self, type_: Sequence[types.TypeEngine[Any]], expand_op: Any, **kw: Any) -> str:
+        """Render IN and NOT IN of an empty list, ``n NOT IN (NULL) IS NULL AND (1 = 1)``.
+
+        The server does not find half of the rows by ``n NOT IN (NULL) OR (1 = 1)``, which SQLAlchemy renders: like any
+        constant, it must not follow a criterion that is NULL.
+        """
+        if expand_op not in (operators.in_op, operators.not_in_op):
+            return super().visit_empty_set_op_expr(type_, expand_op, **kw)  # type: ignore[no-any-return, no-untyped-call]
+        null = "NULL" if len(type_) == 1 else f"({', '.join('NULL' for _ in type_)})"
+        return f"{null}) IS {'NOT ' if expand_op is operators.in_op else ''}NULL AND (1 = 1"
+
     def visit_floordiv_binary(self, binary: elements.BinaryExpression[Any], operator: Any, **kw: Any) -> str:
         """Render the floor division of integers without ``/``, whose result is a DOUBLE with at most 53 exact bits."""
         left, right = self.process(binary.left, **kw), self.process(binary.right, **kw)
@@ -288,6 +299,9 @@ class MatrixOneCompiler(AsOfCompiler, DiffCompiler, CorrectingCompiler):
                 f"CASE {value} WHEN 'null' THEN NULL WHEN 'true' THEN true WHEN '1' THEN true "
                 f"ELSE CASE WHEN {value} IS NULL THEN NULL ELSE false END END"
             )
+        if affinity_of(binary.type) is types.Integer:
+            value = self._json_item(binary, **kw)
+            return f"CASE {value} WHEN 'null' THEN NULL ELSE {self._json_number(value, binary.type)} END"
         return super().visit_json_getitem_op_binary(binary, operator, **kw)
 
     def _json_item(self, binary: Any, **kw: Any) -> str:
@@ -302,12 +316,19 @@ class MatrixOneCompiler(AsOfCompiler, DiffCompiler, CorrectingCompiler):
         if affinity is types.Boolean:
             return f"{value} IN ('true', '1')"
         if affinity in (types.Integer, types.Numeric, types.Float):
-            # 2.2 cannot cast JSON to a number.
-            source = value if self._supports(Feature.JSON_TO_NUMBER) else f"JSON_UNQUOTE({value})"
-            return f"CAST({source} AS {_number(binary.type)})"
+            return self._json_number(value, binary.type)
         if affinity is types.String:
             return f"JSON_UNQUOTE({value})"
         return super().visit_json_getitem_op_binary(binary, operator, **kw)
+
+    def _json_number(self, value: str, type_: types.TypeEngine[Any]) -> str:
+        """Render the cast of JSON to a number, by its text if the server cannot cast it, or loses digits."""
+        unquoted = f"JSON_UNQUOTE({value})"
+        if affinity_of(type_) is types.Integer and self._supports(Feature.JSON_TO_INTEGER_BY_DOUBLE):
+            value = f"CAST({unquoted} AS DECIMAL(38, 0))"
+        elif not self._supports(Feature.JSON_TO_NUMBER):
+            value = unquoted
+        return f"CAST({value} AS {_number(type_)})"
 
     visit_json_path_getitem_op_binary = visit_json_getitem_op_binary
 

@@ -39,6 +39,7 @@ from sqlalchemy import (
     insert,
     inspect,
     literal,
+    not_,
     or_,
     select,
     text,
@@ -124,6 +125,28 @@ def test_group_by_a_json_accessor_groups_by_value(
     element = getattr(DOCUMENTS.c.doc[key], accessor)(*arguments).label("element")
     counts = connection.execute(select(element, func.count()).group_by(element).order_by(element)).all()
     assert counts == [(None, 2), (value, 2)]
+
+
+def test_large_json_integer_is_returned_and_compared_exactly(connection: Connection) -> None:
+    DOCUMENTS.create(connection)
+    numbers = [2**53 + 1, 2**63 - 1, -(2**63), None, 7]
+    documents = [{"id": id_, "doc": {"a": {"n": number}}} for id_, number in enumerate(numbers, 1)]
+    connection.execute(insert(DOCUMENTS), documents)
+    number = DOCUMENTS.c.doc["a", "n"].as_integer()
+    assert connection.scalars(select(number).order_by(DOCUMENTS.c.id)).all() == numbers
+    for id_, value in ((1, 2**53 + 1), (2, 2**63 - 1)):
+        assert connection.scalars(select(DOCUMENTS.c.id).where(number == value)).all() == [id_]
+
+
+def test_json_key_with_special_characters_is_found(connection: Connection) -> None:
+    DOCUMENTS.create(connection)
+    keys = ["a.b", 'a"b', "a\\b", "a'b", "a\nb", "a\x01b", "%(a)s", "ü😀", "", "1", "a[0]", "*", '\\"']
+    document = {key: number for number, key in enumerate(keys)}
+    connection.execute(insert(DOCUMENTS), {"id": 1, "doc": {"o": [document], **document}})
+    for number, key in enumerate(keys):
+        for item in (DOCUMENTS.c.doc[key], DOCUMENTS.c.doc["o", 0, key]):
+            assert connection.scalars(select(item)).all() == [number]
+            assert connection.scalars(select(DOCUMENTS.c.id).where(item.as_integer() == number)).all() == [1]
 
 
 class Base(DeclarativeBase):
@@ -522,6 +545,19 @@ def test_constants_find_the_same_rows_in_any_order(stock: Connection) -> None:
     assert stock.scalars(ids.where(literal(2) >= STOCK.c.id)).all() == [1, 2]
     assert stock.scalars(ids.where(or_(STOCK.c.n > 10, literal(1) == 1))).all() == [1, 2, 3, 4]
     assert stock.scalars(ids.where(~(and_(STOCK.c.n > 10, literal(1) == 2)))).all() == [1, 2, 3, 4]
+
+
+def test_empty_list_is_compared_with_all_rows(stock: Connection) -> None:
+    """The server would omit half of the rows, and more of them the more there are."""
+    stock.execute(insert(STOCK), [{"id": n, "n": None if n % 4 else n} for n in range(4, 41)])
+    ids, everything = select(STOCK.c.id).order_by(STOCK.c.id), list(range(1, 41))
+    for column in (STOCK.c.id, STOCK.c.n):
+        assert stock.scalars(ids.where(column.not_in([]))).all() == everything
+        assert stock.scalars(ids.where(or_(column.not_in([]), STOCK.c.id > 30))).all() == everything
+        assert stock.scalars(ids.where(not_(column.in_([])))).all() == everything
+        assert stock.scalars(ids.where(not_(or_(column.in_([]), STOCK.c.id > 30)))).all() == everything[:30]
+        assert stock.scalars(ids.where(or_(column.in_([]), STOCK.c.id > 30))).all() == everything[30:]
+        assert stock.scalars(ids.where(column.in_([]))).all() == []
 
 
 def test_expressions_that_can_be_null_are_grouped_by_their_values(ordered: Connection) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import Column, Integer, MetaData, String, Table, and_, func, literal, not_, or_, select, text
+from sqlalchemy import Column, Integer, MetaData, String, Table, and_, func, literal, not_, or_, select, text, tuple_
 
 from tests.unit.compiling import compiled, sql
 
@@ -54,3 +54,14 @@ def test_constant_in_an_or_precedes_other_criteria(criterion, rendered):
 def test_constants_in_front_keep_their_parameters():
     statement = select(ID).where(or_(N > 7, literal("a") == "b"))
     assert list(compiled(statement).params.values()) == ["a", "b", 7]
+
+
+@pytest.mark.parametrize("release", ["2.2.2", "3.0.14", "4.2.0"])
+def test_empty_list_of_in_and_not_in_renders_no_constant_after_null(release):
+    for criterion, rendered in (
+        (N.in_([]), "goods.n IN (NULL) IS NOT NULL AND (1 = 1)"),
+        (N.not_in([]), "(goods.n NOT IN (NULL) IS NULL AND (1 = 1))"),
+        (not_(N.in_([])), "(goods.n NOT IN (NULL) IS NULL AND (1 = 1))"),
+        (tuple_(ID, N).in_([]), "(goods.id, goods.n) IN ((NULL, NULL)) IS NOT NULL AND (1 = 1)"),
+    ):
+        assert sql(select(ID).where(criterion), release).endswith(f"WHERE {rendered}")
