@@ -169,7 +169,7 @@ class MatrixOneImpl(ExecutingImpl):
     def correct_for_autogen_foreignkeys(
         self, conn_fks: set[ForeignKeyConstraint], metadata_fks: set[ForeignKeyConstraint]
     ) -> None:
-        names.foreign_keys_as_declared(conn_fks, metadata_fks)
+        names.foreign_keys_as_declared(conn_fks, metadata_fks, self.dialect.default_schema_name)
         super().correct_for_autogen_foreignkeys(conn_fks, metadata_fks)  # type: ignore[no-untyped-call]
 
     def render_type(self, type_obj: TypeEngine[Any], autogen_context: AutogenContext) -> str | Literal[False]:

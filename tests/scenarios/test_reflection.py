@@ -370,6 +370,18 @@ def test_autogenerate_of_three_databases_sends_eight_statements_each(engine, thr
     assert len(statements) <= 3 * 8 + 1
 
 
+def test_autogenerate_of_a_key_into_the_default_schema_finds_no_difference(engine, three_databases):
+    metadata = sa.MetaData()
+    sa.Table("owner", metadata, Column("id", sa.Integer, primary_key=True))
+    key = sa.ForeignKey("owner.id", name="fk_owner", ondelete="CASCADE")
+    sa.Table("owned", metadata, Column("id", sa.Integer, primary_key=True), Column("ownerId", key), schema=OTHERS[0])
+    metadata.create_all(engine)
+    opts = {"include_schemas": True, "include_name": of_these, "include_object": lambda part, name, *_: "own" in name}
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection, opts=opts), metadata) == []
+    metadata.drop_all(engine)
+
+
 def test_get_foreign_keys_into_another_database(engine, three_databases):
     keys = sa.inspect(engine).get_foreign_keys("child0", schema=OTHERS[0])
     assert [

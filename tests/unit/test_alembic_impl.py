@@ -323,9 +323,30 @@ def test_reflected_index_name_takes_the_declared_case():
     assert sorted(part.name for part in indexes) == ["IX_A", "ix_b"]
 
 
+def referring(to, **options):
+    """Return a foreign key of a table in the schema ``other``."""
+    metadata = MetaData()
+    Table(to.rpartition(".")[2], metadata, Column("a", Integer), schema=to.rpartition(".")[0] or None)
+    key = sa.ForeignKeyConstraint(["a"], [f"{to}.a"], **options)
+    Table("child", metadata, Column("a", Integer), key, schema="other")
+    return key
+
+
+@pytest.mark.parametrize(
+    ("declared", "compared"),
+    [("t", "t.a"), ("T", "t.a"), ("main.t", "main.t.a"), ("u", "main.t.a"), ("other.t", "main.t.a")],
+)
+def test_reflected_foreign_key_into_the_default_schema_takes_the_declared_form(declared, compared):
+    reflected = {referring("main.t", name="fk", ondelete="CASCADE")}
+    foreign_keys_as_declared(reflected, {referring(declared)}, "main")
+    (key,) = reflected
+    assert ([element.target_fullname for element in key.elements], key.ondelete) == ([compared], "CASCADE")
+    assert key.table.fullname == "other.child"
+
+
 def test_reflected_foreign_key_name_takes_the_declared_case():
-    reflected, declared = (sa.ForeignKeyConstraint(["a"], ["t.a"], name=name) for name in ("myfk", "MyFK"))
-    foreign_keys_as_declared({reflected}, {declared})
+    reflected, declared = (referring("t", name=name) for name in ("myfk", "MyFK"))
+    foreign_keys_as_declared({reflected}, {declared}, None)
     assert reflected.name == "MyFK"
 
 

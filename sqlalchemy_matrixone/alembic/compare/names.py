@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from alembic.operations.ops import AddColumnOp, AlterColumnOp, DropColumnOp, ModifyTableOps
 from alembic.util import CommandError, PriorityDispatchResult
-from sqlalchemy import Constraint, ForeignKeyConstraint, Index, Table, UniqueConstraint
+from sqlalchemy import Constraint, ForeignKeyConstraint, Index, MetaData, Table, UniqueConstraint
 from sqlalchemy.sql.elements import conv
 
 from ...core.names import fold
@@ -37,9 +37,33 @@ def as_declared(
     _rename(reflected_indexes, _by_folded_name(indexes))
 
 
-def foreign_keys_as_declared(reflected: set[ForeignKeyConstraint], declared: set[ForeignKeyConstraint]) -> None:
-    """Give reflected foreign keys the capitals of the declared ones, since the server folds names to lower case."""
+def foreign_keys_as_declared(
+    reflected: set[ForeignKeyConstraint], declared: set[ForeignKeyConstraint], default_schema: str | None
+) -> None:
+    """Give reflected foreign keys the capitals of the declared ones, since the server folds names to lower case.
+
+    A key that refers from another schema to the default one is reflected with the name of the latter. If it is declared
+    without it, the name is removed.
+    """
     _rename(reflected, _by_folded_name(declared))
+    without_schema = {_reference(key) for key in declared if key.referred_table.schema is None}
+    for key in list(reflected):
+        is_named = key.table.schema is not None and key.referred_table.schema == default_schema
+        if is_named and _reference(key) in without_schema:
+            reflected.remove(key)
+            reflected.add(_without_schema(key))
+
+
+def _reference(key: ForeignKeyConstraint) -> tuple[str, ...]:
+    """Return the folded names of the columns of a foreign key and of the table that they refer to."""
+    return tuple(map(fold, (*(column.name for column in key.columns), key.referred_table.name)))
+
+
+def _without_schema(key: ForeignKeyConstraint) -> ForeignKeyConstraint:
+    """Return a foreign key whose referred table has no schema."""
+    target = key.referred_table.to_metadata(MetaData(), schema=None)  # type: ignore[arg-type]
+    columns = [target.columns[element.column.key] for element in key.elements]
+    return ForeignKeyConstraint(list(key.columns), columns, name=key.name, ondelete=key.ondelete, onupdate=key.onupdate)
 
 
 def _by_folded_name(parts: Iterable[Index | Constraint]) -> dict[str, str]:
