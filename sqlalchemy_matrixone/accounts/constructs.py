@@ -35,13 +35,13 @@ class Secret(str):
 
 def _check_password(password: Any) -> Secret:
     if not isinstance(password, str) or not password:
-        raise MatrixOneArgumentError("password= is not a text, or empty")
+        raise MatrixOneArgumentError("password= is empty or not a str")
     return Secret(password)
 
 
 def _check_comment(comment: Any) -> str | None:
     if comment is not None and not isinstance(comment, str):
-        raise MatrixOneArgumentError(f"comment={comment!r} is not a text")
+        raise MatrixOneArgumentError(f"comment={comment!r} is not a str")
     return comment
 
 

@@ -153,7 +153,7 @@ def _declared(context: AutogenContext, own: _CurrentNames) -> Policies:
         for policy in _policies_of(context, own, metadata):
             if policies.setdefault(policy.target, policy) != policy:
                 raise CommandError(
-                    f"two different PITRs are declared for {_describe(policy.target)}, which can have one"
+                    f"two different PITRs are declared for {_describe(policy.target)}, which can have only one"
                 )
     return policies
 

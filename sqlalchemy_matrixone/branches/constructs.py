@@ -541,7 +541,7 @@ _BIGINTS = range(-(1 << 63), 1 << 64)
 def _check_key(part: Any) -> None:
     """Check a value of a key, which becomes a literal.
 
-    :raises MatrixOneArgumentError: if no key has such a value, or the server would take it for another one.
+    :raises MatrixOneArgumentError: if no key has such a value, or the server would mistake it for another one.
     """
     problem = None
     if isinstance(part, bool):

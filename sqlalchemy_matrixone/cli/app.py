@@ -101,7 +101,7 @@ def parse_url(text: str | None) -> URL | None:
         ) from None
     if "@" in (url.host or ""):
         # A message of the driver would contain the rest of the password as part of the host.
-        raise click.UsageError("the URL cannot be read: write a @ in the user or password as %40")
+        raise click.UsageError("the URL cannot be read: write an @ in the user name or password as %40")
     if url.get_backend_name() not in ("matrixone", "mysql"):
         raise click.UsageError(f"the URL is for {url.get_backend_name()}, not for MatrixOne")
     return url.set(drivername="matrixone+pymysql")

@@ -14,7 +14,7 @@ def check_charset(charset: str) -> None:
     """Check the character set in which a driver encodes statements.
 
     MatrixOne reads each statement as UTF-8, whatever ``SET NAMES`` has asked for. In GBK, Big5 or Shift-JIS the second
-    byte of a character can be a backslash. The server takes it for the beginning of an escape, so that a quote that the
+    byte of a character can be a backslash. The server treats it as the beginning of an escape, so that a quote that the
     driver has escaped ends the literal. In other character sets the server stores other characters.
 
     :raises MatrixOneArgumentError: if statements would not be UTF-8.

@@ -270,7 +270,7 @@ class IsolationLevelHook(MySQLDialect):
 
 
 def percent_sign(preparer: IdentifierPreparer) -> str:
-    """Return how a percent sign is written in a statement: twice, if the driver takes a single one for a parameter."""
+    """Return how a percent sign is written in a statement: twice, if the driver treats a single one as a parameter."""
     return "%%" if preparer._double_percents else "%"
 
 

@@ -134,8 +134,8 @@ class _Searched:
         searched = cls(microseconds(start), microseconds(end), ranges, landmarks)
         if lost := [f"{instant}" for instant in (start, end) if not readable.includes(instant)]:
             warn(
-                f"no PITR or snapshot keeps all tables of the statement as they were at {' and at '.join(lost)}: past "
-                "that garbage collection has removed reads as empty tables, and may be mistaken for a change",
+                f"no PITR or snapshot keeps all tables of the statement as they were at {' and at '.join(lost)}: "
+                "history that garbage collection has removed reads as empty tables, and may be mistaken for a change",
                 RecoveryWarning,
             )
             searched = cls(searched.start, searched.end, [(searched.start, searched.end)], landmarks)

@@ -28,7 +28,7 @@ _TABLES = (
 def check_restorable(dialect: MatrixOneServer, connection: Connection, target: RecoveryTarget, database: str) -> None:
     """Check that the server would not leave a table unchanged or drop it, and still report that it was restored.
 
-    :raises RestoreError: if the server takes a table of the database for one of its own; if a foreign key refers to the
+    :raises RestoreError: if the server treats a table of the database as one of its own; if a foreign key refers to the
         table, even one of the table itself; or if a table of the database is referred to by one of another database,
         or before 4.2 by itself.
     """

@@ -72,9 +72,9 @@ class PitrConflict:
 
     @property
     def mistaken(self) -> str | None:
-        """Return what to do about an inactive PITR that the server takes for that of the database; None if it does not.
+        """Return what to do about an inactive PITR that the server mistakes for that of the database.
 
-        It is not looked for if another PITR is in the way.
+        None if it does not, or if another PITR is in the way.
         """
         if self.same_object is not None or self.database is None:
             return None

@@ -126,7 +126,7 @@ def _create_beside(connection: Connection, conflict: PitrConflict, former: Pitr)
             raise conflict.explain_object(refused) from refused.__cause__
         raise PitrError(
             f"PITR {conflict.element.name!r} was not created: it exists, and is inactive, and this release of "
-            f"MatrixOne takes it for the PITR of the present {former.level}. Protect the database instead: "
+            f"MatrixOne treats it as the PITR of the present {former.level}. Protect the database instead: "
             f"create_pitr(range=…, database={former.database!r}).",
             Reason.EXISTS,
         ) from refused.__cause__

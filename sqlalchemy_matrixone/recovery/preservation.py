@@ -50,10 +50,10 @@ def check_lose(lose: Any) -> frozenset[str]:
     :raises MatrixOneArgumentError: if one of them is unknown, or these are no kinds at all.
     """
     if not isinstance(lose, (str, tuple, list, set, frozenset)):
-        raise MatrixOneArgumentError(f"lose={lose!r}: give a tuple of {', '.join(KINDS)}")
+        raise MatrixOneArgumentError(f"lose={lose!r} is not a collection of names: pass some of {', '.join(KINDS)}")
     kinds = frozenset((lose,) if isinstance(lose, str) else map(str, lose))
     if unknown := sorted(kinds.difference(KINDS)):
-        raise MatrixOneArgumentError(f"lose={', '.join(unknown)}: give some of {', '.join(KINDS)}")
+        raise MatrixOneArgumentError(f"lose={', '.join(unknown)} is unknown: pass some of {', '.join(KINDS)}")
     return kinds
 
 

@@ -185,7 +185,7 @@ def _refused_for_former(refused: PitrError, database: str, pitrs: Sequence[Pitr]
 
 
 def refused_for_former(database: str, pitrs: Sequence[Pitr]) -> str | None:
-    """Return what to do about an inactive PITR that the server takes for that of the present database.
+    """Return what to do about an inactive PITR that the server mistakes for that of the present database.
 
     Such a PITR remains if two restores of the database overlap: the second one does not see the PITR that was created
     after the first one.
@@ -197,7 +197,7 @@ def refused_for_former(database: str, pitrs: Sequence[Pitr]) -> str | None:
         return None
     name = max(former, key=lambda pitr: pitr.created_at).name
     return (
-        f"The database is not protected: MatrixOne takes PITR {name!r} for its PITR, although {name!r} keeps only the "
+        f"The database is not protected: MatrixOne treats PITR {name!r} as its PITR, although {name!r} keeps only the "
         f"history of a former database {database}. Drop it, which gives up that history, and repeat this; or protect "
         "the whole account, create_pitr(name, range=…)."
     )

@@ -67,8 +67,8 @@ def _warn_if_not_kept(connection: Connection, database: str, point: PointInTime)
     readable = readable_periods(connection, [(fold(database), "")])
     if not readable.includes(from_microseconds(mo_ts // 1000)):
         warn(
-            f"no PITR or snapshot keeps database {database!r} as it was at {describe_point(point)}: tables of which "
-            "garbage collection has removed the history are empty in the clone",
+            f"no PITR or snapshot keeps database {database!r} as it was at {describe_point(point)}: tables "
+            "whose history garbage collection has removed are empty in the clone",
             RecoveryWarning,
         )
 

@@ -60,7 +60,7 @@ def server_wall_clock(connection: Connection, second: dt.datetime, nanoseconds: 
     :param second: the whole second, in UTC.
     :param nanoseconds: the nanoseconds after it.
     :raises RestoreError: if that clock shows this time twice, at the end of daylight saving time, and the server would
-        take it for the other of the two instants.
+        mistake it for the other of the two instants.
     """
     utc = second.replace(tzinfo=None).isoformat(" ")
     [there] = convert_zone(connection, [utc], UTC_ZONE, SERVER_ZONE)

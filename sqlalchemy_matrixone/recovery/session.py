@@ -412,7 +412,9 @@ class Recovery:
         connection = self._bound.clean_connection(RestoreError, table)
         of_database = target.database_on(connection)
         if of_database is None:
-            raise MatrixOneArgumentError(f"table={target.table!r}: give the Table a schema, or the URL a database")
+            raise MatrixOneArgumentError(
+                f"the database of table {target.table!r} is unknown: give the Table a schema, or the URL a database"
+            )
         moment = undrop(connection, of_database, target.table, as_name, dry_run=dry_run)
         self._bound.expire()
         return moment

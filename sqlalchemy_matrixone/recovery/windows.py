@@ -53,7 +53,9 @@ def get_recovery_windows(connection: Connection, **target: Unpack[TargetKeywords
     """Return the times to which a table, database or account can be restored. Refused inside a transaction."""
     named = RecoveryTarget.of(**target)
     if named is not None and named.level == "cluster":
-        raise MatrixOneArgumentError("MatrixOne shows the recovery windows only of an account, a database or a table")
+        raise MatrixOneArgumentError(
+            "MatrixOne has recovery windows of an account, a database or a table, but not of the cluster"
+        )
     with server_errors_as(RecoveryError, "reading recovery windows", needs=TO_READ_CATALOG):
         rows = _show_windows(connection, named)
         if named is None or named.level != "table":

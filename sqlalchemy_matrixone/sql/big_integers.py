@@ -1,7 +1,7 @@
 """Find statements in which the server compares a BIGINT with a number incorrectly, because of another comparison.
 
 The server merges the comparisons of a column with constants by ``=``, ``!=``, ``IN``, ``NOT IN`` and ``=`` in an OR.
-For a BIGINT, it takes the number of ``=`` for another one than the same number in a list: ``id = 2 AND id IN (2, 3)``
+For a BIGINT, it does not recognize the number of ``=`` as the same number in a list: ``id = 2 AND id IN (2, 3)``
 finds nothing, and ``id != 2 AND id IN (2, 3)`` finds 2. The comparisons can stand in different places of the statement:
 in a join, a subquery and around it. ``id = CAST(2 AS SIGNED)`` is compared correctly, and by the same plan.
 """

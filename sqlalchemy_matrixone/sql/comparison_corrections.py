@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class ComparisonCorrections(StatementCompilerPart):
-    """Part of the statement compiler: comparisons with operands that the server would take for other ones."""
+    """Part of the statement compiler: comparisons with operands that the server would misread."""
 
     _casts_big_integers = False
     """Whether the numbers that BIGINTs are compared with are cast, anywhere in the statement."""
@@ -40,7 +40,7 @@ class ComparisonCorrections(StatementCompilerPart):
             self._casts_big_integers = are_merged(statement, self.dialect)
 
     def visit_binary(self, binary: BinaryExpression[Any], *args: Any, **kw: Any) -> str:
-        """Render an operator whose operands the server would take for other ones, in a form that it understands."""
+        """Render an operator whose operands the server would misread, in a form that it understands."""
         binary = with_column_first(binary)
         if self._casts_big_integers:
             binary = with_cast(binary, self.dialect)
@@ -53,7 +53,7 @@ class ComparisonCorrections(StatementCompilerPart):
     def visit_expression_clauselist(self, clauselist: elements.ExpressionClauseList[Any], **kw: Any) -> str:
         """Render OR and AND with constants in front, since the server loses rows with NULL otherwise.
 
-        Before 3.0, it takes the value of a subquery in an OR for the criterion of an inner join, unless the OR is the
+        Before 3.0, it treats the value of a subquery in an OR as the criterion of an inner join, unless the OR is the
         argument of a function.
         """
         clauselist = with_constants_first(clauselist)
@@ -80,7 +80,7 @@ class ComparisonCorrections(StatementCompilerPart):
         return text
 
     def _with_null(self, binary: BinaryExpression[Any], froms: Iterable[FromClause]) -> BinaryExpression[Any]:
-        """Return a comparison in which the server takes the columns that an outer join can set to NULL for nullable.
+        """Return a comparison in which the server treats the columns that an outer join can set to NULL as nullable.
 
         Otherwise, it compares their NULL as a value.
         """

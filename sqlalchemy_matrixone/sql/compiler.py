@@ -310,7 +310,7 @@ class MatrixOneCompiler(AsOfCompiler, DiffCompiler, CorrectingCompiler):
     def _json_item_without_null(self, binary: Any, operator: Any, **kw: Any) -> str:
         """Render access to a JSON item without the NULL in CASE, which fails in GROUP BY.
 
-        The server takes that NULL for a BOOL there, or refuses it.
+        The server treats that NULL as a BOOL there, or refuses it.
         """
         value, affinity = self._json_item(binary, **kw), affinity_of(binary.type)
         if affinity is types.Boolean:

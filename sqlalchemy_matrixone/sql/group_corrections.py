@@ -22,7 +22,7 @@ from .outer_joins import lacks_null_group, plain_column
 if TYPE_CHECKING:
     from sqlalchemy import FromClause
 
-# A key of a GROUP BY that is the same in all rows, and that the server takes for nullable.
+# A key of a GROUP BY that is the same in all rows, and that the server treats as nullable.
 _NULLABLE_KEY: elements.ColumnElement[Any] = literal_column("CAST(1 AS SIGNED)")
 
 
@@ -46,7 +46,7 @@ class GroupCorrections(StatementCompilerPart, StatementHooks):
     def _is_grouped_instead(self, statement: Select[Any]) -> bool:
         """Return whether GROUP BY replaces DISTINCT, which would omit the NULL of an outer join in a NOT NULL column.
 
-        GROUP BY can have a key that is not in the result, and one that the server takes for nullable is enough.
+        GROUP BY can have a key that is not in the result, and one that the server treats as nullable is enough.
         """
         if self._supports(Feature.NULL_GROUP_OF_OUTER_JOIN) or not is_plain_distinct(statement):
             return False

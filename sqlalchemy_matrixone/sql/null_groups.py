@@ -1,4 +1,4 @@
-"""Group by expressions that can be NULL, on releases that take a NULL in a GROUP BY for a BOOL, or refuse it.
+"""Group by expressions that can be NULL, on releases that treat a NULL in a GROUP BY as a BOOL, or refuse it.
 
 ``GROUP BY CASE WHEN size > 9 THEN size END`` puts all sizes into one group there, since its missing ELSE is NULL. A
 NULL that is calculated has the type of its cast.

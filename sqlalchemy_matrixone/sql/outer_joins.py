@@ -1,10 +1,10 @@
 """Find the keys by which the server joins, groups or excludes the wrong rows, as after an outer join.
 
-The server takes each NOT NULL column for one without NULL, although an outer join can have set it to NULL. It also
+The server treats each NOT NULL column as one without NULL, although an outer join can have set it to NULL. It also
 overlooks that an expression or a cast can be NULL, in a join by the primary key and that expression.
 
 ``parent LEFT JOIN child ON child.id = parent.id JOIN toy ON toy.child_id = child.id`` joins toys to other parents if
-both ``id`` are primary keys: the server takes ``child.id`` for a key without NULL, and numbers the rows wrongly. With
+both ``id`` are primary keys: the server treats ``child.id`` as a key without NULL, and numbers the rows wrongly. With
 ``AND child.id IS NOT NULL``, which ``=`` implies, the result is right.
 """
 
@@ -126,7 +126,7 @@ def is_set_to_null(expression: Any, froms: Iterable[FromClause]) -> bool:
 
 
 def lacks_null_group(keys: Iterable[Any], froms: Iterable[FromClause]) -> bool:
-    """Return whether there is no group for the NULL of an outer join, because the server takes no key for nullable.
+    """Return whether there is no group for the NULL of an outer join, because the server treats no key as nullable.
 
     A single nullable key, even a constant, makes the server group all keys correctly.
     """

@@ -70,7 +70,7 @@ _PART = re.compile(rf"(?<=\.)(\s*+)({_NAME})|{_NAME}")
 def quote_after_period(text: str) -> str:
     """Quote the reserved words that follow a period in SQL, as in ``metrics.key``.
 
-    MySQL takes every word after a period for a name. For MatrixOne it is a syntax error if the word is reserved.
+    MySQL treats every word after a period as a name. For MatrixOne it is a syntax error if the word is reserved.
     """
     if "." not in text:
         return text

@@ -25,13 +25,13 @@ def with_frame(over: Over[Any]) -> Over[Any]:
 
 
 def warn_of_peers(over: Over[Any]) -> None:
-    """Warn if the server would take rows for peers that are equal only in the last of several keys."""
+    """Warn if the server would treat rows as peers that are equal only in the last of several keys."""
     keys = [] if over.order_by is None else list(over.order_by)
     if len(keys) < 2 or over.rows is not None or _name_of(over) in _WITHOUT_END or _is_unique(keys[-1]):
         return
     util.warn(
         f"{_name_of(over)}() OVER (ORDER BY {', '.join(map(str, keys))}): before "
-        f"{format_release(Feature.WINDOW_PEERS.since)} MatrixOne takes rows for equal if they are equal in the last "
+        f"{format_release(Feature.WINDOW_PEERS.since)} MatrixOne treats rows as equal if they are equal in the last "
         "key, so that the result is wrong. Use rows=(None, 0), or make a unique column the last key."
     )
 

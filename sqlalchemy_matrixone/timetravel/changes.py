@@ -30,6 +30,7 @@ from ..core.arguments import (
     ColumnsArgument,
     Timestamp,
     check_is_name,
+    check_timestamp,
     inspect_entity,
     is_timestamp,
     list_of_columns,
@@ -282,7 +283,7 @@ def _column(table: Table, given: Any) -> Column[Any]:
 def _moment(keyword: str, given: Any) -> dict[str, Any]:
     if isinstance(given, str) and not is_timestamp(given):
         return {"snapshot": check_is_name(keyword, given)}
-    return {"mo_ts" if isinstance(given, int) else "timestamp": given}
+    return {"mo_ts": given} if isinstance(given, int) else {"timestamp": check_timestamp(given, keyword)}
 
 
 def _whole_table(target: Any) -> Table:

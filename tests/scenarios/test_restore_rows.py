@@ -640,7 +640,7 @@ UPDATE teams SET lead = 40 WHERE id = 4
     assert (shop.rows("teams"), shop.rows("people")) == before
     shop.session.rollback()
     if way == "at_once":
-        with pytest.raises(RestoreError, match="part of a circle of foreign keys"):
+        with pytest.raises(RestoreError, match="part of a cycle of foreign keys"):
             shop.recovery.restore_rows([PERSON, TEAM], snapshot=BEFORE, changed=False)
         return
     done = shop.recovery.restore_rows([PERSON, TEAM], snapshot=BEFORE, changed=False)
@@ -698,7 +698,7 @@ INSERT INTO customers VALUES (7, 'bob')
     )
     with pytest.raises(RestoreConflict) as caught:
         orders.recovery.restore_rows(Customer, snapshot=BEFORE)
-    assert names(caught.value) == {"customers (id=2): email='bob' is now that of the row id=7"}
+    assert names(caught.value) == {"customers (id=2): email='bob' now belongs to row id=7"}
     assert caught.value.reason is Reason.CONFLICT
     done = orders.recovery.restore_rows(Customer, snapshot=BEFORE, new=True)
     assert (done.inserted, done.updated, done.deleted) == (1, 2, 1)
@@ -720,7 +720,7 @@ UPDATE customers SET email = 'eve' WHERE id = 2
     )
     with pytest.raises(RestoreConflict) as caught:
         orders.recovery.restore_rows(Customer, snapshot=BEFORE, changed=False)
-    assert names(caught.value) == {"customers (id=3): email='eve' is now that of the row id=2"}
+    assert names(caught.value) == {"customers (id=3): email='eve' now belongs to row id=2"}
     with pytest.raises(RestoreConflict):
         orders.recovery.restore_rows(Customer, snapshot=BEFORE, where=Customer.id == 3)
     assert orders.recovery.restore_rows(Customer, snapshot=BEFORE).updated == 1
@@ -738,7 +738,7 @@ ALTER TABLE orders ADD UNIQUE KEY one_customer (customer_id)
     )
     with pytest.raises(RestoreConflict) as caught:
         orders.recovery.restore_rows(Order, snapshot=BEFORE)
-    assert names(caught.value) == {"orders (id=1, line='b'): customer_id=1 is now that of the row id=1, line='a'"}
+    assert names(caught.value) == {"orders (id=1, line='b'): customer_id=1 now belongs to row id=1, line='a'"}
     done = orders.recovery.restore_rows(Order, snapshot=BEFORE, missing=False)
     assert done.updated == 3
     assert orders.rows("orders") == [ORDERS[0], *ORDERS[2:]]

@@ -113,7 +113,7 @@ def test_operation_renders_a_table_by_its_names():
 
 
 def test_clone_operation_refuses_a_table_object():
-    with pytest.raises(MatrixOneArgumentError, match="by its name"):
+    with pytest.raises(MatrixOneArgumentError, match="pass the name"):
         CloneTableOp("c", source=Table("t", MetaData()))
 
 
@@ -302,7 +302,9 @@ def test_operation_with_an_argument_that_is_none_is_refused(call, why):
 
 
 def test_restore_operation_that_may_lose_an_unknown_kind_is_refused() -> None:
-    with pytest.raises(MatrixOneArgumentError, match="lose=privileges: give some of sequences, views, grants"):
+    with pytest.raises(
+        MatrixOneArgumentError, match="lose=privileges is unknown: pass some of sequences, views, grants"
+    ):
         RestoreSnapshotOp("s", table="t", lose="privileges")
 
 

@@ -101,7 +101,7 @@ def test_pitr_that_the_server_refuses_because_of_a_former_one_says_what_to_do(mo
     connection: Any = Refusing(PitrError("database `shop` already has a pitr", Reason.EXISTS))
     former = pitr("shop__auto", active=False)
     monkeypatch.setattr(catalog, "get_pitrs", lambda connection: [former])
-    with pytest.raises(PitrError, match="not protected: MatrixOne takes PITR 'shop__auto' for its PITR") as refused:
+    with pytest.raises(PitrError, match="not protected: MatrixOne treats PITR 'shop__auto' as its PITR") as refused:
         protect_again(connection, [former], [former])
     assert refused.value.reason is Reason.EXISTS
 

@@ -83,7 +83,7 @@ def refuse_capitals(
 ) -> PriorityDispatchResult:
     """Check that no table is declared under a name with capitals if it exists under that name in lower case.
 
-    :raises CommandError: if there is such a table. Alembic would take the two for different tables, and would drop the
+    :raises CommandError: if there is such a table. Alembic would treat the two as different tables, and would drop the
         existing one with its rows.
     """
     if not isinstance(context.dialect, MatrixOneServer):  # a MySQL dialect

@@ -26,7 +26,7 @@ class _CopyOp(RecoveryOp):
     def __init__(self, name: str | None = None, **arguments: Any) -> None:
         for keyword, value in (("name", name), ("source", arguments.get("source"))):
             if value is not None and not isinstance(value, str):
-                raise MatrixOneArgumentError(f"op.{self.operation}() takes a table by its name: {keyword}={value!r}")
+                raise MatrixOneArgumentError(f"op.{self.operation}(): {keyword}={value!r} is not a str: pass the name")
         super().__init__(name, **arguments)
 
     def element(self, own_database: str | None) -> MatrixOneDDL:

@@ -33,7 +33,7 @@ class ConflictSearch:
 
     :ivar deletes_last: whether new rows can only be deleted after other rows have been set back.
     :ivar postponed: for each table, the columns that can only be set back after rows have been inserted: those of
-        foreign keys in circles, and those that refer to missing rows of the same table.
+        foreign keys in cycles, and those that refer to missing rows of the same table.
     """
 
     connection: Connection
@@ -122,7 +122,7 @@ class ConflictSearch:
         for row in rows:
             values = format_row(dict(zip(key.columns, row[size:], strict=False)))
             other = format_row(dict(zip(pair.key, row[size + len(key.columns) :], strict=True)))
-            yield RowConflict(pair.name, _key(pair, row), f"{values} is now that of the row {other}")
+            yield RowConflict(pair.name, _key(pair, row), f"{values} now belongs to row {other}")
 
     def _is_released(self, part: TableChanges, holder: TablePair, key: UniqueKey) -> list[ColumnElement[bool]]:
         """Return the conditions under which a row that has the value now will no longer have it."""

@@ -28,7 +28,7 @@ class Reference(NamedTuple):
 class WriteOrder:
     """The tables, each after those to which it refers.
 
-    :ivar unlinked: the foreign keys of circles, which are written as NULL first, and set afterwards.
+    :ivar unlinked: the foreign keys of cycles, which are written as NULL first, and set afterwards.
     """
 
     tables: tuple[TablePair, ...]
@@ -90,8 +90,8 @@ def _sorted(pairs: Sequence[TablePair], edges: Sequence[Reference]) -> tuple[Tab
         raise CycleError(error.args[0], [pairs[index] for index in error.args[1]]) from None
 
 
-def _edge_to_unlink(circle: Sequence[TablePair], edges: Sequence[Reference]) -> Reference:
-    within = {pair.name for pair in circle}
+def _edge_to_unlink(cycle: Sequence[TablePair], edges: Sequence[Reference]) -> Reference:
+    within = {pair.name for pair in cycle}
     for edge in edges:
         inside = edge.child.name in within and edge.parent.name in within
         # A single column would suffice, but a column of the primary key is never NULL.

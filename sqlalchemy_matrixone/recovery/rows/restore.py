@@ -128,7 +128,7 @@ class RowsPlan:
         linked_by_update = self.kinds.changed and set(unlinked) <= set(pair.scope)
         if part.missing and unlinked and part.missing_keys is None and not linked_by_update:
             raise RestoreError(
-                f"nothing was changed: so many missing rows of {pair.name}, which is part of a circle of foreign "
+                f"nothing was changed: so many missing rows of {pair.name}, which is part of a cycle of foreign "
                 "keys, can be inserted only if changed rows are restored as well. Restore with changed=True and "
                 "without columns=, or in parts, by where=.",
                 Reason.UNSUPPORTED,
