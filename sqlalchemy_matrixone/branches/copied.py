@@ -19,6 +19,7 @@ from ..exc import BranchError, Reason, RecoveryWarning
 from ..losses.copies import read_loss_of_copy
 from ..losses.grants import grants_of_copy
 from ..losses.scope import Loss, RestoreScope
+from ..losses.sequences import is_sequence
 from ..losses.texts import restore_texts
 from ..losses.unreadable import explaining_syntax_errors, unreadable_definitions
 from ..timetravel.point_in_time import PointInTime
@@ -44,6 +45,7 @@ class Copied:
         :param source: the database, or the database and the table, that is copied.
         :param copy: the database, or the database and the table, that is created.
         :param moment: the point in time at which it is copied; None for the present.
+        :raises BranchError: if the source is a sequence, or the privileges to copy cannot be read.
         """
         dialect = matrixone_dialect(connection)
         self._name = copy[1] or copy[0]
@@ -52,6 +54,8 @@ class Copied:
         level: Any = "database" if source[1] is None else "table"
         self._scope = RestoreScope(dialect, level, *source, 0, copy, self._hint(connection, moment))
         with dialect.preserving_clean_state(connection):
+            with self._reading():
+                self._check_is_no_sequence(connection)
             self._loss = read_loss_of_copy(self._scope, connection, self._reading)
             if copy_grants:
                 self._read_grants(connection)
@@ -71,15 +75,27 @@ class Copied:
             return ""
         return str(moment.compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True}))
 
+    def _check_is_no_sequence(self, connection: Connection) -> None:
+        if is_sequence(self._scope, connection):
+            raise BranchError(
+                f"{self._name!r} was not created: {self._scope.quoted} is a sequence, and the server would create a "
+                "plain table with its columns. Copy its database; or create a sequence, and set its value by SETVAL.",
+                Reason.UNSUPPORTED,
+            )
+
     @contextmanager
-    def _reading(self, kind: str) -> Iterator[None]:
+    def _reading(self, kind: str | None = None) -> Iterator[None]:
+        """Suppress errors in a block that reads something.
+
+        :param kind: what to name in the warning if it cannot be read.
+        """
         try:
             yield
         except exc.DBAPIError as error:
             if error.connection_invalidated:
                 raise
             # The copy fails for the same reason; if not, put_back() warns.
-            self._unread.append(kind)
+            self._unread += [kind] if kind else []
 
     def _read_grants(self, connection: Connection) -> None:
         try:

@@ -18,7 +18,7 @@ from ..losses.tables import rebuild_vector_indexes
 from ..losses.unreadable import explaining_syntax_errors, unreadable_definitions
 from .clock import mo_ts_of, server_now
 from .constructs import CloneOfPast
-from .contents import Contents, differences, read_contents
+from .contents import Contents, Fact, differences, read_contents
 from .objects import object_exists
 from .preservation import Losses
 from .source import check_source
@@ -73,6 +73,12 @@ def restore_copy(
         dialect = matrixone_dialect(connection)
         with dialect.preserving_clean_state(connection):
             expected = read_contents(connection, scope, past=True, rows=verify)
+        if Fact("sequence") in expected:
+            raise RestoreError(
+                f"{what} was not sent: {scope.quoted} is a sequence, and its clone would be a plain table. Restore its "
+                "database under another name (as_name=)",
+                Reason.UNSUPPORTED,
+            )
     changed = clone(connection, scope, copy, what)
     with errors_after(RestoreError, what), dialect.preserving_clean_state(connection):
         found = read_contents(connection, copy, past=False, rows=verify)

@@ -284,6 +284,17 @@ def test_copied_database_in_a_transaction_warns_of_its_sequences(numbered: Engin
         assert not inspect(connection).has_table("orders", schema=COPY)
 
 
+@has_branches
+@pytest.mark.parametrize("moment", [{}, {"snapshot": "tt_after"}], ids=["now", "snapshot"])
+@pytest.mark.parametrize("construct", [CloneTable, CreateBranch])
+def test_copy_of_a_sequence_which_would_be_a_table_is_refused(numbered: Engine, construct: Any, moment: Any) -> None:
+    with numbered.connect() as connection:
+        with pytest.raises(BranchError, match=rf"not created: `{SHOP}`\.`numbers` is a sequence") as refused:
+            connection.execute(construct("made", "numbers", **moment))
+        assert refused.value.reason is Reason.UNSUPPORTED
+        assert not inspect(connection).has_table("made", schema=SHOP)
+
+
 @pytest.mark.releases(until=(3, 0))
 def test_clone_before_3_0_names_the_needed_release(engine: Engine) -> None:
     with engine.connect() as connection:

@@ -65,6 +65,19 @@ def test_database_with_its_sequence_beside_the_present_one(server: Server, admin
     assert notes(admin, f"{SHOP}.orders") == ["second", "newer"]
 
 
+@pytest.mark.releases(since=(3, 0))
+def test_sequence_beside_the_present_one_which_would_be_a_table_is_refused(
+    server: Server, admin: Admin, connection: Connection
+):
+    recovery, _ = protect_and_damage(server, admin, connection)
+    with pytest.raises(RestoreError, match=rf"not sent: `{SHOP}`\.`numbers` is a sequence") as refused:
+        recovery.restore_snapshot("sc_beside", table="numbers", database=SHOP, as_name="numbers_2")
+    assert refused.value.reason is Reason.UNSUPPORTED
+    assert admin(
+        f"SELECT relname FROM mo_catalog.mo_tables WHERE reldatabase = '{SHOP}' AND relname LIKE 'numbers%'"
+    ) == [("numbers",)]
+
+
 def test_restore_beside_that_is_impossible_names_the_reason(server: Server, admin: Admin, connection: Connection):
     recovery, _ = protect_and_damage(server, admin, connection)
     for name, table, as_name, reason in (
