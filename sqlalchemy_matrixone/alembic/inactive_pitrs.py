@@ -44,7 +44,7 @@ class InactivePitrs:
         self._database = database
         self._active: _Tables | None = None  # None before they are read
         self._ids: dict[str, int] = {}  # of the objects of PITRs that may be active or not
-        self._lost: _Tables = {}  # whose objects are to be protected again
+        self._deactivated: _Tables = {}  # whose objects are to be protected again
         self._missing: set[str] = set()  # the PITRs of tables that do not exist, as is known or was reported
         self._reported = False
 
@@ -56,18 +56,18 @@ class InactivePitrs:
         return self._active is not None
 
     @property
-    def has_lost(self) -> bool:
+    def has_deactivated(self) -> bool:
         """Return whether objects are to be protected again."""
-        return bool(self._lost)
+        return bool(self._deactivated)
 
     @property
-    def may_find_lost(self) -> bool:
-        """Return whether :meth:`note_lost` can find any, or others are to be protected again."""
-        return bool(self._active or self._lost or self.declared)
+    def may_find_deactivated(self) -> bool:
+        """Return whether :meth:`note_deactivated` can find any, or others are to be protected again."""
+        return bool(self._active or self._deactivated or self.declared)
 
-    def is_lost(self, name: str | None) -> bool:
+    def is_deactivated(self, name: str | None) -> bool:
         """Return whether the object of a PITR of this folded name is to be protected again."""
-        return name in self._lost
+        return name in self._deactivated
 
     def is_declared(self, pitr: Pitr) -> bool:
         """Return whether the models declare a PITR for the object of this one."""
@@ -77,10 +77,10 @@ class InactivePitrs:
         """Forget which PITRs are active."""
         self._active = None
 
-    def forget_lost(self, pitrs: Iterable[Pitr]) -> None:
+    def forget_deactivated(self, pitrs: Iterable[Pitr]) -> None:
         """Do not protect the objects of these PITRs again."""
         for pitr in pitrs:
-            self._lost.pop(pitr.name, None)
+            self._deactivated.pop(pitr.name, None)
 
     # -- before the migrations
 
@@ -116,13 +116,13 @@ class InactivePitrs:
 
     # -- after them
 
-    def note_lost(self, second: Connection, pitrs: list[Pitr]) -> None:
+    def note_deactivated(self, second: Connection, pitrs: list[Pitr]) -> None:
         """Note which PITRs have become inactive since they were remembered."""
         before, self._active = self._active or {}, _active_tables(pitrs)
         inactive = {pitr.name for pitr in pitrs} & before.keys() - self._active.keys()
         for name in inactive | self._replaced(second, before, pitrs):
-            self._lost[name] = self.names.present(before[name])
-            if self.names.is_dropped(self._lost[name]):
+            self._deactivated[name] = self.names.present(before[name])
+            if self.names.is_dropped(self._deactivated[name]):
                 self._missing.add(name)
         self._note_unprotected(unprotected(second, [pitr for pitr in pitrs if self.is_declared(pitr)], pitrs))
 
@@ -141,13 +141,13 @@ class InactivePitrs:
         return {name for name in unknown if name in former and former[name] != self._ids.get(name)}
 
     def _note_unprotected(self, declared: Iterable[Pitr]) -> None:
-        self._lost |= {pitr.name: TableName(pitr.database, table_now(pitr)) for pitr in declared}
+        self._deactivated |= {pitr.name: TableName(pitr.database, table_now(pitr)) for pitr in declared}
 
-    def protect_lost(self, second: Connection, pitrs: list[Pitr]) -> None:
+    def protect_deactivated(self, second: Connection, pitrs: list[Pitr]) -> None:
         """Protect the objects of PITRs that have become inactive, if they exist by now."""
         inactive, without_object = by_presence(second, self._followed(pitrs))
         changed = protect_again(second, inactive, pitrs)
-        self.forget_lost(inactive)
+        self.forget_deactivated(inactive)
         if self._active is not None:
             self._active |= _active_tables(changed)
         for pitr in changed:
@@ -156,8 +156,11 @@ class InactivePitrs:
 
     def _followed(self, pitrs: Iterable[Pitr]) -> list[Pitr]:
         """Return the PITRs whose objects are to be protected again, with the present names of their tables."""
-        lost = [pitr for pitr in pitrs if pitr.name in self._lost]
-        return [replace(pitr, renamed_to=pitr.renamed_to or self._lost[pitr.name].table, active=False) for pitr in lost]
+        deactivated = [pitr for pitr in pitrs if pitr.name in self._deactivated]
+        return [
+            replace(pitr, renamed_to=pitr.renamed_to or self._deactivated[pitr.name].table, active=False)
+            for pitr in deactivated
+        ]
 
     def _report_missing(self, second: Connection, without_object: list[Pitr]) -> None:
         """Report, once, PITRs whose tables may have been renamed by other statements than those of operations."""

@@ -72,7 +72,7 @@ class PitrWatch:
         """Remember the active PITRs before a COMMIT, and compare them after it. A listener of the connection."""
         state = state_of(connection.connection)
         if not (state.has_writes or state.has_ddl):
-            if self._pitrs.has_lost and not self._postponed:  # what an earlier run has left
+            if self._pitrs.has_deactivated and not self._postponed:  # what an earlier run has left
                 state.after_commit = self.compare
             return
         if state.in_transaction:
@@ -119,8 +119,8 @@ class PitrWatch:
         finally:
             self._postponed = False
             self._pitrs.forget_active()  # the operation has changed which PITRs there are
-            if self._pitrs.has_lost:
-                self._look(self._pitrs.protect_lost)
+            if self._pitrs.has_deactivated:
+                self._look(self._pitrs.protect_deactivated)
 
     # -- what operations state and ask
 
@@ -139,14 +139,16 @@ class PitrWatch:
 
     def will_protect(self, name: str) -> bool:
         """Return whether the object of an inactive PITR is protected again after this operation or the next commit."""
-        return self._pitrs.is_lost(fold(name))
+        return self._pitrs.is_deactivated(fold(name))
 
     def forget(self, dropped: Collection[Pitr]) -> None:
         """Do not protect again what an operation has dropped; with the PITR of a database, nor its tables."""
         databases = {pitr.database for pitr in dropped if pitr.level == "database"}
-        self._pitrs.forget_lost(dropped)
-        if self._pitrs.has_lost and databases:
-            self._look(lambda _, pitrs: self._pitrs.forget_lost(each for each in pitrs if each.database in databases))
+        self._pitrs.forget_deactivated(dropped)
+        if self._pitrs.has_deactivated and databases:
+            self._look(
+                lambda _, pitrs: self._pitrs.forget_deactivated(each for each in pitrs if each.database in databases)
+            )
 
     def note_dropped_successor(self, pitr: Pitr) -> None:
         """Note that an operation has dropped a PITR that was created in place of others."""
@@ -168,14 +170,14 @@ class PitrWatch:
 
     def compare(self) -> None:
         """Protect again the objects of PITRs that have become inactive since they were remembered."""
-        if self._pitrs.may_find_lost:
+        if self._pitrs.may_find_deactivated:
             self._look(self._compare)
         self._pitrs.names.clear()
 
     def _compare(self, second: Connection, pitrs: list[Pitr]) -> None:
-        self._pitrs.note_lost(second, pitrs)
-        if self._pitrs.has_lost and not self._postponed:
-            self._pitrs.protect_lost(second, pitrs)
+        self._pitrs.note_deactivated(second, pitrs)
+        if self._pitrs.has_deactivated and not self._postponed:
+            self._pitrs.protect_deactivated(second, pitrs)
 
     def _report(self) -> None:
         self._look(self._pitrs.report)

@@ -128,7 +128,7 @@ def test_account_driver_error_shows_no_parameter():
 
 
 @pytest.mark.parametrize("comment", [True, 0, 1.5, b"x", ["x"], object()])
-def test_account_comment_that_is_no_text_is_refused(comment):
+def test_account_comment_that_is_not_a_str_is_refused(comment):
     for make in (
         lambda: CreateAccount("a", admin_name="admin", password="secret", comment=comment),
         lambda: AlterAccount("a", comment=comment),

@@ -315,7 +315,7 @@ def test_commit_first_is_rendered_only_if_it_is_false() -> None:
     assert operation.element("shop").name == "shop"
 
 
-def test_commit_first_that_is_no_bool_is_refused() -> None:
+def test_commit_first_that_is_not_a_bool_is_refused() -> None:
     with pytest.raises(MatrixOneArgumentError, match="commit_first"):
         CreatePitrOp(range="7d", database=True, commit_first="no")
 

@@ -103,7 +103,7 @@ def test_any_object_as_argument_gives_construct_or_argument_error(name, paramete
 
 @pytest.mark.parametrize(("name", "flag"), FLAGS, ids=map(".".join, FLAGS))
 @pytest.mark.parametrize("value", ["false", "true", 0, 1, None, np.bool_(True)])
-def test_flag_that_is_no_bool_is_refused(name, flag, value):
+def test_flag_that_is_not_a_bool_is_refused(name, flag, value):
     with pytest.raises(MatrixOneArgumentError, match="neither True nor False"):
         getattr(matrixone, name)(**MADE[name] | {flag: value})
 
@@ -113,7 +113,7 @@ def test_boolean_flags_are_all_checked():
 
 
 @pytest.mark.parametrize("recovery", [Recovery, AsyncRecovery])
-def test_commit_first_that_is_no_bool_is_refused(recovery):
+def test_commit_first_that_is_not_a_bool_is_refused(recovery):
     from sqlalchemy.ext.asyncio import AsyncSession
     from sqlalchemy.orm import Session
 
@@ -130,7 +130,7 @@ def test_commit_first_that_is_no_bool_is_refused(recovery):
         lambda: ops.CloneTableOp("c", source="t", copy_grants="yes"),
     ],
 )
-def test_flag_of_an_operation_that_is_no_bool_is_refused(make):
+def test_flag_of_an_operation_that_is_not_a_bool_is_refused(make):
     with pytest.raises(MatrixOneArgumentError, match="neither True nor False"):
         make()
 
@@ -174,7 +174,7 @@ def test_pick_branch_keys_are_kept_as_values_or_tuples(keys, kept):
 
 
 @pytest.mark.parametrize("between", ["ab", ("a",), ("a", "b", "c"), 5, ("a", None), {"a": "b"}])
-def test_pick_branch_between_that_is_no_pair_of_snapshots_is_refused(between):
+def test_pick_branch_between_that_is_not_a_pair_of_snapshots_is_refused(between):
     with pytest.raises(MatrixOneArgumentError):
         PickBranch("b", "t", between=between)
 
@@ -194,7 +194,7 @@ ODD = [True, 0, 1.5, b"x", [1], {"a": 1}, object(), len, TABLE, TABLE.c.id, text
 
 
 @pytest.mark.parametrize("name", [*ODD, None, "", " "])
-def test_name_that_is_no_name_is_refused_before_anything_is_sent(name):
+def test_invalid_name_is_refused_before_anything_is_sent(name):
     from sqlalchemy.orm import Session
 
     recovery = Recovery(Session())
@@ -204,7 +204,7 @@ def test_name_that_is_no_name_is_refused_before_anything_is_sent(name):
 
 
 @pytest.mark.parametrize("where", [7, 1.5, b"x", {1}, len, object(), NOON, float("nan"), [7], np.True_])
-def test_restore_rows_where_that_is_no_criterion_is_refused(where):
+def test_restore_rows_where_that_is_not_a_criterion_is_refused(where):
     with pytest.raises(MatrixOneArgumentError, match="is not a criterion"):
         rows_targets(TABLE, where, None)
 

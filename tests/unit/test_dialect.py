@@ -54,7 +54,7 @@ def test_server_version_argument_of_create_engine():
     assert create_engine("matrixone://dump@localhost", server_version="2.2").dialect.server_release == (2, 2, 0)
 
 
-def test_server_version_that_is_no_release_is_refused():
+def test_server_version_that_is_not_a_release_is_refused():
     with pytest.raises(exc.ArgumentError, match="not a release"):
         create_engine("matrixone://dump@localhost?server_version=latest")
 

@@ -191,7 +191,7 @@ def test_constraint_violation_is_raised_as_its_dbapi_class(dialect, number, text
     assert not dialect(dbapi=dbapi).is_disconnect(raised.value, None, None)
 
 
-def test_invalid_default_of_create_table_is_no_violation():
+def test_invalid_default_of_create_table_is_not_a_violation():
     text = "invalid input: invalid default value for column 'n'"
     assert class_of_violation(OperationalError(20301, text), "CREATE TABLE t (n INT DEFAULT 'x')") is None
     for statement in (
@@ -205,7 +205,7 @@ def test_invalid_default_of_create_table_is_no_violation():
 @pytest.mark.parametrize(
     "arguments", [(), ("only a text",), ([3819], "constraint violation: Check constraint"), (3819,)]
 )
-def test_driver_error_without_number_and_text_is_no_violation(arguments):
+def test_driver_error_without_number_and_text_is_not_a_violation(arguments):
     assert class_of_violation(OperationalError(*arguments), "INSERT") is None
 
 
@@ -217,7 +217,7 @@ def test_driver_error_of_the_right_class_is_raised_unchanged():
     assert raised.value is original
 
 
-def test_data_error_whose_value_names_a_lost_connection_is_no_disconnect():
+def test_data_error_whose_value_names_a_lost_connection_is_not_a_disconnect():
     dialect = MatrixOneDialect_pymysql(dbapi=MatrixOneDialect_pymysql.import_dbapi())
     text = "internal error: Can't cast 'connection reset' to VARCHAR type. Src length 16 is larger than Dest length 2"
     with pytest.raises(DataError) as raised:
@@ -276,5 +276,5 @@ def test_missing_column_is_recognized_by_number_and_text(number, text, missing):
     assert reports_missing_column(OperationalError(number, text)) is missing
 
 
-def test_error_without_a_number_is_no_missing_column():
+def test_error_without_a_number_is_not_a_missing_column():
     assert reports_missing_column(OperationalError()) is False

@@ -261,7 +261,7 @@ def test_statement_that_the_server_refuses_has_no_outcome() -> None:
     assert attempt.failure(refused) is None
 
 
-def test_statement_cancelled_after_it_was_carried_out_says_so() -> None:
+def test_statement_cancelled_after_it_was_carried_out_has_a_note() -> None:
     def interrupt() -> None:
         raise KeyboardInterrupt
 
@@ -300,7 +300,7 @@ def test_time_of_sending_by_the_servers_clock_lies_between_two_instants() -> Non
 
 
 @pytest.mark.parametrize("timeout", [0, -1, True, "30", float("nan"), float("inf"), dt.timedelta(0), object()])
-def test_timeout_that_is_no_time_above_zero_is_refused(timeout: Any) -> None:
+def test_timeout_that_is_not_positive_is_refused(timeout: Any) -> None:
     with pytest.raises(MatrixOneArgumentError, match="timeout="):
         RestoreSnapshot("s", database="shop", timeout=timeout)
 

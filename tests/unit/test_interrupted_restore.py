@@ -59,7 +59,7 @@ def test_interrupted_restore_of_unknown_outcome_says_to_reactivate_pitrs(
     assert CALL in execute(outcome)[-1]
 
 
-def test_interrupted_restore_whose_pitrs_cannot_be_reactivated_says_so(monkeypatch: pytest.MonkeyPatch):
+def test_interrupted_restore_whose_pitrs_cannot_be_reactivated_has_a_note(monkeypatch: pytest.MonkeyPatch):
     def fail(connection: Any, inactive: Any) -> None:
         raise RecoveryError("no connection")
 
@@ -67,7 +67,7 @@ def test_interrupted_restore_whose_pitrs_cannot_be_reactivated_says_so(monkeypat
     assert CALL in execute(Outcome.DONE)[-1]
 
 
-def test_restore_interrupted_after_it_was_carried_out_says_so(monkeypatch: pytest.MonkeyPatch):
+def test_restore_interrupted_after_it_was_carried_out_has_a_note(monkeypatch: pytest.MonkeyPatch):
     def interrupt(connection: Any, before: Any) -> None:
         raise KeyboardInterrupt
 

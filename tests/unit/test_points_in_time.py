@@ -94,7 +94,7 @@ def test_time_travel_timestamp_is_sent_in_utc(timestamp):
 
 @pytest.mark.parametrize("call", TAKES_TIMESTAMP.values(), ids=TAKES_TIMESTAMP)
 @pytest.mark.parametrize(("timestamp", "reason"), NOT_AN_INSTANT, ids=range(len(NOT_AN_INSTANT)))
-def test_timestamp_that_is_no_instant_is_refused(call, timestamp, reason):
+def test_timestamp_that_is_not_an_instant_is_refused(call, timestamp, reason):
     with pytest.raises(MatrixOneArgumentError, match=reason):
         call(timestamp=timestamp)
 
@@ -113,7 +113,7 @@ def test_any_timestamp_is_an_instant_or_an_argument_error(timestamp):
 
 @pytest.mark.parametrize("mo_ts", [0, -1, 1 << 63, 1.5, True, "1", None.__class__], ids=str)
 @pytest.mark.parametrize("call", TAKES_TIMESTAMP.values(), ids=TAKES_TIMESTAMP)
-def test_mo_ts_that_is_no_number_of_nanoseconds_is_refused(call, mo_ts):
+def test_mo_ts_that_is_not_a_number_of_nanoseconds_is_refused(call, mo_ts):
     with pytest.raises(MatrixOneArgumentError, match="mo_ts="):
         call(mo_ts=mo_ts)
 
@@ -142,7 +142,7 @@ def test_server_time_is_compiled_unchanged(server_time, sent):
         (7, "is not a time on the server's clock"),
     ],
 )
-def test_server_time_that_is_no_wall_clock_time_is_refused(server_time, reason):
+def test_server_time_that_is_not_a_wall_clock_time_is_refused(server_time, reason):
     with pytest.raises(MatrixOneArgumentError, match=reason):
         RestorePitr("p", server_time=server_time, database="d")
 

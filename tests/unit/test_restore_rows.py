@@ -347,7 +347,7 @@ def test_restore_rows_orders_tables_after_those_they_refer_to():
     assert order.unlinked == ()
 
 
-def test_restore_rows_self_reference_is_no_cycle():
+def test_restore_rows_self_reference_is_not_a_cycle():
     order = in_order(a="A")
     assert order.unlinked == ()
     assert len(order.self_references(order.tables[0])) == 1

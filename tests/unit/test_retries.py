@@ -180,6 +180,6 @@ async def test_asynchronous_transaction_is_run_again_after_a_conflict(source: st
 
 
 @pytest.mark.parametrize("callback", [None, True, "x", [len]], ids=repr)
-def test_transaction_callback_that_is_no_function_is_refused(callback):
+def test_transaction_callback_that_is_not_a_function_is_refused(callback):
     with pytest.raises(MatrixOneArgumentError, match="callback="):
         run_transaction(create_engine("sqlite://"), callback)

@@ -255,7 +255,7 @@ def test_invalid_point_in_time_is_refused(moment):
         pass
 
 
-def test_as_of_target_that_is_no_table_is_refused():
+def test_as_of_target_that_is_not_a_table_is_refused():
     for target in ("orders", select(ORDERS).subquery(), select(ORDERS).cte(), Order.id, None):
         with pytest.raises(MatrixOneArgumentError, match="as_of"):
             as_of(target, **S)
@@ -266,7 +266,7 @@ def test_time_travel_to_a_bind_parameter_is_refused():
         pass
 
 
-def test_time_travel_of_what_is_no_session_is_refused():
+def test_time_travel_refuses_what_is_not_a_session():
     with pytest.raises(MatrixOneArgumentError, match="takes a Session"), time_travel(object(), **S):
         pass
 
@@ -428,7 +428,7 @@ def test_changes_since_compares_only_the_chosen_columns():
     assert sql(changes_since(Order, **S, columns="note")) == sql(changes_since(Order, **S))
 
 
-def test_changes_since_refuses_what_is_no_column():
+def test_changes_since_refuses_what_is_not_a_column():
     for columns in ("nothing", ["nothing"], {"note": 1}, b"note", [Manager.id], [object()], 7):
         with pytest.raises(MatrixOneArgumentError, match="columns="):
             changes_since(Order, **S, columns=columns)
