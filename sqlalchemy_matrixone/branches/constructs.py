@@ -38,17 +38,9 @@ from ..core.statement import MatrixOneDDL, TranslatesErrors
 from ..exc import BranchError, MatrixOneArgumentError
 from ..timetravel.point_in_time import PointInTime
 from ..timetravel.tables import AsOfTable
+from .checks import DatabaseObject, Lookup, check_nothing_left_out, create_copy, drop_branch, refuse_columns
 from .copied import Copied
-from .execution import (
-    BranchStatement,
-    DatabaseObject,
-    Existence,
-    TransactionScope,
-    check_nothing_left_out,
-    create_copy,
-    drop_branch,
-    refuse_columns,
-)
+from .execution import BranchStatement, TransactionScope
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, CursorResult
@@ -157,20 +149,20 @@ class _Copy(BranchDDL):
 
     def run_on(self, connection: Connection, options: Mapping[str, Any], execute: Execute) -> CursorResult[Any]:
         database = self._copied_database()
-        existence = Existence(connection, options)
+        lookup = Lookup(connection, options)
         copied: list[Copied] = []
 
         def copy() -> CursorResult[Any]:
             if database is not None:
                 check_nothing_left_out(connection, self.operation.upper(), database)
-            source, created = existence.named(self._source()), existence.named(self._created())
+            source, created = lookup.named(self._source()), lookup.named(self._created())
             copied.append(Copied(connection, source, created, self.moment, copy_grants=self._grants_again()))
             with copied[0].explaining_errors(self.operation, connection):
                 return execute(self.copy_with(if_not_exists=False))
 
         is_present = database is not None and self.moment is None
         result = create_copy(
-            existence,
+            lookup,
             self._created(),
             copy,
             source=DatabaseObject(database) if is_present else None,
@@ -407,7 +399,7 @@ class DropBranch(BranchDDL):
     def run_on(self, connection: Connection, options: Mapping[str, Any], execute: Execute) -> CursorResult[Any]:
         """Execute the statement. With ``if_exists``, do nothing if the branch does not exist."""
         dropped = DatabaseObject(self.database) if self.branch is None else self.branch.as_object()
-        return drop_branch(Existence(connection, options), dropped, lambda: execute(self))
+        return drop_branch(Lookup(connection, options), dropped, lambda: execute(self))
 
 
 _HANGS = "never answers, and KILL does not end it"
@@ -444,7 +436,7 @@ class _MergeStatement(BranchDDL):
 
     def run_on(self, connection: Connection, options: Mapping[str, Any], execute: Execute) -> CursorResult[Any]:
         into = self.into.as_object()
-        refuse_columns(Existence(connection, options), self, into, lambda name, type_: _UNMERGED.get(type_))
+        refuse_columns(Lookup(connection, options), self, into, lambda name, type_: _UNMERGED.get(type_))
         return execute(self)
 
 
@@ -637,7 +629,7 @@ class DiffBranch(BranchStatement, TranslatesErrors, Executable, Generative, Clau
     def run_on(self, connection: Connection, options: Mapping[str, Any], execute: Execute) -> CursorResult[Any]:
         """Execute the statement, unless the server would hang at the table's columns or lose their values."""
         if isinstance(connection.dialect, MatrixOneServer):
-            refuse_columns(Existence(connection, options), self, self.against.as_object(), self._fault)
+            refuse_columns(Lookup(connection, options), self, self.against.as_object(), self._fault)
         return execute(self)
 
     def _fault(self, name: str, type_: str) -> str | None:
