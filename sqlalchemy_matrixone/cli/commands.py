@@ -308,11 +308,7 @@ def restore(
 
     To keep newer changes, use restore-rows; to keep the present object, restore under another name with --as.
     """
-    check_one_given("source", "--snapshot NAME, or --pitr NAME with --at TIME", snapshot, pitr)
-    if (pitr is None) != (at is None):
-        raise click.UsageError(
-            "--pitr requires --at TIME" if at is None else "--at requires --pitr: --snapshot is a point in time already"
-        )
+    _check_source(snapshot, pitr, at)
     if as_name is not None and timeout is not None:
         raise click.UsageError("--timeout does not apply to --as, which does not wait for writers")
     with app.connected() as connection:
@@ -339,6 +335,18 @@ def restore(
     done = {"restore": described, "from": source, "as": as_name, "blockers": blockers, "done": True}
     result = f"{described} is what it was" if as_name is None else f"{described} as it was is now {as_name}"
     app.print(done, lambda: click.echo(f"done: {result}"))
+
+
+def _check_source(snapshot: str | None, pitr: str | None, at: Any) -> None:
+    """Check that a restore has exactly one source, and a point in time for a PITR.
+
+    :raises click.UsageError: if it does not.
+    """
+    check_one_given("source", "--snapshot NAME, or --pitr NAME with --at TIME", snapshot, pitr)
+    if pitr is not None and at is None:
+        raise click.UsageError("--pitr requires --at TIME")
+    if pitr is None and at is not None:
+        raise click.UsageError("--at requires --pitr NAME: a snapshot has its own point in time")
 
 
 def _show_plan(plan: RestorePlan, as_name: str | None) -> None:
