@@ -17,7 +17,7 @@ from ..core.server import matrixone_dialect
 from ..core.sqlalchemy_internals import is_in_begin_block
 from ..exc import MatrixOneArgumentError, PitrError, Reason, RecoveryError
 from ..timetravel.session import refuse_time_travel
-from .catalog import reads_pitrs_in_transaction
+from .pitr_reader import reads_pitrs_in_transaction
 
 _R = TypeVar("_R")
 

@@ -19,6 +19,7 @@ from .clock import from_microseconds, mo_ts_of, server_now
 from .objects import id_in
 from .pitr_names import pitr_named
 from .pitr_objects import range_of
+from .pitr_reader import held_ids, reads_pitrs_in_transaction
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -77,7 +78,7 @@ def check_protected(connection: Connection, scope: RestoreScope, name: str, what
         f"no PITR keeps the history of this {scope.level} at {moment}: it was replaced since the PITR was created. "
         "MatrixOne may have removed the history, and would then restore an empty table"
     )
-    if protected is None or not catalog.reads_pitrs_in_transaction(connection):
+    if protected is None or not reads_pitrs_in_transaction(connection):
         warn(f"{what}: it seems that {problem}. Check the rows.", RestoreWarning)
         return
     raise RestoreError(
@@ -97,7 +98,7 @@ def _is_protected(connection: Connection, scope: RestoreScope, name: str, known:
         return True
     if any(pitr.level in ("cluster", "account") for pitr in pitrs):
         return True
-    held = catalog.held_ids(connection, pitrs)
+    held = held_ids(connection, pitrs)
     present = {"database": id_in(connection, replace(scope, level="database"), past=True)}
     if scope.level == "table":
         present["table"] = id_in(connection, scope, past=True)

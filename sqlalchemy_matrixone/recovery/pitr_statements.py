@@ -13,6 +13,7 @@ from .pitr_conflicts import PitrConflict
 from .pitr_names import free_name, is_automatic, pitr_named
 from .pitr_objects import protecting, range_of, with_present_object
 from .pitr_range import PitrRange
+from .pitr_reader import reads_exact_pitr_times
 from .protection import describe_existing, describe_inactive
 from .reactivation import protect_again
 
@@ -103,7 +104,7 @@ def _adopt(connection: Connection, automatic: Pitr, wanted: PitrRange | None = N
     has = range_of(automatic)
     if wanted is None and automatic.modified_at != automatic.created_at:
         return automatic  # is adopted already
-    if not catalog.reads_exact_pitr_times(connection):
+    if not reads_exact_pitr_times(connection):
         pause(connection, 1)  # or both times may be in the same second
     longer = max(has, wanted or has, key=lambda each: each.hours)
     connection.execute(AlterPitr(automatic.name, range=str(longer)))

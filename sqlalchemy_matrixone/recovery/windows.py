@@ -19,8 +19,10 @@ from ..core.server import matrixone_dialect
 from ..core.warning import warn
 from ..core.zones import SERVER_ZONE
 from ..exc import MatrixOneArgumentError, Reason, RecoveryError, RecoveryWarning
-from .catalog import SECOND, TO_READ_CATALOG, named_part, show, to_utc
+from .catalog import TO_READ_CATALOG
 from .clock import MICROSECOND
+from .pitr_reader import SECOND
+from .server_rows import named_part, show, to_utc
 from .target import RecoveryTarget, TargetKeywords
 from .values import RecoveryWindow
 

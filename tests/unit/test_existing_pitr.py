@@ -139,7 +139,7 @@ class Server:
         self.dialect = MatrixOneDialect_pymysql(server_version="4.2.0")
         self.pitrs = list(pitrs)
         monkeypatch.setattr(catalog, "get_pitrs", lambda connection: list(self.pitrs))
-        monkeypatch.setattr(catalog, "reads_exact_pitr_times", lambda connection: True)
+        monkeypatch.setattr(pitr_statements, "reads_exact_pitr_times", lambda connection: True)
         monkeypatch.setattr(pitr_statements, "protect_again", lambda connection, inactive, pitrs: [])
         monkeypatch.setattr(pitr_statements, "with_present_object", lambda connection, pitrs: pitrs)
 
