@@ -76,6 +76,14 @@ class Reason(StrEnum):
 class RecoveryError(MatrixOneError):
     """A recovery statement was refused, by the server or before it was sent.
 
+    ::
+
+        try:
+            recovery.create_snapshot("before_import", database="shop")
+        except RecoveryError as error:
+            if error.reason is not Reason.EXISTS:
+                raise
+
     :ivar reason: a :class:`Reason`. If the server refused it, ``__cause__`` is SQLAlchemy's
         :class:`~sqlalchemy.exc.DBAPIError`, and its ``orig`` the driver's error.
     :ivar done: whether the statement was carried out. It is False unless the connection was lost, and None if it could
@@ -138,7 +146,7 @@ class Blocker:
 
 
 class RestoreError(RecoveryError):
-    """A restore was not carried out.
+    """A restore was not carried out, or not completely: ``done`` is True in the latter case.
 
     :ivar blockers: with reason timeout, the sessions that it waited for.
     """

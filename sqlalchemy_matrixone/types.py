@@ -204,13 +204,22 @@ class VECUINT8(Vector):
 
 
 class DATALINK(types.String):
-    """A link to a file, ``file://…`` or ``stage://…``, whose content the server's ``load_file()`` reads."""
+    """A link to a file, ``file://…`` or ``stage://…``, whose content the server's ``load_file()`` reads.
+
+    ::
+
+        Column("manual", DATALINK)
+    """
 
     __visit_name__ = "DATALINK"
 
 
 class GEOMETRY(types.UserDefinedType[Any]):
     """A geometry, with values as the server sends them. Needs MatrixOne 3.0.
+
+    ::
+
+        Column("position", GEOMETRY("POINT", srid=4326))
 
     :param kind: ``POINT``, ``LINESTRING``, …; by default any geometry.
     :param srid: the spatial reference system, if the column is bound to one.

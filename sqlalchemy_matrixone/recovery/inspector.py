@@ -40,6 +40,11 @@ class MatrixOneInspector(Inspector):
     ) -> list[Snapshot]:
         """Return the snapshots of the account, newest first. Allowed inside a transaction.
 
+        ::
+
+            for snapshot in inspect(engine).get_snapshots(database="shop"):
+                print(snapshot.name, snapshot.created_at)
+
         :raises SnapshotError: if the server refuses.
         """
         with self._operation_context() as connection:
@@ -59,6 +64,11 @@ class MatrixOneInspector(Inspector):
     ) -> list[Pitr]:
         """Return the PITRs of the account, newest first. Only the sys account can do so inside a transaction.
 
+        ::
+
+            for pitr in inspect(engine).get_pitrs(level="table"):
+                print(pitr.name, pitr.range, pitr.active)
+
         :raises PitrError: if the server refuses, or would refuse.
         """
         with self._operation_context() as connection:
@@ -69,6 +79,10 @@ class MatrixOneInspector(Inspector):
     def has_snapshot(self, name: str) -> bool:
         """Return whether the account has a snapshot of this name, which is case-insensitive.
 
+        ::
+
+            inspect(engine).has_snapshot("before_import")
+
         :raises SnapshotError: if the server refuses.
         """
         check_is_name("name", name)
@@ -76,6 +90,10 @@ class MatrixOneInspector(Inspector):
 
     def has_pitr(self, name: str) -> bool:
         """Return whether the account has a PITR of this name, which is case-insensitive.
+
+        ::
+
+            inspect(engine).has_pitr("shop_week")
 
         :raises PitrError: if the server refuses, or would refuse, as for :meth:`get_pitrs`.
         """
@@ -86,6 +104,11 @@ class MatrixOneInspector(Inspector):
         self, *, account: str | None = None, database: str | None = None, table: TableArgument | None = None
     ) -> list[RecoveryWindow]:
         """Return the times to which the current account, or ``account=``, ``database=`` or ``table=``, can be restored.
+
+        ::
+
+            for window in inspect(engine).get_recovery_windows(table=Order):
+                print(window.source_name, window.start, window.end)
 
         :raises RecoveryError: if the server refuses, or would refuse: it does so inside a transaction.
         """

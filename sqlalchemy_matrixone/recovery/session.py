@@ -103,6 +103,11 @@ class Recovery:
     ) -> Snapshot:
         """Keep the current state of an object, and return the snapshot. See :class:`CreateSnapshot`.
 
+        ::
+
+            taken = recovery.create_snapshot("before_import", database="shop")
+            print(taken.created_at)
+
         With ``if_not_exists=True``, an existing snapshot of that name is returned, even if it is of another object.
 
         :raises SnapshotError: with reason unsupported, if the snapshot was created by sys, but is of an object of the
@@ -120,11 +125,22 @@ class Recovery:
         return snapshot
 
     def drop_snapshot(self, name: str, *, if_exists: bool = False) -> None:
-        """Drop a snapshot. See :class:`DropSnapshot`."""
+        """Drop a snapshot. See :class:`DropSnapshot`.
+
+        ::
+
+            recovery.drop_snapshot("before_import", if_exists=True)
+        """
         self._execute(DropSnapshot(name, if_exists=if_exists))
 
     def get_snapshot(self, name: str) -> Snapshot | None:
-        """Return the snapshot of this name, which is case-insensitive, or None."""
+        """Return the snapshot of this name, which is case-insensitive, or None.
+
+        ::
+
+            if recovery.get_snapshot("before_import") is None:
+                recovery.create_snapshot("before_import", database="shop")
+        """
         check_is_name("name", name)
         return next(iter(catalog.get_snapshots(self._bound.connection(), name=name)), None)
 
@@ -138,6 +154,11 @@ class Recovery:
         table: TableArgument | None = None,
     ) -> list[Snapshot]:
         """Return the account's snapshots that match all arguments, newest first. Allowed inside a transaction.
+
+        ::
+
+            for snapshot in recovery.list_snapshots(level="database", database="shop"):
+                print(snapshot.name, snapshot.created_at)
 
         :param level: "cluster", "account", "database" or "table".
         """
@@ -194,6 +215,10 @@ class Recovery:
     ) -> None:
         """Return an object to the state that a snapshot kept, and expire the Session's objects.
 
+        ::
+
+            recovery.restore_snapshot("before_import", table=Order, timeout=30)
+
         Waits for open transactions that have written to it, indefinitely or for ``timeout``. See
         :class:`RestoreSnapshot`.
 
@@ -244,6 +269,10 @@ class Recovery:
         if_not_exists: bool = False,
     ) -> Pitr:
         """Make every point in time from now on restorable for ``range``. See :class:`CreatePitr`.
+
+        ::
+
+            recovery.create_pitr("shop_week", range="7d", database="shop", if_not_exists=True)
 
         With ``if_not_exists=True``, an existing PITR of that name is returned, even if its range differs. If it is
         inactive, its object is protected again, as by :meth:`reactivate_pitrs`. A :class:`RecoveryWarning` states this,
@@ -296,16 +325,31 @@ class Recovery:
     def alter_pitr(self, name: str, *, range: RangeArgument) -> Pitr:
         """Change how far back a PITR reaches. See :class:`AlterPitr`.
 
+        ::
+
+            recovery.alter_pitr("shop_week", range="3mo")
+
         A :class:`RecoveryWarning` states if the PITR is inactive, so that this only affects the history that it has.
         """
         return alter_pitr(self._bound.clean_connection(PitrError), AlterPitr(name, range=range))
 
     def drop_pitr(self, name: str, *, if_exists: bool = False) -> None:
-        """Give up the history that a PITR could restore. See :class:`DropPitr`."""
+        """Give up the history that a PITR could restore. See :class:`DropPitr`.
+
+        ::
+
+            recovery.drop_pitr("shop_week", if_exists=True)
+        """
         self._execute(DropPitr(name, if_exists=if_exists))
 
     def get_pitr(self, name: str) -> Pitr | None:
-        """Return the PITR of this name, which is case-insensitive, or None."""
+        """Return the PITR of this name, which is case-insensitive, or None.
+
+        ::
+
+            pitr = recovery.get_pitr("shop_week")
+            print(pitr.range, pitr.active)
+        """
         check_is_name("name", name)
         return next(iter(catalog.get_pitrs(self._bound.connection_for_pitrs(), name=name)), None)
 
@@ -319,6 +363,11 @@ class Recovery:
         table: TableArgument | None = None,
     ) -> list[Pitr]:
         """Return the PITRs that the account has created and that match all arguments, newest first.
+
+        ::
+
+            for pitr in recovery.list_pitrs(database="shop"):
+                print(pitr.name, pitr.range, pitr.active)
 
         Inside a transaction, only the sys account can do this: for others the server refuses it there, like the
         recovery statements.
@@ -348,6 +397,10 @@ class Recovery:
         as_name: str | None = None,
     ) -> None:
         """Return an object to a point in time that a PITR covers, and expire the Session's objects.
+
+        ::
+
+            recovery.restore_pitr("shop_week", timestamp="2026-03-01 12:00:00+00:00", table=Order)
 
         Waits for open transactions that have written to it, indefinitely or for ``timeout``. See :class:`RestorePitr`.
 

@@ -91,7 +91,7 @@ class Period(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """What protects a table, and which of its history.
+    """What protects a table, and which part of its history is kept.
 
     :ivar sources: the PITRs and snapshots that keep the table's history, those that reach back furthest first. Empty
         if the table is unprotected.
