@@ -25,12 +25,11 @@ from ..core.names import fold
 from ..core.statement import MatrixOneDDL
 from ..exc import Reason, RecoveryError
 from ..recovery import catalog
+from ..recovery.target import current_database
 from .inactive_pitrs import DeclaredObjects, InactivePitrs
 from .log import log
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import Engine
-
     from ..recovery.values import Pitr
 
 # What cannot replace a table. A restore reactivates PITRs by itself.
@@ -46,7 +45,7 @@ def watch_pitrs(connection: Connection) -> PitrWatch:
     """
     watch = _watches.get(connection)
     if watch is None:
-        watch = _watches[connection] = PitrWatch(connection.engine)
+        watch = _watches[connection] = PitrWatch(connection)
         event.listen(connection, "commit", watch.committing)
         event.listen(connection, "rollback", watch.rolled_back)
     return watch
@@ -59,9 +58,9 @@ class PitrWatch:
     other connections see a new table only after the commit, and the state before the commit until then.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._pitrs = InactivePitrs(fold(engine.dialect.default_schema_name))
+    def __init__(self, connection: Connection) -> None:
+        self._engine = connection.engine
+        self._pitrs = InactivePitrs(fold(current_database(connection)))
         self._dropped_successors: set[str] = set()
         self._paused = False
         self._postponed = False

@@ -13,6 +13,7 @@ from ..core.names import fold
 from ..core.server import matrixone_dialect
 from ..exc import Reason, SnapshotError
 from ..recovery.session import Recovery
+from ..recovery.target import current_database
 from ..recovery.values import Snapshot
 from ._internals import planned_migrations
 from .log import log
@@ -38,7 +39,7 @@ def snapshot_before_migrations(context: MigrationContext, keep: int) -> None:
         raise CommandError(f"{OPTION}={keep!r}: pass the number of snapshots to keep, such as {OPTION}=3")
     assert context.connection is not None
     dialect = matrixone_dialect(context.connection)
-    database = dialect.default_schema_name
+    database = current_database(context.connection)
     if database is None:
         raise CommandError(f"{OPTION} requires a URL that names the database to keep")
     with dialect.preserving_clean_state(context.connection):
@@ -77,8 +78,8 @@ def restore_latest_snapshot(connection: Connection) -> Snapshot:
     :raises SnapshotError: with reason not_found, if there is no such snapshot.
     :raises RestoreError: if the server refuses.
     """
-    database = matrixone_dialect(connection).default_schema_name
     recovery = Recovery(connection)
+    database = current_database(connection)
     found = _ours(recovery, database) if database is not None else []
     if not found:
         raise SnapshotError(f"database {database!r} has no snapshot of {OPTION}", Reason.NOT_FOUND)

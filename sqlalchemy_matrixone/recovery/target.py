@@ -112,3 +112,10 @@ class RecoveryTarget:
         """Return the name of the database for a connection and its ``schema_translate_map``."""
         translate = connection.get_execution_options().get("schema_translate_map")
         return self.in_database(connection.dialect.default_schema_name, translate)
+
+
+def current_database(connection: Connection) -> str | None:
+    """Return the database that names without a schema refer to, according to the ``schema_translate_map``."""
+    own: str | None = connection.dialect.default_schema_name
+    translate = connection.get_execution_options().get("schema_translate_map") or {}
+    return translate.get(None) or own

@@ -50,6 +50,32 @@ def test_pitr_operations_create_alter_and_drop(project, admin):
     assert versions(admin) == []
 
 
+TENANT = "al_tenant"
+
+
+@pytest.fixture
+def tenant(admin):
+    yield from make_database(admin, TENANT)
+
+
+def test_operations_with_a_translated_default_schema_protect_its_database(project, tenant, admin):
+    project.engine = project.engine.execution_options(schema_translate_map={None: tenant})
+    project.options |= {"version_table_schema": tenant, "matrixone_keep_snapshots": 1}
+    create = 'op.create_pitr(range="7d", table="orders")\nop.create_pitr(range="2h", database=True)'
+    project.revision("one", f"{ORDERS}\n{create}", 'op.drop_pitr(table="orders")\nop.drop_pitr(database=True)')
+    project.revision("two", 'op.alter_pitr(range="3h", database=True)\nop.create_snapshot("al_s", table="orders")')
+
+    project.upgrade("one")
+    assert tables(admin, tenant) == ["alembic_version", "orders"]
+    assert pitrs(admin, tenant) == {tenant: ("database", "2h"), f"{tenant}.orders": ("orders", "7d")}
+    assert pitrs(admin) == {}
+    project.upgrade()
+    assert pitrs(admin, tenant)[tenant] == ("database", "3h")
+    assert len(snapshots(admin, tenant)) == 2
+    project.downgrade("base")
+    assert pitrs(admin, tenant) == {}
+
+
 def test_recovery_operation_commits_earlier_statements_and_logs_it(project, admin, caplog):
     project.revision(
         "one",

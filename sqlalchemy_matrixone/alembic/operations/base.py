@@ -15,6 +15,7 @@ from sqlalchemy import MetaData, Table
 from ...core.server import URLS, MatrixOneServer
 from ...core.statement import MatrixOneDDL
 from ...exc import MatrixOneArgumentError
+from ...recovery.target import current_database
 from ..transaction import check_nothing_written, outside_transaction
 from .options import DOCUMENTATION, OF_OPERATIONS, known_database, plain
 
@@ -108,13 +109,19 @@ def _run(operations: Operations, op: RecoveryOp) -> None:
     context = operations.get_context()
     if not isinstance(context.dialect, MatrixOneServer):
         raise CommandError(f"op.{op.operation}() needs a URL of {URLS}; this one is of {context.dialect.name}")
-    element = op.element(context.dialect.default_schema_name)
+    element = op.element(_own_database(context))
     op.check(context, element)
     operation = f"op.{op.operation}({element.name!r})"
     if not op.commit_first:
         check_nothing_written(context, operation)
     with op.executing(context, operation):
         op.execute(operations, element)
+
+
+def _own_database(context: MigrationContext) -> str | None:
+    if context.as_sql or context.connection is None:
+        return context.dialect.default_schema_name
+    return current_database(context.connection)
 
 
 _Operation = TypeVar("_Operation", bound=RecoveryOp)

@@ -19,7 +19,7 @@ from ...recovery.pitr_objects import protecting, unprotected
 from ...recovery.pitr_range import RangeArgument
 from ...recovery.pitr_statements import alter_pitr, create_pitr
 from ...recovery.reactivation import superfluous
-from ...recovery.target import implied_name
+from ...recovery.target import current_database, implied_name
 from ..log import log
 from ..protection import watch_pitrs
 from ..transaction import outside_transaction
@@ -173,7 +173,7 @@ class _OfPitrOp(_PitrOp):
     def _execute_on(self, connection: Connection, element: MatrixOneDDL) -> None:
         """Execute the construct for each of the PITRs."""
         pitrs = catalog.get_pitrs(connection)
-        chosen = self._chosen(pitrs, element, connection.dialect.default_schema_name)
+        chosen = self._chosen(pitrs, element, current_database(connection))
         for pitr in chosen:
             self._execute_for(connection, element.copy_with(name=pitr.name), len(chosen) == 1)
         if chosen:
