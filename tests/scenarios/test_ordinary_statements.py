@@ -140,7 +140,7 @@ def test_large_json_integer_is_returned_and_compared_exactly(connection: Connect
 
 def test_json_key_with_special_characters_is_found(connection: Connection) -> None:
     DOCUMENTS.create(connection)
-    keys = ["a.b", 'a"b', "a\\b", "a'b", "a\nb", "a\x01b", "%(a)s", "ü😀", "", "1", "a[0]", "*", '\\"']
+    keys = ["a.b", 'a"b', "a\\b", "a'b", "a\nb", "a\x01b", "%(a)s", "ü😀", "", "1", "a[0]", '\\"']
     document = {key: number for number, key in enumerate(keys)}
     connection.execute(insert(DOCUMENTS), {"id": 1, "doc": {"o": [document], **document}})
     for number, key in enumerate(keys):
