@@ -156,7 +156,16 @@ class _Copy(BranchDDL):
             if database is not None:
                 check_nothing_left_out(connection, self.operation.upper(), database)
             source, created = lookup.named(self._source()), lookup.named(self._created())
-            copied.append(Copied(connection, source, created, self.moment, copy_grants=self._grants_again()))
+            copied.append(
+                Copied(
+                    connection,
+                    source,
+                    created,
+                    self.moment,
+                    copy_grants=self._grants_again(),
+                    may_be_sequence=self._may_be_sequence(),
+                )
+            )
             with copied[0].explaining_errors(self.operation, connection):
                 return execute(self.copy_with(if_not_exists=False))
 
@@ -180,6 +189,10 @@ class _Copy(BranchDDL):
     def _source(self) -> DatabaseObject:
         """Return the object that is copied."""
         raise NotImplementedError
+
+    def _may_be_sequence(self) -> bool:
+        """Return whether a sequence may be copied, as if it were a table: a Table is none."""
+        return False
 
     def _grants_again(self) -> bool:
         """Return whether to copy the privileges by GRANT statements."""
@@ -245,6 +258,9 @@ class CloneTable(_Copy):
 
     def _source(self) -> DatabaseObject:
         return self.source.as_object()
+
+    def _may_be_sequence(self) -> bool:
+        return self.source.table is None
 
 
 class CloneDatabase(_Copy):
@@ -363,6 +379,9 @@ class CreateBranch(_Copy):
 
     def _source(self) -> DatabaseObject:
         return DatabaseObject(self.database) if self.source is None else self.source.as_object()
+
+    def _may_be_sequence(self) -> bool:
+        return self.source is not None and self.source.table is None
 
     def _grants_again(self) -> bool:
         return self.copy_grants

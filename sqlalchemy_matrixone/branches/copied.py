@@ -39,12 +39,14 @@ class Copied:
         moment: PointInTime | None,
         *,
         copy_grants: bool,
+        may_be_sequence: bool = False,
     ) -> None:
         """Read what the copy will lack.
 
         :param source: the database, or the database and the table, that is copied.
         :param copy: the database, or the database and the table, that is created.
         :param moment: the point in time at which it is copied; None for the present.
+        :param may_be_sequence: whether to check that it is no sequence.
         :raises BranchError: if the source is a sequence, or the privileges to copy cannot be read.
         """
         dialect = matrixone_dialect(connection)
@@ -54,7 +56,7 @@ class Copied:
         level: Any = "database" if source[1] is None else "table"
         self._scope = RestoreScope(dialect, level, *source, 0, copy, self._hint(connection, moment))
         with dialect.preserving_clean_state(connection):
-            with self._reading():
+            if may_be_sequence:
                 self._check_is_no_sequence(connection)
             self._loss = read_loss_of_copy(self._scope, connection, self._reading)
             if copy_grants:
@@ -76,7 +78,13 @@ class Copied:
         return str(moment.compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True}))
 
     def _check_is_no_sequence(self, connection: Connection) -> None:
-        if is_sequence(self._scope, connection):
+        try:
+            found = is_sequence(self._scope, connection)
+        except exc.DBAPIError as error:
+            if error.connection_invalidated:
+                raise
+            return  # no privilege for the catalog, or no such table or point in time, which the server reports
+        if found:
             raise BranchError(
                 f"{self._name!r} was not created: {self._scope.quoted} is a sequence, and the server would create a "
                 "plain table with its columns. Copy its database; or create a sequence, and set its value by SETVAL.",
@@ -84,18 +92,14 @@ class Copied:
             )
 
     @contextmanager
-    def _reading(self, kind: str | None = None) -> Iterator[None]:
-        """Suppress errors in a block that reads something.
-
-        :param kind: what to name in the warning if it cannot be read.
-        """
+    def _reading(self, kind: str) -> Iterator[None]:
         try:
             yield
         except exc.DBAPIError as error:
             if error.connection_invalidated:
                 raise
             # The copy fails for the same reason; if not, put_back() warns.
-            self._unread += [kind] if kind else []
+            self._unread.append(kind)
 
     def _read_grants(self, connection: Connection) -> None:
         try:
