@@ -903,6 +903,20 @@ def test_restore_rows_that_others_write_meanwhile_warns_and_is_not_verified(
     assert orders.rows("orders") == ORDERS
 
 
+def test_restore_rows_that_others_insert_meanwhile_counts_only_its_own_ones(orders: Shop, way: str) -> None:
+    orders.run("DELETE FROM orders WHERE id IN (1, 3)")
+    connection = orders.session.connection()
+
+    @event.listens_for(connection, "before_execute")
+    def insert_meanwhile(_: Any, statement: Any, *__: Any) -> None:
+        if statement.is_insert:
+            orders.run(f"INSERT INTO {SHOP}.orders SELECT * FROM {SHOP}.orders {{SNAPSHOT = {BEFORE}}} WHERE id = 3")
+
+    done = orders.recovery.restore_rows(Order, snapshot=BEFORE)
+    assert (done.inserted, done.by_table["orders"].inserted, done.verified) == (2, 2, True)
+    assert orders.rows("orders") == ORDERS
+
+
 def test_restore_rows_without_effect_raises(orders: Shop, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     orders.run("UPDATE orders SET note = 'changed' WHERE id = 1\nDELETE FROM orders WHERE id = 3")
     monkeypatch.setattr(RowsPlan, "steps", lambda _: iter(()))  # as if the server ignored the statements

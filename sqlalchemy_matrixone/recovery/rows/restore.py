@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import exc, func, select, table
-from sqlalchemy.sql.dml import UpdateBase
+from sqlalchemy.sql.dml import Insert, UpdateBase
 
 from ...core.connection import state_of
 from ...core.names import readable
@@ -56,7 +56,11 @@ def restore_rows(connection: Connection, request: RowsRequest) -> RestoredRows:
     return RestoredRows.total(
         {
             part.pair.name: RestoredRows(
-                part.missing, part.changed, part.new, part.pair.skipped, verified=part.pair.name not in unverified
+                plan.inserted(part),
+                part.changed,
+                part.new,
+                part.pair.skipped,
+                verified=part.pair.name not in unverified,
             )
             for part in plan.changes.values()
         }
@@ -94,6 +98,7 @@ class RowsPlan:
     changes: Mapping[str, TableChanges]
     search: ConflictSearch
     conflicts: Sequence[RowConflict]
+    _inserted: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def make(cls, connection: Connection, request: RowsRequest, *, lock: bool) -> RowsPlan:
@@ -142,6 +147,13 @@ class RowsPlan:
                 Reason.UNSUPPORTED,
             )
 
+    def inserted(self, part: TableChanges) -> int:
+        """Return how many rows of a table were inserted.
+
+        Missing rows cannot be locked: another session may have inserted some of them first.
+        """
+        return min(part.missing, self._inserted.get(part.pair.current.fullname, part.missing))
+
     # -- execution
 
     def execute(self) -> set[str]:
@@ -153,7 +165,9 @@ class RowsPlan:
         done = 0
         try:
             for statement in self.steps():
-                self.connection.execute(statement)
+                result = self.connection.execute(statement, execution_options={"preserve_rowcount": True})
+                if isinstance(statement, Insert) and result.rowcount >= 0:
+                    self._inserted[statement.table.fullname] = result.rowcount
                 done += 1
         except exc.DBAPIError as error:
             outcome = (
