@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import wraps
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from sqlalchemy import exc
-from sqlalchemy.engine.reflection import ObjectKind
 
 from ..core.names import fold
 from ..core.options import INDEX_OPTIONS
 from ..core.release import Feature
+from . import catalog_queries
+from .catalog_queries import Fact, Where
 from .reader import HIDDEN
 
 if TYPE_CHECKING:
@@ -32,9 +33,6 @@ _REFUSED = "refused"
 
 _OPTION_NAMES = {"included_columns": "include"}
 
-KINDS = {"r": ObjectKind.TABLE, "e": ObjectKind.TABLE, "cluster": ObjectKind.TABLE, "v": ObjectKind.VIEW}
-"""The kinds of objects that are reflected, by their code in the catalog."""
-
 
 class TableRow(NamedTuple):
     """A row of mo_catalog.mo_tables."""
@@ -47,17 +45,17 @@ class TableRow(NamedTuple):
 
 
 class ColumnRow(NamedTuple):
-    """A row of mo_catalog.mo_columns."""
+    """A row of mo_catalog.mo_columns. Its numbers are text if it was fetched together with other facts."""
 
     table: str
     name: str
     type: str
     encoded_type: str
     values: str
-    not_null: int
+    not_null: int | str
     default: str | None
     on_update: str | None
-    autoincrement: int
+    autoincrement: int | str
     comment: str
     generated: str | None
     persistence: str | None
@@ -98,27 +96,17 @@ class ForeignKeyColumnRow(NamedTuple):
     on_update: str
 
 
-class Where(NamedTuple):
-    """What is read together: a database, or one table of it.
-
-    An empty string stands for the current database, or for all tables.
-    """
-
-    database: str
-    table: str = ""
+_Method = Callable[["Catalog", Where], _T]
 
 
-_Query = Callable[["Catalog", Where], _T]
+def _once(method: _Method[_T]) -> _Method[_T]:
+    """Cache the result of a method for as long as the Inspector keeps its own cache."""
 
-
-def _once(query: _Query[_T]) -> _Query[_T]:
-    """Cache the result of a query for as long as the Inspector keeps its own cache."""
-
-    @wraps(query)
+    @wraps(method)
     def read(self: Catalog, where: Where) -> _T:
-        key = (query.__name__, where)
+        key = (method.__name__, where)
         if key not in self._read:
-            self._read[key] = query(self, where)
+            self._read[key] = method(self, where)
         found: _T = self._read[key]
         return found
 
@@ -134,7 +122,7 @@ class Catalog:
     def __init__(self, dialect: MatrixOneServer, connection: Connection, info_cache: dict[Any, Any] | None) -> None:
         self._dialect = dialect
         self._connection = connection
-        self._read: dict[tuple[str, Where] | str, Any] = {}
+        self._read: dict[tuple[str | Fact, Where] | str, Any] = {}
         if info_cache is not None:
             self._read = info_cache.setdefault("matrixone_catalog", self._read)
 
@@ -165,47 +153,24 @@ class Catalog:
     @_once
     def tables(self, where: Where) -> dict[str, TableRow]:
         """Return the tables and views by name."""
-        extra = "HEX(extra_info)" if self._dialect.supports(Feature.CHECK_CONSTRAINT) else "NULL"
-        kinds = ", ".join(f"'{kind}'" for kind in KINDS)
-        rows = self._rows(
-            f"SELECT relname, relkind, rel_comment, viewdef, {extra} FROM mo_catalog.mo_tables "
-            "WHERE account_id = current_account_id() AND reldatabase = COALESCE(NULLIF(%s, ''), DATABASE()) "
-            f"AND relkind IN ({kinds}){_name_filter('relname', where)}",
-            where,
-        )
+        if where.table:
+            facts = (catalog_queries.tables, catalog_queries.columns, catalog_queries.foreign_keys)
+            self._fetch([(fact, where) for fact in facts])
+        rows = self._rows(catalog_queries.tables, where)
         return {row[0]: TableRow(*row) for row in rows if not row[0].startswith(HIDDEN)}
 
     @_once
     def columns(self, where: Where) -> dict[str, list[ColumnRow]]:
         """Return the columns of each table, in order."""
-        generated = "NULL, NULL"
-        if self._dialect.supports(Feature.GENERATED_COLUMN):
-            generated = "mo_show_visible_bin(attr_generated, 5), mo_show_visible_bin(attr_generated, 6)"
-        rows = self._rows(
-            "SELECT att_relname, attname, mo_show_visible_bin(atttyp, 3), HEX(atttyp), attr_enum, "
-            "attnotnull, mo_show_visible_bin(att_default, 1), mo_show_visible_bin(attr_update, 0), "
-            f"att_is_auto_increment, att_comment, {generated} FROM mo_catalog.mo_columns "
-            "WHERE account_id = current_account_id() AND att_database = COALESCE(NULLIF(%s, ''), DATABASE()) "
-            f"AND att_is_hidden = 0 AND LEFT(att_relname, 5) <> '__mo_'{_name_filter('att_relname', where)} "
-            "ORDER BY att_relname, attnum",
-            where,
-        )
-        return _by_table(ColumnRow(*row) for row in rows)
+        return _by_table(ColumnRow(*row) for row in _in_order(self._rows(catalog_queries.columns, where)))
 
     @_once
     def indexes(self, where: Where) -> dict[str, list[Index]]:
         """Return the indexes and primary keys. A vector index has rows for each of its hidden tables."""
-        rows = self._rows(
-            "SELECT DISTINCT t.relname, i.name, i.type, i.algo, i.algo_params, i.comment, i.column_name, "
-            "i.ordinal_position "
-            "FROM mo_catalog.mo_indexes i JOIN mo_catalog.mo_tables t ON t.rel_id = i.table_id "
-            "WHERE t.account_id = current_account_id() AND t.reldatabase = COALESCE(NULLIF(%s, ''), DATABASE()) "
-            "AND LEFT(t.relname, 5) <> '__mo_' AND LEFT(i.column_name, 5) <> '__mo_'"
-            f"{_name_filter('t.relname', where)} ORDER BY t.relname, i.name, i.ordinal_position",
-            where,
-        )
-        columns = _by_table(IndexColumnRow(*row[:-1]) for row in rows)
-        return {table: list(_indexes(group)) for table, group in columns.items()}
+        self._fetch_rest(where)
+        rows = dict.fromkeys(_in_order(self._rows(catalog_queries.indexes, where)))
+        columns = _by_table(IndexColumnRow(*row) for row in rows)
+        return {table: list(_grouped_indexes(group)) for table, group in columns.items()}
 
     @_once
     def foreign_key_columns(self, where: Where) -> dict[str, list[ForeignKeyColumnRow]]:
@@ -215,23 +180,18 @@ class Catalog:
         all databases of the account. Columns of a referred table that does not exist, which is possible without
         foreign_key_checks, keep the lower case.
         """
-        rows = self._rows(
-            "SELECT table_name, db_name, constraint_name, column_name, refer_db_name, refer_table_name, "
-            "refer_column_name, on_delete, on_update FROM mo_catalog.mo_foreign_keys "
-            f"WHERE db_name = COALESCE(NULLIF(%s, ''), DATABASE()){_name_filter('table_name', where)}",
-            where,
-        )
-        return _by_table(self._as_declared([ForeignKeyColumnRow(*row) for row in rows], where))
+        self._fetch_rest(where)
+        return _by_table(self._as_declared(self._foreign_keys(where), where))
 
     def _as_declared(self, rows: Iterable[ForeignKeyColumnRow], where: Where) -> Iterator[ForeignKeyColumnRow]:
         """Yield the columns of foreign keys that still exist, with the capitals of their declarations."""
         for row in rows:
             names = self.declared_names(where)
             if name := names.get((row.table, row.column)):
-                if where.table or row.referred_database != row.database:
-                    names = self._names_with_capitals(Where(row.referred_database))
-                referred = names.get((row.referred_table, row.referred_column), row.referred_column)
-                yield row._replace(column=name, referred_column=referred)
+                if (referred := _referred(row, where)) != where:
+                    names = self._names_with_capitals(referred)
+                referred_name = names.get((row.referred_table, row.referred_column), row.referred_column)
+                yield row._replace(column=name, referred_column=referred_name)
 
     @_once
     def declared_names(self, where: Where) -> dict[tuple[str, str], str]:
@@ -243,29 +203,53 @@ class Catalog:
         }
 
     @_once
+    def _foreign_keys(self, where: Where) -> list[ForeignKeyColumnRow]:
+        return [ForeignKeyColumnRow(*row) for row in self._rows(catalog_queries.foreign_keys, where)]
+
+    @_once
     def _names_with_capitals(self, where: Where) -> dict[tuple[str, str], str]:
         """Return the names that have capitals, by their table and their name in lower case."""
-        rows = self._rows(
-            "SELECT att_relname, attname FROM mo_catalog.mo_columns "
-            "WHERE account_id = current_account_id() AND att_database = COALESCE(NULLIF(%s, ''), DATABASE()) "
-            "AND attname <> LOWER(attname)",
-            where,
-        )
-        return {(table, fold(name)): name for table, name in rows}
+        return {(table, fold(name)): name for table, name in self._rows(catalog_queries.names_with_capitals, where)}
 
     @_once
     def encoded_constraints(self, where: Where) -> dict[str, str]:
         """Return the constraints of each table as the server stores them, see :mod:`..core.catalog_bytes`."""
-        rows = self._rows(
-            "SELECT relname, HEX(`constraint`) FROM mo_catalog.mo_tables "
-            "WHERE account_id = current_account_id() AND reldatabase = COALESCE(NULLIF(%s, ''), DATABASE()) "
-            f"AND relkind = 'r'{_name_filter('relname', where)}",
-            where,
-        )
-        return {table: constraints or "" for table, constraints in rows}
+        return {table: constraints or "" for table, constraints in self._rows(catalog_queries.constraints, where)}
 
-    def _rows(self, statement: str, where: Where) -> Iterable[Any]:
-        return self._connection.exec_driver_sql(statement, tuple(where) if where.table else (where.database,))
+    @_once
+    def _fetch_rest(self, where: Where) -> None:
+        """Fetch what :meth:`tables` does not fetch of one table: its indexes, and names in the tables it refers to."""
+        if not where.table:
+            return
+        wanted: list[tuple[Fact, Where]] = [(catalog_queries.indexes, where)]
+        if not self._dialect.supports(Feature.FOREIGN_KEYS_KEPT_BY_ALTER):
+            wanted.append((catalog_queries.constraints, where))
+        referred = dict.fromkeys(_referred(row, where) for row in self._foreign_keys(where))
+        wanted += [(catalog_queries.names_with_capitals, each) for each in referred if each != where]
+        self._fetch(wanted)
+
+    def _rows(self, fact: Fact, where: Where) -> Iterable[Any]:
+        """Return the rows of one kind of fact, which may have been fetched together with others."""
+        if (fact, where) in self._read:
+            rows: Iterable[Any] = self._read.pop((fact, where))
+            return rows
+        query = fact(self._dialect, where)
+        return self._connection.exec_driver_sql(query.statement, where.parameters)
+
+    def _fetch(self, wanted: Sequence[tuple[Fact, Where]]) -> None:
+        """Fetch several kinds of facts of a few tables by one statement, for :meth:`_rows` to return."""
+        queries = [fact(self._dialect, where) for fact, where in wanted]
+        parameters = tuple(parameter for _, where in wanted for parameter in where.parameters)
+        fetched: list[list[Any]] = [[] for _ in queries]
+        for number, *row in self._connection.exec_driver_sql(catalog_queries.union(queries), parameters):
+            fetched[number].append(tuple(row[: len(queries[number].columns)]))
+        self._read.update(zip(wanted, fetched, strict=True))
+
+
+def _referred(row: ForeignKeyColumnRow, where: Where) -> Where:
+    """Return what to read for the names of the columns that a foreign key refers to."""
+    referred = Where(row.referred_database, where.table and row.referred_table)
+    return where if referred == Where(row.database, where.table) else referred
 
 
 def is_refused(error: exc.DBAPIError) -> bool:
@@ -273,9 +257,9 @@ def is_refused(error: exc.DBAPIError) -> bool:
     return "do not have privilege" in str(error.orig)
 
 
-def _name_filter(column: str, where: Where) -> str:
-    """Return a condition for one table. IN with several names would lose rows of mo_tables, on every release."""
-    return f" AND {column} = %s" if where.table else ""
+def _in_order(rows: Iterable[Any]) -> Iterator[Any]:
+    """Yield rows in the order of the number that each ends with, without it."""
+    return (tuple(row[:-1]) for row in sorted(rows, key=lambda row: int(row[-1])))
 
 
 _Row = TypeVar("_Row", ColumnRow, IndexColumnRow, ForeignKeyColumnRow)
@@ -288,11 +272,11 @@ def _by_table(rows: Iterator[_Row]) -> dict[str, list[_Row]]:
     return dict(groups)
 
 
-def _indexes(rows: Iterable[IndexColumnRow]) -> Iterator[Index]:
+def _grouped_indexes(rows: Iterable[IndexColumnRow]) -> Iterator[Index]:
     by_name: defaultdict[tuple[str, str], list[IndexColumnRow]] = defaultdict(list)
     for row in rows:
         by_name[row.name, row.type].append(row)
-    for (name, type_), columns in by_name.items():
+    for (name, type_), columns in sorted(by_name.items()):
         # A full-text index may have no name. MySQL would name it after its first column.
         yield Index(name or columns[0].column, type_, [row.column for row in columns], dict(index_options(columns[0])))
 

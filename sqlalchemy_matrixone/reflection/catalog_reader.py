@@ -14,7 +14,8 @@ from sqlalchemy.engine.reflection import ReflectionDefaults
 from ..core.catalog_bytes import check_constraints, foreign_key_columns
 from ..core.names import fold
 from ..core.release import Feature
-from .catalog import KINDS, Catalog, ColumnRow, ForeignKeyColumnRow, Index, Where
+from .catalog import Catalog, ColumnRow, ForeignKeyColumnRow, Index
+from .catalog_queries import KINDS, Where
 from .reader import NO_ACTIONS, OfTables, TableReader, no_such_table
 from .types import column_type
 
@@ -165,11 +166,11 @@ def reflected_column(row: ColumnRow, doubled_quotes: bool) -> ReflectedColumn:
     column: dict[str, Any] = {
         "name": row.name,
         "type": type_,
-        "nullable": not row.not_null,
+        "nullable": not int(row.not_null),
         "default": _default(row, doubled_quotes),
         "comment": _comment(row.comment),
     }
-    if row.autoincrement:
+    if int(row.autoincrement):
         column["autoincrement"] = True
     elif isinstance(type_, types.Integer):
         column["autoincrement"] = False

@@ -318,6 +318,30 @@ def test_reflection_of_each_table_after_get_table_names_is_batched(engine, serve
     assert one_by_one == facts_of_all(sa.inspect(engine), one_by_one)
 
 
+def test_reflection_of_one_table_sends_two_statements(engine, three_databases):
+    statements = count_statements(engine)
+    table = sa.Table("child0", sa.MetaData(), autoload_with=engine, resolve_fks=False)
+    assert {key.target_fullname for key in table.foreign_keys} == {"parent.Id", f"{OTHERS[1]}.parent.Id"}
+    assert len(statements) == 2
+    sa.inspect(engine).get_columns("child0", schema=OTHERS[0])
+    assert len(statements) == 3
+
+
+def test_reflection_of_one_table_inside_a_transaction_sees_its_changes(engine):
+    with engine.connect() as connection:
+        connection.exec_driver_sql("CREATE TABLE fresh (`Id` INT PRIMARY KEY, a INT, KEY ix_a (a))")
+        connection.exec_driver_sql("CREATE TABLE refers (id INT PRIMARY KEY, `toId` INT REFERENCES fresh (`Id`))")
+        table = sa.Table("fresh", sa.MetaData(), autoload_with=connection)
+        assert (table.columns.keys(), [index.name for index in table.indexes]) == (["Id", "a"], ["ix_a"])
+
+
+def test_get_view_definition_of_a_long_view_is_whole(engine):
+    literal = "x" * 7000
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"CREATE VIEW wide AS SELECT '{literal}' AS text")
+    assert literal in sa.inspect(engine).get_view_definition("wide")
+
+
 def test_reflection_finds_a_table_created_after_get_table_names(engine):
     inspector = sa.inspect(engine)
     assert inspector.get_table_names() == []

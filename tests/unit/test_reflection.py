@@ -7,7 +7,8 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy_matrixone.core.catalog_bytes import check_constraints, foreign_key_columns
 from sqlalchemy_matrixone.core.options import INDEX_OPTIONS
 from sqlalchemy_matrixone.pymysql import MatrixOneDialect_pymysql
-from sqlalchemy_matrixone.reflection.catalog import Catalog, ColumnRow, IndexColumnRow, Where, index_options
+from sqlalchemy_matrixone.reflection.catalog import Catalog, ColumnRow, IndexColumnRow, index_options
+from sqlalchemy_matrixone.reflection.catalog_queries import Where
 from sqlalchemy_matrixone.reflection.catalog_reader import reflected_column
 from sqlalchemy_matrixone.reflection.show_create import MatrixOneTableDefinitionParser
 from sqlalchemy_matrixone.types import GEOMETRY, VECF32
@@ -210,7 +211,7 @@ class _Answering:
 
 
 def catalog_row(table, name):
-    return (table, name, "INT(32)", "", "", 0, None, None, 0, "", None, None)
+    return (table, name, "INT(32)", "", "", 0, None, None, 0, "", None, None, 1)
 
 
 FOREIGN_KEY = ("child", "shop", "fk", "parentid", "shop", "parent", "id", "RESTRICT", "RESTRICT")
@@ -243,3 +244,69 @@ def test_foreign_keys_into_other_database_read_its_names_once():
     keys = Catalog(DIALECT, connection, None).foreign_key_columns(Where("shop"))["child"]
     assert [key.referred_column for key in keys] == ["Id", "id"]
     assert connection.sent.count(("mo_columns", ("other",))) == 1
+
+
+class _AnsweringUnions(_Answering):
+    """A connection that answers statements for one table: the first one, and that for the rest."""
+
+    def __init__(self, *answers):
+        super().__init__(mo_tables=answers[0], mo_indexes=answers[1:] and answers[1])
+
+
+TABLE = ("child", "r", "", None, None)
+
+
+def numbered(number, row, width=13):
+    """Return a row of a UNION, in which numbers are text."""
+    texts = [str(value) if isinstance(value, int) else value for value in row]
+    return (number, *texts, *[None] * (width - len(row)))
+
+
+def test_one_table_is_read_by_two_statements_in_the_order_of_its_columns():
+    second = (*catalog_row("child", "b")[:-1], 2)
+    index = ("child", "ix", "MULTIPLE", "", "", "")
+    connection = _AnsweringUnions(
+        [
+            numbered(0, TABLE),
+            numbered(1, second),
+            numbered(1, catalog_row("child", "parentId")),
+            numbered(2, FOREIGN_KEY),
+        ],
+        [
+            numbered(0, (*index, "b", 2), 8),
+            numbered(0, (*index, "parentId", 1), 8),
+            numbered(0, (*index, "parentId", 1), 8),
+            numbered(1, ("parent", "Id"), 8),
+        ],
+    )
+    where = Where("shop", "child")
+    catalog = Catalog(DIALECT, connection, None)
+    assert list(catalog.tables(where)) == ["child"]
+    assert [(column.name, int(column.not_null)) for column in catalog.columns(where)["child"]] == [
+        ("parentId", 0),
+        ("b", 0),
+    ]
+    assert [index.columns for index in catalog.indexes(where)["child"]] == [["parentId", "b"]]
+    assert [key.referred_column for key in catalog.foreign_key_columns(where)["child"]] == ["Id"]
+    assert connection.sent == [
+        ("mo_tables", ("shop", "child") * 3),
+        ("mo_indexes", ("shop", "child", "shop", "parent")),
+    ]
+
+
+def test_foreign_key_to_its_own_table_needs_no_names_of_another_table():
+    own = (*FOREIGN_KEY[:5], "child", "parentid", *FOREIGN_KEY[7:])
+    connection = _AnsweringUnions(
+        [numbered(0, TABLE), numbered(1, catalog_row("child", "parentId")), numbered(2, own)], []
+    )
+    catalog = Catalog(DIALECT, connection, None)
+    catalog.tables(Where("", "child"))
+    [key] = catalog.foreign_key_columns(Where("", "child"))["child"]
+    assert (key.column, key.referred_column) == ("parentId", "parentId")
+    assert connection.sent[1:] == [("mo_indexes", ("child",))]
+
+
+def test_reflected_column_has_its_numbers_from_text():
+    row = ColumnRow("t", "c", "INT(32)", "00000000", "", "0", None, None, "0", "", None, None)
+    reflected = reflected_column(row, True)
+    assert (reflected["nullable"], reflected["autoincrement"]) == (True, False)
