@@ -1,4 +1,4 @@
-"""What scenarios share: a model, names to clean up, and one way to speak through any driver."""
+"""Helpers of the scenarios: databases and accounts to work in, and one interface to all drivers."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def drop_databases(admin: Admin, *databases: str) -> None:
 
 
 class Client:
-    """A connection of any driver; its statements and its Recovery are awaited whatever it is."""
+    """A connection of any driver, with asynchronous methods, which also run the synchronous ones of PyMySQL."""
 
     def __init__(self, connection: Any, recovery: Any) -> None:
         self.connection = connection
@@ -94,7 +94,7 @@ class Client:
                 yield cls(async_connection, AsyncRecovery(async_connection))
 
     def __getattr__(self, method: str) -> Callable[..., Any]:
-        """A method of Recovery."""
+        """Return a method of Recovery."""
 
         async def call(*args: Any, **kw: Any) -> Any:
             return await awaited(getattr(self._recovery, method)(*args, **kw))
@@ -143,7 +143,7 @@ class Client:
         return [note for (note,) in await self.rows(f"SELECT note FROM {database}.orders ORDER BY id")]
 
     async def lose(self, database: str) -> None:
-        """What a recovery is for."""
+        """Delete a row that a restore is to bring back."""
         await self.rows(f"DELETE FROM {database}.orders WHERE id = 2")
 
 
@@ -152,13 +152,13 @@ async def awaited(result: Any) -> Any:
 
 
 def clock(admin: Admin) -> dt.datetime:
-    """The server's clock, in whole seconds gone by."""
+    """Return the time on the server's clock, truncated to seconds."""
     [(now,)] = admin("SELECT UNIX_TIMESTAMP()")
     return dt.datetime.fromtimestamp(int(now), dt.UTC)
 
 
 def moment(server: Server, admin: Admin) -> dt.datetime:
-    """An instant of the server's, after all that has happened and before all that will."""
+    """Return an instant on the server's clock that is later than every statement sent so far."""
     if server.live:
         time.sleep(1.1)
     return clock(admin)

@@ -1,4 +1,4 @@
-"""What the scenarios of time travel share: a shop, of which a snapshot was taken before it changed."""
+"""Helpers of the time travel scenarios: a shop with a snapshot that was taken before it changed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..models import Order
 from .server import Admin, Server
 
 SHOP = "tt_shop"
-SNAPSHOT = "tt_Before"  # the server folds it, as it does the name that one asks for
+SNAPSHOT = "tt_Before"  # the server folds it to lower case, like the name in a query
 
 
 CREATE = [
@@ -34,7 +34,7 @@ CHANGE = [
 
 
 def open_shop(admin: Admin) -> None:
-    """Make the shop, of which there is a snapshot."""
+    """Create the shop and its snapshot."""
     clean_up(admin)
     admin.prepare("shop before", *CREATE)
 
@@ -50,7 +50,7 @@ def clean_up(admin: Admin) -> None:
 
 
 def moment(server: Server, admin: Admin) -> dt.datetime:
-    """An instant after all that has happened and before all that will, to the second."""
+    """Return an instant, to the second, between the statements sent so far and those that follow."""
     if server.live:
         time.sleep(1.1)
     [(now,)] = admin("SELECT UTC_TIMESTAMP()")

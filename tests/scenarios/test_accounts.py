@@ -1,4 +1,4 @@
-"""Accounts: created with a password that works, altered and dropped."""
+"""Create accounts with a password that works, alter and drop them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PITRs declared with the tables, and compared with the server's."""
+"""Compare PITRs that are declared with the tables with those of the server."""
 
 import logging
 

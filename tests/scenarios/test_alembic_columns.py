@@ -1,4 +1,4 @@
-"""Changes of columns after which MatrixOne keeps, or loses, more than was asked for."""
+"""Changes of columns by which MatrixOne changes more than was requested, or keeps what was not."""
 
 from __future__ import annotations
 

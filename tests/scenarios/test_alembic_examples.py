@@ -1,4 +1,4 @@
-"""The example project, on servers."""
+"""Run the example project on servers."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The first steps of docs/alembic.md, as they are printed there."""
+"""Run the first steps of docs/alembic.md as they are printed there."""
 
 from __future__ import annotations
 

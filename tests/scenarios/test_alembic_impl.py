@@ -1,4 +1,4 @@
-"""Migrations on MatrixOne: all or nothing, and what Alembic has for MySQL."""
+"""Migrations are applied completely or not at all, and Alembic's operations for MySQL work."""
 
 import pytest
 from alembic.util import CommandError

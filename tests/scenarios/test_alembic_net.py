@@ -1,4 +1,4 @@
-"""A snapshot before migrations, and one call to go back to it."""
+"""Take a snapshot before migrations, and go back to it with one call."""
 
 import logging
 

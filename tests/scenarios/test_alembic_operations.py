@@ -1,4 +1,4 @@
-"""Recovery operations in migrations: they step out of the transaction, in the open, and back in."""
+"""Recovery operations in migrations leave the migration's transaction and enter it again."""
 
 import logging
 import time

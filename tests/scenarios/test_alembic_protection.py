@@ -1,4 +1,4 @@
-"""Migrations protect again what they have made unprotected, and nothing else."""
+"""Migrations protect again what they have left unprotected, and nothing else."""
 
 from __future__ import annotations
 

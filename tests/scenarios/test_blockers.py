@@ -1,4 +1,4 @@
-"""Who is in the way of a restore."""
+"""List the sessions that a restore would wait for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The URLs whose dialect is called mysql have everything of MatrixOne's."""
+"""Dialects that are named mysql have all features."""
 
 from __future__ import annotations
 

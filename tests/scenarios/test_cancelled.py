@@ -1,4 +1,4 @@
-"""A task is cancelled while the server answers: its connection does not come back to the pool as it is."""
+"""A connection whose task is cancelled during a statement is closed, and not returned to the pool."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two nodes of one cluster, named in MATRIXONE_NODES as MATRIXONE_URLS names servers.
+"""Run on two nodes of one cluster, whose URLs are in MATRIXONE_NODES.
 
 ::
 

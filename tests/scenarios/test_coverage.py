@@ -1,4 +1,4 @@
-"""What is protected, by what, and back to when."""
+"""Report what protects each table, and since when."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The examples of the README and of docs/, each as it is printed there."""
+"""Run the examples of the README and of docs/ as they are printed there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When a value changed, found by reading the past."""
+"""Find the time of a change by reading the history."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names whose case only the server's own folding gets right, and names that must be quoted."""
+"""Names in upper case of any alphabet, which only the server folds correctly, and names that must be quoted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Forms of the grammar that the lives of snapshots and PITRs do not come by, and names of every kind."""
+"""Forms of the grammar that test_lifecycle.py does not use, and names of every kind."""
 
 from __future__ import annotations
 

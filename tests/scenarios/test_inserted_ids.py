@@ -1,4 +1,4 @@
-"""The ids that the server gives to rows, and what else it returns of them."""
+"""Ids that the server generates, and other columns that an INSERT returns."""
 
 from __future__ import annotations
 

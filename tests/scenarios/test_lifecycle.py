@@ -1,4 +1,4 @@
-"""The life of snapshots, PITRs and restores at every level, through Recovery and AsyncRecovery."""
+"""Create, list, alter, restore and drop snapshots and PITRs at every level, with Recovery and AsyncRecovery."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The constructs on a mysql+pymysql:// engine, for applications that have not changed their URL yet."""
+"""Use the constructs on a mysql+pymysql:// engine, for applications that have not changed their URL yet."""
 
 from __future__ import annotations
 

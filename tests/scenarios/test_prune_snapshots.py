@@ -1,4 +1,4 @@
-"""Older snapshots of a series are dropped, and no others."""
+"""Drop older snapshots of a series, and no others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables that somebody made in SQL: no differences once reflected, and the same again from a migration."""
+"""Reflect tables that were created by SQL: autogenerate finds no difference, and a migration creates them again."""
 
 from __future__ import annotations
 

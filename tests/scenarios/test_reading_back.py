@@ -1,4 +1,4 @@
-"""What the Inspector and Recovery read back: filters, rights, and whose rows."""
+"""Read snapshots and PITRs with the Inspector and Recovery: filters, privileges, and rows of other accounts."""
 
 from __future__ import annotations
 

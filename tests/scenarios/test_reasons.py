@@ -1,4 +1,4 @@
-"""Every reason that a RecoveryError can give, from the server's own refusals."""
+"""Cause each reason of a RecoveryError by a refusal of the server."""
 
 from __future__ import annotations
 

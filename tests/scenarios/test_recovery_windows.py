@@ -1,4 +1,4 @@
-"""Recovery windows of many tables: each table has its own, and no others."""
+"""Read the recovery windows of many tables, each with its own and no others."""
 
 from __future__ import annotations
 

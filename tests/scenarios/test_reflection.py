@@ -1,4 +1,4 @@
-"""What reflection makes of tables, one by one and all at once, and what autogenerate makes of that."""
+"""Reflect tables one by one and all at once, and compare them in autogenerate."""
 
 import pytest
 import sqlalchemy as sa

@@ -1,4 +1,4 @@
-"""A database as it was, in a scratch database for a while."""
+"""Clone a database as it was into a scratch database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Objects whose ids are reserved from a sequence, in blocks."""
+"""Insert objects whose ids are reserved from a sequence in blocks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What foreign keys refer to, the servers do not restore by itself, and report that they did: it is refused."""
+"""Refuse restores of tables that foreign keys refer to, which the server would skip without an error."""
 
 from __future__ import annotations
 

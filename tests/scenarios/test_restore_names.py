@@ -1,4 +1,4 @@
-"""MatrixOne before 4.2 uses names as LIKE patterns: of a table to restore, and of its internal tables."""
+"""Refuse restores in which MatrixOne before 4.2 would use names as LIKE patterns."""
 
 from __future__ import annotations
 

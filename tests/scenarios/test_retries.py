@@ -1,4 +1,4 @@
-"""Transactions that are run again after deadlocks and lost connections."""
+"""Retry transactions after deadlocks and lost connections."""
 
 from __future__ import annotations
 

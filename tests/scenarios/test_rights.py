@@ -1,6 +1,6 @@
-"""The table of docs/rights.md: each operation, tried by administrators of sys and of an account, and by another user.
+"""Try each operation of docs/rights.md as administrators of sys and of an account, and as another user.
 
-The other user may only connect, and is then given the privileges that the table names, and no others.
+The other user may only connect, and is then granted only the privileges in the table.
 """
 
 from __future__ import annotations

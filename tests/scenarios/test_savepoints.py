@@ -1,4 +1,4 @@
-"""begin_nested() on a server that cannot roll back to a savepoint."""
+"""Use begin_nested() on a server that cannot roll back to a savepoint."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A value is a value in every sql_mode: bound or as a literal, by every driver."""
+"""Send values in every sql_mode, bound and as literals, with every driver."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An aware datetime is one instant, on servers and in sessions of any zone."""
+"""An aware datetime means the same instant in all time zones of servers and sessions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be restored, as a picture."""
+"""Draw what can be restored on a time axis."""
 
 from __future__ import annotations
 

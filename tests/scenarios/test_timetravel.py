@@ -1,4 +1,4 @@
-"""Reading the past with as_of() and time_travel()."""
+"""Read the past with as_of() and time_travel()."""
 
 from __future__ import annotations
 

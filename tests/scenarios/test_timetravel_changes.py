@@ -1,4 +1,4 @@
-"""Which rows are new, changed or gone since a snapshot."""
+"""List the rows that are new, changed or gone since a snapshot."""
 
 from __future__ import annotations
 

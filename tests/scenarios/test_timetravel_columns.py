@@ -1,4 +1,4 @@
-"""Changes of a table that had other columns in the past, and changes between two moments."""
+"""Changes of a table that had other columns in the past, and changes between two points in time."""
 
 from __future__ import annotations
 

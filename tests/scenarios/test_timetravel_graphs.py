@@ -1,4 +1,4 @@
-"""Objects of the past with what hangs on them: subclasses, loader options, relationships of every kind."""
+"""Historical objects with subclasses, loader options and relationships of every kind."""
 
 from __future__ import annotations
 

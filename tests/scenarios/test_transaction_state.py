@@ -1,4 +1,4 @@
-"""The transaction state of a connection is right whatever way its statements take, so that nothing of ours ends one."""
+"""The transaction state of a connection is correct, whichever way statements take to the server."""
 
 from __future__ import annotations
 

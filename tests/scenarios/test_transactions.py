@@ -1,7 +1,7 @@
-"""What a recovery statement does to the transaction that it is issued on: nothing, or it is not sent.
+"""A recovery statement does not change the transaction of its connection, or it is not sent.
 
-The states of a connection and what the server does in each were measured first, without the dialect; here
-each is a test, with a second connection (the administrator's) for a witness.
+Each state of a connection was first tried on the servers without the dialect. Each has a test here, which observes the
+effect on a second connection, that of the administrator.
 """
 
 from __future__ import annotations

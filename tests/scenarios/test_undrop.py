@@ -1,4 +1,4 @@
-"""Dropped tables and databases come back as they were at the last moment at which they existed."""
+"""Restore dropped tables and databases as they were at the last moment at which they existed."""
 
 from __future__ import annotations
 

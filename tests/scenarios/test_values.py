@@ -1,4 +1,4 @@
-"""A value of every type goes in, compares and comes back as what it is."""
+"""Values of every type are stored, compared and returned unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Restores are compared with their source if asked, and refused if nothing keeps what they would restore."""
+"""Compare restores with their source, and refuse them if nothing keeps what they would restore."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""with_for_update(skip_locked=True) on an engine that is to wait, for queues of jobs."""
+"""Use with_for_update(skip_locked=True) on an engine that waits instead, for queues of jobs."""
 
 from __future__ import annotations
 

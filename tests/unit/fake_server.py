@@ -1,4 +1,4 @@
-"""Answers as a server might give them, and a player of them."""
+"""Responses of a server, as packets, and a fake server that sends them."""
 
 from __future__ import annotations
 

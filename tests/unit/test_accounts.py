@@ -1,4 +1,4 @@
-"""Constructs of accounts, whose passwords nothing shows."""
+"""Account constructs: their SQL, and that no password is shown."""
 
 from __future__ import annotations
 

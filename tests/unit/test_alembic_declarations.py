@@ -1,4 +1,4 @@
-"""A declared PITR that autogenerate does not compare is reported."""
+"""Warn of declared PITRs that autogenerate does not compare."""
 
 from __future__ import annotations
 

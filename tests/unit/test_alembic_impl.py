@@ -1,4 +1,4 @@
-"""The implementation: found in every order of imports, transactional, and no concern of other dialects."""
+"""The Alembic implementation: its registration, transactional DDL, and no effect on other dialects."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What each use of Alembic's private API and undocumented state achieves."""
+"""The effect of each use of Alembic's private API and undocumented state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/architecture.md names what there is, and the layers that import-linter checks."""
+"""docs/architecture.md names existing modules, and the layers that import-linter checks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How tapes are kept in files, and how answers are shown there."""
+"""How tapes are stored in files, and how responses are shown there."""
 
 from __future__ import annotations
 

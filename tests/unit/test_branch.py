@@ -1,4 +1,4 @@
-"""The SQL of clones and data branches, their refusals, and their transaction scope."""
+"""Clones and data branches: their SQL, their refusals, and their transaction scope."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The URLs whose dialect is called mysql, for applications that look for MySQL by its name."""
+"""Dialects that are named mysql, for applications that look for MySQL by its name."""
 
 from __future__ import annotations
 

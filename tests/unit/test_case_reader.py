@@ -1,4 +1,4 @@
-"""Count the statements of MatrixOne's distributed cases, and none as covered that is not."""
+"""Count the statements in MatrixOne's distributed test cases that the grammar tests cover."""
 
 from __future__ import annotations
 

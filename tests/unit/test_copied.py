@@ -1,4 +1,4 @@
-"""What a clone lacks and cannot be put back: the clone exists, so that is a warning and not an error."""
+"""Warn of what a clone lacks and what cannot be put back."""
 
 from __future__ import annotations
 

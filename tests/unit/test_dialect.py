@@ -1,4 +1,4 @@
-"""What holds for the dialect without a server."""
+"""Properties of the dialect that need no server."""
 
 from __future__ import annotations
 

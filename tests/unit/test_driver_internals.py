@@ -1,4 +1,4 @@
-"""What the drivers' connections are asked for beyond the DBAPI."""
+"""Functions that use more of the drivers' connections than the DBAPI."""
 
 from __future__ import annotations
 

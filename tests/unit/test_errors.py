@@ -1,4 +1,4 @@
-"""The reason of a refusal, by what servers of the three release lines have answered."""
+"""Recognize the reason of a refusal in error messages of servers of three release lines."""
 
 from __future__ import annotations
 

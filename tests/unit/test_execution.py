@@ -1,4 +1,4 @@
-"""Recovery statements that are given up: the session on the server, what became of it, and time limits."""
+"""Recovery statements that the client abandons: their session on the server, their outcome, and time limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The binary search through the past, without a server."""
+"""The binary search through the history, without a server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Before a snapshot or a restore, a cluster's node waits until it sees what was committed on the others."""
+"""Before a snapshot or a restore, a node of a cluster waits for commits on the other nodes."""
 
 from __future__ import annotations
 

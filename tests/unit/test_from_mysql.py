@@ -1,4 +1,4 @@
-"""Options for MySQL's dialect have the same effect here."""
+"""Options for MySQL's dialect have the same effect with MatrixOne's dialect."""
 
 from __future__ import annotations
 

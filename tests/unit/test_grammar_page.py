@@ -1,4 +1,4 @@
-"""docs/grammar.md: each row's construct is its statement."""
+"""docs/grammar.md: the construct in each row compiles to its statement."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PITRs are reactivated even if the caller of a restore was cancelled or interrupted."""
+"""Restores whose caller is cancelled or interrupted reactivate PITRs, or state that this remains to be done."""
 
 from __future__ import annotations
 

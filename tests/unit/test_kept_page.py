@@ -1,4 +1,4 @@
-"""docs/kept.md contains what was found on live servers."""
+"""docs/kept.md contains the results from live servers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Comments and values that the server could not read again, and the table options that are rendered as a comment."""
+"""Refuse comments and values that the server could not read again; render table options as a comment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading what a restore or copy loses or cannot read: definitions of views, and texts with backslashes."""
+"""Read what a restore or copy loses or cannot read: definitions of views, and texts with backslashes."""
 
 from __future__ import annotations
 

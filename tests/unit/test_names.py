@@ -1,4 +1,4 @@
-"""Whatever a name contains, it is one token of the statement, or it is refused."""
+"""A name is one token of the statement, whatever it contains, or it is refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""GROUP BY of expressions that can be NULL, which the server takes for a BOOL before 4.1."""
+"""GROUP BY of expressions that can be NULL, which the server treats as a BOOL before 4.1."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The stub by which editors and type checkers know ``sqlalchemy_matrixone.alembic.op``."""
+"""The stub of ``sqlalchemy_matrixone.alembic.op`` for editors and type checkers."""
 
 from __future__ import annotations
 

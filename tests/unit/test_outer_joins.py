@@ -1,4 +1,4 @@
-"""Joins, groups and comparisons by a key that an outer join can have set to NULL, with wrong rows from the server."""
+"""Joins, groups and comparisons by keys that an outer join can set to NULL, for which the server returns wrong rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The functions of this package that run for each ordinary statement, counted: their number is the overhead."""
+"""Count the functions of this package that run for each ordinary statement."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/performance.md has the figures that were measured."""
+"""docs/performance.md contains the measured figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One way to name a time: what is accepted as an instant or a server's time, and what is refused with a reason."""
+"""Points in time: which arguments are accepted, and which are refused with a reason."""
 
 from __future__ import annotations
 

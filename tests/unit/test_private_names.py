@@ -1,4 +1,4 @@
-"""The private API of SQLAlchemy and Alembic is used only in the modules that gather it."""
+"""The private API of SQLAlchemy and Alembic is used only in the modules that are named for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What prune_snapshots() refuses before anything is sent."""
+"""Arguments that prune_snapshots() refuses before anything is sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a restore has lost is put back statement by statement."""
+"""Put back what a restore has lost, statement by statement."""
 
 from __future__ import annotations
 

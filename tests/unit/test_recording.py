@@ -1,4 +1,4 @@
-"""Replay and record a project with one scenario, which a separate pytest runs."""
+"""Record and replay a project with one scenario, in a separate pytest process."""
 
 from __future__ import annotations
 

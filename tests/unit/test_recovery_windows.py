@@ -1,4 +1,4 @@
-"""The text in which the server lists the windows of a table is read as a whole or not at all."""
+"""Parse the server's list of recovery windows completely, or refuse it."""
 
 from __future__ import annotations
 

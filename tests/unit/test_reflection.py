@@ -1,4 +1,4 @@
-"""What reflection makes of the catalog's rows, without a server."""
+"""Reflection from rows of the catalog, without a server."""
 
 import pytest
 import sqlalchemy as sa

@@ -1,4 +1,4 @@
-"""Ids that are reserved from a sequence, without a server."""
+"""Reserve ids from a sequence, without a server."""
 
 from __future__ import annotations
 

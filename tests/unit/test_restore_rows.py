@@ -1,4 +1,4 @@
-"""Restore of rows: its arguments, definitions out of SHOW CREATE TABLE, the order of tables, what is returned."""
+"""Restore rows: arguments, definitions from SHOW CREATE TABLE, the order of tables, and results."""
 
 from __future__ import annotations
 

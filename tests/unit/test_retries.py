@@ -1,4 +1,4 @@
-"""Transactions that are run again, and those that are not, without a server."""
+"""Which transactions are retried, without a server."""
 
 from __future__ import annotations
 

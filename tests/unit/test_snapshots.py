@@ -1,4 +1,4 @@
-"""The catalog as of a snapshot: after 4.2.0, the server refuses to read it at a snapshot of a database or table."""
+"""Read the catalog as of a snapshot, which later builds than 4.2.0 refuse for snapshots of a database or table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The book of the soak script, which must notice what is lost and what was never committed."""
+"""The bookkeeping of the soak script, which must notice rows that are lost or were never committed."""
 
 from __future__ import annotations
 

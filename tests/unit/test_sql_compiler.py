@@ -1,4 +1,4 @@
-"""The SQL of expressions that MatrixOne spells otherwise than MySQL, by release."""
+"""Expressions whose SQL differs from that of MySQL, by release."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever its sql_mode, no value becomes SQL: NO_BACKSLASH_ESCAPES is kept out of every connection."""
+"""Values never become SQL, in any sql_mode: NO_BACKSLASH_ESCAPES is kept out of every connection."""
 
 from __future__ import annotations
 

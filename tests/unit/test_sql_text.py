@@ -1,4 +1,4 @@
-"""What the text of a statement shows about its effect on a transaction."""
+"""Derive from the text of a statement what it does to a transaction."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What each use of SQLAlchemy's private API achieves.
+"""The effect of each use of SQLAlchemy's private API.
 
-A name that SQLAlchemy changes makes at least one of these tests fail; ``tools/rename_internals.py`` shows it.
+If SQLAlchemy renames one, at least one of these tests fails; ``tools/rename_internals.py`` verifies that.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which PITRs are dropped together with the ones that they stood in for: only those that are certain to be our own."""
+"""Which automatic PITRs are dropped together with the PITRs that they replaced."""
 
 from __future__ import annotations
 

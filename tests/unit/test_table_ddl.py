@@ -1,4 +1,4 @@
-"""Tables and indexes that a release would handle wrongly, and the statements for the others."""
+"""Tables and indexes that some releases would handle wrongly, and the SQL of all others."""
 
 from __future__ import annotations
 

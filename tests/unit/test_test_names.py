@@ -1,4 +1,4 @@
-"""The names of the tests must state what broke, even without the file around them."""
+"""Names of tests must state what broke, without their file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The SQL of tables of the past, what is refused, and the statement cache."""
+"""Historical tables: their SQL, what is refused, and the statement cache."""
 
 from __future__ import annotations
 

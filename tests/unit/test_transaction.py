@@ -1,4 +1,4 @@
-"""The transaction state of a connection, as the server counts it."""
+"""Track the transaction state of a connection."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MatrixOne's types: how they are spelled, and what goes in and comes back."""
+"""Column types: their SQL, and the conversion of values in both directions."""
 
 import contextlib
 import datetime as dt
