@@ -28,7 +28,7 @@ from sqlalchemy.sql import Alias, ClauseElement, dml
 from sqlalchemy.sql.base import Executable
 from sqlalchemy.sql.cache_key import HasCacheKey
 from sqlalchemy.sql.ddl import ExecutableDDLElement
-from sqlalchemy.sql.elements import BindParameter, Tuple
+from sqlalchemy.sql.elements import BindParameter, Tuple, _label_reference, _textual_label_reference
 from sqlalchemy.sql.selectable import _CompoundSelectKeyword
 from sqlalchemy.sql.visitors import InternalTraversal
 
@@ -171,6 +171,40 @@ def group_by_of(statement: Select[Any]) -> tuple[ColumnElement[Any], ...]:
 def order_by_of(statement: GenerativeSelect) -> tuple[ColumnElement[Any], ...]:
     """Return the keys by which a SELECT or a union is sorted."""
     return tuple(statement._order_by_clauses)
+
+
+def limit_of(statement: GenerativeSelect) -> tuple[ColumnElement[Any] | None, ColumnElement[Any] | None] | None:
+    """Return the numbers of LIMIT and OFFSET, each of them None if it is missing; None instead of both for FETCH."""
+    if statement._fetch_clause is not None:
+        return None
+    return statement._limit_clause, statement._offset_clause
+
+
+def is_plain(statement: Select[Any]) -> bool:
+    """Return whether a SELECT has neither DISTINCT nor GROUP BY nor HAVING."""
+    return not any((statement._distinct, statement._group_by_clauses, statement._having_criteria))
+
+
+def sorted_expression(key: Any, statement: Select[Any]) -> Any:
+    """Return the expression of a key of ORDER BY; for the name of a column, that column if the SELECT has it."""
+    if isinstance(key, _textual_label_reference):
+        return statement.selected_columns.get(key.element, key)
+    return key.element if isinstance(key, _label_reference) else key
+
+
+def is_only_a_name(expression: Any) -> bool:
+    """Return whether an expression is a string in ORDER BY, which may name a column of the result."""
+    return isinstance(expression, _textual_label_reference)
+
+
+def outer_froms(compiler: SQLCompiler) -> set[FromClause]:
+    """Return the FROM elements of enclosing statements that are not those of the SELECT that is being compiled."""
+    return set(compiler.stack[-2]["correlate_froms"]) - own_froms(compiler) if len(compiler.stack) > 1 else set()
+
+
+def own_froms(compiler: SQLCompiler) -> set[FromClause]:
+    """Return the FROM elements of the SELECT that is being compiled, without those that it correlates to."""
+    return set(compiler.stack[-1]["asfrom_froms"])
 
 
 # -- INSERT

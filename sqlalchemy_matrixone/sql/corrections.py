@@ -8,13 +8,14 @@ from ..core.release import Feature
 from .comparison_corrections import ComparisonCorrections
 from .group_corrections import GroupCorrections
 from .join_corrections import JoinCorrections
+from .limit_corrections import LimitCorrections
 from .windows import warn_of_peers, with_frame
 
 if TYPE_CHECKING:
     from sqlalchemy.sql import elements
 
 
-class CorrectingCompiler(GroupCorrections, JoinCorrections, ComparisonCorrections):
+class CorrectingCompiler(LimitCorrections, GroupCorrections, JoinCorrections, ComparisonCorrections):
     """Part of the statement compiler: statements that are written differently because of faults of the server."""
 
     def visit_over(self, over: elements.Over[Any], **kw: Any) -> str:

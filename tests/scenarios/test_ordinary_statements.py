@@ -547,6 +547,34 @@ def test_constants_find_the_same_rows_in_any_order(stock: Connection) -> None:
     assert stock.scalars(ids.where(~(and_(STOCK.c.n > 10, literal(1) == 2)))).all() == [1, 2, 3, 4]
 
 
+PICKS = Table(
+    "picks",
+    STOCK.metadata,
+    Column("id", Integer, primary_key=True),
+    Column("stock_id", Integer),
+    Column("n", Integer),
+)
+
+
+def test_limit_of_a_correlated_subquery_applies_to_each_outer_row(stock: Connection) -> None:
+    """The server would apply it to the rows of the subquery together."""
+    PICKS.create(stock)
+    stock.execute(insert(PICKS), [{"id": n, "stock_id": n % 2 + 1, "n": n * 7 % 10} for n in range(11, 21)])
+    of_stock = select(PICKS.c.id).where(PICKS.c.stock_id == STOCK.c.id)
+    last = of_stock.order_by(PICKS.c.n.desc(), PICKS.c.id).limit(1)
+    ids = select(STOCK.c.id).order_by(STOCK.c.id)
+    assert stock.execute(ids.add_columns(last.scalar_subquery())).all() == [(1, 14), (2, 17), (3, None)]
+    second = last.offset(1).scalar_subquery()
+    assert stock.execute(ids.add_columns(second)).all() == [(1, 18), (2, 11), (3, None)]
+    assert stock.scalars(ids.where(last.exists())).all() == [1, 2]
+    assert stock.scalars(ids.where(~last.exists())).all() == [3]
+    assert stock.scalars(ids.where(last.scalar_subquery() > 15)).all() == [2]
+    values = of_stock.with_only_columns(func.coalesce(PICKS.c.n + 1, 0)).order_by(PICKS.c.id).limit(1)
+    assert stock.execute(ids.add_columns(values.scalar_subquery())).all() == [(1, 5), (2, 8), (3, None)]
+    stock.execute(update(STOCK).values(n=last.scalar_subquery()))
+    assert stock.scalars(select(STOCK.c.n).order_by(STOCK.c.id)).all() == [14, 17, None]
+
+
 def test_empty_list_is_compared_with_all_rows(stock: Connection) -> None:
     """The server would omit half of the rows, and more of them the more there are."""
     stock.execute(insert(STOCK), [{"id": n, "n": None if n % 4 else n} for n in range(4, 41)])
