@@ -52,6 +52,30 @@ def publish_dropped(scope: RestoreScope, connection: Connection) -> Loss:
     return loss
 
 
+def check_publishers(connection: Connection, scope: RestoreScope, operation: str) -> None:
+    """Check, before a restore of the cluster, that the accounts that had published something still exist.
+
+    The server publishes again under the former ids of the accounts. If one was dropped since, even if an account of its
+    name was created again, the server panics, commits what it has restored, and loses all publications.
+
+    :param scope: has the point in time that is restored.
+    :raises RestoreError: with reason unsupported.
+    """
+    with scope.dialect.preserving_clean_state(connection):
+        published = scope.read(connection, "SELECT account_id, pub_name FROM mo_catalog.mo_pubs {at}", past=True)
+        if not published:
+            return
+        accounts = scope.read(connection, "SELECT account_id FROM mo_catalog.mo_account")
+    present = {int(row[0]) for row in accounts}
+    if lost := [readable(scope.name(name)) for account, name in published if int(account) not in present]:
+        raise RestoreError(
+            f"{operation} was not sent: the accounts that had created the publications {', '.join(lost)} at that time "
+            "were dropped since. MatrixOne would restore everything, then fail, and lose all publications. Restore the "
+            "accounts one by one, account=…",
+            Reason.UNSUPPORTED,
+        )
+
+
 @contextmanager
 def explaining_publications(connection: Connection, scope: RestoreScope, operation: str) -> Iterator[None]:
     """If a restore of the cluster fails with a syntax error, raise an error that names the publications that cause it.

@@ -34,6 +34,9 @@ _CLIENT_ERRORS = range(2000, 3000)
 _CANCELED = "context canceled"
 """In the error of a statement that was ended by KILL QUERY or KILL CONNECTION."""
 
+_PANIC = "internal error: panic "
+"""In the error of a statement in which the server has failed. It then commits what was done so far."""
+
 
 class _End(Enum):
     """The end of an execution, other than by a refusal of the server. The value starts the message of an error."""
@@ -42,6 +45,7 @@ class _End(Enum):
     ABANDONED = "The client has abandoned this: {statement}."
     TIMED_OUT = "{statement} was not finished after {seconds:g} seconds."
     KILLED = "The server has canceled this, as after a KILL by another session: {statement}."
+    PANICKED = "The server failed by an internal error (panic): {statement}."
     COMMIT_UNKNOWN = "The server does not know whether it has committed this: {statement}."
     CONNECTION_LOST = "The connection was lost: {statement}."
 
@@ -118,6 +122,8 @@ class Attempt:
             return Reason.UNKNOWN
         if self._end is _End.KILLED:
             return Reason.KILLED
+        if self._end is _End.PANICKED and self.outcome is Outcome.DONE:
+            return Reason.INCOMPLETE
         timed_out = self._end is _End.TIMED_OUT or "timed out" in str(cause)
         return Reason.TIMEOUT if timed_out and self.outcome is Outcome.NOT_DONE else Reason.OTHER
 
@@ -131,6 +137,8 @@ class Attempt:
             failure = self.failure(error)
             assert failure is not None
             raise failure from error
+        elif _PANIC in str(error):
+            self._find_outcome(_End.PANICKED, search.after_panic)
         elif reason_of(error) is Reason.UNKNOWN:
             self._find_outcome(_End.COMMIT_UNKNOWN, search.after_unknown_commit)
         elif dialect.is_disconnect(error, None, None):

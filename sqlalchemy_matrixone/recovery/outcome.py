@@ -69,6 +69,10 @@ class OutcomeSearch:
         """End a lost or abandoned connection on the server, and return the outcome of its statement."""
         return self._run(self._after_lost_connection)
 
+    def after_panic(self) -> Outcome:
+        """Return the outcome if the server has failed, which does not undo what the statement has done."""
+        return self._run(self._after_panic)
+
     def after_unknown_commit(self) -> Outcome:
         """Return the outcome if the server does not know it: a commit may still be on its way."""
         return self._run(self._after_unknown_commit)
@@ -100,6 +104,11 @@ class OutcomeSearch:
             return Outcome.NOT_DONE
         # A change that appeared only while it was being ended may be that of a writer that it waited for.
         return Outcome.DONE if happened_before else Outcome.UNKNOWN
+
+    def _after_panic(self, engine: Engine, work: Work) -> Outcome:
+        if self._happened(engine):
+            return Outcome.DONE
+        return Outcome.NOT_DONE if self._stays_undone(engine, work) else Outcome.UNKNOWN
 
     def _after_unknown_commit(self, engine: Engine, work: Work) -> Outcome:
         for seconds in (0, SETTLE):

@@ -12,7 +12,7 @@ from ..core.names import fold
 from ..core.refusals import errors_after, errors_before
 from ..core.server import SYS_ACCOUNT, matrixone_dialect
 from ..exc import Reason, RestoreError
-from ..losses.publications import explaining_publications, explaining_published_past
+from ..losses.publications import check_publishers, explaining_publications, explaining_published_past
 from ..losses.scope import RestoreScope
 from ..losses.texts import special_texts
 from ..losses.unreadable import explaining_syntax_errors, unreadable_definitions
@@ -107,6 +107,8 @@ class _Before:
         if others is not None:
             others.read(connection, lose)
         scope = own_scope(connection, element, source)
+        if scope is not None and element.recovery_target.level == "cluster":
+            check_publishers(connection, scope, element.operation)
         if scope is not None and pitrs is not None:
             check_protected(connection, scope, element.name, element.operation, pitrs)
         return cls(

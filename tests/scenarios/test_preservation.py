@@ -20,7 +20,7 @@ from sqlalchemy_matrixone import Reason, Recovery, RestoreError, RestoreSnapshot
 from sqlalchemy_matrixone.core.release import UNRELEASED
 from sqlalchemy_matrixone.recovery import preservation
 
-from .client import clean_up, drop_databases
+from .client import clean_up, drop_accounts, drop_databases
 from .server import Admin, Server
 
 ACCOUNT, SUBSCRIBER = "sc_keep", "sc_subscriber"
@@ -268,6 +268,27 @@ def test_restore_of_the_cluster_that_cannot_publish_again_names_the_publication(
         assert admin("SELECT * FROM sc_shop.later") == []
     admin(f"DROP PUBLICATION `{'sc-orders' if kind == 'quoted name' else 'sc_orders'}`")
     admin(f"DROP ACCOUNT IF EXISTS {SUBSCRIBER}")
+    drop_databases(admin, "sc_shop")
+
+
+def test_restore_of_the_cluster_after_a_publisher_was_dropped_is_refused(server: Server, admin: Admin) -> None:
+    clean_up(admin, "sc_shop", accounts=(ACCOUNT, SUBSCRIBER))
+    engine = server.engine(server.url(user=f"{ACCOUNT}:admin", password="111"))
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as publisher:
+        run(publisher, "CREATE DATABASE shop", f"CREATE PUBLICATION sc_theirs DATABASE shop ACCOUNT {SUBSCRIBER}")
+    engine.dispose()
+    with server.engine().connect().execution_options(isolation_level="AUTOCOMMIT") as sys:
+        recovery = Recovery(sys)
+        recovery.create_snapshot("sc_keep", cluster=True)
+        again = (f"DROP ACCOUNT {ACCOUNT}", f"CREATE ACCOUNT {ACCOUNT} ADMIN_NAME 'a' IDENTIFIED BY '111'")
+        for statement in (*again, "CREATE TABLE sc_shop.later (id INT PRIMARY KEY)"):
+            admin(statement)
+        with pytest.raises(RestoreError, match=r"was not sent: .*`sc_theirs` at that time were dropped") as refused:
+            recovery.restore_snapshot("sc_keep", cluster=True)
+        assert (refused.value.reason, refused.value.done) == (Reason.UNSUPPORTED, False)
+        assert admin("SELECT * FROM sc_shop.later") == []
+        recovery.drop_snapshot("sc_keep")
+    drop_accounts(admin, ACCOUNT, SUBSCRIBER)
     drop_databases(admin, "sc_shop")
 
 

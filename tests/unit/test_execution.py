@@ -159,6 +159,30 @@ def test_outcome_not_done_requires_that_nothing_changes_for_a_while(
     assert pauses == ([outcome.SETTLE] if len(seen) == 3 else [])
 
 
+@pytest.mark.parametrize(
+    ("seen", "done", "reason"),
+    [
+        ([True], True, Reason.INCOMPLETE),
+        ([False, False, False], False, Reason.OTHER),
+        ([False, False, True], None, Reason.UNKNOWN),
+    ],
+)
+def test_restore_in_which_the_server_panics_reports_what_was_committed(
+    monkeypatch: pytest.MonkeyPatch, seen: list[bool | None], done: bool | None, reason: Reason
+) -> None:
+    monkeypatch.setattr(outcome, "SETTLE", 0.001)
+    attempt = new_attempt()
+    looks = iter(seen)
+    monkeypatch.setattr(OutcomeSearch, "_happened", lambda *_: next(looks))
+    panic = OperationalError(20101, "internal error: panic runtime error: invalid memory address: \nruntime.panicmem")
+    with pytest.raises(OperationalError), attempt.sending(Driver(), CONTEXT.root_connection.connection, STATEMENT):  # type: ignore[arg-type]
+        raise panic
+    failure = attempt.failure(panic)
+    assert failure is not None
+    assert (failure.done, failure.reason) == (done, reason)
+    assert "The server failed by an internal error (panic)" in str(failure)
+
+
 class Driver:
     """A dialect whose driver raises OperationalError."""
 
