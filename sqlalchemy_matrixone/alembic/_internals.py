@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class ExecutingImpl(MySQLImpl):
     """MySQL's implementation with hooks for the constructs that it executes or prints."""
 
-    def in_own_words(self, construct: Any) -> Any:
+    def to_execute(self, construct: Any) -> Any:
         """Return the construct to execute or print in place of a construct."""
         return construct
 
@@ -30,7 +30,7 @@ class ExecutingImpl(MySQLImpl):
         return nullcontext()
 
     def _exec(self, construct: Any, *args: Any, **kw: Any) -> CursorResult[Any] | None:
-        construct = self.in_own_words(construct)
+        construct = self.to_execute(construct)
         with nullcontext() if self.as_sql else self.executing(construct):
             return super()._exec(construct, *args, **kw)
 

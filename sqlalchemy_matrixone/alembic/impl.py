@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, cast
 
-from alembic.ddl.base import alter_table, format_column_name, format_server_default
 from alembic.ddl.impl import ComparisonResult, DefaultImpl
-from alembic.ddl.mysql import MySQLAlterDefault, MySQLChangeColumn, MySQLImpl, MySQLModifyColumn
+from alembic.ddl.mysql import MySQLImpl
 from alembic.util import CommandError
 from sqlalchemy import CheckConstraint, PrimaryKeyConstraint, TextClause, inspect, types
 from sqlalchemy.dialects import mysql
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.schema import AddConstraint, Constraint, ExecutableDDLElement
+from sqlalchemy.schema import AddConstraint, Constraint
 from sqlalchemy.sql.compiler import DDLCompiler
 from sqlalchemy.types import NullType
 
 from .. import types as matrixone_types
 from ..core.connection import state_of
-from ..core.kept_text import check_kept
 from ..core.names import fold
 from ..core.options import index_kind, index_option
 from ..core.release import Feature, format_release
@@ -30,6 +27,7 @@ from ..core.server import MatrixOneServer
 from ..sql.table_ddl import cuts_values, findable_expressions, indexed_name
 from . import snapshots
 from ._internals import ExecutingImpl, running_context
+from .alter_table import as_rendered_for_matrixone
 from .compare import names
 from .compare.defaults import canonical_default
 from .compare.indexes import index_differences, renamed_index
@@ -57,6 +55,10 @@ if TYPE_CHECKING:
     from sqlalchemy.types import TypeEngine
 
 
+_ON_UPDATE = re.compile(r"\bON\s+UPDATE\b", re.I)
+_BIND = re.compile(r"(?<![:\\]):(?=\w)")
+
+
 class MatrixOneImpl(ExecutingImpl):
     """Alembic's implementation for MySQL, with the transactional DDL of MatrixOne.
 
@@ -69,9 +71,9 @@ class MatrixOneImpl(ExecutingImpl):
 
     _referring_keys: Sequence[ForeignKeyConstraint] = ()
 
-    def in_own_words(self, construct: Any) -> Any:
-        """Return the construct, wrapped if its syntax on MatrixOne differs from MySQL's."""
-        return _InOwnWords(construct) if type(construct) in _SPELLINGS else construct
+    def to_execute(self, construct: Any) -> Any:
+        """Return the construct in the form in which MatrixOne's syntax is rendered."""
+        return as_rendered_for_matrixone(construct)
 
     def executing(self, construct: Any) -> AbstractContextManager[None]:
         """Keep PITRs active, also for operations outside of Alembic's commands."""
@@ -406,74 +408,3 @@ class _CalledMySQL(MySQLImpl):
 
     def __new__(cls, dialect: Dialect, *args: Any, **kw: Any) -> Any:
         return (MatrixOneImpl if isinstance(dialect, MatrixOneServer) else _OTHERS)(dialect, *args, **kw)
-
-
-class _InOwnWords(ExecutableDDLElement):
-    """An ALTER TABLE construct of Alembic.
-
-    Alembic itself would render it in MySQL's form if the dialect is named mysql.
-    """
-
-    def __init__(self, element: Any) -> None:
-        self.element = element
-
-
-@compiles(_InOwnWords)
-def _compile(element: _InOwnWords, compiler: DDLCompiler, **kw: Any) -> str:
-    return _SPELLINGS[type(element.element)](element.element, compiler)
-
-
-def _alter_default(element: MySQLAlterDefault, compiler: DDLCompiler) -> str:
-    change = "DROP DEFAULT" if element.default is None else f"SET DEFAULT {_default(compiler, element.default)}"
-    return f"{_alter_table(element, compiler)} ALTER COLUMN {_column(compiler, element.column_name)} {change}"
-
-
-def _modify_column(element: MySQLModifyColumn, compiler: DDLCompiler) -> str:
-    column = _column(compiler, element.column_name)
-    return f"{_alter_table(element, compiler)} MODIFY {column} {_specification(element, compiler)}"
-
-
-def _change_column(element: MySQLChangeColumn, compiler: DDLCompiler) -> str:
-    columns = f"{_column(compiler, element.column_name)} {_column(compiler, element.newname)}"
-    return f"{_alter_table(element, compiler)} CHANGE {columns} {_specification(element, compiler)}"
-
-
-_SPELLINGS: dict[type[Any], Callable[[Any, DDLCompiler], str]] = {
-    MySQLAlterDefault: _alter_default,
-    MySQLModifyColumn: _modify_column,
-    MySQLChangeColumn: _change_column,
-}
-
-
-def _alter_table(element: Any, compiler: DDLCompiler) -> str:
-    return alter_table(compiler, element.table_name, element.schema)
-
-
-def _column(compiler: DDLCompiler, name: Any) -> str:
-    return str(format_column_name(compiler, name))
-
-
-def _default(compiler: DDLCompiler, default: Any) -> str:
-    """Render a default as in CREATE TABLE, with an expression in parentheses."""
-    rendered = str(format_server_default(compiler, default))
-    return f"({rendered})" if _EXPRESSION.fullmatch(rendered) else rendered
-
-
-_ON_UPDATE = re.compile(r"\bON\s+UPDATE\b", re.I)
-_BIND = re.compile(r"(?<![:\\]):(?=\w)")
-# A function call, except those for the current time, which need no parentheses.
-_EXPRESSION = re.compile(r"(?!now\(|current_\w+\(|localtime)\w+\(.*\)", re.I | re.S)
-
-
-def _specification(element: MySQLChangeColumn, compiler: DDLCompiler) -> str:
-    """Render the full column specification, because MODIFY and CHANGE reset what they omit."""
-    words = [compiler.dialect.type_compiler_instance.process(element.type_)]
-    words.append("NULL" if element.nullable else "NOT NULL")
-    if element.autoincrement:
-        words.append("AUTO_INCREMENT")
-    if element.default is not None and element.default is not False:
-        words.append(f"DEFAULT {_default(compiler, element.default)}")
-    if element.comment:
-        check_kept(element.comment, "comment")
-        words.append(f"COMMENT {compiler.sql_compiler.render_literal_value(element.comment, types.String())}")
-    return " ".join(words)

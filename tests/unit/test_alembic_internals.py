@@ -105,7 +105,7 @@ def test_planned_migrations_of_no_command_are_none():
 
 def test_executing_impl_replaces_what_is_executed():
     class Louder(ExecutingImpl):
-        def in_own_words(self, construct):
+        def to_execute(self, construct):
             return text(str(construct).upper())
 
     printed = StringIO()
