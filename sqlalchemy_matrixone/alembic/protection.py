@@ -79,7 +79,7 @@ class PitrWatch:
         elif self._paused:
             return
         # In AUTOCOMMIT something was executed that did not go through an operation.
-        state.after_commit = self.compare if self._pitrs.knows_active else self._report
+        state.after_commit = self.compare if self._pitrs.knows_active or self._pitrs.declared else self._report
 
     def rolled_back(self, connection: Connection) -> None:
         """Forget the operations that a ROLLBACK undoes. A listener of the connection."""

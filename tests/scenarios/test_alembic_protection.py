@@ -285,6 +285,26 @@ def test_declared_pitr_that_is_inactive_before_a_run_is_active_after_it(project,
 
 
 @pytest.mark.parametrize("isolation_level", ["READ COMMITTED", "AUTOCOMMIT"])
+def test_declared_table_whose_protection_a_downgrade_drops_is_protected_again(
+    project, caplog, admin, isolation_level: str
+) -> None:
+    project.engine = project.engine.execution_options(isolation_level=isolation_level)
+    with_pitr(project)
+    admin(ALTERED_BY_OTHERS)
+    project.revision("again", PITR_OF_DATABASE, "op.drop_pitr(database=True)")
+    project.upgrade()
+    columns = Column("id", Integer, primary_key=True), Column("theirs", Integer)
+    Table("orders", project.metadata, *columns, matrixone_pitr="7d")
+    caplog.clear()
+    project.downgrade("-1")
+    assert activity(project) == {
+        "al_shop.orders": ("orders", "7d", False),
+        "al_shop__auto": ("database", "7d", True),
+    }
+    assert warnings_of(caplog) == []
+
+
+@pytest.mark.parametrize("isolation_level", ["READ COMMITTED", "AUTOCOMMIT"])
 def test_declared_table_that_a_downgrade_creates_again_is_protected(project, caplog, isolation_level: str) -> None:
     project.engine = project.engine.execution_options(isolation_level=isolation_level)
     with_pitr(project)

@@ -293,11 +293,14 @@ class DropPitrOp(_OfPitrOp):
 
     def _finish(self, connection: Connection, chosen: Sequence[Pitr], others: Sequence[Pitr]) -> None:
         """Report what still protects the objects, and which objects nothing protects any more."""
-        others = _without_successors(connection, chosen, others)
+        others, watch = _without_successors(connection, chosen, others), watch_pitrs(connection)
         for pitr in protecting(connection, chosen[0], others):
-            _report_protecting(pitr, chosen, is_declared=watch_pitrs(connection).is_declared(pitr))
+            _report_protecting(pitr, chosen, is_declared=watch.is_declared(pitr))
         databases = {pitr.database for pitr in chosen if pitr.active is not False}
         for pitr in unprotected(connection, [other for other in others if other.database in databases], others):
+            if watch.is_declared(pitr):
+                log.info("%s is protected again after the migration: the models declare that", pitr.describe())
+                continue
             log.warning(
                 "PITR %s of %s is inactive, and nothing protects that %s any more. Call op.create_pitr(range=%r, "
                 "database=%r) if something should",
