@@ -20,6 +20,7 @@ from .clock import mo_ts_of, server_now
 from .constructs import CloneOfPast
 from .contents import Contents, Fact, differences, read_contents
 from .objects import object_exists
+from .outcome import Outcome
 from .preservation import Losses
 from .source import check_source
 from .target import RecoveryTarget
@@ -128,8 +129,9 @@ def clone(connection: Connection, scope: RestoreScope, copy: RestoreScope, what:
 
 def _send(connection: Connection, element: CloneOfPast, losses: Losses) -> None:
     """Send the clone; if its connection is lost after it was carried out, put back what it lacks on another one."""
+    attempt = element.new_attempt(connection)
     try:
-        connection.execute(element)
+        connection.execute(element.copy_with(attempt=attempt))
     except RestoreError as error:
         if error.done:
             losses.put_back(connection)
@@ -139,7 +141,8 @@ def _send(connection: Connection, element: CloneOfPast, losses: Losses) -> None:
     except Exception:
         raise
     except BaseException as error:  # cancelled or interrupted: a note of the error states the outcome
-        losses.note_on(error)
+        if attempt.outcome is not Outcome.NOT_DONE:
+            losses.note_on(error)
         raise
 
 

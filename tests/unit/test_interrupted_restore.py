@@ -13,7 +13,7 @@ from sqlalchemy import create_engine
 
 from sqlalchemy_matrixone import RecoveryError, RecoveryWarning, RestoreError
 from sqlalchemy_matrixone.exc import Reason
-from sqlalchemy_matrixone.recovery import reactivation, restoring
+from sqlalchemy_matrixone.recovery import copying, reactivation, restoring
 from sqlalchemy_matrixone.recovery.outcome import Outcome
 
 INACTIVE = frozenset({"inactive_before"})
@@ -117,3 +117,42 @@ def test_pitrs_after_a_restore_whose_connection_is_lost_are_reactivated_on_anoth
     with nullcontext() if is_lost else pytest.warns(RecoveryWarning, match="reactivate_pitrs"):
         reactivation.reactivate_after_restore(first, INACTIVE)
     assert used == ([first, "second"] if is_lost else [first])
+
+
+class LossesOfClone:
+    """What a clone loses, which records what is done about it."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    def put_back(self, connection: Any) -> None:
+        self.calls.append("put back")
+
+    def note_on(self, error: BaseException) -> None:
+        self.calls.append("note")
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome", "calls"),
+    [
+        (KeyboardInterrupt(), Outcome.NOT_DONE, []),
+        (KeyboardInterrupt(), Outcome.DONE, ["note"]),
+        (KeyboardInterrupt(), None, ["note"]),
+        (RestoreError("lost", done=True), Outcome.DONE, ["put back"]),
+        (RestoreError("lost", Reason.UNKNOWN, done=None), Outcome.UNKNOWN, ["note"]),
+        (RestoreError("lost", done=False), Outcome.NOT_DONE, []),
+    ],
+)
+def test_abandoned_clone_of_the_past_is_completed_or_notes_what_remains(
+    error: BaseException, outcome: Outcome | None, calls: list[str]
+) -> None:
+    def fail(element: Any) -> None:
+        raise error
+
+    element: Any = SimpleNamespace(
+        new_attempt=lambda connection: SimpleNamespace(outcome=outcome), copy_with=lambda attempt: None
+    )
+    losses: Any = LossesOfClone()
+    with pytest.raises(type(error)):
+        copying._send(SimpleNamespace(execute=fail), element, losses)  # type: ignore[arg-type]
+    assert losses.calls == calls
