@@ -41,7 +41,10 @@ class Feature(Enum):
         (3, 0, 0),
         "UNIQUE keys of a table with a foreign key, ignored before by INSERT of several rows",
     )
-    SUBQUERY_IN_OR = (3, 0, 0), "rows that an OR with a subquery finds by its other criteria, lost before"
+    SUBQUERY_IN_OR = (
+        (3, 0, 0),
+        "rows that an OR with a subquery or a column of an outer join finds by its other criteria, lost before",
+    )
     NULL_SAFE_EQUAL = (3, 0, 0), "the operator <=>"
     TUPLE_COMPARISON = (3, 0, 0), "(a, b) IN ((1, 2))"
     YEAR = (3, 0, 0), "YEAR"

@@ -14,7 +14,7 @@ from ..core.release import Feature
 from ..core.sqlalchemy_internals import enclosing_froms, visible_froms
 from .big_integers import are_merged, with_cast
 from .constants import with_column_first, with_constants_first
-from .outer_joins import is_set_to_null, plain_column
+from .outer_joins import are_set_to_null, columns_in, is_set_to_null, plain_column
 
 if TYPE_CHECKING:
     from sqlalchemy import FromClause, Select
@@ -53,15 +53,15 @@ class ComparisonCorrections(StatementCompilerPart):
     def visit_expression_clauselist(self, clauselist: elements.ExpressionClauseList[Any], **kw: Any) -> str:
         """Render OR and AND with constants in front, since the server loses rows with NULL otherwise.
 
-        Before 3.0, it treats the value of a subquery in an OR as the criterion of an inner join, unless the OR is the
-        argument of a function.
+        Before 3.0, it treats a subquery or a column of an outer join in an OR as the criterion of an inner join, unless
+        the OR is the argument of a function.
         """
         clauselist = with_constants_first(clauselist)
         text: str = super().visit_expression_clauselist(clauselist, **kw)  # type: ignore[no-untyped-call]
         is_taken_for_join = (
             clauselist.operator is operators.or_
             and not self._supports(Feature.SUBQUERY_IN_OR)
-            and _has_scalar_subquery(clauselist)
+            and (_has_scalar_subquery(clauselist) or are_set_to_null(columns_in(clauselist), visible_froms(self)))
         )
         return f"coalesce({text})" if is_taken_for_join else text
 

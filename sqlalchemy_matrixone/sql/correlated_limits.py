@@ -4,7 +4,7 @@
 same rows can be selected by their numbers among those of the same ``child_id``, without a LIMIT::
 
     SELECT t.c0 FROM (
-        SELECT n AS c0, child_id AS k0, row_number() OVER (PARTITION BY child_id ORDER BY n) AS position FROM toy
+        SELECT n AS c0, child_id AS k0, row_number() OVER (PARTITION BY child_id ORDER BY n …) AS position FROM toy
     ) AS t WHERE t.k0 = child.id AND t.position <= 1
 """
 
@@ -62,11 +62,12 @@ def with_row_numbers(
         return None
     names = [f"c{number}" for number in range(len(columns))]
     partition = [pair[0] for pair in pairs if pair is not None]
+    frame = (None, 0) if keys else None  # without it, 2.2 sorts by numbers and times only
     numbered = (
         select(
             *(column.label(name) for name, column in zip(names, columns, strict=True)),
             *(inner.label(f"k{number}") for number, inner in enumerate(partition)),
-            func.row_number().over(partition_by=partition, order_by=keys or None).label("position"),
+            func.row_number().over(partition_by=partition, order_by=keys or None, rows=frame).label("position"),
         )
         .select_from(*(source for source in statement.get_final_froms() if source in own))
         .where(*(part for part in _criteria(statement) if not _mentions(part, outer)))

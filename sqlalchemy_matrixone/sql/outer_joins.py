@@ -125,6 +125,12 @@ def is_set_to_null(expression: Any, froms: Iterable[FromClause]) -> bool:
     return expression.table in _set_to_null_among(froms)
 
 
+def are_set_to_null(columns: Iterable[ColumnClause[Any]], froms: Iterable[FromClause]) -> bool:
+    """Return whether an outer join among the FROM elements can set one of these columns to NULL."""
+    tables = set(_set_to_null_among(froms))
+    return any(column.table in tables for column in columns)
+
+
 def lacks_null_group(keys: Iterable[Any], froms: Iterable[FromClause]) -> bool:
     """Return whether there is no group for the NULL of an outer join, because the server treats no key as nullable.
 

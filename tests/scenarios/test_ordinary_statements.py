@@ -556,6 +556,17 @@ PICKS = Table(
 )
 
 
+def test_or_finds_rows_that_an_outer_join_has_set_to_null(stock: Connection) -> None:
+    """Before 3.0, the server would take the outer join for an inner join."""
+    PICKS.create(stock)
+    stock.execute(insert(PICKS), [{"id": 1, "stock_id": 7, "n": 5}, {"id": 2, "stock_id": 8, "n": None}])
+    outer = select(STOCK.c.id).outerjoin(PICKS, PICKS.c.id == STOCK.c.id).order_by(STOCK.c.id)
+    assert stock.scalars(outer.where(or_(PICKS.c.stock_id == 7, STOCK.c.id == 3))).all() == [1, 3]
+    sold = outer.outerjoin(SALES, SALES.c.id == STOCK.c.id)
+    assert stock.scalars(sold.where(or_(PICKS.c.n == 5, SALES.c.stock_id == 3))).all() == [1, 3]
+    assert stock.scalars(sold.where(not_(or_(PICKS.c.stock_id == 7, SALES.c.stock_id == 3)))).all() == [2]
+
+
 def test_limit_of_a_correlated_subquery_applies_to_each_outer_row(stock: Connection) -> None:
     """The server would apply it to the rows of the subquery together."""
     PICKS.create(stock)

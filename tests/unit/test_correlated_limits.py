@@ -21,7 +21,10 @@ OF_CHILD = TOY.c.child_id == CHILD.c.id
 FIRST = select(TOY.c.n).where(OF_CHILD).order_by(TOY.c.n.desc()).limit(1)
 
 
-def numbered(columns, where="", keys="PARTITION BY toy.child_id ORDER BY toy.n DESC"):
+FRAME = "ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW"
+
+
+def numbered(columns, where="", keys=f"PARTITION BY toy.child_id ORDER BY toy.n DESC {FRAME}"):
     return f"(SELECT {columns}, toy.child_id AS k0, row_number() OVER ({keys}) AS position FROM toy{where}) AS anon_1"
 
 
@@ -57,7 +60,7 @@ def test_correlated_limit_selects_rows_by_their_numbers(subquery, rendered):
 @pytest.mark.parametrize("key", ["n", TOY.c.n.label("z"), desc(TOY.c.n)])
 def test_correlated_limit_keeps_the_order_of_names_and_labels(key):
     order = {"n": "toy.n"}.get(key if isinstance(key, str) else "", "toy.n DESC" if "DESC" in str(key) else "toy.n")
-    assert f"ORDER BY {order}) AS position" in in_columns(FIRST.order_by(None).order_by(key))
+    assert f"ORDER BY {order} {FRAME}) AS position" in in_columns(FIRST.order_by(None).order_by(key))
 
 
 def test_correlated_limit_of_exists_and_update_is_replaced():

@@ -299,3 +299,15 @@ def test_join_to_a_polymorphic_subclass_excludes_null():
     assert sql(select(people).join(people.Engineer.machines)).endswith(" AND engineer.id IS NOT NULL")
     flat = with_polymorphic(Person, [Engineer], flat=True)
     assert sql(select(flat).join(flat.Engineer.machines)).endswith(" AND engineer_1.id IS NOT NULL")
+
+
+def test_or_with_a_column_of_an_outer_join_before_3_0_is_the_argument_of_a_function():
+    either = (CHILD.c.n == 1) | (PARENT.c.n == 2)
+    for statement in (
+        select(PARENT.c.id).select_from(OUTER).where(PARENT.c.id > 3, either),
+        select(PARENT.c.id).where(exists().select_from(OUTER).where(PARENT.c.id > 3, either)),
+    ):
+        assert "AND (coalesce(child.n = %s OR parent.n = %s))" in sql(statement, "2.2.2")
+        assert "coalesce" not in sql(statement, "3.0.0")
+    inner = select(PARENT.c.id).join(CHILD, CHILD.c.id == PARENT.c.id)
+    assert "coalesce" not in sql(inner.where(either), "2.2.2")
