@@ -56,7 +56,12 @@ def _clone(engine: Engine, database: str, point: PointInTime) -> str:
     with second_engine(engine) as own, autocommit_connection(own) as connection:
         _warn_if_not_kept(connection, database, point)
         name = f"{fold(database)[:_LONGEST_PREFIX]}__rehearsal_{microseconds(server_now(connection))}"
-        connection.execute(CloneDatabase(name, database, **point.argument))
+        try:
+            connection.execute(CloneDatabase(name, database, **point.argument))
+        except BaseException as error:
+            if not (isinstance(error, RecoveryError) and error.done is False):
+                error.add_note(f"The scratch database {name!r} may exist, or appear later: drop it then.")
+            raise
     return name
 
 
