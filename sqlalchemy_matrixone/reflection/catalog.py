@@ -1,4 +1,4 @@
-"""Read the rows of the server's catalog: all tables of a database, or a single table, in the same few statements.
+"""Read the rows of the server's catalog: all tables of a database, or a single table, in a few statements.
 
 ``mo_catalog`` contains, for each account, more than information_schema shows, and can be read inside a transaction.
 Internal objects (index tables, partitions, the hidden columns of a table without a primary key) are left out.
@@ -59,6 +59,7 @@ class ColumnRow(NamedTuple):
     comment: str
     generated: str | None
     persistence: str | None
+    position: int | str = 0
 
 
 class IndexColumnRow(NamedTuple):
@@ -71,6 +72,7 @@ class IndexColumnRow(NamedTuple):
     parameters: str
     comment: str
     column: str
+    position: int | str = 0
 
 
 class Index(NamedTuple):
@@ -162,14 +164,15 @@ class Catalog:
     @_once
     def columns(self, where: Where) -> dict[str, list[ColumnRow]]:
         """Return the columns of each table, in order."""
-        return _by_table(ColumnRow(*row) for row in _in_order(self._rows(catalog_queries.columns, where)))
+        rows = map(ColumnRow._make, self._rows(catalog_queries.columns, where))
+        return _by_table(sorted(rows, key=_position))
 
     @_once
     def indexes(self, where: Where) -> dict[str, list[Index]]:
         """Return the indexes and primary keys. A vector index has rows for each of its hidden tables."""
         self._fetch_rest(where)
-        rows = dict.fromkeys(_in_order(self._rows(catalog_queries.indexes, where)))
-        columns = _by_table(IndexColumnRow(*row) for row in rows)
+        rows = dict.fromkeys(map(IndexColumnRow._make, self._rows(catalog_queries.indexes, where)))
+        columns = _by_table(sorted(rows, key=_position))
         return {table: list(_grouped_indexes(group)) for table, group in columns.items()}
 
     @_once
@@ -257,15 +260,14 @@ def is_refused(error: exc.DBAPIError) -> bool:
     return "do not have privilege" in str(error.orig)
 
 
-def _in_order(rows: Iterable[Any]) -> Iterator[Any]:
-    """Yield rows in the order of the number that each ends with, without it."""
-    return (tuple(row[:-1]) for row in sorted(rows, key=lambda row: int(row[-1])))
+def _position(row: ColumnRow | IndexColumnRow) -> int:
+    return int(row.position)
 
 
 _Row = TypeVar("_Row", ColumnRow, IndexColumnRow, ForeignKeyColumnRow)
 
 
-def _by_table(rows: Iterator[_Row]) -> dict[str, list[_Row]]:
+def _by_table(rows: Iterable[_Row]) -> dict[str, list[_Row]]:
     groups: defaultdict[str, list[_Row]] = defaultdict(list)
     for row in rows:
         groups[row.table].append(row)
