@@ -60,6 +60,7 @@ class Feature(Enum):
     DIFF_SUMMARY = (3, 0, 9), "DATA BRANCH DIFF … OUTPUT SUMMARY"
     DIFF_COLUMNS = (3, 0, 10), "DATA BRANCH DIFF … COLUMNS"
     DATA_BRANCH_PICK = (3, 0, 12), "DATA BRANCH PICK"
+    AGGREGATE_WITHOUT_ROW = (4, 0, 0), "subqueries that calculate with an aggregate of no rows, NULL before"
     RESTORE_BY_BRACES = (4, 0, 0), "RESTORE … {SNAPSHOT = …}"
     SNAPSHOT_OF_PUBLICATION = (4, 0, 0), "CREATE SNAPSHOT … FROM … PUBLICATION"
     DEFAULT_QUOTES_DOUBLED = (4, 0, 0), "the doubling of all quotes in a default by ALTER TABLE"

@@ -5,17 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..core.release import Feature
-from .comparison_corrections import ComparisonCorrections
 from .group_corrections import GroupCorrections
 from .join_corrections import JoinCorrections
-from .limit_corrections import LimitCorrections
+from .subquery_corrections import SubqueryCorrections
 from .windows import warn_of_peers, with_frame
 
 if TYPE_CHECKING:
     from sqlalchemy.sql import elements
 
 
-class CorrectingCompiler(LimitCorrections, GroupCorrections, JoinCorrections, ComparisonCorrections):
+class CorrectingCompiler(GroupCorrections, JoinCorrections, SubqueryCorrections):
     """Part of the statement compiler: statements that are written differently because of faults of the server."""
 
     def visit_over(self, over: elements.Over[Any], **kw: Any) -> str:

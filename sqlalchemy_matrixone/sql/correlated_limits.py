@@ -116,18 +116,17 @@ def _is_of_row(expression: Any, outer: Collection[FromClause]) -> bool:
     if not isinstance(expression, ColumnElement) or _mentions(expression, outer):
         return False
     return not any(
-        isinstance(part, Over)
-        or is_only_a_name(part)
-        or (isinstance(part, FunctionElement) and _is_aggregate(str(getattr(part, "name", "")).lower()))
-        for part in _parts(expression)
+        isinstance(part, Over) or is_only_a_name(part) or is_aggregate(part) for part in parts_of(expression)
     )
 
 
-def _is_aggregate(name: str) -> bool:
+def is_aggregate(expression: Any) -> bool:
+    """Return whether an expression is an aggregate function."""
+    name = str(getattr(expression, "name", "")).lower() if isinstance(expression, FunctionElement) else ""
     return name in _AGGREGATES or name.startswith(_PREFIXES)
 
 
-def _parts(expression: Any) -> Iterator[Any]:
+def parts_of(expression: Any) -> Iterator[Any]:
     """Yield an expression and its parts, but not those of subqueries."""
     waiting = [expression]
     while waiting:
@@ -138,7 +137,7 @@ def _parts(expression: Any) -> Iterator[Any]:
 
 
 def _columns(expression: Any) -> list[ColumnClause[Any]]:
-    return [part for part in _parts(expression) if isinstance(part, ColumnClause) and part.table is not None]
+    return [part for part in parts_of(expression) if isinstance(part, ColumnClause) and part.table is not None]
 
 
 def _refers(expression: Any, outer: Collection[FromClause]) -> bool:
@@ -151,4 +150,4 @@ def _mentions(expression: Any, outer: Collection[FromClause]) -> bool:
 
 
 def _has_subquery(expression: Any) -> bool:
-    return any(isinstance(part, SelectBase) for part in _parts(expression))
+    return any(isinstance(part, SelectBase) for part in parts_of(expression))

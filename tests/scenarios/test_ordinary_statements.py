@@ -567,6 +567,18 @@ def test_or_finds_rows_that_an_outer_join_has_set_to_null(stock: Connection) -> 
     assert stock.scalars(sold.where(not_(or_(PICKS.c.stock_id == 7, SALES.c.stock_id == 3)))).all() == [2]
 
 
+def test_calculation_with_an_aggregate_of_no_rows_has_its_value(stock: Connection) -> None:
+    """Before 4.0, the server would return NULL."""
+    of_stock = select(func.count()).where(SALES.c.stock_id == STOCK.c.id)
+    ids = select(STOCK.c.id).order_by(STOCK.c.id)
+    for default in (0, 7):
+        total = of_stock.with_only_columns(func.coalesce(func.sum(SALES.c.id), default)).scalar_subquery()
+        assert stock.execute(ids.add_columns(total)).all() == [(1, 3), (2, default), (3, 3)]
+        assert stock.scalars(ids.where(total == default)).all() == [2]
+    following = of_stock.with_only_columns(func.count() + 1).scalar_subquery()
+    assert stock.execute(ids.add_columns(following)).all() == [(1, 3), (2, 1), (3, 2)]
+
+
 def test_limit_of_a_correlated_subquery_applies_to_each_outer_row(stock: Connection) -> None:
     """The server would apply it to the rows of the subquery together."""
     PICKS.create(stock)

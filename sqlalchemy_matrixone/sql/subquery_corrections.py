@@ -1,23 +1,28 @@
-"""Compile correlated subqueries with LIMIT so that the server applies it to the rows of each outer row.
+"""Compile correlated subqueries so that the server returns the right rows for each outer row.
 
-:mod:`.correlated_limits` describes this fault of the server.
+:mod:`.correlated_limits` and :mod:`.aggregate_values` describe the two faults: a LIMIT applies to all rows, and a
+calculation with an aggregate is NULL if there are no rows.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..core.compilers import StatementCompilerPart
-from ..core.sqlalchemy_internals import StatementHooks, limits_rows, outer_froms, own_froms
+from sqlalchemy.sql.selectable import ScalarSelect
+
+from ..core.release import Feature
+from ..core.sqlalchemy_internals import limits_rows, outer_froms, own_froms, visible_froms
 from ..exc import MatrixOneCompileError
+from .aggregate_values import with_aggregates_inside
+from .comparison_corrections import ComparisonCorrections
 from .correlated_limits import LimitsCorrelated, is_correlated, with_row_numbers
 
 if TYPE_CHECKING:
     from sqlalchemy import Select
 
 
-class LimitCorrections(StatementCompilerPart, StatementHooks):
-    """Part of the statement compiler: LIMIT in correlated subqueries."""
+class SubqueryCorrections(ComparisonCorrections):
+    """Part of the statement compiler: LIMIT and aggregates in correlated subqueries."""
 
     def visit_select(self, select_stmt: Select[Any], *args: Any, **kw: Any) -> str:
         """Render a SELECT. If it is correlated and has a LIMIT, select the same rows without LIMIT."""
@@ -31,8 +36,7 @@ class LimitCorrections(StatementCompilerPart, StatementHooks):
     def get_select_precolumns(self, select: Select[Any], **kw: Any) -> str:
         """Render what precedes the columns, which is the first thing of a SELECT that is rendered."""
         self._check_correlated_limit(select)
-        text: str = super().get_select_precolumns(select, **kw)
-        return text
+        return super().get_select_precolumns(select, **kw)
 
     def _check_correlated_limit(self, select: Select[Any]) -> None:
         """Interrupt the rendering of a correlated SELECT with LIMIT, which the server would apply to all rows.
@@ -50,3 +54,11 @@ class LimitCorrections(StatementCompilerPart, StatementHooks):
                 "join a subquery with func.row_number().over(partition_by=…)."
             )
         raise LimitsCorrelated(replacement)
+
+    def visit_grouping(self, grouping: Any, *args: Any, **kw: Any) -> str:
+        """Render parentheses. If they are a subquery that calculates with an aggregate, calculate outside of it."""
+        is_value = isinstance(grouping, ScalarSelect) and len(self.stack) + 1 not in self._levels_in_exists
+        if is_value and not self._supports(Feature.AGGREGATE_WITHOUT_ROW):
+            calculated = with_aggregates_inside(grouping, visible_froms(self))
+            grouping = grouping if calculated is None else calculated
+        return super().visit_grouping(grouping, *args, **kw)  # type: ignore[no-any-return, no-untyped-call]

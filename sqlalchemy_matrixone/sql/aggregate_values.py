@@ -1,0 +1,47 @@
+"""Scalar subqueries that calculate with an aggregate, which the server gets wrong if there is no row.
+
+Before 4.0, ``(SELECT coalesce(sum(n), 0) FROM toy WHERE toy.child_id = child.id)`` is NULL, because the server
+calculates before the outer join by which it finds the groups. ``coalesce((SELECT sum(n) …), 0)`` is right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import BindParameter, FromClause, Label, Select
+from sqlalchemy.sql import visitors
+from sqlalchemy.sql.elements import ColumnElement, Grouping, Over
+from sqlalchemy.sql.selectable import ScalarSelect, SelectBase
+
+from ..core.sqlalchemy_internals import is_plain, limits_rows
+from .correlated_limits import is_aggregate, parts_of
+
+
+def with_aggregates_inside(scalar: ScalarSelect[Any], froms: Iterable[FromClause]) -> ColumnElement[Any] | None:
+    """Return the calculation of a correlated subquery with subqueries for its aggregates; None if there is none.
+
+    :param froms: the FROM elements of the enclosing SELECTs.
+    """
+    query = scalar.element
+    if not isinstance(query, Select) or not is_plain(query) or limits_rows(query):
+        return None
+    columns: list[Any] = [each.element if isinstance(each, Label) else each for each in query.inner_columns]
+    if len(columns) != 1 or is_aggregate(columns[0]) or not _calculates_with_aggregates(columns[0]):
+        return None
+    if not set(froms).intersection(query.get_final_froms()):
+        return None
+
+    def replaced(element: Any, **_: Any) -> Any:
+        if is_aggregate(element):
+            return query.with_only_columns(element, maintain_column_froms=True).scalar_subquery()
+        # A copy of a parameter would keep its value when the compiled statement is executed with another one.
+        return element if isinstance(element, BindParameter) else None
+
+    calculation: ColumnElement[Any] = columns[0]
+    return Grouping(visitors.replacement_traverse(calculation, {}, replaced))
+
+
+def _calculates_with_aggregates(expression: Any) -> bool:
+    parts = list(parts_of(expression))
+    return any(map(is_aggregate, parts)) and not any(isinstance(part, (Over, SelectBase)) for part in parts)
