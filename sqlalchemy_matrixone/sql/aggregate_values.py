@@ -1,6 +1,6 @@
 """Scalar subqueries that calculate with an aggregate, which the server gets wrong if there is no row.
 
-Before 4.0, ``(SELECT coalesce(sum(n), 0) FROM toy WHERE toy.child_id = child.id)`` is NULL, because the server
+Before 4.2, ``(SELECT coalesce(sum(n), 0) FROM toy WHERE toy.child_id = child.id)`` is NULL, because the server
 calculates before the outer join by which it finds the groups. ``coalesce((SELECT sum(n) …), 0)`` is right.
 """
 

@@ -46,7 +46,7 @@ class ComparisonCorrections(StatementCompilerPart):
             binary = with_cast(binary, self.dialect)
         if binary.operator is operators.not_in_op:
             binary = self._with_null(binary, visible_froms(self))
-        elif binary.operator is operators.eq and len(self.stack) in self._levels_in_exists:
+        elif binary.operator is operators.eq and self._compares_null_in_exists():
             binary = self._with_null(binary, enclosing_froms(self))
         return super().visit_binary(binary, *args, **kw)  # type: ignore[no-any-return, no-untyped-call]
 
@@ -66,18 +66,18 @@ class ComparisonCorrections(StatementCompilerPart):
         return f"coalesce({text})" if is_taken_for_join else text
 
     def visit_unary(self, unary: elements.UnaryExpression[Any], *args: Any, **kw: Any) -> str:
-        """Render an operator, and remember that EXISTS contains the SELECTs of the next level.
-
-        This is necessary before the release that considers NULL in NOT EXISTS.
-        """
-        is_exists = unary.operator is operators.exists and not self._supports(Feature.NULL_IN_NOT_EXISTS)
-        if not is_exists:
+        """Render an operator, and remember that EXISTS contains the SELECTs of the next level."""
+        if unary.operator is not operators.exists:
             return super().visit_unary(unary, *args, **kw)  # type: ignore[no-any-return, no-untyped-call]
         enclosing = self._levels_in_exists
         self._levels_in_exists = enclosing | {len(self.stack) + 1}
         text: str = super().visit_unary(unary, *args, **kw)  # type: ignore[no-untyped-call]
         self._levels_in_exists = enclosing
         return text
+
+    def _compares_null_in_exists(self) -> bool:
+        """Return whether the SELECT that is being compiled is in an EXISTS that does not consider NULL."""
+        return not self._supports(Feature.NULL_IN_NOT_EXISTS) and len(self.stack) in self._levels_in_exists
 
     def _with_null(self, binary: BinaryExpression[Any], froms: Iterable[FromClause]) -> BinaryExpression[Any]:
         """Return a comparison in which the server treats the columns that an outer join can set to NULL as nullable.

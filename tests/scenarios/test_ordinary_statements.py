@@ -568,7 +568,7 @@ def test_or_finds_rows_that_an_outer_join_has_set_to_null(stock: Connection) -> 
 
 
 def test_calculation_with_an_aggregate_of_no_rows_has_its_value(stock: Connection) -> None:
-    """Before 4.0, the server would return NULL."""
+    """Before 4.2, the server would return NULL."""
     of_stock = select(func.count()).where(SALES.c.stock_id == STOCK.c.id)
     ids = select(STOCK.c.id).order_by(STOCK.c.id)
     for default in (0, 7):
