@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import subprocess
 import sys
+import textwrap
 from decimal import Decimal
 
 import click
@@ -196,3 +197,23 @@ def test_cli_names_the_missing_extra():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "'.[cli]'" in done.stderr
+
+
+def test_cli_that_is_stopped_by_sigterm_ends_its_statement_first():
+    code = """
+        import os, signal, time
+        from sqlalchemy_matrixone.__main__ import main
+        from sqlalchemy_matrixone.cli import commands
+
+        def restore(prog_name):
+            try:
+                os.kill(os.getpid(), signal.SIGTERM)
+                time.sleep(10)
+            finally:
+                print("ended on the server")
+
+        commands.cli = restore
+        main()
+    """
+    result = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout) == (143, "ended on the server\n"), result.stderr
