@@ -73,6 +73,7 @@ class Feature(Enum):
     JSON_CAST_UNQUOTED = (4, 0, 0), "CAST to CHAR removes the quotes of a JSON string"
     INDEX_MAINTENANCE = (4, 0, 0), "ASYNC, FORCE_SYNC and AUTO_UPDATE of an index"
     INTERNAL_ROWS = (4, 0, 0), "the column kind of mo_snapshots and mo_pitr"
+    AGGREGATE_BY_NESTED_KEYS = (4, 0, 0), "correlated subqueries with an aggregate and OR, which repeat outer rows,"
     GENERATED_COLUMN = (4, 0, 0), "columns GENERATED ALWAYS AS"
     LOCK_OF_JOIN = (4, 0, 0), "SELECT … FOR UPDATE of joined tables"
     UPDATE_JOIN_OF_ANY_TYPE = (4, 0, 0), "UPDATE … JOIN that sets a vector or a YEAR"

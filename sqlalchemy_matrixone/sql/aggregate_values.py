@@ -1,27 +1,32 @@
 """Scalar subqueries that calculate with an aggregate, which the server gets wrong if there is no row.
 
 Before 4.2, ``(SELECT coalesce(sum(n), 0) FROM toy WHERE toy.child_id = child.id)`` is NULL, because the server
-calculates before the outer join by which it finds the groups. ``coalesce((SELECT sum(n) …), 0)`` is right.
+calculates before the outer join by which it finds the groups. ``coalesce((SELECT sum(n) …), 0)`` is right. It also
+works with other comparisons than ``=`` of the outer column, with which no release can calculate in the subquery.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import BindParameter, FromClause, Label, Select
-from sqlalchemy.sql import visitors
-from sqlalchemy.sql.elements import ColumnElement, Grouping, Over
+from sqlalchemy.sql import operators, visitors
+from sqlalchemy.sql.elements import BinaryExpression, ColumnElement, Grouping, Over
 from sqlalchemy.sql.selectable import ScalarSelect, SelectBase
 
 from ..core.sqlalchemy_internals import is_plain, limits_rows
-from .correlated_limits import is_aggregate, parts_of
+from .correlated_limits import criteria_of, is_aggregate, mentions, parts_of
 
 
-def with_aggregates_inside(scalar: ScalarSelect[Any], froms: Iterable[FromClause]) -> ColumnElement[Any] | None:
+def with_aggregates_inside(
+    scalar: ScalarSelect[Any], froms: Collection[FromClause], *, is_right_with_equals: bool
+) -> ColumnElement[Any] | None:
     """Return the calculation of a correlated subquery with subqueries for its aggregates; None if there is none.
 
     :param froms: the FROM elements of the enclosing SELECTs.
+    :param is_right_with_equals: whether the server calculates correctly if all comparisons with outer columns are by
+        ``=``.
     """
     query = scalar.element
     if not isinstance(query, Select) or not is_plain(query) or limits_rows(query):
@@ -30,6 +35,8 @@ def with_aggregates_inside(scalar: ScalarSelect[Any], froms: Iterable[FromClause
     if len(columns) != 1 or is_aggregate(columns[0]) or not _calculates_with_aggregates(columns[0]):
         return None
     if not set(froms).intersection(query.get_final_froms()):
+        return None
+    if is_right_with_equals and all(map(_is_equality, (each for each in criteria_of(query) if mentions(each, froms)))):
         return None
 
     def replaced(element: Any, **_: Any) -> Any:
@@ -40,6 +47,10 @@ def with_aggregates_inside(scalar: ScalarSelect[Any], froms: Iterable[FromClause
 
     calculation: ColumnElement[Any] = columns[0]
     return Grouping(visitors.replacement_traverse(calculation, {}, replaced))
+
+
+def _is_equality(criterion: Any) -> bool:
+    return isinstance(criterion, BinaryExpression) and criterion.operator is operators.eq
 
 
 def _calculates_with_aggregates(expression: Any) -> bool:

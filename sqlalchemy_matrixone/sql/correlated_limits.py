@@ -42,7 +42,7 @@ class LimitsCorrelated(Exception):
 
 def is_correlated(statement: Select[Any], outer: Collection[FromClause]) -> bool:
     """Return whether a SELECT refers to these tables of enclosing ones, other than in subqueries of its own."""
-    parts = (*statement.inner_columns, *_criteria(statement), *order_by_of(statement), *group_by_of(statement))
+    parts = (*statement.inner_columns, *criteria_of(statement), *order_by_of(statement), *group_by_of(statement))
     return any(_refers(part, outer) for part in parts)
 
 
@@ -55,7 +55,7 @@ def with_row_numbers(
     :param outer: the tables of enclosing SELECTs.
     """
     limits, keys = limit_of(statement), [sorted_expression(key, statement) for key in order_by_of(statement)]
-    pairs = [_pair(part, outer) for part in _criteria(statement) if _mentions(part, outer)]
+    pairs = [_pair(part, outer) for part in criteria_of(statement) if mentions(part, outer)]
     columns: list[Any] = list(statement.inner_columns)
     are_of_rows = all(_is_of_row(part, outer) for part in (*columns, *keys))
     if limits is None or not is_plain(statement) or not are_of_rows or any(pair is None for pair in pairs):
@@ -70,7 +70,7 @@ def with_row_numbers(
             func.row_number().over(partition_by=partition, order_by=keys or None, rows=frame).label("position"),
         )
         .select_from(*(source for source in statement.get_final_froms() if source in own))
-        .where(*(part for part in _criteria(statement) if not _mentions(part, outer)))
+        .where(*(part for part in criteria_of(statement) if not mentions(part, outer)))
         .subquery()
     )
     same = [numbered.c[f"k{number}"] == pair[1] for number, pair in enumerate(pairs) if pair is not None]
@@ -88,7 +88,7 @@ def _null_without_row(numbered: FromClause, column: Any, name: str) -> ColumnEle
     return value if isinstance(column, ColumnClause) else case((numbered.c.k0.is_not(None), value))
 
 
-def _criteria(statement: Select[Any]) -> Iterator[ColumnElement[Any]]:
+def criteria_of(statement: Select[Any]) -> Iterator[ColumnElement[Any]]:
     """Yield the criteria of WHERE that are joined by AND."""
     parts = [] if statement.whereclause is None else [statement.whereclause]
     while parts:
@@ -113,7 +113,7 @@ def _pair(criterion: Any, outer: Collection[FromClause]) -> tuple[Any, Any] | No
 
 def _is_of_row(expression: Any, outer: Collection[FromClause]) -> bool:
     """Return whether an expression has a value for each row that depends on no other row and no enclosing SELECT."""
-    if not isinstance(expression, ColumnElement) or _mentions(expression, outer):
+    if not isinstance(expression, ColumnElement) or mentions(expression, outer):
         return False
     return not any(
         isinstance(part, Over) or is_only_a_name(part) or is_aggregate(part) for part in parts_of(expression)
@@ -144,7 +144,7 @@ def _refers(expression: Any, outer: Collection[FromClause]) -> bool:
     return any(column.table in outer for column in _columns(expression))
 
 
-def _mentions(expression: Any, outer: Collection[FromClause]) -> bool:
+def mentions(expression: Any, outer: Collection[FromClause]) -> bool:
     """Return whether an expression or its subqueries refer to these tables, which may be tables of the subqueries."""
     return any(isinstance(part, ColumnClause) and part.table in outer for part in visitors.iterate(expression))
 

@@ -1,18 +1,20 @@
 """Compile correlated subqueries so that the server returns the right rows for each outer row.
 
-:mod:`.correlated_limits` and :mod:`.aggregate_values` describe the two faults: a LIMIT applies to all rows, and a
-calculation with an aggregate is NULL if there are no rows.
+:mod:`.correlated_limits`, :mod:`.aggregate_values` and :mod:`.aggregate_keys` describe the faults: a LIMIT applies to
+all rows, a calculation with an aggregate is NULL if there are no rows, and an OR repeats outer rows.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy.sql.elements import BinaryExpression
 from sqlalchemy.sql.selectable import ScalarSelect
 
 from ..core.release import Feature
-from ..core.sqlalchemy_internals import limits_rows, outer_froms, own_froms, visible_froms
+from ..core.sqlalchemy_internals import limits_rows, outer_froms, own_froms, selectable_of, visible_froms
 from ..exc import MatrixOneCompileError
+from .aggregate_keys import is_mistaken_for_key, with_or
 from .aggregate_values import with_aggregates_inside
 from .comparison_corrections import ComparisonCorrections
 from .correlated_limits import LimitsCorrelated, is_correlated, with_row_numbers
@@ -57,8 +59,19 @@ class SubqueryCorrections(ComparisonCorrections):
 
     def visit_grouping(self, grouping: Any, *args: Any, **kw: Any) -> str:
         """Render parentheses. If they are a subquery that calculates with an aggregate, calculate outside of it."""
-        is_value = isinstance(grouping, ScalarSelect) and len(self.stack) + 1 not in self._levels_in_exists
-        if is_value and not self._supports(Feature.AGGREGATE_WITHOUT_ROW):
-            calculated = with_aggregates_inside(grouping, visible_froms(self))
+        if isinstance(grouping, ScalarSelect) and len(self.stack) + 1 not in self._levels_in_exists:
+            is_right = self._supports(Feature.AGGREGATE_WITHOUT_ROW)
+            calculated = with_aggregates_inside(grouping, set(visible_froms(self)), is_right_with_equals=is_right)
             grouping = grouping if calculated is None else calculated
         return super().visit_grouping(grouping, *args, **kw)  # type: ignore[no-any-return, no-untyped-call]
+
+    def visit_binary(self, binary: BinaryExpression[Any], *args: Any, **kw: Any) -> str:
+        """Render an operator. If the server would mistake it for a key of an aggregate, write it differently."""
+        if not self._supports(Feature.AGGREGATE_BY_NESTED_KEYS):
+            return super().visit_binary(binary, *args, **kw)
+        statement, outer = selectable_of(self), outer_froms(self)
+        if (comparisons := with_or(binary, statement, outer)) is not None:
+            return self.process(comparisons, **kw)
+        if is_mistaken_for_key(binary, statement, outer):
+            return f"(NOT ({self.process(binary.left != binary.right, **kw)}))"
+        return super().visit_binary(binary, *args, **kw)

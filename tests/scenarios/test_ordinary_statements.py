@@ -579,6 +579,23 @@ def test_calculation_with_an_aggregate_of_no_rows_has_its_value(stock: Connectio
     assert stock.execute(ids.add_columns(following)).all() == [(1, 3), (2, 1), (3, 2)]
 
 
+@pytest.mark.releases(since=(4, 0))  # before, the server refuses other comparisons than = of an outer column
+def test_aggregate_of_rows_found_by_or_does_not_repeat_outer_rows(stock: Connection) -> None:
+    """The server would group by the compared columns."""
+    PICKS.create(stock)
+    stock.execute(insert(PICKS), [{"id": n, "stock_id": n % 2 + 1, "n": n % 3 + 1} for n in range(11, 17)])
+    ids = select(STOCK.c.id).order_by(STOCK.c.id)
+    for criterion in (
+        or_(PICKS.c.stock_id == STOCK.c.id, PICKS.c.n == STOCK.c.id),
+        STOCK.c.id.in_([PICKS.c.stock_id, PICKS.c.n]),
+        not_(and_(PICKS.c.stock_id != STOCK.c.id, PICKS.c.n != STOCK.c.id)),
+    ):
+        count = select(func.count()).select_from(PICKS).where(criterion).scalar_subquery()
+        assert stock.execute(ids.add_columns(count)).all() == [(1, 4), (2, 4), (3, 2)]
+        assert stock.execute(ids.add_columns(func.coalesce(count + 1, 0))).all() == [(1, 5), (2, 5), (3, 3)]
+        assert stock.scalars(ids.where(count > 3)).all() == [1, 2]
+
+
 def test_limit_of_a_correlated_subquery_applies_to_each_outer_row(stock: Connection) -> None:
     """The server would apply it to the rows of the subquery together."""
     PICKS.create(stock)
