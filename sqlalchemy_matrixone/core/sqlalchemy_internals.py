@@ -339,6 +339,16 @@ class StatementHooks(MySQLCompiler_mysqldb):
         return self.render_values(rows, **kw)
 
 
+def froms_of(statement: Select[Any], compiler: SQLCompiler) -> list[FromClause]:
+    """Return the FROM elements of a SELECT in a statement that is being compiled, and those that it correlates to.
+
+    ``get_final_froms()`` compiles the SELECT by itself, which fails if a subquery of it selects from a table that an
+    enclosing SELECT has too.
+    """
+    state: Any = statement._compile_state_factory(statement, compiler)
+    return list(state._get_display_froms())
+
+
 def generated_alias(compiler: SQLCompiler, name: Any) -> str:
     """Return the name of an alias that the compiler generates for a table, such as one to disambiguate equal names."""
     return compiler._truncated_identifier("alias", name)

@@ -16,7 +16,7 @@ from sqlalchemy.sql.elements import BinaryExpression, ColumnElement, Grouping, O
 from sqlalchemy.sql.selectable import ScalarSelect, SelectBase
 
 from ..core.sqlalchemy_internals import is_plain, limits_rows
-from .correlated_limits import criteria_of, is_aggregate, mentions, parts_of
+from .correlated_limits import criteria_of, is_aggregate, is_correlated, mentions, parts_of
 
 
 def with_aggregates_inside(
@@ -34,7 +34,7 @@ def with_aggregates_inside(
     columns: list[Any] = [each.element if isinstance(each, Label) else each for each in query.inner_columns]
     if len(columns) != 1 or is_aggregate(columns[0]) or not _calculates_with_aggregates(columns[0]):
         return None
-    if not set(froms).intersection(query.get_final_froms()):
+    if not is_correlated(query, froms):
         return None
     if is_right_with_equals and all(map(_is_equality, (each for each in criteria_of(query) if mentions(each, froms)))):
         return None

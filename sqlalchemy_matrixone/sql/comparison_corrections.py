@@ -11,7 +11,7 @@ from sqlalchemy.sql.elements import BinaryExpression
 
 from ..core.compilers import StatementCompilerPart
 from ..core.release import Feature
-from ..core.sqlalchemy_internals import enclosing_froms, visible_froms
+from ..core.sqlalchemy_internals import enclosing_froms, froms_of, visible_froms
 from .big_integers import are_merged, with_cast
 from .constants import with_column_first, with_constants_first
 from .outer_joins import are_set_to_null, columns_in, is_set_to_null, plain_column
@@ -87,10 +87,21 @@ class ComparisonCorrections(StatementCompilerPart):
         if not self.stack:
             return binary
         froms = list(froms)
-        left, right = (_as_nullable(side, froms) for side in (binary.left, binary.right))
+        left, right = (self._as_nullable(side, froms) for side in (binary.left, binary.right))
         if left is binary.left and right is binary.right:
             return binary
         return BinaryExpression(left, right, binary.operator, type_=binary.type, modifiers=binary.modifiers)
+
+    def _as_nullable(self, operand: Any, froms: list[FromClause]) -> Any:
+        """Return an operand, or the result of a subquery, for which the server considers NULL."""
+        if isinstance(operand, selectable.ScalarSelect) and isinstance(operand.element, selectable.Select):
+            query = operand.element
+            columns = list(query.inner_columns)
+            column = plain_column(columns[0]) if len(columns) == 1 else None
+            if column is not None and is_set_to_null(column, froms_of(query, self)):
+                return query.with_only_columns(func.nullif(column, null())).scalar_subquery()
+            return operand
+        return func.nullif(operand, null()) if is_set_to_null(operand, froms) else operand
 
 
 def _has_scalar_subquery(expression: Any) -> bool:
@@ -98,15 +109,3 @@ def _has_scalar_subquery(expression: Any) -> bool:
     parts = list(visitors.iterate(expression))
     in_exists = {id(part.element) for part in parts if isinstance(part, elements.UnaryExpression)}
     return any(isinstance(part, selectable.ScalarSelect) and id(part) not in in_exists for part in parts)
-
-
-def _as_nullable(operand: Any, froms: list[FromClause]) -> Any:
-    """Return an operand, or the result of a subquery, for which the server considers NULL."""
-    if isinstance(operand, selectable.ScalarSelect) and isinstance(operand.element, selectable.Select):
-        query = operand.element
-        columns = list(query.inner_columns)
-        column = plain_column(columns[0]) if len(columns) == 1 else None
-        if column is not None and is_set_to_null(column, query.get_final_froms()):
-            return query.with_only_columns(func.nullif(column, null())).scalar_subquery()
-        return operand
-    return func.nullif(operand, null()) if is_set_to_null(operand, froms) else operand

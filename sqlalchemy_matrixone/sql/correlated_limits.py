@@ -10,7 +10,7 @@ same rows can be selected by their numbers among those of the same ``child_id``,
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import FromClause, Select, case, func, select
@@ -47,11 +47,11 @@ def is_correlated(statement: Select[Any], outer: Collection[FromClause]) -> bool
 
 
 def with_row_numbers(
-    statement: Select[Any], own: Collection[FromClause], outer: Collection[FromClause]
+    statement: Select[Any], own: Sequence[FromClause], outer: Collection[FromClause]
 ) -> Select[Any] | None:
     """Return a SELECT of the same rows without LIMIT, or None if it is not known how to write it.
 
-    :param own: the elements of its FROM.
+    :param own: the elements of its FROM, in order.
     :param outer: the tables of enclosing SELECTs.
     """
     limits, keys = limit_of(statement), [sorted_expression(key, statement) for key in order_by_of(statement)]
@@ -69,7 +69,7 @@ def with_row_numbers(
             *(inner.label(f"k{number}") for number, inner in enumerate(partition)),
             func.row_number().over(partition_by=partition, order_by=keys or None, rows=frame).label("position"),
         )
-        .select_from(*(source for source in statement.get_final_froms() if source in own))
+        .select_from(*own)
         .where(*(part for part in criteria_of(statement) if not mentions(part, outer)))
         .subquery()
     )

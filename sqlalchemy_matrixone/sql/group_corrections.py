@@ -15,7 +15,7 @@ from sqlalchemy.sql.functions import Function, cube, grouping_sets, rollup
 
 from ..core.compilers import StatementCompilerPart
 from ..core.release import Feature
-from ..core.sqlalchemy_internals import StatementHooks, is_plain_distinct, selectable_of
+from ..core.sqlalchemy_internals import StatementHooks, froms_of, is_plain_distinct, selectable_of
 from .null_groups import have_null, is_nullif, keys_of, with_calculated_null, without_nullif
 from .outer_joins import lacks_null_group, plain_column
 
@@ -52,14 +52,14 @@ class GroupCorrections(StatementCompilerPart, StatementHooks):
             return False
         columns = list(statement.inner_columns)
         are_plain = all(plain_column(column) is not None for column in columns)
-        return are_plain and lacks_null_group(columns, statement.get_final_froms())
+        return are_plain and lacks_null_group(columns, froms_of(statement, self))
 
     def _lacks_null_group(self, statement: Select[Any]) -> bool:
         """Return whether GROUP BY would omit the NULL of an outer join in a NOT NULL column."""
         keys = keys_of(statement)
         if not keys or self._supports(Feature.NULL_GROUP_OF_OUTER_JOIN) or not all(map(_can_be_listed, keys)):
             return False
-        return self._calculates_null() or lacks_null_group(keys, statement.get_final_froms())
+        return self._calculates_null() or lacks_null_group(keys, froms_of(statement, self))
 
     def _calculates_null(self) -> bool:
         """Return whether the SELECT that is being compiled groups by an expression with NULL, which it calculates."""

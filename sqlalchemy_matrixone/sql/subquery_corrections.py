@@ -12,7 +12,7 @@ from sqlalchemy.sql.elements import BinaryExpression
 from sqlalchemy.sql.selectable import ScalarSelect
 
 from ..core.release import Feature
-from ..core.sqlalchemy_internals import limits_rows, outer_froms, own_froms, selectable_of, visible_froms
+from ..core.sqlalchemy_internals import froms_of, limits_rows, outer_froms, own_froms, selectable_of, visible_froms
 from ..exc import MatrixOneCompileError
 from .aggregate_keys import is_mistaken_for_key, with_or
 from .aggregate_values import with_aggregates_inside
@@ -48,7 +48,8 @@ class SubqueryCorrections(ComparisonCorrections):
         outer = outer_froms(self)
         if not outer or not limits_rows(select) or not is_correlated(select, outer):
             return
-        if (replacement := with_row_numbers(select, own_froms(self), outer)) is None:
+        own = [source for source in froms_of(select, self) if source in own_froms(self)]
+        if (replacement := with_row_numbers(select, own, outer)) is None:
             raise MatrixOneCompileError(
                 "MatrixOne applies the LIMIT of a correlated subquery to all its rows, not to those of each outer row. "
                 "It can be sent in another form only if the subquery compares its columns with outer ones by =, and "

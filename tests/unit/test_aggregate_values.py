@@ -74,3 +74,10 @@ def test_calculation_in_exists_is_sent_unchanged():
 def test_calculation_without_correlation_is_sent_unchanged():
     query = select(func.coalesce(TOTAL, 0)).scalar_subquery()
     assert "SELECT coalesce(sum(toy.n), %s)" in sql(select(Child.id, query), "3.0.14")
+
+
+def test_calculation_beside_an_exists_of_the_outer_table_is_compiled():
+    again = select(Child.id).where(Child.id < Toy.n).exists()
+    query = select(func.coalesce(TOTAL, 0)).where(Toy.child_id == Child.id, again).scalar_subquery()
+    text = sql(select(aliased(Child).id, query).select_from(Child), "3.0.14")
+    assert "WHERE toy.child_id = child.id AND (EXISTS (SELECT child.id FROM child WHERE child.id < toy.n))" in text

@@ -311,3 +311,9 @@ def test_or_with_a_column_of_an_outer_join_before_3_0_is_the_argument_of_a_funct
         assert "coalesce" not in sql(statement, "3.0.0")
     inner = select(PARENT.c.id).join(CHILD, CHILD.c.id == PARENT.c.id)
     assert "coalesce" not in sql(inner.where(either), "2.2.2")
+
+
+def test_subquery_of_not_in_beside_an_exists_of_the_outer_table_is_compiled():
+    again = select(PARENT.c.id).where(PARENT.c.id < TOY.c.id).exists()
+    listed = select(TOY.c.child_id).where(TOY.c.id == PARENT.c.n, again)
+    assert "NOT IN (SELECT toy.child_id" in sql(select(PARENT.c.id).where(PARENT.c.id.not_in(listed)))
