@@ -11,12 +11,12 @@ from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import BindParameter, FromClause, Label, Select
-from sqlalchemy.sql import operators, visitors
-from sqlalchemy.sql.elements import BinaryExpression, ColumnElement, Grouping, Over
+from sqlalchemy.sql import visitors
+from sqlalchemy.sql.elements import ColumnElement, Grouping, Over
 from sqlalchemy.sql.selectable import ScalarSelect, SelectBase
 
 from ..core.sqlalchemy_internals import is_plain, limits_rows
-from .correlated_limits import criteria_of, is_aggregate, is_correlated, mentions, parts_of
+from .correlated_limits import criteria_of, is_aggregate, is_correlated, is_equality, mentions, parts_of
 
 
 def with_aggregates_inside(
@@ -36,7 +36,7 @@ def with_aggregates_inside(
         return None
     if not is_correlated(query, froms):
         return None
-    if is_right_with_equals and all(map(_is_equality, (each for each in criteria_of(query) if mentions(each, froms)))):
+    if is_right_with_equals and all(map(is_equality, (each for each in criteria_of(query) if mentions(each, froms)))):
         return None
 
     def replaced(element: Any, **_: Any) -> Any:
@@ -47,10 +47,6 @@ def with_aggregates_inside(
 
     calculation: ColumnElement[Any] = columns[0]
     return Grouping(visitors.replacement_traverse(calculation, {}, replaced))
-
-
-def _is_equality(criterion: Any) -> bool:
-    return isinstance(criterion, BinaryExpression) and criterion.operator is operators.eq
 
 
 def _calculates_with_aggregates(expression: Any) -> bool:

@@ -126,6 +126,11 @@ def is_aggregate(expression: Any) -> bool:
     return name in _AGGREGATES or name.startswith(_PREFIXES)
 
 
+def is_equality(criterion: Any) -> bool:
+    """Return whether a criterion compares by ``=``."""
+    return isinstance(criterion, BinaryExpression) and criterion.operator is operators.eq
+
+
 def parts_of(expression: Any) -> Iterator[Any]:
     """Yield an expression and its parts, but not those of subqueries."""
     waiting = [expression]

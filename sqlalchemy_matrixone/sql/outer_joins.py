@@ -131,6 +131,19 @@ def are_set_to_null(columns: Iterable[ColumnClause[Any]], froms: Iterable[FromCl
     return any(column.table in tables for column in columns)
 
 
+def key_of_rows(froms: Iterable[FromClause]) -> ColumnElement[Any] | None:
+    """Return a column that is NULL in no row of FROM elements, a primary key; None if there is none."""
+    froms = list(froms)
+    nullable = _set_to_null_among(froms)
+    tables = [element for clause in froms for element in _elements(clause) if element not in nullable]
+    keys = (key for table in tables if _is_table(table) for key in table.primary_key)
+    return next(keys, None)
+
+
+def _is_table(element: Any) -> bool:
+    return isinstance(element.element if isinstance(element, Alias) else element, schema.Table)
+
+
 def lacks_null_group(keys: Iterable[Any], froms: Iterable[FromClause]) -> bool:
     """Return whether there is no group for the NULL of an outer join, because the server treats no key as nullable.
 

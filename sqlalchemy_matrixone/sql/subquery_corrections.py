@@ -1,12 +1,13 @@
 """Compile correlated subqueries so that the server returns the right rows for each outer row.
 
-:mod:`.correlated_limits`, :mod:`.aggregate_values` and :mod:`.aggregate_keys` describe the faults: a LIMIT applies to
-all rows, a calculation with an aggregate is NULL if there are no rows, and an OR repeats outer rows.
+:mod:`.correlated_limits`, :mod:`.aggregate_values`, :mod:`.aggregate_keys` and :mod:`.aggregate_arguments` describe the
+faults: a LIMIT applies to all rows, a calculation with an aggregate is NULL if there are no rows, an OR repeats outer
+rows, and an aggregate counts a row of NULL.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy.sql.elements import BinaryExpression
 from sqlalchemy.sql.selectable import ScalarSelect
@@ -14,13 +15,15 @@ from sqlalchemy.sql.selectable import ScalarSelect
 from ..core.release import Feature
 from ..core.sqlalchemy_internals import froms_of, limits_rows, outer_froms, own_froms, selectable_of, visible_froms
 from ..exc import MatrixOneCompileError
+from .aggregate_arguments import needs_row, of_rows
 from .aggregate_keys import is_mistaken_for_key, with_or
 from .aggregate_values import with_aggregates_inside
 from .comparison_corrections import ComparisonCorrections
 from .correlated_limits import LimitsCorrelated, is_correlated, with_row_numbers
 
 if TYPE_CHECKING:
-    from sqlalchemy import Select
+    from sqlalchemy import FromClause, Select
+    from sqlalchemy.sql.functions import Function
 
 
 class SubqueryCorrections(ComparisonCorrections):
@@ -48,8 +51,7 @@ class SubqueryCorrections(ComparisonCorrections):
         outer = outer_froms(self)
         if not outer or not limits_rows(select) or not is_correlated(select, outer):
             return
-        own = [source for source in froms_of(select, self) if source in own_froms(self)]
-        if (replacement := with_row_numbers(select, own, outer)) is None:
+        if (replacement := with_row_numbers(select, self._ordered_froms(select), outer)) is None:
             raise MatrixOneCompileError(
                 "MatrixOne applies the LIMIT of a correlated subquery to all its rows, not to those of each outer row. "
                 "It can be sent in another form only if the subquery compares its columns with outer ones by =, and "
@@ -57,6 +59,18 @@ class SubqueryCorrections(ComparisonCorrections):
                 "join a subquery with func.row_number().over(partition_by=…)."
             )
         raise LimitsCorrelated(replacement)
+
+    def _ordered_froms(self, statement: Select[Any]) -> list[FromClause]:
+        """Return the elements of the FROM of the SELECT that is being compiled, in order."""
+        own = own_froms(self)
+        return [source for source in froms_of(statement, self) if source in own]
+
+    def visit_function(self, func: Function[Any], *args: Any, **kw: Any) -> str:
+        """Render a function. If it is an aggregate that would include a row of NULL, exclude that."""
+        statement = selectable_of(self)
+        if needs_row(func, statement, outer_froms(self)):
+            func = cast("Function[Any]", of_rows(func, self._ordered_froms(statement)))
+        return super().visit_function(func, *args, **kw)
 
     def visit_grouping(self, grouping: Any, *args: Any, **kw: Any) -> str:
         """Render parentheses. If they are a subquery that calculates with an aggregate, calculate outside of it."""

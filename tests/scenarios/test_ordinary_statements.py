@@ -596,6 +596,18 @@ def test_aggregate_of_rows_found_by_or_does_not_repeat_outer_rows(stock: Connect
         assert stock.scalars(ids.where(count > 3)).all() == [1, 2]
 
 
+@pytest.mark.releases(since=(4, 0))  # before, the server refuses other comparisons than = of an outer column
+def test_aggregate_of_no_rows_does_not_include_a_row_of_null(stock: Connection) -> None:
+    """The server would count one row for which it calculates the argument with NULL."""
+    smaller = select(func.count(func.coalesce(SALES.c.stock_id, 7))).where(SALES.c.id < STOCK.c.id)
+    ids = select(STOCK.c.id).order_by(STOCK.c.id)
+    assert stock.execute(ids.add_columns(smaller.scalar_subquery())).all() == [(1, 0), (2, 1), (3, 2)]
+    is_first = case((SALES.c.stock_id == 1, 1), else_=0)
+    firsts = smaller.with_only_columns(func.sum(is_first)).scalar_subquery()
+    assert stock.execute(ids.add_columns(firsts)).all() == [(1, None), (2, 1), (3, 2)]
+    assert stock.scalars(ids.where(func.coalesce(firsts, -1) < 0)).all() == [1]
+
+
 def test_limit_of_a_correlated_subquery_applies_to_each_outer_row(stock: Connection) -> None:
     """The server would apply it to the rows of the subquery together."""
     PICKS.create(stock)
