@@ -82,6 +82,18 @@ def with_row_numbers(
     return select(*values).where(*same, *skipped, *within).correlate(*outer)
 
 
+def without_limit(statement: Select[Any]) -> Select[Any] | None:
+    """Return the SELECT of an EXISTS without LIMIT, which finds a row for the same outer rows; None with OFFSET."""
+    limit, offset = limit_of(statement) or (None, None)
+    if limit is None or offset is not None or any(map(_has_aggregate, statement.inner_columns)):
+        return None
+    return statement.limit(None).order_by(None).where(limit > 0)
+
+
+def _has_aggregate(expression: Any) -> bool:
+    return any(map(is_aggregate, parts_of(expression)))
+
+
 def _null_without_row(numbered: FromClause, column: Any, name: str) -> ColumnElement[Any]:
     """Return a column that is NULL if there is no row, for which the server would calculate ``coalesce(NULL, 1)``."""
     value: ColumnElement[Any] = numbered.c[name]

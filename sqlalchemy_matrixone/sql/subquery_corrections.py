@@ -19,7 +19,7 @@ from .aggregate_arguments import needs_row, of_rows
 from .aggregate_keys import is_mistaken_for_key, with_or
 from .aggregate_values import with_aggregates_inside
 from .comparison_corrections import ComparisonCorrections
-from .correlated_limits import LimitsCorrelated, is_correlated, with_row_numbers
+from .correlated_limits import LimitsCorrelated, is_correlated, with_row_numbers, without_limit
 
 if TYPE_CHECKING:
     from sqlalchemy import FromClause, Select
@@ -51,7 +51,10 @@ class SubqueryCorrections(ComparisonCorrections):
         outer = outer_froms(self)
         if not outer or not limits_rows(select) or not is_correlated(select, outer):
             return
-        if (replacement := with_row_numbers(select, self._ordered_froms(select), outer)) is None:
+        replacement = with_row_numbers(select, self._ordered_froms(select), outer)
+        if replacement is None and len(self.stack) in self._levels_in_exists:
+            replacement = without_limit(select)
+        if replacement is None:
             raise MatrixOneCompileError(
                 "MatrixOne applies the LIMIT of a correlated subquery to all its rows, not to those of each outer row. "
                 "It can be sent in another form only if the subquery compares its columns with outer ones by =, and "

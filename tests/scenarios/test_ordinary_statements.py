@@ -627,6 +627,18 @@ def test_limit_of_a_correlated_subquery_applies_to_each_outer_row(stock: Connect
     assert stock.scalars(select(STOCK.c.n).order_by(STOCK.c.id)).all() == [14, 17, None]
 
 
+def test_limit_of_exists_with_any_comparison_does_not_lose_outer_rows(stock: Connection) -> None:
+    """The server would look for rows of all outer rows in the first row only."""
+    other = select(SALES.c.id).where(SALES.c.id == STOCK.c.id, SALES.c.stock_id != STOCK.c.id)
+    sold = select(SALES.c.id).where(SALES.c.stock_id == STOCK.c.id).distinct()
+    ids = select(STOCK.c.id).order_by(STOCK.c.id)
+    for limit, others, solds in ((1, [2], [1, 3]), (2, [2], [1, 3]), (0, [], [])):
+        assert stock.scalars(ids.where(other.limit(limit).exists())).all() == others
+        assert stock.scalars(ids.where(sold.limit(limit).exists())).all() == solds
+        found = stock.scalars(ids.where(~other.order_by(SALES.c.id).limit(limit).exists())).all()
+        assert found == [n for n in (1, 2, 3) if n not in others]
+
+
 def test_empty_list_is_compared_with_all_rows(stock: Connection) -> None:
     """The server would omit half of the rows, and more of them the more there are."""
     stock.execute(insert(STOCK), [{"id": n, "n": None if n % 4 else n} for n in range(4, 41)])

@@ -98,3 +98,17 @@ def test_limit_without_correlation_is_sent_unchanged(statement):
 def test_correlated_limit_that_cannot_be_replaced_is_refused(subquery):
     with pytest.raises(CompileError, match="applies the LIMIT of a correlated subquery to all its rows"):
         in_columns(subquery)
+
+
+@pytest.mark.parametrize("subquery", [FIRST.where(TOY.c.n > CHILD.c.id), FIRST.distinct().order_by(CHILD.c.name)])
+def test_correlated_limit_of_exists_that_cannot_be_replaced_is_compared_with_zero(subquery):
+    text = sql(select(CHILD.c.id).where(~subquery.exists()))
+    assert "LIMIT" not in text
+    assert "ORDER BY" not in text
+    assert text.endswith(" AND %s > %s))")
+
+
+@pytest.mark.parametrize("subquery", [FIRST.with_only_columns(func.max(TOY.c.n)), FIRST.offset(1).distinct()])
+def test_correlated_limit_of_exists_with_an_aggregate_or_offset_is_refused(subquery):
+    with pytest.raises(CompileError, match="applies the LIMIT of a correlated subquery to all its rows"):
+        sql(select(CHILD.c.id).where(subquery.exists()))
