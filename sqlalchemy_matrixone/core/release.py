@@ -45,6 +45,10 @@ class Feature(Enum):
         (3, 0, 0),
         "rows that an OR with a subquery or a column of an outer join finds by its other criteria, lost before",
     )
+    SUBQUERY_COMPARED_TO_COLUMN = (
+        (3, 0, 0),
+        "rows that a comparison of a column finds by what a subquery without a row is replaced by, lost before",
+    )
     NULL_SAFE_EQUAL = (3, 0, 0), "the operator <=>"
     TUPLE_COMPARISON = (3, 0, 0), "(a, b) IN ((1, 2))"
     YEAR = (3, 0, 0), "YEAR"

@@ -14,10 +14,14 @@ from ..core.release import Feature
 from ..core.sqlalchemy_internals import enclosing_froms, froms_of, visible_froms
 from .big_integers import are_merged, with_cast
 from .constants import with_column_first, with_constants_first
+from .correlated_limits import is_aggregate, parts_of
 from .outer_joins import are_set_to_null, columns_in, is_set_to_null, plain_column
 
 if TYPE_CHECKING:
     from sqlalchemy import FromClause, Select
+
+
+_COMPARISONS = frozenset((operators.eq, operators.ne, operators.lt, operators.le, operators.gt, operators.ge))
 
 
 class ComparisonCorrections(StatementCompilerPart):
@@ -48,7 +52,11 @@ class ComparisonCorrections(StatementCompilerPart):
             binary = self._with_null(binary, visible_froms(self))
         elif binary.operator is operators.eq and self._compares_null_in_exists():
             binary = self._with_null(binary, enclosing_froms(self))
-        return super().visit_binary(binary, *args, **kw)  # type: ignore[no-any-return, no-untyped-call]
+        text: str = super().visit_binary(binary, *args, **kw)  # type: ignore[no-untyped-call]
+        is_taken_for_join = not self._supports(Feature.SUBQUERY_COMPARED_TO_COLUMN) and _compares_value_of_no_row(
+            binary
+        )
+        return f"coalesce({text})" if is_taken_for_join else text
 
     def visit_expression_clauselist(self, clauselist: elements.ExpressionClauseList[Any], **kw: Any) -> str:
         """Render OR and AND with constants in front, since the server loses rows with NULL otherwise.
@@ -102,6 +110,28 @@ class ComparisonCorrections(StatementCompilerPart):
                 return query.with_only_columns(func.nullif(column, null())).scalar_subquery()
             return operand
         return func.nullif(operand, null()) if is_set_to_null(operand, froms) else operand
+
+
+def _compares_value_of_no_row(binary: BinaryExpression[Any]) -> bool:
+    """Return whether a column is compared with a value that is not NULL although a subquery has no row.
+
+    Before 3.0, the server treats such a comparison as the criterion of an inner join with the subquery, unless it is
+    the argument of a function.
+    """
+    is_comparison = binary.operator in _COMPARISONS and any(_is_value_of_no_row(side) for side in binary.get_children())
+    return is_comparison and any(isinstance(part, elements.ColumnClause) for part in parts_of(binary))
+
+
+def _is_value_of_no_row(operand: Any) -> bool:
+    """Return whether an operand calculates with a subquery, or is one that counts or calculates with its rows."""
+    while isinstance(operand, elements.Grouping):
+        operand = operand.element
+    if not isinstance(operand, selectable.ScalarSelect):
+        return _has_scalar_subquery(operand)
+    columns = list(operand.element.selected_columns)
+    value = columns[0].element if isinstance(columns[0], elements.Label) else columns[0]
+    is_null = isinstance(value, elements.ColumnClause) or (is_aggregate(value) and value.name.lower() != "count")
+    return not is_null
 
 
 def _has_scalar_subquery(expression: Any) -> bool:

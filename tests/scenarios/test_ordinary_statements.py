@@ -579,6 +579,16 @@ def test_calculation_with_an_aggregate_of_no_rows_has_its_value(stock: Connectio
     assert stock.execute(ids.add_columns(following)).all() == [(1, 3), (2, 1), (3, 2)]
 
 
+def test_comparison_of_a_column_with_a_subquery_without_a_row_finds_rows(stock: Connection) -> None:
+    """Before 3.0, the server would take the comparison for the criterion of an inner join."""
+    count = select(func.count()).select_from(SALES).where(SALES.c.stock_id == STOCK.c.id).scalar_subquery()
+    total = select(func.sum(SALES.c.id)).where(SALES.c.stock_id == STOCK.c.id).scalar_subquery()
+    ids = select(STOCK.c.id).order_by(STOCK.c.id)
+    for criterion in (count < STOCK.c.n, STOCK.c.n != count, func.coalesce(total, 0) < STOCK.c.n):
+        assert stock.scalars(ids.where(criterion)).all() == [1, 2, 3]
+    assert stock.execute(delete(STOCK).where(func.coalesce(total, 2) == STOCK.c.id)).rowcount == 2
+
+
 @pytest.mark.releases(since=(4, 0))  # before, the server refuses other comparisons than = of an outer column
 def test_aggregate_of_rows_found_by_or_does_not_repeat_outer_rows(stock: Connection) -> None:
     """The server would group by the compared columns."""

@@ -439,3 +439,32 @@ def test_order_by_of_a_subquery_has_no_limit_of_its_own():
     assert "LIMIT" not in sql(sa.select(inner.subquery()))
     assert "LIMIT" not in sql(sa.select(A).where(A.in_(inner)))
     assert "LIMIT" not in sql(sa.insert(T).from_select(["a"], inner))
+
+
+U = sa.table("u", sa.column("a"), sa.column("b"))
+OF_T = sa.select(sa.func.max(U.c.b)).where(U.c.a == T.c.a)
+VALUES_OF_NO_ROW = [
+    OF_T.with_only_columns(sa.func.count()).scalar_subquery(),
+    OF_T.with_only_columns(sa.func.coalesce(sa.func.max(U.c.b), 1)).scalar_subquery(),
+    sa.func.coalesce(OF_T.scalar_subquery(), 1),
+]
+
+
+@pytest.mark.parametrize("value", VALUES_OF_NO_ROW)
+def test_comparison_of_a_column_with_a_value_of_no_row_is_an_argument_before_3_0(value):
+    for criterion in (value < T.c.b, T.c.b != value):
+        statement = sa.select(T.c.id).where(criterion)
+        before, since = sql(statement, "2.2.2"), sql(statement, "3.0.14")
+        assert before == since.replace(" WHERE ", " WHERE coalesce(", 1) + ")"
+
+
+@pytest.mark.parametrize(
+    "criterion",
+    [
+        VALUES_OF_NO_ROW[0] == 0,
+        OF_T.scalar_subquery() == T.c.b,
+        OF_T.with_only_columns(U.c.b).scalar_subquery() < T.c.b,
+    ],
+)
+def test_comparison_with_a_constant_or_a_value_that_is_null_without_a_row_is_sent_unchanged(criterion):
+    assert " WHERE (SELECT " in sql(sa.select(T.c.id).where(criterion), "2.2.2")
