@@ -28,7 +28,7 @@ from sqlalchemy.sql import Alias, ClauseElement, dml
 from sqlalchemy.sql.base import Executable
 from sqlalchemy.sql.cache_key import HasCacheKey
 from sqlalchemy.sql.ddl import ExecutableDDLElement
-from sqlalchemy.sql.elements import BindParameter, Tuple, _label_reference, _textual_label_reference
+from sqlalchemy.sql.elements import BindParameter, Tuple, UnaryExpression, _label_reference, _textual_label_reference
 from sqlalchemy.sql.selectable import _CompoundSelectKeyword
 from sqlalchemy.sql.visitors import InternalTraversal
 
@@ -189,6 +189,9 @@ def sorted_expression(key: Any, statement: Select[Any]) -> Any:
     """Return the expression of a key of ORDER BY; for the name of a column, that column if the SELECT has it."""
     if isinstance(key, _textual_label_reference):
         return statement.selected_columns.get(key.element, key)
+    if isinstance(key, UnaryExpression) and isinstance(key.element, (UnaryExpression, _textual_label_reference)):
+        element = sorted_expression(key.element, statement)  # of DESC or NULLS LAST
+        return key if element is key.element else UnaryExpression(element, operator=key.operator, modifier=key.modifier)
     return key.element if isinstance(key, _label_reference) else key
 
 

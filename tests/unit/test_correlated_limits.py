@@ -112,3 +112,11 @@ def test_correlated_limit_of_exists_that_cannot_be_replaced_is_compared_with_zer
 def test_correlated_limit_of_exists_with_an_aggregate_or_offset_is_refused(subquery):
     with pytest.raises(CompileError, match="applies the LIMIT of a correlated subquery to all its rows"):
         sql(select(CHILD.c.id).where(subquery.exists()))
+
+
+@pytest.mark.parametrize(
+    ("key", "rendered"), [(desc("z"), "toy.n DESC"), (desc("z").nulls_last(), "toy.n DESC NULLS LAST")]
+)
+def test_correlated_limit_keeps_the_descending_order_of_a_name(key, rendered):
+    named = FIRST.with_only_columns(TOY.c.n.label("z")).order_by(None).order_by(key)
+    assert f"ORDER BY {rendered} {FRAME}) AS position" in in_columns(named)
