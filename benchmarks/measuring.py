@@ -109,10 +109,17 @@ def new_database(server: str, database: str) -> Iterator[sa.Connection]:
         try:
             yield connection
         finally:
-            # With the checks, the server needs almost three times as long to drop many tables with foreign keys.
-            connection.exec_driver_sql("SET foreign_key_checks = 0")
-            connection.exec_driver_sql(f"DROP DATABASE {database}")
+            drop(connection, database)
     admin.dispose()
+
+
+def drop(connection: sa.Connection, database: str) -> None:
+    """Drop a database table by table: for thousands of tables, DROP DATABASE takes many minutes."""
+    # With the checks, the server needs almost three times as long to drop many tables with foreign keys.
+    connection.exec_driver_sql("SET foreign_key_checks = 0")
+    for table in sa.inspect(connection).get_table_names(database):
+        connection.exec_driver_sql(f"DROP TABLE {database}.{table}")
+    connection.exec_driver_sql(f"DROP DATABASE {database}")
 
 
 def show(comparison: Comparison) -> None:
