@@ -15,6 +15,9 @@ from ..core.names import fold
 from ..core.sqlalchemy_internals import CachedStatementOption, PassedToLoaders, in_cache_key
 from ..exc import MatrixOneArgumentError
 
+_NAMES_KEPT = 128
+"""The number of snapshots' names for which the quoted name and the point in time are not created again."""
+
 TimestampOrBind = Timestamp | BindParameter[Any]
 """An aware datetime, a str with a UTC offset, or a bind parameter of either."""
 
@@ -43,7 +46,7 @@ class SnapshotName(PassedToLoaders, TypeDecorator[str]):
     cache_ok = True
 
     def literal_processor(self, dialect: Dialect) -> Callable[[Any], str]:
-        return dialect.identifier_preparer.quote_identifier
+        return lru_cache(maxsize=_NAMES_KEPT)(dialect.identifier_preparer.quote_identifier)
 
 
 # Each type keeps its part of the cache key, so that it is computed once, and not for each statement.
@@ -114,7 +117,7 @@ class PointInTime(ClauseElement):
         return str(check_mo_ts(value))
 
 
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=_NAMES_KEPT)
 def _at_snapshot(name: str) -> PointInTime:
     return PointInTime("SNAPSHOT", name)
 
