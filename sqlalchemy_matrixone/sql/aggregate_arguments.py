@@ -15,15 +15,12 @@ from sqlalchemy.sql.elements import BinaryExpression, Cast, ColumnClause, Groupi
 from sqlalchemy.sql.functions import Function, FunctionElement
 
 from ..core.sqlalchemy_internals import is_plain
-from .correlated_limits import criteria_of, is_aggregate, is_correlated, is_equality, mentions
+from .expressions import COMPARISONS, criteria_of, is_aggregate, is_correlated, is_equality, mentions
 from .outer_joins import key_of_rows
 
 _NULL_OF_NULL = frozenset(
-    (
-        *(operators.add, operators.sub, operators.mul, operators.truediv, operators.floordiv, operators.mod),
-        *(operators.eq, operators.ne, operators.lt, operators.le, operators.gt, operators.ge),
-    )
-)
+    (operators.add, operators.sub, operators.mul, operators.truediv, operators.floordiv, operators.mod)
+).union(COMPARISONS)
 """The operators whose result is NULL if one of their operands is."""
 
 

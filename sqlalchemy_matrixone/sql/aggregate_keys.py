@@ -14,7 +14,7 @@ from sqlalchemy import FromClause, Select, or_
 from sqlalchemy.sql import operators
 from sqlalchemy.sql.elements import BinaryExpression, ClauseList, ColumnElement, Grouping
 
-from .correlated_limits import criteria_of, is_aggregate, mentions, parts_of
+from .expressions import criteria_of, has_aggregate, is_equality, mentions
 
 
 def is_mistaken_for_key(binary: BinaryExpression[Any], statement: Any, outer: Collection[FromClause]) -> bool:
@@ -23,7 +23,7 @@ def is_mistaken_for_key(binary: BinaryExpression[Any], statement: Any, outer: Co
     :param statement: the SELECT that is being compiled.
     :param outer: the tables of enclosing SELECTs.
     """
-    if binary.operator is not operators.eq or not outer or not _has_aggregate(statement) or not mentions(binary, outer):
+    if not is_equality(binary) or not outer or not _is_of_aggregates(statement) or not mentions(binary, outer):
         return False
     return not any(criterion is binary for criterion in criteria_of(statement))
 
@@ -33,11 +33,11 @@ def with_or(binary: BinaryExpression[Any], statement: Any, outer: Collection[Fro
     listed = binary.right.element if isinstance(binary.right, Grouping) else None
     if binary.operator is not operators.in_op or not isinstance(listed, ClauseList):
         return None
-    if not outer or not _has_aggregate(statement) or not mentions(binary, outer):
+    if not outer or not _is_of_aggregates(statement) or not mentions(binary, outer):
         return None
     return or_(*(binary.left == element for element in listed.clauses)).self_group()
 
 
-def _has_aggregate(statement: Any) -> bool:
+def _is_of_aggregates(statement: Any) -> bool:
     columns = statement.inner_columns if isinstance(statement, Select) else ()
-    return any(is_aggregate(part) for column in columns for part in parts_of(column))
+    return any(map(has_aggregate, columns))

@@ -16,7 +16,7 @@ from sqlalchemy.sql.elements import ColumnElement, Grouping, Over
 from sqlalchemy.sql.selectable import ScalarSelect, SelectBase
 
 from ..core.sqlalchemy_internals import is_plain, limits_rows
-from .correlated_limits import criteria_of, is_aggregate, is_correlated, is_equality, mentions, parts_of
+from .expressions import criteria_of, has_aggregate, is_aggregate, is_correlated, is_equality, mentions, parts_of
 
 
 def with_aggregates_inside(
@@ -50,5 +50,5 @@ def with_aggregates_inside(
 
 
 def _calculates_with_aggregates(expression: Any) -> bool:
-    parts = list(parts_of(expression))
-    return any(map(is_aggregate, parts)) and not any(isinstance(part, (Over, SelectBase)) for part in parts)
+    has_others = any(isinstance(part, (Over, SelectBase)) for part in parts_of(expression))
+    return has_aggregate(expression) and not has_others

@@ -14,14 +14,11 @@ from ..core.release import Feature
 from ..core.sqlalchemy_internals import enclosing_froms, froms_of, visible_froms
 from .big_integers import are_merged, with_cast
 from .constants import with_column_first, with_constants_first
-from .correlated_limits import is_aggregate, parts_of
-from .outer_joins import are_set_to_null, columns_in, is_set_to_null, plain_column
+from .expressions import COMPARISONS, columns_in, is_aggregate, parts_of
+from .outer_joins import are_set_to_null, is_set_to_null, plain_column
 
 if TYPE_CHECKING:
     from sqlalchemy import FromClause, Select
-
-
-_COMPARISONS = frozenset((operators.eq, operators.ne, operators.lt, operators.le, operators.gt, operators.ge))
 
 
 class ComparisonCorrections(StatementCompilerPart):
@@ -118,7 +115,7 @@ def _compares_value_of_no_row(binary: BinaryExpression[Any]) -> bool:
     Before 3.0, the server treats such a comparison as the criterion of an inner join with the subquery, unless it is
     the argument of a function.
     """
-    is_comparison = binary.operator in _COMPARISONS and any(_is_value_of_no_row(side) for side in binary.get_children())
+    is_comparison = binary.operator in COMPARISONS and any(_is_value_of_no_row(side) for side in binary.get_children())
     return is_comparison and any(isinstance(part, elements.ColumnClause) for part in parts_of(binary))
 
 

@@ -10,26 +10,29 @@ same rows can be selected by their numbers among those of the same ``child_id``,
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import FromClause, Select, case, func, select
-from sqlalchemy.sql import operators, visitors
-from sqlalchemy.sql.elements import BinaryExpression, BooleanClauseList, ColumnClause, ColumnElement, Over
-from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.sql.elements import ColumnClause, ColumnElement, Over
 from sqlalchemy.sql.selectable import SelectBase
 
 from ..core.sqlalchemy_internals import (
-    group_by_of,
     is_only_a_name,
     is_plain,
     limit_of,
     order_by_of,
     sorted_expression,
 )
-
-_AGGREGATES = frozenset(("any_value", "avg", "count", "group_concat", "max", "median", "min", "sum"))
-_PREFIXES = ("approx_", "bit_", "json_array", "json_object", "std", "var")  # such as stddev_pop
+from .expressions import (
+    columns_outside_subqueries,
+    criteria_of,
+    has_aggregate,
+    is_aggregate,
+    is_equality,
+    mentions,
+    parts_of,
+)
 
 
 class LimitsCorrelated(Exception):
@@ -38,12 +41,6 @@ class LimitsCorrelated(Exception):
     def __init__(self, replacement: Select[Any]) -> None:
         super().__init__()
         self.replacement = replacement
-
-
-def is_correlated(statement: Select[Any], outer: Collection[FromClause]) -> bool:
-    """Return whether a SELECT refers to these tables of enclosing ones, other than in subqueries of its own."""
-    parts = (*statement.inner_columns, *criteria_of(statement), *order_by_of(statement), *group_by_of(statement))
-    return any(_refers(part, outer) for part in parts)
 
 
 def with_row_numbers(
@@ -85,13 +82,9 @@ def with_row_numbers(
 def without_limit(statement: Select[Any]) -> Select[Any] | None:
     """Return the SELECT of an EXISTS without LIMIT, which finds a row for the same outer rows; None with OFFSET."""
     limit, offset = limit_of(statement) or (None, None)
-    if limit is None or offset is not None or any(map(_has_aggregate, statement.inner_columns)):
+    if limit is None or offset is not None or any(map(has_aggregate, statement.inner_columns)):
         return None
     return statement.limit(None).order_by(None).where(limit > 0)
-
-
-def _has_aggregate(expression: Any) -> bool:
-    return any(map(is_aggregate, parts_of(expression)))
 
 
 def _null_without_row(numbered: FromClause, column: Any, name: str) -> ColumnElement[Any]:
@@ -100,24 +93,13 @@ def _null_without_row(numbered: FromClause, column: Any, name: str) -> ColumnEle
     return value if isinstance(column, ColumnClause) else case((numbered.c.k0.is_not(None), value))
 
 
-def criteria_of(statement: Select[Any]) -> Iterator[ColumnElement[Any]]:
-    """Yield the criteria of WHERE that are joined by AND."""
-    parts = [] if statement.whereclause is None else [statement.whereclause]
-    while parts:
-        part = parts.pop(0)
-        if isinstance(part, BooleanClauseList) and part.operator is operators.and_:
-            parts[:0] = part.clauses
-        else:
-            yield part
-
-
 def _pair(criterion: Any, outer: Collection[FromClause]) -> tuple[Any, Any] | None:
     """Return the side of ``=`` that is of the SELECT itself and the one that is of enclosing ones."""
-    if not isinstance(criterion, BinaryExpression) or criterion.operator is not operators.eq:
+    if not is_equality(criterion):
         return None
     sides = (criterion.left, criterion.right)
     for inner, other in (sides, sides[::-1]):
-        tables = {column.table for column in _columns(other)}
+        tables = {column.table for column in columns_outside_subqueries(other)}
         if _is_of_row(inner, outer) and tables and tables <= set(outer) and not _has_subquery(other):
             return inner, other
     return None
@@ -130,40 +112,6 @@ def _is_of_row(expression: Any, outer: Collection[FromClause]) -> bool:
     return not any(
         isinstance(part, Over) or is_only_a_name(part) or is_aggregate(part) for part in parts_of(expression)
     )
-
-
-def is_aggregate(expression: Any) -> bool:
-    """Return whether an expression is an aggregate function."""
-    name = str(getattr(expression, "name", "")).lower() if isinstance(expression, FunctionElement) else ""
-    return name in _AGGREGATES or name.startswith(_PREFIXES)
-
-
-def is_equality(criterion: Any) -> bool:
-    """Return whether a criterion compares by ``=``."""
-    return isinstance(criterion, BinaryExpression) and criterion.operator is operators.eq
-
-
-def parts_of(expression: Any) -> Iterator[Any]:
-    """Yield an expression and its parts, but not those of subqueries."""
-    waiting = [expression]
-    while waiting:
-        part = waiting.pop()
-        yield part
-        if not isinstance(part, SelectBase):
-            waiting.extend(part.get_children())
-
-
-def _columns(expression: Any) -> list[ColumnClause[Any]]:
-    return [part for part in parts_of(expression) if isinstance(part, ColumnClause) and part.table is not None]
-
-
-def _refers(expression: Any, outer: Collection[FromClause]) -> bool:
-    return any(column.table in outer for column in _columns(expression))
-
-
-def mentions(expression: Any, outer: Collection[FromClause]) -> bool:
-    """Return whether an expression or its subqueries refer to these tables, which may be tables of the subqueries."""
-    return any(isinstance(part, ColumnClause) and part.table in outer for part in visitors.iterate(expression))
 
 
 def _has_subquery(expression: Any) -> bool:

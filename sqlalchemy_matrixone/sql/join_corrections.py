@@ -14,7 +14,8 @@ from sqlalchemy.sql import dml, elements, selectable
 from ..core.compilers import StatementCompilerPart
 from ..core.release import Feature
 from ..core.sqlalchemy_internals import StatementHooks, affinity_of, selectable_of, visible_froms
-from .outer_joins import columns_in, keys_to_check, sides_to_check, tables_joined_by_key
+from .expressions import columns_in
+from .outer_joins import keys_to_check, sides_to_check, tables_joined_by_key
 
 if TYPE_CHECKING:
     from sqlalchemy import FromClause, Select

@@ -18,6 +18,8 @@ from sqlalchemy.sql import operators, visitors
 from sqlalchemy.sql.elements import BinaryExpression, BindParameter, BooleanClauseList, ColumnClause, Grouping, Label
 from sqlalchemy.sql.selectable import FromGrouping
 
+from .expressions import columns_in
+
 
 def keys_to_check(criteria: Iterable[Any], froms: Iterable[FromClause]) -> list[ColumnClause[Any]]:
     """Return the keys that criteria join by, and that an outer join among the FROM elements can have set to NULL.
@@ -80,11 +82,6 @@ def _required(criterion: Any) -> Iterator[BinaryExpression[Any]]:
             yield from _required(part)
     elif isinstance(criterion, BinaryExpression):
         yield criterion
-
-
-def columns_in(expression: ColumnElement[Any]) -> list[ColumnClause[Any]]:
-    """Return the columns of tables in an expression."""
-    return [part for part in visitors.iterate(expression) if isinstance(part, ColumnClause) and part.table is not None]
 
 
 def _is_nullable_side(side: ColumnElement[Any], nullable: set[FromClause], tables: set[FromClause]) -> bool:

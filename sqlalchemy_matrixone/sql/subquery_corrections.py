@@ -19,7 +19,8 @@ from .aggregate_arguments import needs_row, of_rows
 from .aggregate_keys import is_mistaken_for_key, with_or
 from .aggregate_values import with_aggregates_inside
 from .comparison_corrections import ComparisonCorrections
-from .correlated_limits import LimitsCorrelated, is_correlated, with_row_numbers, without_limit
+from .correlated_limits import LimitsCorrelated, with_row_numbers, without_limit
+from .expressions import is_correlated
 
 if TYPE_CHECKING:
     from sqlalchemy import FromClause, Select
